@@ -1,0 +1,17 @@
+namespace JobLocking.Engine;
+
+/// <summary>How a lease was lost.</summary>
+internal enum LeaseLoss
+{
+    /// <summary>Its deadline passed: not renewed in time, frozen, or at the end of its maximum hold.</summary>
+    Expired,
+
+    /// <summary>The store says that another holds the lock.</summary>
+    Taken,
+
+    /// <summary>The store says that nobody holds the lock.</summary>
+    Gone,
+
+    /// <summary>An operator ended it.</summary>
+    Broken,
+}

@@ -1,0 +1,210 @@
+using System.Buffers.Text;
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using JobLocking.Renewal;
+using JobLocking.Stores;
+using JobLocking.Telemetry;
+using Microsoft.Extensions.Logging;
+
+namespace JobLocking.Engine;
+
+/// <summary>
+/// Takes leases from the store and gives them back, for jobs and by hand alike. What the store may have done although it
+/// did not answer is set right here.
+/// </summary>
+internal sealed class Leases(ILockStore store, RenewalLoop renewal, TimeProvider time, ILogger logger)
+{
+    private const int AcquireAttempts = 2;
+
+    private readonly ConcurrentDictionary<Task, bool> _background = [];
+
+    public TimeProvider Time => time;
+
+    /// <summary>One logical acquire. Throws <see cref="TaskLockUnavailableException"/> if it is not known to be granted or refused.</summary>
+    public async ValueTask<(AcquireResult Result, TaskLease? Lease)> AcquireAsync(
+        string name, LeaseTerms terms, LockHolder holder, LockOccurrence? occurrence, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+
+        AcquireRequest request = new(name, NewLeaseId(), terms.Expiry, holder, occurrence);
+        long acquiredAt = time.GetTimestamp();
+        bool mayHold = false;
+        for (int attempt = 1; ; attempt++)
+        {
+            long sentAt = time.GetTimestamp();
+            try
+            {
+                AcquireResult result = await store.AcquireAsync(request, cancellationToken).ConfigureAwait(false);
+                if (result.Outcome != AcquireOutcome.Granted)
+                {
+                    return (result, null);
+                }
+
+                TaskLease lease = new(this, request, terms, result.FencingToken, acquiredAt, sentAt);
+                if (lease.DeadlineAt > time.GetTimestamp())
+                {
+                    renewal.Add(lease, sentAt);
+                    return (result, lease);
+                }
+
+                Compensate(request);
+                throw new TaskLockUnavailableException($"Lock '{name}' was granted, but the answer took longer than its expiry of {terms.Expiry.TotalSeconds} seconds.", name, null);
+            }
+            catch (LockStoreException e)
+            {
+                mayHold |= e.MayHaveBeenApplied;
+                if (attempt == AcquireAttempts || !e.MayHaveBeenApplied)
+                {
+                    if (mayHold)
+                    {
+                        Compensate(request);
+                    }
+
+                    throw new TaskLockUnavailableException($"Lock '{name}' cannot be asked for: {e.Message}", name, e);
+                }
+            }
+            catch (OperationCanceledException)
+            {
+                Compensate(request);
+                throw;
+            }
+        }
+    }
+
+    /// <summary>Ends a lease, lost or not.</summary>
+    public async ValueTask EndAsync(TaskLease lease, TimeSpan keepFor, OccurrenceEnd? occurrence)
+    {
+        bool held = lease.Release();
+        renewal.Remove(lease);
+        if (!held && occurrence is null && lease.Loss != LeaseLoss.Expired)
+        {
+            return;
+        }
+
+        // A lease whose deadline passed may still have its key, which nobody shall wait for. The store compares the id.
+        ReleaseRequest request = new(lease.Name, lease.Id, held ? keepFor : TimeSpan.Zero, occurrence);
+        try
+        {
+            ReleaseOutcome outcome = await store.ReleaseAsync(request, CancellationToken.None).ConfigureAwait(false);
+            if (held && outcome != ReleaseOutcome.Released)
+            {
+                Log.ReleasedTooLate(logger, lease.Name, lease.FencingToken, outcome);
+            }
+            else
+            {
+                Log.Released(logger, lease.Name, lease.FencingToken);
+            }
+        }
+        catch (LockStoreException e)
+        {
+            Log.ReleaseFailed(logger, e, lease.Name, lease.Terms.Expiry);
+            InBackground(ReleaseAgainAsync(request, lease.Terms.Expiry));
+        }
+    }
+
+    public async ValueTask ExtendAsync(TaskLease lease, TimeSpan duration, CancellationToken cancellationToken)
+    {
+        RenewOutcome[] outcomes = [RenewOutcome.Transient];
+        LockStoreException? error = null;
+        long sentAt = time.GetTimestamp();
+        try
+        {
+            await store.RenewAsync(new[] { new RenewRequest(lease.Name, lease.Id, duration, lease.Occurrence) }, outcomes, cancellationToken).ConfigureAwait(false);
+        }
+        catch (LockStoreException e)
+        {
+            error = e;
+        }
+
+        switch (outcomes[0])
+        {
+            case RenewOutcome.Renewed:
+                lease.Prolong(Deadline.After(time, sentAt, duration));
+                break;
+            case RenewOutcome.NotYours:
+                lease.Lose(LeaseLoss.Taken);
+                break;
+            case RenewOutcome.Missing:
+                lease.Lose(LeaseLoss.Gone);
+                break;
+            default:
+                throw new TaskLockUnavailableException($"Lock '{lease.Name}' could not be extended: {error?.Message ?? "the store did not answer for it"}", lease.Name, error);
+        }
+
+        lease.ThrowIfLost();
+    }
+
+    public void OnLost(TaskLease lease, Task callbacks)
+    {
+        renewal.Remove(lease);
+        Log.LeaseLost(logger, lease.Name, lease.FencingToken, lease.Loss!.Value);
+        InBackground(ObserveAsync(lease.Name, callbacks));
+    }
+
+    /// <summary>Waits for what is still being set right, so that a process that ends leaves no lock behind that it could have freed.</summary>
+    public Task DrainAsync(CancellationToken cancellationToken) => Task.WhenAll(_background.Keys).WaitAsync(cancellationToken);
+
+    private static string NewLeaseId()
+    {
+        Span<byte> id = stackalloc byte[16];
+        RandomNumberGenerator.Fill(id);
+        return Base64Url.EncodeToString(id);
+    }
+
+    private void Compensate(AcquireRequest request)
+    {
+        OccurrenceEnd? occurrence = request.Occurrence is { } running ? new OccurrenceEnd(running, request.Holder, DoneFor: null) : null;
+        InBackground(ReleaseAgainAsync(new ReleaseRequest(request.Name, request.LeaseId, Occurrence: occurrence), request.Expiry));
+    }
+
+    /// <summary>
+    /// Until it is answered, or the lease has ended by itself. The mark of an occurrence outlives its lease and is worth
+    /// more patience: without it a standby would run the occurrence again.
+    /// </summary>
+    private async Task ReleaseAgainAsync(ReleaseRequest request, TimeSpan expiry)
+    {
+        TimeSpan patience = request.Occurrence?.DoneFor is { } retention && retention > expiry ? retention : expiry;
+        long start = time.GetTimestamp();
+        for (TimeSpan pause = TimeSpan.FromMilliseconds(50); ; pause = pause * 2 > TimeSpan.FromSeconds(5) ? TimeSpan.FromSeconds(5) : pause * 2)
+        {
+            try
+            {
+                await store.ReleaseAsync(request, CancellationToken.None).ConfigureAwait(false);
+                return;
+            }
+            catch (LockStoreException e)
+            {
+                if (time.GetElapsedTime(start) >= patience)
+                {
+                    Log.ReleaseGivenUp(logger, e, request.Name);
+                    return;
+                }
+            }
+
+            await Task.Delay(pause, time, CancellationToken.None).ConfigureAwait(false);
+        }
+    }
+
+    private async Task ObserveAsync(string name, Task callbacks)
+    {
+        try
+        {
+            await callbacks.ConfigureAwait(false);
+        }
+        catch (AggregateException e)
+        {
+            Log.LostCallbackFailed(logger, e, name);
+        }
+    }
+
+    private void InBackground(Task task)
+    {
+        if (task.IsCompleted)
+        {
+            return;
+        }
+
+        _background.TryAdd(task, true);
+        task.ContinueWith(static (done, all) => ((ConcurrentDictionary<Task, bool>)all!).TryRemove(done, out _), _background, TaskScheduler.Default);
+    }
+}

@@ -1,0 +1,43 @@
+namespace JobLocking.Engine;
+
+/// <summary>What shall become of an execution. A closed set of four.</summary>
+public abstract record LockDecision
+{
+    private LockDecision()
+    {
+    }
+
+    /// <summary>Run the job, then call <see cref="LockEngine.EndAsync"/>, whatever happens to it.</summary>
+    public sealed record Run : LockDecision
+    {
+        internal Run(LockExecution execution, TaskLease? lease, LockHolder holder)
+        {
+            Execution = execution;
+            Lease = lease;
+            Holder = holder;
+        }
+
+        /// <summary>The lease under which it runs; null when it runs without its lock under <see cref="LockUnavailable.Run"/>.</summary>
+        public TaskLease? Lease { get; }
+
+        internal LockExecution Execution { get; }
+
+        internal LockHolder Holder { get; }
+
+        internal AmbientLease? Ambient { get; set; }
+    }
+
+    /// <summary>Do not run the job, and say why where the scheduler shows it.</summary>
+    /// <param name="Reason">For people: which lock, held by whom.</param>
+    /// <param name="Holder">Who holds the lock or ran the occurrence; null for a foreign client.</param>
+    public sealed record Skip(string Reason, LockHolder? Holder) : LockDecision;
+
+    /// <summary>Do not run the job now, but after a time. The adapter counts it, so that <see cref="LockExecution.Deferrals"/> is one more then.</summary>
+    /// <param name="Delay">Until it shall try again, at the latest.</param>
+    /// <param name="Reason">For people: which lock, held by whom.</param>
+    public sealed record Defer(TimeSpan Delay, string Reason) : LockDecision;
+
+    /// <summary>Fail the execution; the scheduler's own retry decides what follows.</summary>
+    /// <param name="Error">To be thrown.</param>
+    public sealed record Fail(TaskLockException Error) : LockDecision;
+}

@@ -1,0 +1,197 @@
+using System.Collections.Concurrent;
+using JobLocking.Stores;
+using JobLocking.Telemetry;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace JobLocking.Engine;
+
+/// <summary>The one place that decides what becomes of an execution. See README.md beside it.</summary>
+public sealed class LockEngine
+{
+    private static readonly TimeSpan LongestDeferral = TimeSpan.FromMinutes(5);
+
+    private readonly Leases _leases;
+    private readonly TaskLeaseAccessor _accessor;
+    private readonly JobLockingOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+
+    // One entry for each template at most: what would otherwise be said at every contention is said once.
+    private readonly ConcurrentDictionary<(string Template, int Event), bool> _said = [];
+
+    internal LockEngine(Leases leases, TaskLeaseAccessor accessor, IOptions<JobLockingOptions> options, TimeProvider time, ILogger logger)
+    {
+        _leases = leases;
+        _accessor = accessor;
+        _options = options.Value;
+        _time = time;
+        _logger = logger;
+    }
+
+    /// <summary>Asks for the lock of an execution, in one round trip when all is well.</summary>
+    /// <param name="execution">The execution.</param>
+    /// <param name="cancellationToken">Gives up the question.</param>
+    /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled; a lock that was granted meanwhile is given back.</exception>
+    public async ValueTask<LockDecision> DecideAsync(LockExecution execution, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(execution);
+
+        LockPolicy policy = execution.Policy;
+        DateTimeOffset now = _time.GetUtcNow();
+        if (execution.Occurrence is { } occurrence && now - occurrence.ScheduledTime > policy.OccurrenceRetention)
+        {
+            return Fail(execution, new TaskLockException(
+                $"The occurrence of {occurrence.ScheduledTime:u} of job {execution.Job} is older than OccurrenceRetention ({policy.OccurrenceRetention.TotalSeconds} seconds): nobody can tell any more whether it was run. Fix: raise OccurrenceRetention, or run the job by hand."));
+        }
+
+        LockHolder holder = new(_options.ApplicationName, _options.NodeName, execution.Scheduler, execution.Job, execution.Execution, now);
+        try
+        {
+            (AcquireResult result, TaskLease? lease) = await _leases.AcquireAsync(
+                execution.Name, new LeaseTerms(policy.Expire, policy.MaxHold, policy.MinHold), holder, execution.Occurrence, cancellationToken).ConfigureAwait(false);
+            return result.Outcome switch
+            {
+                AcquireOutcome.Granted => Run(execution, lease, holder),
+                AcquireOutcome.OccurrenceDone => Skip(execution, result, $"the occurrence of {execution.Occurrence!.ScheduledTime:u} was run by {result.Holder}"),
+                AcquireOutcome.OccurrenceRunning => Defer(
+                    execution, now, $"standing by: the occurrence of {execution.Occurrence!.ScheduledTime:u} is being run by {result.Holder}", result, mayGiveUp: false),
+                _ => OnConflict(execution, now, result),
+            };
+        }
+        catch (TaskLockUnavailableException e)
+        {
+            Log.Unavailable(_logger, e, execution.Name);
+            return OnUnavailable(execution, now, holder, e);
+        }
+    }
+
+    /// <summary>Makes the lease of a run the one that <see cref="ITaskLeaseAccessor"/> finds, from the caller's flow of execution on, until <see cref="EndAsync"/>.</summary>
+    /// <param name="run">The run.</param>
+    public void Enter(LockDecision.Run run)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        run.Ambient = _accessor.Enter(run.Lease);
+    }
+
+    /// <summary>Ends a run: gives its lease back, marks its occurrence. Never throws for reasons of the store.</summary>
+    /// <param name="run">The run.</param>
+    /// <param name="error">What the job threw; null if it succeeded.</param>
+    /// <param name="aborted">The scheduler is shutting down, or has taken the job away, and it will run again elsewhere.</param>
+    /// <returns>What to throw in place of <paramref name="error"/> when the job was cancelled by the loss of its lease; else null.</returns>
+    public async ValueTask<Exception?> EndAsync(LockDecision.Run run, Exception? error, bool aborted)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+
+        run.Ambient?.End();
+        if (run.Lease is not { } lease)
+        {
+            return null;
+        }
+
+        bool lost = lease.IsLost();
+        if (lost && error is null)
+        {
+            Log.SucceededAfterLoss(_logger, run.Holder.Job, run.Holder.Execution, lease.Name);
+        }
+
+        TimeSpan keepFor = error is null ? lease.RemainingMinHold() : TimeSpan.Zero;
+        bool unfinished = aborted && error is not null;
+        OccurrenceEnd? occurrence = lease.Occurrence is { } ran
+            ? new OccurrenceEnd(ran, run.Holder, unfinished ? null : run.Execution.Policy.OccurrenceRetention)
+            : null;
+        await _leases.EndAsync(lease, keepFor, occurrence).ConfigureAwait(false);
+
+        return lost && !aborted && error is OperationCanceledException ? lease.LostError(error) : null;
+    }
+
+    private static string Describe(AcquireResult result) =>
+        $"{(result.IsKept ? "kept for its minimum hold after the run of" : "held by")} {result.Holder?.ToString() ?? "a foreign client"}";
+
+    private LockDecision.Run Run(LockExecution execution, TaskLease? lease, LockHolder holder)
+    {
+        if (lease is null)
+        {
+            Log.RunsWithoutLock(_logger, execution.Job, execution.Execution, execution.Name);
+        }
+        else
+        {
+            Log.Acquired(_logger, lease.Name, execution.Job, execution.Execution, lease.FencingToken);
+        }
+
+        return new LockDecision.Run(execution, lease, holder);
+    }
+
+    private LockDecision OnConflict(LockExecution execution, DateTimeOffset now, AcquireResult result)
+    {
+        WarnOnce(execution, result);
+
+        string reason = $"lock '{execution.Name}' is {Describe(result)}";
+        bool sameJob = result.Holder is null || result.Holder.Job == execution.Job;
+        bool firstAttempt = execution.Origin is ExecutionOrigin.Recurring or ExecutionOrigin.OneOff;
+        return execution.Policy.OnConflict switch
+        {
+            LockConflict.Fail => Fail(execution, new TaskLockConflictException($"The {reason}.", execution.Name, result.Holder)),
+            LockConflict.Skip when firstAttempt => Skip(execution, result, reason),
+            LockConflict.Auto when execution.Origin == ExecutionOrigin.Recurring && sameJob => Skip(execution, result, reason),
+            _ => Defer(execution, now, reason, result, mayGiveUp: true),
+        };
+    }
+
+    private LockDecision OnUnavailable(LockExecution execution, DateTimeOffset now, LockHolder holder, TaskLockUnavailableException error) =>
+        execution.Policy.OnUnavailable switch
+        {
+            LockUnavailable.Run => Run(execution, lease: null, holder),
+            LockUnavailable.Fail => Fail(execution, error),
+            _ => Defer(execution, now, $"lock '{execution.Name}' cannot be asked for: the store is unavailable", default, mayGiveUp: true),
+        };
+
+    private LockDecision.Skip Skip(LockExecution execution, AcquireResult result, string reason)
+    {
+        Log.Skipped(_logger, execution.Job, execution.Execution, reason, result.TimeLeft, execution.Name, result.Holder);
+        return new LockDecision.Skip(reason, result.Holder);
+    }
+
+    private LockDecision Defer(LockExecution execution, DateTimeOffset now, string reason, AcquireResult result, bool mayGiveUp)
+    {
+        LockPolicy policy = execution.Policy;
+        TimeSpan longest = policy.DeferBy > LongestDeferral ? policy.DeferBy : LongestDeferral;
+        TimeSpan delay = policy.DeferBy * Math.Pow(2, Math.Min(execution.Deferrals, 30));
+        delay = delay < longest ? delay : longest;
+
+        if (mayGiveUp && policy.GiveUpAfter > TimeSpan.Zero && execution.FirstDeferredAt is { } first)
+        {
+            TimeSpan left = first + policy.GiveUpAfter - now;
+            if (left <= TimeSpan.Zero)
+            {
+                return Fail(execution, new TaskLockConflictException(
+                    $"Given up after {execution.Deferrals} deferrals in {(now - first).TotalSeconds:0} seconds (GiveUpAfter = {policy.GiveUpAfter.TotalSeconds:0}): {reason}.", execution.Name, result.Holder));
+            }
+
+            delay = delay < left ? delay : left;
+        }
+
+        Log.Deferred(_logger, execution.Job, execution.Execution, delay, execution.Deferrals + 1, reason, result.TimeLeft, execution.Name, result.Holder);
+        return new LockDecision.Defer(delay, reason);
+    }
+
+    private LockDecision.Fail Fail(LockExecution execution, TaskLockException error)
+    {
+        Log.Failed(_logger, execution.Job, execution.Execution, execution.Name, error.Message);
+        return new LockDecision.Fail(error);
+    }
+
+    private void WarnOnce(LockExecution execution, AcquireResult result)
+    {
+        string template = execution.Policy.Template;
+        if (result.Holder is { } holder && holder.Application != _options.ApplicationName && _said.TryAdd((template, EventIds.OtherApplication), true))
+        {
+            Log.OtherApplication(_logger, execution.Name, holder);
+        }
+
+        if (result.TimeLeft is null && _said.TryAdd((template, EventIds.NoExpiry), true))
+        {
+            Log.NoExpiry(_logger, execution.Name, result.Holder?.ToString() ?? "a foreign client");
+        }
+    }
+}

@@ -1,0 +1,34 @@
+using JobLocking.Stores;
+
+namespace JobLocking.Engine;
+
+/// <summary>One execution of a job, as an adapter describes it to the engine.</summary>
+public sealed record LockExecution
+{
+    /// <summary>The policy of the job, from <see cref="LockPolicies"/>.</summary>
+    public required LockPolicy Policy { get; init; }
+
+    /// <summary>The resolved name of the lock, from <see cref="LockPolicy.ResolveName"/>.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>What runs it: <c>Hangfire</c>, <c>Quartz/name</c>.</summary>
+    public required string Scheduler { get; init; }
+
+    /// <summary>The identity of the job, the same on every node: two executions with the same identity are the same job.</summary>
+    public required string Job { get; init; }
+
+    /// <summary>The scheduler's own id of this execution, for people.</summary>
+    public required string Execution { get; init; }
+
+    /// <summary>Where it comes from.</summary>
+    public required ExecutionOrigin Origin { get; init; }
+
+    /// <summary>The occurrence, under <see cref="TaskLockAttribute.OncePerOccurrence"/> only; null where there is none, as for a trigger fired by hand.</summary>
+    public LockOccurrence? Occurrence { get; init; }
+
+    /// <summary>How often it was deferred before.</summary>
+    public int Deferrals { get; init; }
+
+    /// <summary>When it was deferred for the first time, UTC; null if it never was.</summary>
+    public DateTimeOffset? FirstDeferredAt { get; init; }
+}

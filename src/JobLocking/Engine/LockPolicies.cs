@@ -1,0 +1,141 @@
+using System.Collections.Concurrent;
+using System.Reflection;
+using JobLocking.Policy;
+using Microsoft.Extensions.Options;
+
+namespace JobLocking.Engine;
+
+/// <summary>The locks of all jobs of this process: which job has which.</summary>
+public sealed class LockPolicies
+{
+    private readonly JobLockingOptions _options;
+    private readonly IReadOnlyList<Assembly> _assemblies;
+    private readonly ConcurrentDictionary<(Type, MethodInfo?), LockPolicy?> _found = [];
+    private readonly ConcurrentDictionary<string, bool> _templates = new(StringComparer.Ordinal);
+
+    internal LockPolicies(IOptions<JobLockingOptions> options)
+        : this(options, DecoratedJobs.AssembliesOfThisProcess())
+    {
+    }
+
+    internal LockPolicies(IOptions<JobLockingOptions> options, IReadOnlyList<Assembly> assemblies)
+    {
+        _options = options.Value;
+        _assemblies = assemblies;
+    }
+
+    /// <summary>The methods that carry a lock of their own, in the assemblies of this process and in code; for checks at start.</summary>
+    /// <exception cref="TaskLockException">A lock is declared wrongly.</exception>
+    public IEnumerable<(MethodInfo Method, LockPolicy Policy)> Methods =>
+        from known in KnownJobs()
+        where known.Method is not null
+        select (known.Method, Find(known.Type, known.Method)!);
+
+    /// <summary>Overrides in configuration whose template no lock known so far has.</summary>
+    internal IEnumerable<LockOverride> UnmatchedOverrides => _options.Overrides.Where(o => !_templates.ContainsKey(o.Template));
+
+    /// <summary>The lock of a job, or null if it has none.</summary>
+    /// <param name="type">The job's type.</param>
+    /// <param name="method">The method that will run, if the job is a method; its lock wins over the type's.</param>
+    /// <exception cref="TaskLockException">The lock is declared wrongly.</exception>
+    public LockPolicy? Find(Type type, MethodInfo? method)
+    {
+        ArgumentNullException.ThrowIfNull(type);
+        return _found.GetOrAdd((type, method), static (job, self) => self.FindNew(job.Item1, job.Item2), this);
+    }
+
+    /// <summary>The lock of a job that was given to it in code by the adapter's own means.</summary>
+    /// <param name="taskLock">The lock.</param>
+    /// <param name="job">The job as messages shall name it.</param>
+    /// <exception cref="TaskLockException">The lock is declared wrongly.</exception>
+    public LockPolicy Resolve(TaskLockAttribute taskLock, string job)
+    {
+        ArgumentNullException.ThrowIfNull(taskLock);
+
+        List<string> problems = [];
+        NameTemplate? template = NameTemplate.Parse(taskLock.Name, out string? nameProblem);
+        if (nameProblem is not null)
+        {
+            problems.Add($"Name: {nameProblem}");
+        }
+
+        LockSettings settings = taskLock.Settings.Over(_options.Defaults).Over(LockSettings.BuiltIn);
+        foreach (LockOverride @override in _options.Overrides.Where(o => o.Template == taskLock.Name))
+        {
+            settings = @override.Settings.Over(settings);
+        }
+
+        problems.AddRange(LockSettingsValidator.Problems(settings));
+        if (problems.Count > 0)
+        {
+            throw new TaskLockException(string.Join(Environment.NewLine, problems.Select(p => $"Lock '{taskLock.Name}' of job {job}: {p}")));
+        }
+
+        _templates.TryAdd(taskLock.Name, true);
+        return new LockPolicy(job, template!, settings, TimeSpan.FromSeconds(_options.OccurrenceRetention));
+    }
+
+    /// <summary>Everything that is wrong with what is known at start.</summary>
+    internal IReadOnlyList<string> Problems()
+    {
+        List<string> problems = [.. _options.Problems];
+        if (_options.OccurrenceRetention < 60)
+        {
+            problems.Add($"OccurrenceRetention is {_options.OccurrenceRetention}, but must be at least 60 seconds. Fix: leave it at a day, or set it above the longest delay of a firing.");
+        }
+
+        foreach (IGrouping<string, LockOverride> twice in _options.Overrides.GroupBy(o => o.Template).Where(g => g.Count() > 1))
+        {
+            problems.Add($"Configuration has lock '{twice.Key}' more than once: {string.Join(", ", twice.Select(o => o.Path))}. Fix: merge them.");
+        }
+
+        foreach (IGrouping<(Type, string?), JobLock> twice in _options.Jobs.GroupBy(j => (j.Type, j.Method)).Where(g => g.Count() > 1))
+        {
+            problems.Add($"Job {twice.Key.Item1} was given {twice.Count()} locks in code: {string.Join(", ", twice.Select(j => $"'{j.Lock.Name}'"))}. Fix: keep one ForJob call.");
+        }
+
+        foreach (JobLock job in _options.Jobs.Where(j => j.Method is not null && !MethodsOf(j).Any()))
+        {
+            problems.Add($"ForJob<{job.Type.Name}>(\"{job.Method}\", …): {job.Type} has no public method '{job.Method}'. Fix: name one with nameof.");
+        }
+
+        foreach ((Type type, MethodInfo? method) in KnownJobs())
+        {
+            try
+            {
+                Find(type, method);
+            }
+            catch (TaskLockException e)
+            {
+                problems.Add(e.Message);
+            }
+        }
+
+        return problems;
+    }
+
+    private static IEnumerable<MethodInfo> MethodsOf(JobLock job) =>
+        job.Type.GetMethods(BindingFlags.Public | BindingFlags.Instance | BindingFlags.Static).Where(m => m.Name == job.Method);
+
+    private IEnumerable<(Type Type, MethodInfo? Method)> KnownJobs() =>
+        _options.Jobs
+            .SelectMany(job => job.Method is null ? [(job.Type, null)] : MethodsOf(job).Select(m => (job.Type, (MethodInfo?)m)))
+            .Concat(DecoratedJobs.In(_assemblies))
+            .Distinct();
+
+    private LockPolicy? FindNew(Type type, MethodInfo? method)
+    {
+        if (method is not null && (InCode(type, method.Name) ?? DecoratedJobs.LockOf(type, method)) is { } own)
+        {
+            return Resolve(own, DecoratedJobs.Describe(type, method));
+        }
+
+        // The policy of a type is one for all its methods.
+        return method is not null
+            ? Find(type, null)
+            : (InCode(type, null) ?? DecoratedJobs.LockOf(type, null)) is { } ofType ? Resolve(ofType, DecoratedJobs.Describe(type, null)) : null;
+    }
+
+    private TaskLockAttribute? InCode(Type type, string? method) =>
+        _options.Jobs.Find(j => j.Type == type && j.Method == method)?.Lock;
+}

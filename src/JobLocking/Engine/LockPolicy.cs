@@ -1,0 +1,61 @@
+using JobLocking.Policy;
+
+namespace JobLocking.Engine;
+
+/// <summary>All that is known of a job's lock: attribute or code, configuration and defaults merged and checked.</summary>
+public sealed class LockPolicy
+{
+    private readonly NameTemplate _template;
+
+    internal LockPolicy(string job, NameTemplate template, LockSettings settings, TimeSpan occurrenceRetention)
+    {
+        Job = job;
+        _template = template;
+        Expire = TimeSpan.FromSeconds(settings.Expire!.Value);
+        MaxHold = TimeSpan.FromSeconds(settings.MaxHold!.Value);
+        MinHold = TimeSpan.FromSeconds(settings.MinHold!.Value);
+        OnConflict = settings.OnConflict!.Value;
+        DeferBy = TimeSpan.FromSeconds(settings.DeferBy!.Value);
+        GiveUpAfter = TimeSpan.FromSeconds(settings.GiveUpAfter!.Value);
+        OncePerOccurrence = settings.OncePerOccurrence!.Value;
+        OnUnavailable = settings.OnUnavailable!.Value;
+        OccurrenceRetention = occurrenceRetention;
+    }
+
+    /// <summary>The job as messages name it.</summary>
+    public string Job { get; }
+
+    /// <summary>The template of the lock's name.</summary>
+    public string Template => _template.Text;
+
+    /// <summary>The placeholders of the template, in order.</summary>
+    public IReadOnlyList<string> Placeholders => _template.Placeholders;
+
+    /// <summary>Whether each occurrence runs once over all nodes, so that the adapter has to describe it.</summary>
+    public bool OncePerOccurrence { get; }
+
+    internal TimeSpan Expire { get; }
+
+    internal TimeSpan MaxHold { get; }
+
+    internal TimeSpan MinHold { get; }
+
+    internal LockConflict OnConflict { get; }
+
+    internal TimeSpan DeferBy { get; }
+
+    internal TimeSpan GiveUpAfter { get; }
+
+    internal LockUnavailable OnUnavailable { get; }
+
+    internal TimeSpan OccurrenceRetention { get; }
+
+    /// <summary>The name of the lock for one execution.</summary>
+    /// <param name="valueOf">
+    /// The value of a placeholder's root: for <c>{order.Id}</c> it is asked for <c>order.Id</c> and, if that is nothing, for
+    /// <c>order</c>, whose public property <c>Id</c> is then read. Null where there is none.
+    /// </param>
+    /// <returns>The resolved name; different values never give the same.</returns>
+    /// <exception cref="TaskLockException">A placeholder resolves to nothing or to something without a text of its own, or the name is too long.</exception>
+    public string ResolveName(Func<string, object?> valueOf) => _template.Resolve(Job, valueOf);
+}

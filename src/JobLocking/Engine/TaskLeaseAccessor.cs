@@ -1,0 +1,16 @@
+namespace JobLocking.Engine;
+
+/// <summary>The lease that flows with the execution of a job.</summary>
+internal sealed class TaskLeaseAccessor : ITaskLeaseAccessor
+{
+    private readonly AsyncLocal<AmbientLease?> _ambient = new();
+
+    public TaskLease? Current => _ambient.Value?.Lease;
+
+    public TaskLease Required => Current ?? throw new TaskLockException(
+        _ambient.Value is null
+            ? "This code does not run under a lock. Fix: put [TaskLock] on the job, and register JobLocking with its scheduler: UseTaskLocks(sp) in Hangfire, AddTaskLocks() in Quartz."
+            : "This job runs without its lock: the store could not be asked and OnUnavailable = Run, or its run has ended.");
+
+    public AmbientLease Enter(TaskLease? lease) => _ambient.Value = new AmbientLease(lease);
+}

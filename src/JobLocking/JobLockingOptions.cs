@@ -1,0 +1,122 @@
+using System.Reflection;
+using JobLocking.Policy;
+
+namespace JobLocking;
+
+/// <summary>
+/// Who this process is, and the defaults of all its locks. Bound from the configuration section <c>JobLocking</c> first,
+/// then from code. All times are whole seconds.
+/// </summary>
+public sealed class JobLockingOptions
+{
+    internal const string Section = "JobLocking";
+
+    /// <summary>The name of this node, as operators shall read it in logs and beside held locks.</summary>
+    /// <value>Default: the machine's name.</value>
+    public string NodeName { get; set; } = Environment.MachineName;
+
+    /// <summary>The name of the application. Two applications that share a Redis and a lock name are warned about each other.</summary>
+    /// <value>Default: the host's application name.</value>
+    public string ApplicationName { get; set; } = Assembly.GetEntryAssembly()?.GetName().Name ?? "unknown";
+
+    /// <summary>How long it is remembered, in seconds, that an occurrence has been run. An occurrence older than that fails visibly rather than run twice.</summary>
+    /// <value>Default 86400 (24 hours), at least 60.</value>
+    public int OccurrenceRetention { get; set; } = 86_400;
+
+    /// <summary>The lease, in seconds; renewed at a third of it while the job runs. How soon the lock is free after the process that holds it was killed.</summary>
+    /// <value>Default 60, at least 1.</value>
+    public int Expire
+    {
+        get => Defaults.Expire ?? LockSettings.BuiltIn.Expire!.Value;
+        set => Defaults.Expire = value;
+    }
+
+    /// <summary>The longest time a run may hold the lock, in seconds: a stuck job cannot block the others for longer. Then the lease is lost and the job is told.</summary>
+    /// <value>Default 0: none. Otherwise at least <see cref="Expire"/>; equal to it, the lease is never renewed.</value>
+    public int MaxHold
+    {
+        get => Defaults.MaxHold ?? LockSettings.BuiltIn.MaxHold!.Value;
+        set => Defaults.MaxHold = value;
+    }
+
+    /// <summary>How long the lock stays taken after it was acquired even if the run succeeded sooner, in seconds. For jobs so short that a node whose clock is behind would start after the first has ended.</summary>
+    /// <value>Default 0, at most <see cref="Expire"/>.</value>
+    public int MinHold
+    {
+        get => Defaults.MinHold ?? LockSettings.BuiltIn.MinHold!.Value;
+        set => Defaults.MinHold = value;
+    }
+
+    /// <summary>What becomes of an execution that finds the lock taken. Whatever is set, a second attempt (retry, redelivery, recovery, returned deferral) is never skipped for it.</summary>
+    /// <value>Default <see cref="LockConflict.Auto"/>.</value>
+    public LockConflict OnConflict
+    {
+        get => Defaults.OnConflict ?? LockSettings.BuiltIn.OnConflict!.Value;
+        set => Defaults.OnConflict = value;
+    }
+
+    /// <summary>After how many seconds a deferred execution tries again. Each further deferral doubles it, up to 5 minutes (or to this value, if it is longer).</summary>
+    /// <value>Default 15, at least 1.</value>
+    public int DeferBy
+    {
+        get => Defaults.DeferBy ?? LockSettings.BuiltIn.DeferBy!.Value;
+        set => Defaults.DeferBy = value;
+    }
+
+    /// <summary>How many seconds after its first deferral an execution stops waiting and fails, visibly. Standing by for a node that runs the same occurrence is not counted.</summary>
+    /// <value>Default 0: never.</value>
+    public int GiveUpAfter
+    {
+        get => Defaults.GiveUpAfter ?? LockSettings.BuiltIn.GiveUpAfter!.Value;
+        set => Defaults.GiveUpAfter = value;
+    }
+
+    /// <summary>One run for each scheduled fire time over all nodes, even when their clocks differ and the first run has long ended. A node that dies in the middle is replaced by another. Quartz only: Hangfire's storage already creates one job for each occurrence.</summary>
+    /// <value>Default false.</value>
+    public bool OncePerOccurrence
+    {
+        get => Defaults.OncePerOccurrence ?? LockSettings.BuiltIn.OncePerOccurrence!.Value;
+        set => Defaults.OncePerOccurrence = value;
+    }
+
+    /// <summary>What becomes of an execution when Redis cannot be asked.</summary>
+    /// <value>Default <see cref="LockUnavailable.Defer"/>.</value>
+    public LockUnavailable OnUnavailable
+    {
+        get => Defaults.OnUnavailable ?? LockSettings.BuiltIn.OnUnavailable!.Value;
+        set => Defaults.OnUnavailable = value;
+    }
+
+    internal LockSettings Defaults { get; } = new();
+
+    internal List<LockOverride> Overrides { get; } = [];
+
+    internal List<JobLock> Jobs { get; } = [];
+
+    /// <summary>Problems found while the configuration was read; the host does not start with any.</summary>
+    internal List<string> Problems { get; } = [];
+
+    /// <summary>Gives a job that cannot be decorated its lock. It replaces an attribute on the same job.</summary>
+    /// <typeparam name="TJob">The Quartz job class, or the class or interface whose methods are Hangfire jobs.</typeparam>
+    /// <param name="taskLock">The lock: <c>new TaskLockAttribute("reports") { Expire = 300 }</c>.</param>
+    /// <returns>The same options.</returns>
+    public JobLockingOptions ForJob<TJob>(TaskLockAttribute taskLock) => ForJob(typeof(TJob), null, taskLock);
+
+    /// <summary>Gives one method of a class, a Hangfire job that cannot be decorated, its lock. It replaces an attribute on the same method.</summary>
+    /// <typeparam name="TJob">The class or interface through which the job is enqueued.</typeparam>
+    /// <param name="method">The name of the method; all its overloads are meant.</param>
+    /// <param name="taskLock">The lock: <c>new TaskLockAttribute("reports:{0}") { Expire = 300 }</c>.</param>
+    /// <returns>The same options.</returns>
+    public JobLockingOptions ForJob<TJob>(string method, TaskLockAttribute taskLock)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(method);
+        return ForJob(typeof(TJob), method, taskLock);
+    }
+
+    private JobLockingOptions ForJob(Type type, string? method, TaskLockAttribute taskLock)
+    {
+        ArgumentNullException.ThrowIfNull(taskLock);
+        Jobs.Add(new JobLock(type, method, taskLock));
+        return this;
+    }
+}

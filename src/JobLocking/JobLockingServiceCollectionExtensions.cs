@@ -1,0 +1,83 @@
+using JobLocking;
+using JobLocking.Engine;
+using JobLocking.Hosting;
+using JobLocking.Policy;
+using JobLocking.Renewal;
+using JobLocking.Stores;
+using JobLocking.Telemetry;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+
+namespace Microsoft.Extensions.DependencyInjection;
+
+/// <summary>Registers JobLocking.</summary>
+public static class JobLockingServiceCollectionExtensions
+{
+    /// <summary>Adds the engine of JobLocking; a store has to follow: <c>.UseRedis("localhost:6379")</c> or <c>.UseInMemory()</c>. May be called again to configure more.</summary>
+    /// <param name="services">The services of the host.</param>
+    /// <param name="configure">Configures the options after the configuration section <c>JobLocking</c> was read.</param>
+    /// <returns>Where to add the store.</returns>
+    public static JobLockingBuilder AddJobLocking(this IServiceCollection services, Action<JobLockingOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+
+        if (!services.Any(s => s.ServiceType == typeof(LockEngine)))
+        {
+            AddEngine(services);
+        }
+
+        if (configure is not null)
+        {
+            services.Configure(configure);
+        }
+
+        return new JobLockingBuilder(services);
+    }
+
+    /// <summary>Keeps the locks in this process: for development, tests and a single node. Other processes are not excluded.</summary>
+    /// <param name="builder">The builder.</param>
+    /// <returns>The same builder.</returns>
+    public static JobLockingBuilder UseInMemory(this JobLockingBuilder builder)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        builder.Services.AddSingleton<ILockStore>(static sp => new InMemoryLockStore(Time(sp)));
+        return builder;
+    }
+
+    private static void AddEngine(IServiceCollection services)
+    {
+        services.AddOptions<JobLockingOptions>().Configure<IServiceProvider>(static (options, sp) =>
+        {
+            if (sp.GetService<IHostEnvironment>()?.ApplicationName is { Length: > 0 } application)
+            {
+                options.ApplicationName = application;
+            }
+
+            if (sp.GetService<IConfiguration>() is { } configuration)
+            {
+                LockConfigurationReader.Read(configuration.GetSection(JobLockingOptions.Section), options);
+            }
+        });
+
+        services.AddSingleton(static sp => new RenewalLoop(OnlyStore.Of(sp), Time(sp), Logger(sp)));
+        services.AddSingleton(static sp => new Leases(OnlyStore.Of(sp), sp.GetRequiredService<RenewalLoop>(), Time(sp), Logger(sp)));
+        services.AddSingleton(static sp => new LockPolicies(Options(sp)));
+        services.AddSingleton<TaskLeaseAccessor>();
+        services.AddSingleton<ITaskLeaseAccessor>(static sp => sp.GetRequiredService<TaskLeaseAccessor>());
+        services.AddSingleton(static sp => new LockEngine(
+            sp.GetRequiredService<Leases>(), sp.GetRequiredService<TaskLeaseAccessor>(), Options(sp), Time(sp), Logger(sp)));
+        services.AddSingleton<ITaskLocks>(static sp => new TaskLocks(
+            OnlyStore.Of(sp), sp.GetRequiredService<Leases>(), Options(sp), Logger(sp)));
+        services.AddSingleton<IHostedService>(static sp => new JobLockingHostedService(sp, Time(sp), Logger(sp)));
+    }
+
+    private static TimeProvider Time(IServiceProvider services) => services.GetService<TimeProvider>() ?? TimeProvider.System;
+
+    private static IOptions<JobLockingOptions> Options(IServiceProvider services) => services.GetRequiredService<IOptions<JobLockingOptions>>();
+
+    private static ILogger Logger(IServiceProvider services) =>
+        services.GetService<ILoggerFactory>()?.CreateLogger(Log.Category) ?? NullLogger.Instance;
+}

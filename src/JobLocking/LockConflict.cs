@@ -1,0 +1,20 @@
+namespace JobLocking;
+
+/// <summary>What becomes of an execution that finds its lock taken.</summary>
+public enum LockConflict
+{
+    /// <summary>
+    /// Skip what the schedule will run again while the same job is at it, defer everything else. An execution is
+    /// skipped only if it is the first attempt of a recurring job and the holder is that very job, or a foreign client.
+    /// </summary>
+    Auto,
+
+    /// <summary>Skip the execution, visibly. A second attempt (retry, redelivery, recovery, returned deferral) is deferred instead: skipping it would lose work.</summary>
+    Skip,
+
+    /// <summary>Put the execution back and try again after <see cref="TaskLockAttribute.DeferBy"/>.</summary>
+    Defer,
+
+    /// <summary>Fail with a <see cref="TaskLockConflictException"/>; the scheduler's own retry decides what follows.</summary>
+    Fail,
+}

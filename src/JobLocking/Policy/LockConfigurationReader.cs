@@ -1,0 +1,110 @@
+using System.Globalization;
+using Microsoft.Extensions.Configuration;
+
+namespace JobLocking.Policy;
+
+/// <summary>
+/// Reads the section <c>JobLocking</c>. By hand and not by a binder, because a binder passes over unknown keys, or names
+/// neither the lock nor the fix.
+/// </summary>
+internal static class LockConfigurationReader
+{
+    private const string Locks = "Locks";
+
+    private const string Name = "Name";
+
+    private static readonly Dictionary<string, Func<LockSettings, string, bool>> Properties = new(StringComparer.OrdinalIgnoreCase)
+    {
+        [nameof(LockSettings.Expire)] = (s, v) => Seconds(v, n => s.Expire = n),
+        [nameof(LockSettings.MaxHold)] = (s, v) => Seconds(v, n => s.MaxHold = n),
+        [nameof(LockSettings.MinHold)] = (s, v) => Seconds(v, n => s.MinHold = n),
+        [nameof(LockSettings.DeferBy)] = (s, v) => Seconds(v, n => s.DeferBy = n),
+        [nameof(LockSettings.GiveUpAfter)] = (s, v) => Seconds(v, n => s.GiveUpAfter = n),
+        [nameof(LockSettings.OnConflict)] = (s, v) => Named<LockConflict>(v, n => s.OnConflict = n),
+        [nameof(LockSettings.OnUnavailable)] = (s, v) => Named<LockUnavailable>(v, n => s.OnUnavailable = n),
+        [nameof(LockSettings.OncePerOccurrence)] = (s, v) => bool.TryParse(v, out bool b) && Set(() => s.OncePerOccurrence = b),
+    };
+
+    private static readonly Dictionary<string, Func<JobLockingOptions, string, bool>> ProcessProperties = new(StringComparer.OrdinalIgnoreCase)
+    {
+        [nameof(JobLockingOptions.NodeName)] = (o, v) => Set(() => o.NodeName = v),
+        [nameof(JobLockingOptions.ApplicationName)] = (o, v) => Set(() => o.ApplicationName = v),
+        [nameof(JobLockingOptions.OccurrenceRetention)] = (o, v) => Seconds(v, n => o.OccurrenceRetention = n),
+    };
+
+    public static void Read(IConfigurationSection section, JobLockingOptions options)
+    {
+        foreach (IConfigurationSection entry in section.GetChildren())
+        {
+            if (entry.Key.Equals(Locks, StringComparison.OrdinalIgnoreCase))
+            {
+                ReadLocks(entry, options);
+            }
+            else if (ProcessProperties.TryGetValue(entry.Key, out Func<JobLockingOptions, string, bool>? set))
+            {
+                Apply(entry, value => set(options, value), options.Problems);
+            }
+            else
+            {
+                ReadProperty(entry, options.Defaults, [.. ProcessProperties.Keys, .. Properties.Keys, Locks], options.Problems);
+            }
+        }
+    }
+
+    private static void ReadLocks(IConfigurationSection locks, JobLockingOptions options)
+    {
+        foreach (IConfigurationSection entry in locks.GetChildren())
+        {
+            LockSettings settings = new();
+            foreach (IConfigurationSection property in entry.GetChildren())
+            {
+                if (!property.Key.Equals(Name, StringComparison.OrdinalIgnoreCase))
+                {
+                    ReadProperty(property, settings, [Name, .. Properties.Keys], options.Problems);
+                }
+            }
+
+            if (entry[Name] is { Length: > 0 } name)
+            {
+                options.Overrides.Add(new LockOverride(entry.Path, name, settings));
+            }
+            else
+            {
+                options.Problems.Add($"Configuration {entry.Path} has no Name. Fix: write the locks as a list, each with the Name of its template: \"Locks\": [ {{ \"Name\": \"nightly-report\", \"Expire\": 300 }} ].");
+            }
+        }
+    }
+
+    private static void ReadProperty(IConfigurationSection property, LockSettings settings, string[] known, List<string> problems)
+    {
+        if (Properties.TryGetValue(property.Key, out Func<LockSettings, string, bool>? set))
+        {
+            Apply(property, value => set(settings, value), problems);
+        }
+        else
+        {
+            problems.Add($"Configuration {property.Path}: there is no property '{property.Key}'. Fix: use one of {string.Join(", ", known)}.");
+        }
+    }
+
+    private static void Apply(IConfigurationSection property, Func<string, bool> set, List<string> problems)
+    {
+        if (property.Value is not { Length: > 0 } value || !set(value))
+        {
+            problems.Add($"Configuration {property.Path} is '{property.Value}', which is not a value for {property.Key}. Fix: times are whole seconds (300), names are written as in code (Defer, true).");
+        }
+    }
+
+    private static bool Seconds(string value, Action<int> set) =>
+        int.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int seconds) && Set(() => set(seconds));
+
+    private static bool Named<T>(string value, Action<T> set)
+        where T : struct, Enum =>
+        !char.IsAsciiDigit(value[0]) && Enum.TryParse(value, ignoreCase: true, out T name) && Enum.IsDefined(name) && Set(() => set(name));
+
+    private static bool Set(Action set)
+    {
+        set();
+        return true;
+    }
+}

@@ -1,0 +1,54 @@
+namespace JobLocking.Policy;
+
+/// <summary>What is wrong with the merged settings of a lock, each with the property, the value and the fix.</summary>
+internal static class LockSettingsValidator
+{
+    public static IEnumerable<string> Problems(LockSettings settings)
+    {
+        (int expire, int maxHold, int minHold) = (settings.Expire!.Value, settings.MaxHold!.Value, settings.MinHold!.Value);
+
+        if (expire < 1)
+        {
+            yield return $"Expire is {expire}, but must be at least 1 second. Fix: set it to how soon the lock shall be free after a crash, for example 60.";
+        }
+
+        if (maxHold < 0 || (maxHold > 0 && maxHold < expire))
+        {
+            yield return $"MaxHold is {maxHold}, but must be 0 (none) or at least Expire ({expire}). Fix: raise MaxHold, lower Expire, or leave MaxHold out.";
+        }
+
+        if (minHold < 0 || minHold > Math.Max(expire, 0))
+        {
+            yield return $"MinHold is {minHold}, but must be from 0 to Expire ({expire}). Fix: lower MinHold or raise Expire.";
+        }
+
+        if (settings.DeferBy < 1)
+        {
+            yield return $"DeferBy is {settings.DeferBy}, but must be at least 1 second. Fix: set it to how long a deferred execution shall wait, for example 15.";
+        }
+
+        if (settings.GiveUpAfter < 0)
+        {
+            yield return $"GiveUpAfter is {settings.GiveUpAfter}, but must be 0 (never) or more seconds. Fix: leave it out, or set it above DeferBy.";
+        }
+        else if (settings.GiveUpAfter > 0 && settings.GiveUpAfter < settings.DeferBy)
+        {
+            yield return $"GiveUpAfter is {settings.GiveUpAfter}, which is less than DeferBy ({settings.DeferBy}): the execution would give up before it tried again. Fix: raise GiveUpAfter or lower DeferBy.";
+        }
+
+        if (!Enum.IsDefined(settings.OnConflict!.Value))
+        {
+            yield return $"OnConflict is {settings.OnConflict}, which is none of {string.Join(", ", Enum.GetNames<LockConflict>())}. Fix: use one of them.";
+        }
+
+        if (!Enum.IsDefined(settings.OnUnavailable!.Value))
+        {
+            yield return $"OnUnavailable is {settings.OnUnavailable}, which is none of {string.Join(", ", Enum.GetNames<LockUnavailable>())}. Fix: use one of them.";
+        }
+
+        if (settings.OncePerOccurrence == true && settings.OnUnavailable == LockUnavailable.Run)
+        {
+            yield return "OncePerOccurrence and OnUnavailable = Run contradict each other: without the store nobody knows whether the occurrence was run. Fix: use Defer or Fail, or leave OncePerOccurrence out.";
+        }
+    }
+}

@@ -1,0 +1,250 @@
+using JobLocking.Engine;
+using JobLocking.Stores;
+using JobLocking.Telemetry;
+using Microsoft.Extensions.Logging;
+
+namespace JobLocking.Renewal;
+
+/// <summary>
+/// Renews all leases of the process and watches their deadlines, with one timer, set to whatever is due first. It lives as
+/// long as there are leases and does not end with the host: jobs are still draining then.
+/// </summary>
+internal sealed class RenewalLoop(ILockStore store, TimeProvider time, ILogger logger) : IDisposable
+{
+    private static readonly TimeSpan LongestRetryPause = TimeSpan.FromSeconds(1);
+
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, TaskLease> _byId = new(StringComparer.Ordinal);
+    private readonly SortedSet<TaskLease> _byDue = new(Comparer<TaskLease>.Create(static (a, b) =>
+        a.Due != b.Due ? a.Due.CompareTo(b.Due) : string.CompareOrdinal(a.Id, b.Id)));
+
+    private ITimer? _timer;
+    private long _armedFor = long.MaxValue;
+    private bool _disposed;
+
+    /// <summary>By how much the loop is late, for the health check: it is alive if that is little.</summary>
+    public TimeSpan Lateness
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _byDue.Min is { } first && Deadline.Until(time, first.Due) is { Ticks: < 0 } late ? -late : TimeSpan.Zero;
+            }
+        }
+    }
+
+    public void Add(TaskLease lease, long sentAt)
+    {
+        lock (_gate)
+        {
+            _byId.Add(lease.Id, lease);
+            Schedule(lease, NextRenewal(lease, sentAt));
+            Arm();
+        }
+    }
+
+    public void Remove(TaskLease lease)
+    {
+        lock (_gate)
+        {
+            if (_byId.Remove(lease.Id))
+            {
+                _byDue.Remove(lease);
+            }
+        }
+    }
+
+    public void OnNotice(LockNotice notice)
+    {
+        if (notice.BrokenLeaseId is { } id)
+        {
+            TaskLease? broken;
+            lock (_gate)
+            {
+                _byId.TryGetValue(id, out broken);
+            }
+
+            broken?.Lose(LeaseLoss.Broken);
+        }
+        else
+        {
+            RenewAllNow();
+        }
+    }
+
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            _disposed = true;
+            _timer?.Dispose();
+        }
+    }
+
+    /// <summary>The connection is back, and nobody knows how long it will last.</summary>
+    private void RenewAllNow()
+    {
+        lock (_gate)
+        {
+            _byDue.Clear();
+            long now = time.GetTimestamp();
+            foreach (TaskLease lease in _byId.Values)
+            {
+                Schedule(lease, now);
+            }
+
+            Arm();
+        }
+    }
+
+    private void Tick()
+    {
+        List<TaskLease> renew = [];
+        List<TaskLease> expired = [];
+        lock (_gate)
+        {
+            _armedFor = long.MaxValue;
+            long now = time.GetTimestamp();
+            while (_byDue.Min is { } lease && lease.Due <= now)
+            {
+                _byDue.Remove(lease);
+                if (now >= lease.DeadlineAt)
+                {
+                    _byId.Remove(lease.Id);
+                    expired.Add(lease);
+                    continue;
+                }
+
+                if (!lease.IsRenewing && lease.LongestExpiry(now) > TimeSpan.Zero)
+                {
+                    lease.IsRenewing = true;
+                    renew.Add(lease);
+                }
+
+                Schedule(lease, lease.DeadlineAt);
+            }
+
+            Arm();
+        }
+
+        foreach (TaskLease lease in expired)
+        {
+            lease.Lose(LeaseLoss.Expired);
+        }
+
+        if (renew.Count > 0)
+        {
+            _ = RenewAsync(renew);
+        }
+    }
+
+    private async Task RenewAsync(List<TaskLease> leases)
+    {
+        // Off the timer's thread, which is wanted for the deadlines of the others.
+        await Task.Yield();
+
+        long sentAt = time.GetTimestamp();
+        RenewOutcome[] outcomes = new RenewOutcome[leases.Count];
+        RenewRequest[] requests = new RenewRequest[leases.Count];
+        for (int i = 0; i < requests.Length; i++)
+        {
+            TaskLease lease = leases[i];
+            requests[i] = new RenewRequest(lease.Name, lease.Id, Expiry(lease, sentAt), lease.Occurrence);
+        }
+
+        try
+        {
+            await store.RenewAsync(requests, outcomes, CancellationToken.None).ConfigureAwait(false);
+        }
+#pragma warning disable CA1031 // Whatever it is, the leases that were not answered are tried again until their deadlines.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            Log.RenewalFailed(logger, e, leases.Count, leases[0].Name);
+        }
+
+        for (int i = 0; i < requests.Length; i++)
+        {
+            Apply(leases[i], outcomes[i], sentAt, requests[i].Expiry);
+        }
+    }
+
+    private void Apply(TaskLease lease, RenewOutcome outcome, long sentAt, TimeSpan expiry)
+    {
+        lock (_gate)
+        {
+            lease.IsRenewing = false;
+            if (!_byId.ContainsKey(lease.Id))
+            {
+                return;
+            }
+
+            if (outcome is RenewOutcome.Renewed or RenewOutcome.Transient)
+            {
+                if (outcome == RenewOutcome.Renewed)
+                {
+                    lease.Prolong(Deadline.After(time, sentAt, expiry));
+                }
+
+                _byDue.Remove(lease);
+                Schedule(lease, outcome == RenewOutcome.Renewed ? NextRenewal(lease, sentAt) : NextRetry(lease));
+                Arm();
+                return;
+            }
+        }
+
+        lease.Lose(outcome == RenewOutcome.NotYours ? LeaseLoss.Taken : LeaseLoss.Gone);
+    }
+
+    private static TimeSpan Expiry(TaskLease lease, long now)
+    {
+        TimeSpan longest = lease.LongestExpiry(now);
+        return longest < lease.Terms.Expiry ? longest : lease.Terms.Expiry;
+    }
+
+    /// <summary>A third of the expiry, or the deadline when a renewal could not move it any more.</summary>
+    private long NextRenewal(TaskLease lease, long sentAt)
+    {
+        long next = Deadline.Add(time, sentAt, lease.Terms.Expiry / 3);
+        bool canGrow = lease.Terms.MaxHold == TimeSpan.Zero || lease.LongestExpiry(sentAt) > lease.Terms.Expiry;
+        return canGrow ? Math.Min(next, lease.DeadlineAt) : lease.DeadlineAt;
+    }
+
+    private long NextRetry(TaskLease lease)
+    {
+        TimeSpan pause = lease.Terms.Expiry / 10;
+        long next = Deadline.Add(time, time.GetTimestamp(), pause < LongestRetryPause ? pause : LongestRetryPause);
+        return Math.Min(next, lease.DeadlineAt);
+    }
+
+    private void Schedule(TaskLease lease, long due)
+    {
+        lease.Due = due;
+        _byDue.Add(lease);
+    }
+
+    private void Arm()
+    {
+        if (_disposed || _byDue.Min is not { } first || first.Due >= _armedFor)
+        {
+            return;
+        }
+
+        _armedFor = first.Due;
+        _timer ??= CreateTimer();
+
+        // Up to the next millisecond: a timer that fires a little early would fire again and again.
+        double wait = Math.Max(0, Math.Ceiling(Deadline.Until(time, first.Due).TotalMilliseconds));
+        _timer.Change(TimeSpan.FromMilliseconds(wait), Timeout.InfiniteTimeSpan);
+    }
+
+    private ITimer CreateTimer()
+    {
+        // Else the loop would run for ever in the context of the first job: with its ambient lease, in its trace.
+        using (ExecutionContext.SuppressFlow())
+        {
+            return time.CreateTimer(static loop => ((RenewalLoop)loop!).Tick(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        }
+    }
+}

@@ -1,0 +1,9 @@
+namespace JobLocking.Stores;
+
+/// <summary>One logical acquire; sent again unchanged when its answer did not come.</summary>
+/// <param name="Name">The resolved name: at most 512 bytes of UTF-8, without braces.</param>
+/// <param name="LeaseId">Made new for each logical acquire: 22 characters of base64url.</param>
+/// <param name="Expiry">How long the lease lives from the moment the store grants it.</param>
+/// <param name="Holder">Who asks.</param>
+/// <param name="Occurrence">The occurrence to be judged before the lock; null for none.</param>
+public sealed record AcquireRequest(string Name, string LeaseId, TimeSpan Expiry, LockHolder Holder, LockOccurrence? Occurrence);

@@ -1,0 +1,45 @@
+namespace JobLocking.Stores;
+
+/// <summary>
+/// Where the locks live. A store keeps to the contract suite of the repository; it decides nothing but who holds a lock.
+/// Every call throws <see cref="LockStoreException"/> when the store cannot be asked, which also says whether the call
+/// may have been applied all the same.
+/// </summary>
+public interface ILockStore
+{
+    /// <summary>
+    /// Grants the lock if nobody holds it, in one atomic step: judges the occurrence first, mints the fencing token,
+    /// marks the occurrence as running. Asked again with the same <see cref="AcquireRequest.LeaseId"/> while that lease
+    /// holds the lock, grants it again with the same token and a full expiry.
+    /// </summary>
+    ValueTask<AcquireResult> AcquireAsync(AcquireRequest request, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Gives each lease its expiry anew, counted from now, unless it has longer to live; the mark of its occurrence too.
+    /// Never re-creates a missing lease. The result of each lease is its own: one that fails harms no other.
+    /// </summary>
+    ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Memory<RenewOutcome> outcomes, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Ends a lease if, and only if, it still holds the lock; keeps the lock for a time if asked to. Marks or clears the
+    /// occurrence whether or not the lease still held. Also the compensation of an acquire whose answer is unknown.
+    /// </summary>
+    ValueTask<ReleaseOutcome> ReleaseAsync(ReleaseRequest request, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Has <paramref name="onNotice"/> called, from any thread, for what concerns this process. Returns when it listens;
+    /// until then, and while the store is out of reach, notices are lost.
+    /// </summary>
+    /// <returns>Dispose it to stop listening.</returns>
+    ValueTask<IAsyncDisposable> ListenAsync(Action<LockNotice> onNotice, CancellationToken cancellationToken);
+
+    /// <summary>The locks that are held and whose resolved name starts with <paramref name="prefix"/>.</summary>
+    IAsyncEnumerable<HeldLock> ListAsync(string? prefix, CancellationToken cancellationToken);
+
+    /// <summary>Ends the lease with this fencing token if it holds the lock, and tells the process that holds it.</summary>
+    ValueTask<bool> BreakAsync(string name, long fencingToken, CancellationToken cancellationToken);
+
+    /// <summary>Asks the store whether it answers.</summary>
+    /// <returns>A warning for operators if the store answers but may lose locks (eviction), else null.</returns>
+    ValueTask<string?> CheckAsync(CancellationToken cancellationToken);
+}

@@ -1,0 +1,24 @@
+namespace JobLocking.Stores;
+
+/// <summary>A lease to be renewed.</summary>
+/// <param name="Name">The resolved name of its lock.</param>
+/// <param name="LeaseId">The id it was acquired with.</param>
+/// <param name="Expiry">How long it shall live from now on, at least.</param>
+/// <param name="Occurrence">The occurrence it runs; null for none.</param>
+public readonly record struct RenewRequest(string Name, string LeaseId, TimeSpan Expiry, LockOccurrence? Occurrence);
+
+/// <summary>What became of a renewal.</summary>
+public enum RenewOutcome
+{
+    /// <summary>Not known: the store failed for this lease, which may be tried again until its deadline.</summary>
+    Transient,
+
+    /// <summary>The lease lives on.</summary>
+    Renewed,
+
+    /// <summary>The lock is held by another.</summary>
+    NotYours,
+
+    /// <summary>Nobody holds the lock.</summary>
+    Missing,
+}

@@ -1,0 +1,189 @@
+using JobLocking.Engine;
+using JobLocking.Stores;
+
+namespace JobLocking;
+
+/// <summary>
+/// One holding of a lock: renewed in the background until it is disposed. Safe to use from many threads.
+/// </summary>
+public sealed class TaskLease : IAsyncDisposable
+{
+    private readonly Leases _leases;
+    private readonly CancellationTokenSource _lost = new();
+    private readonly long _acquiredAt;
+    private long _deadline;
+    private int _state;
+
+    internal TaskLease(Leases leases, AcquireRequest request, LeaseTerms terms, long fencingToken, long acquiredAt, long sentAt)
+    {
+        _leases = leases;
+        _acquiredAt = acquiredAt;
+        _deadline = Deadline.After(leases.Time, sentAt, request.Expiry);
+        Name = request.Name;
+        Id = request.LeaseId;
+        Holder = request.Holder;
+        Occurrence = request.Occurrence;
+        Terms = terms;
+        FencingToken = fencingToken;
+    }
+
+    private enum State
+    {
+        Held,
+        Lost,
+        Released,
+    }
+
+    /// <summary>The resolved name of the lock.</summary>
+    public string Name { get; }
+
+    /// <summary>
+    /// A number that only grows with each lease of this lock. A resource that remembers the highest it has seen and
+    /// refuses lower ones is safe even from a holder that was frozen while its lease ran out.
+    /// See Kleppmann, <see href="https://martin.kleppmann.com/2016/02/08/how-to-do-distributed-locking.html">How to do distributed locking</see>.
+    /// </summary>
+    public long FencingToken { get; }
+
+    /// <summary>This holder, as others see it.</summary>
+    public LockHolder Holder { get; }
+
+    /// <summary>
+    /// Until when the holder may believe in the lease if it is not renewed any more, UTC. A little earlier than the store
+    /// lets it expire, since clocks drift.
+    /// </summary>
+    public DateTimeOffset ExpiresAt => _leases.Time.GetUtcNow() + Deadline.Until(_leases.Time, DeadlineAt);
+
+    /// <summary>
+    /// Cancelled when the lease is lost: not renewed in time, taken away, or at the end of <see cref="TaskLockAttribute.MaxHold"/>.
+    /// Not cancelled by releasing it. A process that was frozen learns it as it resumes; <see cref="ThrowIfLost"/> is exact.
+    /// </summary>
+    public CancellationToken Lost => _lost.Token;
+
+    internal string Id { get; }
+
+    internal LockOccurrence? Occurrence { get; }
+
+    internal LeaseTerms Terms { get; }
+
+    internal long DeadlineAt => Volatile.Read(ref _deadline);
+
+    /// <summary>How the lease was lost; null while it was not.</summary>
+    internal LeaseLoss? Loss { get; private set; }
+
+    /// <summary>The moment of the next renewal, or of the deadline. Belongs to the renewal loop.</summary>
+    internal long Due { get; set; }
+
+    /// <summary>A renewal is under way. Belongs to the renewal loop.</summary>
+    internal bool IsRenewing { get; set; }
+
+    internal bool IsReleased => Volatile.Read(ref _state) == (int)State.Released;
+
+    /// <summary>Looks at the clock, not only at <see cref="Lost"/>. Call it on the line before what cannot be undone.</summary>
+    /// <exception cref="TaskLockLostException">The lease is lost.</exception>
+    /// <exception cref="ObjectDisposedException">The lease was released.</exception>
+    public void ThrowIfLost()
+    {
+        ObjectDisposedException.ThrowIf(IsReleased, this);
+        if (IsLost())
+        {
+            throw LostError(cause: null);
+        }
+    }
+
+    /// <summary>Makes sure that the lease lasts at least so long from now. Renewal goes on as before and never shortens it.</summary>
+    /// <param name="duration">From now; more than zero. With a <see cref="TaskLockAttribute.MaxHold"/>, not beyond its end.</param>
+    /// <param name="cancellationToken">Gives up waiting for the answer; the lease may have been extended all the same.</param>
+    /// <exception cref="ArgumentOutOfRangeException">Not more than zero, or beyond the end of <see cref="TaskLockAttribute.MaxHold"/>.</exception>
+    /// <exception cref="TaskLockLostException">The lease is lost.</exception>
+    /// <exception cref="TaskLockUnavailableException">The store cannot be asked; the lease holds on as long as <see cref="ExpiresAt"/> says.</exception>
+    /// <exception cref="ObjectDisposedException">The lease was released.</exception>
+    public async ValueTask ExtendAsync(TimeSpan duration, CancellationToken cancellationToken = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(duration, TimeSpan.Zero);
+        if (duration > LongestExpiry(_leases.Time.GetTimestamp()))
+        {
+            throw new ArgumentOutOfRangeException(nameof(duration), duration, $"Lock '{Name}' must not be held beyond its MaxHold of {Terms.MaxHold.TotalSeconds} seconds.");
+        }
+
+        ThrowIfLost();
+        await _leases.ExtendAsync(this, duration, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Gives the lock back, or keeps it for the rest of its minimum hold. A lost lease frees nobody else's lock. Never throws for reasons of the store: the lock then ends by its expiry.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (!IsReleased)
+        {
+            await _leases.EndAsync(this, RemainingMinHold(), occurrence: null).ConfigureAwait(false);
+        }
+    }
+
+    internal bool IsLost()
+    {
+        if (Volatile.Read(ref _state) == (int)State.Held && _leases.Time.GetTimestamp() >= DeadlineAt)
+        {
+            Lose(LeaseLoss.Expired);
+        }
+
+        return Volatile.Read(ref _state) == (int)State.Lost;
+    }
+
+    /// <summary>Ends the holder's belief in the lease, once; false if it had ended before, by loss or release.</summary>
+    internal bool Lose(LeaseLoss loss)
+    {
+        if (Interlocked.CompareExchange(ref _state, (int)State.Lost, (int)State.Held) != (int)State.Held)
+        {
+            return false;
+        }
+
+        Loss = loss;
+        _leases.OnLost(this, _lost.CancelAsync());
+        return true;
+    }
+
+    /// <summary>True if the lease was held until this moment.</summary>
+    internal bool Release()
+    {
+        IsLost();
+        return Interlocked.Exchange(ref _state, (int)State.Released) == (int)State.Held;
+    }
+
+    internal void Prolong(long deadline)
+    {
+        long current = DeadlineAt;
+        while (deadline > current)
+        {
+            long seen = Interlocked.CompareExchange(ref _deadline, deadline, current);
+            if (seen == current)
+            {
+                return;
+            }
+
+            current = seen;
+        }
+    }
+
+    /// <summary>The longest expiry that may be asked for now: up to the end of the maximum hold.</summary>
+    internal TimeSpan LongestExpiry(long now) =>
+        Terms.MaxHold == TimeSpan.Zero ? TimeSpan.MaxValue : Terms.MaxHold - _leases.Time.GetElapsedTime(_acquiredAt, now);
+
+    internal TimeSpan RemainingMinHold()
+    {
+        TimeSpan remaining = Terms.MinHold - _leases.Time.GetElapsedTime(_acquiredAt);
+        return remaining > TimeSpan.Zero ? remaining : TimeSpan.Zero;
+    }
+
+    internal TaskLockLostException LostError(Exception? cause)
+    {
+        string how = Loss switch
+        {
+            LeaseLoss.Taken => "another holder has taken it",
+            LeaseLoss.Gone => "its key is gone from the store",
+            LeaseLoss.Broken => "an operator has broken it",
+            _ when Terms.MaxHold > TimeSpan.Zero && DeadlineAt >= Deadline.After(_leases.Time, _acquiredAt, Terms.MaxHold) =>
+                $"it was held for its MaxHold of {Terms.MaxHold.TotalSeconds} seconds",
+            _ => "it could not be renewed before its deadline",
+        };
+        return new TaskLockLostException($"Lock '{Name}' was lost while the work under it was going on: {how}. Its fencing token was {FencingToken}.", Name, cause);
+    }
+}

@@ -1,0 +1,17 @@
+namespace JobLocking;
+
+/// <summary>How a lock taken by hand through <see cref="ITaskLocks"/> is held.</summary>
+public sealed class TaskLockOptions
+{
+    /// <summary>The lease; renewed until it is disposed. How soon the lock is free after a crash.</summary>
+    /// <value>Default 60 seconds, at least 100 milliseconds.</value>
+    public TimeSpan Expire { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>The longest time the lease may be held, after which it is lost whether the work has ended or not.</summary>
+    /// <value>Default <see cref="TimeSpan.Zero"/>: none. Otherwise at least <see cref="Expire"/>; equal to it, the lease is never renewed.</value>
+    public TimeSpan MaxHold { get; init; }
+
+    /// <summary>How long the lock stays taken after it was acquired even if the lease is disposed sooner.</summary>
+    /// <value>Default <see cref="TimeSpan.Zero"/>, at most <see cref="Expire"/>.</value>
+    public TimeSpan MinHold { get; init; }
+}

@@ -1,0 +1,72 @@
+using JobLocking.Engine;
+using JobLocking.Stores;
+using Microsoft.Extensions.Logging;
+
+namespace JobLocking.Telemetry;
+
+/// <summary>Everything that core logs.</summary>
+internal static partial class Log
+{
+    /// <summary>One category for all of core, so that one line of configuration sets its level.</summary>
+    public const string Category = "JobLocking";
+
+    [LoggerMessage(EventIds.Acquired, LogLevel.Debug, "Lock '{Lock}' acquired by job {Job} #{Execution} with fencing token {FencingToken}")]
+    public static partial void Acquired(ILogger logger, string @lock, string? job, string? execution, long fencingToken);
+
+    [LoggerMessage(EventIds.Released, LogLevel.Debug, "Lock '{Lock}' with fencing token {FencingToken} released")]
+    public static partial void Released(ILogger logger, string @lock, long fencingToken);
+
+    [LoggerMessage(EventIds.ReleasedTooLate, LogLevel.Warning, "Lock '{Lock}' with fencing token {FencingToken} was no longer held when it was released ({Outcome}): another execution may have run beside this one")]
+    public static partial void ReleasedTooLate(ILogger logger, string @lock, long fencingToken, ReleaseOutcome outcome);
+
+    [LoggerMessage(EventIds.ReleaseFailed, LogLevel.Warning, "Lock '{Lock}' could not be released; tried again in the background, and it ends by itself within {Expiry}")]
+    public static partial void ReleaseFailed(ILogger logger, Exception error, string @lock, TimeSpan expiry);
+
+    [LoggerMessage(EventIds.ReleaseGivenUp, LogLevel.Warning, "Lock '{Lock}' could not be released and has ended by its expiry")]
+    public static partial void ReleaseGivenUp(ILogger logger, Exception error, string @lock);
+
+    [LoggerMessage(EventIds.LeaseLost, LogLevel.Warning, "Lock '{Lock}' with fencing token {FencingToken} was lost while it was held: {Loss}")]
+    public static partial void LeaseLost(ILogger logger, string @lock, long fencingToken, LeaseLoss loss);
+
+    [LoggerMessage(EventIds.LostCallbackFailed, LogLevel.Error, "A callback on the loss of lock '{Lock}' threw")]
+    public static partial void LostCallbackFailed(ILogger logger, Exception error, string @lock);
+
+    [LoggerMessage(EventIds.RenewalFailed, LogLevel.Warning, "{Count} leases could not be renewed, '{Lock}' among them; tried again until their deadlines")]
+    public static partial void RenewalFailed(ILogger logger, Exception error, int count, string @lock);
+
+    [LoggerMessage(EventIds.SucceededAfterLoss, LogLevel.Warning, "Job {Job} #{Execution} succeeded after its lock '{Lock}' was lost: another execution may have run beside it")]
+    public static partial void SucceededAfterLoss(ILogger logger, string? job, string? execution, string @lock);
+
+    [LoggerMessage(EventIds.Skipped, LogLevel.Information, "Job {Job} #{Execution} skipped: {Reason}; time left {TimeLeft}; lock '{Lock}', holder {Holder}")]
+    public static partial void Skipped(ILogger logger, string job, string execution, string reason, TimeSpan? timeLeft, string @lock, LockHolder? holder);
+
+    [LoggerMessage(EventIds.Deferred, LogLevel.Information, "Job {Job} #{Execution} deferred by {Delay} for the {Deferrals}. time: {Reason}; time left {TimeLeft}; lock '{Lock}', holder {Holder}")]
+    public static partial void Deferred(ILogger logger, string job, string execution, TimeSpan delay, int deferrals, string reason, TimeSpan? timeLeft, string @lock, LockHolder? holder);
+
+    [LoggerMessage(EventIds.Failed, LogLevel.Warning, "Job {Job} #{Execution} fails for its lock '{Lock}': {Reason}")]
+    public static partial void Failed(ILogger logger, string job, string execution, string @lock, string reason);
+
+    [LoggerMessage(EventIds.RunsWithoutLock, LogLevel.Warning, "Job {Job} #{Execution} runs WITHOUT its lock '{Lock}', as OnUnavailable = Run says")]
+    public static partial void RunsWithoutLock(ILogger logger, string job, string execution, string @lock);
+
+    [LoggerMessage(EventIds.Unavailable, LogLevel.Warning, "The lock store cannot be asked for lock '{Lock}'")]
+    public static partial void Unavailable(ILogger logger, Exception error, string @lock);
+
+    [LoggerMessage(EventIds.OtherApplication, LogLevel.Warning, "Lock '{Lock}' is shared with another application: {Holder}. If that is not meant, give the lock a name of its own or each application a key prefix")]
+    public static partial void OtherApplication(ILogger logger, string @lock, LockHolder holder);
+
+    [LoggerMessage(EventIds.NoExpiry, LogLevel.Warning, "Lock '{Lock}' is held without an expiry, by {Holder}: it ends only when somebody deletes it")]
+    public static partial void NoExpiry(ILogger logger, string @lock, string holder);
+
+    [LoggerMessage(EventIds.Broken, LogLevel.Warning, "Lock '{Lock}' with fencing token {FencingToken} was broken by an operator")]
+    public static partial void Broken(ILogger logger, string @lock, long fencingToken);
+
+    [LoggerMessage(EventIds.ListenFailed, LogLevel.Warning, "The lock store cannot be listened to yet; tried again. Until then a broken lock is noticed at its next renewal")]
+    public static partial void ListenFailed(ILogger logger, Exception error);
+
+    [LoggerMessage(EventIds.StoreWarning, LogLevel.Warning, "The lock store is not safe: {Warning}")]
+    public static partial void StoreWarning(ILogger logger, string warning);
+
+    [LoggerMessage(EventIds.UnmatchedOverride, LogLevel.Warning, "Configuration {Path} is for lock '{Template}', but no job known at start has a lock with this template")]
+    public static partial void UnmatchedOverride(ILogger logger, string path, string template);
+}
