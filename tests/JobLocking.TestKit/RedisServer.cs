@@ -1,0 +1,213 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using System.Text;
+
+namespace JobLocking.TestKit;
+
+/// <summary>A real redis-server process of its own on a free loopback port, without persistence.</summary>
+public sealed class RedisServer : IAsyncDisposable
+{
+    private const int Attempts = 5;
+
+    private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(30);
+
+    private readonly string[] _arguments;
+
+    private readonly string _directory;
+
+    private readonly StringBuilder _output = new();
+
+    private Process? _process;
+
+    private RedisServer(string[] arguments)
+    {
+        _arguments = arguments;
+        _directory = Directory.CreateTempSubdirectory("joblocking-redis-").FullName;
+        AppDomain.CurrentDomain.ProcessExit += OnProcessExit;
+    }
+
+    /// <summary>Stays the same over <see cref="RestartAsync"/>.</summary>
+    public int Port { get; private set; }
+
+    /// <summary><c>127.0.0.1:port</c>.</summary>
+    public string Endpoint => $"127.0.0.1:{Port}";
+
+    /// <summary>For StackExchange.Redis and <c>UseRedis</c>.</summary>
+    public string ConnectionString => Endpoint;
+
+    /// <summary>Starts a server and waits until it answers.</summary>
+    /// <param name="arguments">Further arguments, such as <c>--maxmemory 2mb</c>, which win over the defaults.</param>
+    public static async Task<RedisServer> StartAsync(params string[] arguments)
+    {
+        RedisServer server = new(arguments);
+        try
+        {
+            for (int attempt = 1; ; attempt++)
+            {
+                server.Port = FreePort.Next();
+                try
+                {
+                    await server.LaunchAsync();
+                    return server;
+                }
+                catch (InvalidOperationException) when (attempt < Attempts && server.Output.Contains("Address already in use", StringComparison.Ordinal))
+                {
+                    // Somebody else was faster to take the port.
+                }
+            }
+        }
+        catch
+        {
+            await server.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Freezes the process: connections stay open and nothing is answered.</summary>
+    public void Pause() => Signal(SignalStop);
+
+    /// <summary>Lets a frozen process go on.</summary>
+    public void Resume() => Signal(SignalContinue);
+
+    /// <summary>Kills the process; what it held is gone.</summary>
+    public async Task KillAsync()
+    {
+        if (_process is { } process)
+        {
+            _process = null;
+            process.Kill();
+            await process.WaitForExitAsync();
+            process.Dispose();
+        }
+    }
+
+    /// <summary>Kills the process if it still runs, and starts an empty one on the same port.</summary>
+    public async Task RestartAsync()
+    {
+        await KillAsync();
+        await LaunchAsync();
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        AppDomain.CurrentDomain.ProcessExit -= OnProcessExit;
+        await KillAsync();
+        Directory.Delete(_directory, recursive: true);
+    }
+
+    private string Output
+    {
+        get
+        {
+            lock (_output)
+            {
+                return _output.ToString();
+            }
+        }
+    }
+
+    private async Task LaunchAsync()
+    {
+        lock (_output)
+        {
+            _output.Clear();
+        }
+
+        ProcessStartInfo start = new("redis-server")
+        {
+            ArgumentList = { "--port", $"{Port}", "--bind", "127.0.0.1", "--dir", _directory, "--save", "", "--appendonly", "no" },
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        foreach (string argument in _arguments)
+        {
+            start.ArgumentList.Add(argument);
+        }
+
+        Process process;
+        try
+        {
+            process = Process.Start(start)!;
+        }
+        catch (Win32Exception error)
+        {
+            throw new InvalidOperationException(
+                "These tests need a redis-server on the PATH and found none. Fix: install Redis, for instance with 'apt-get install redis-server'.", error);
+        }
+
+        _process = process;
+        process.OutputDataReceived += OnOutput;
+        process.ErrorDataReceived += OnOutput;
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+
+        long began = Stopwatch.GetTimestamp();
+        while (!await AnswersAsync())
+        {
+            if (process.HasExited || Stopwatch.GetElapsedTime(began) > StartTimeout)
+            {
+                await KillAsync();
+                throw new InvalidOperationException($"redis-server on port {Port} does not answer. Its output:\n{Output}");
+            }
+
+            await Task.Delay(5);
+        }
+
+        // A foreign server on the same port would have answered in its place.
+        if (process.HasExited)
+        {
+            await KillAsync();
+            throw new InvalidOperationException($"redis-server on port {Port} has ended. Its output:\n{Output}");
+        }
+    }
+
+    private async Task<bool> AnswersAsync()
+    {
+        using CancellationTokenSource patience = new(TimeSpan.FromSeconds(2));
+        try
+        {
+            using TcpClient client = new();
+            await client.ConnectAsync(IPAddress.Loopback, Port, patience.Token);
+            NetworkStream stream = client.GetStream();
+            await stream.WriteAsync("PING\r\n"u8.ToArray(), patience.Token);
+            byte[] reply = new byte[64];
+            int length = await stream.ReadAsync(reply, patience.Token);
+            string answer = Encoding.ASCII.GetString(reply, 0, length);
+            return answer.StartsWith("+PONG", StringComparison.Ordinal) || answer.StartsWith("-NOAUTH", StringComparison.Ordinal);
+        }
+        catch (Exception error) when (error is SocketException or IOException or OperationCanceledException)
+        {
+            return false;
+        }
+    }
+
+    private void OnOutput(object sender, DataReceivedEventArgs line)
+    {
+        lock (_output)
+        {
+            _output.AppendLine(line.Data);
+        }
+    }
+
+    private void OnProcessExit(object? sender, EventArgs e) => _process?.Kill();
+
+    private void Signal(int signal)
+    {
+        Process process = _process ?? throw new InvalidOperationException("The server does not run.");
+        if (Kill(process.Id, signal) != 0)
+        {
+            throw new Win32Exception(Marshal.GetLastPInvokeError());
+        }
+    }
+
+    private static readonly int SignalStop = OperatingSystem.IsMacOS() ? 17 : 19;
+
+    private static readonly int SignalContinue = OperatingSystem.IsMacOS() ? 19 : 18;
+
+    [DllImport("libc", EntryPoint = "kill", SetLastError = true)]
+    private static extern int Kill(int process, int signal);
+}

@@ -1,0 +1,239 @@
+using System.Reflection;
+using System.Reflection.Emit;
+using JobLocking.Engine;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+using Xunit;
+
+namespace JobLocking.Tests.Policy;
+
+public sealed class LockPoliciesTests
+{
+    [TaskLock("on-interface")]
+    public interface IDecorated
+    {
+        void Run();
+
+        [TaskLock("on-interface-method")]
+        void Special();
+    }
+
+    [TaskLock("on-class", Expire = 30)]
+    public class Decorated
+    {
+        public void Plain()
+        {
+        }
+
+        [TaskLock("on-method", DeferBy = 7)]
+        public virtual void Own()
+        {
+        }
+    }
+
+    public sealed class Derived : Decorated
+    {
+        public override void Own()
+        {
+        }
+    }
+
+    public sealed class Implementation : IDecorated
+    {
+        public void Run()
+        {
+        }
+
+        public void Special()
+        {
+        }
+    }
+
+    public sealed class Undecorated
+    {
+        public void Run()
+        {
+        }
+
+        public void Other()
+        {
+        }
+    }
+
+    [Fact]
+    public void The_lock_of_a_method_wins_over_that_of_its_class()
+    {
+        LockPolicies policies = Policies();
+        Assert.Equal("on-class", policies.Find(typeof(Decorated), Method<Decorated>("Plain"))!.Template);
+        Assert.Equal("on-method", policies.Find(typeof(Decorated), Method<Decorated>("Own"))!.Template);
+        Assert.Null(policies.Find(typeof(Undecorated), Method<Undecorated>("Run")));
+    }
+
+    [Fact]
+    public void A_lock_is_inherited_and_found_on_interfaces()
+    {
+        LockPolicies policies = Policies();
+        Assert.Equal("on-class", policies.Find(typeof(Derived), null)!.Template);
+        Assert.Equal("on-method", policies.Find(typeof(Derived), Method<Derived>("Own"))!.Template);
+        Assert.Equal("on-interface", policies.Find(typeof(Implementation), Method<Implementation>("Run"))!.Template);
+        Assert.Equal("on-interface-method", policies.Find(typeof(Implementation), Method<Implementation>("Special"))!.Template);
+        Assert.Equal("on-interface-method", policies.Find(typeof(IDecorated), typeof(IDecorated).GetMethod("Special"))!.Template);
+    }
+
+    [Fact]
+    public void A_lock_given_in_code_replaces_the_attribute()
+    {
+        LockPolicies policies = Policies(o => o
+            .ForJob<Decorated>(new TaskLockAttribute("in-code"))
+            .ForJob<Undecorated>(nameof(Undecorated.Run), new TaskLockAttribute("in-code-method")));
+        Assert.Equal("in-code", policies.Find(typeof(Decorated), null)!.Template);
+        Assert.Equal("on-method", policies.Find(typeof(Decorated), Method<Decorated>("Own"))!.Template);
+        Assert.Equal("in-code-method", policies.Find(typeof(Undecorated), Method<Undecorated>("Run"))!.Template);
+        Assert.Null(policies.Find(typeof(Undecorated), Method<Undecorated>("Other")));
+    }
+
+    [Fact]
+    public void Defaults_fill_in_and_configuration_overrides()
+    {
+        LockPolicy policy = Policies(
+            o => o.DeferBy = 40,
+            ("JobLocking:Expire", "90"),
+            ("JobLocking:MaxHold", "900"),
+            ("JobLocking:Locks:0:Name", "on-class"),
+            ("JobLocking:Locks:0:Expire", "300"),
+            ("JobLocking:Locks:0:OnConflict", "fail"),
+            ("JobLocking:Locks:0:OncePerOccurrence", "true")).Find(typeof(Decorated), null)!;
+
+        Assert.Equal(TimeSpan.FromSeconds(300), policy.Expire);
+        Assert.Equal(TimeSpan.FromSeconds(900), policy.MaxHold);
+        Assert.Equal(TimeSpan.FromSeconds(40), policy.DeferBy);
+        Assert.Equal(LockConflict.Fail, policy.OnConflict);
+        Assert.True(policy.OncePerOccurrence);
+    }
+
+    [Fact]
+    public void What_the_attribute_sets_wins_over_the_defaults_even_if_it_is_the_built_in_value()
+    {
+        LockPolicies policies = Policies(o => o.Expire = 90);
+        Assert.Equal(TimeSpan.FromSeconds(60), policies.Resolve(new TaskLockAttribute("x") { Expire = 60 }, "job").Expire);
+        Assert.Equal(TimeSpan.FromSeconds(90), policies.Resolve(new TaskLockAttribute("x"), "job").Expire);
+    }
+
+    public static TheoryData<TaskLockAttribute, string> BadLocks => new()
+    {
+        { new TaskLockAttribute(""), "Name" },
+        { new TaskLockAttribute("{"), "Name" },
+        { new TaskLockAttribute("x") { Expire = 0 }, "Expire is 0" },
+        { new TaskLockAttribute("x") { Expire = -5 }, "Expire is -5" },
+        { new TaskLockAttribute("x") { MaxHold = 59 }, "MaxHold is 59" },
+        { new TaskLockAttribute("x") { MinHold = 61 }, "MinHold is 61" },
+        { new TaskLockAttribute("x") { MinHold = -1 }, "MinHold is -1" },
+        { new TaskLockAttribute("x") { DeferBy = 0 }, "DeferBy is 0" },
+        { new TaskLockAttribute("x") { GiveUpAfter = -1 }, "GiveUpAfter is -1" },
+        { new TaskLockAttribute("x") { GiveUpAfter = 5 }, "GiveUpAfter is 5" },
+        { new TaskLockAttribute("x") { OnConflict = (LockConflict)9 }, "OnConflict is 9" },
+        { new TaskLockAttribute("x") { OnUnavailable = (LockUnavailable)9 }, "OnUnavailable is 9" },
+        { new TaskLockAttribute("x") { OncePerOccurrence = true, OnUnavailable = LockUnavailable.Run }, "OncePerOccurrence and OnUnavailable" },
+    };
+
+    [Theory]
+    [MemberData(nameof(BadLocks), DisableDiscoveryEnumeration = true)]
+    public void A_bad_value_is_refused_with_job_property_value_and_fix(TaskLockAttribute bad, string property)
+    {
+        string problem = Assert.Single(Policies(o => o.ForJob<Undecorated>(bad)).Problems());
+        Assert.Contains(property, problem, StringComparison.Ordinal);
+        Assert.Contains(typeof(Undecorated).ToString(), problem, StringComparison.Ordinal);
+        Assert.Contains("Fix:", problem, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("JobLocking:Expires", "5", "JobLocking:Expires")]
+    [InlineData("JobLocking:Expire", "00:05:00", "00:05:00")]
+    [InlineData("JobLocking:Expire", "1.5", "1.5")]
+    [InlineData("JobLocking:OnConflict", "1", "OnConflict")]
+    [InlineData("JobLocking:OnConflict", "Wait", "Wait")]
+    [InlineData("JobLocking:OccurrenceRetention", "1", "OccurrenceRetention is 1")]
+    [InlineData("JobLocking:Locks:0:Expire", "5", "has no Name")]
+    [InlineData("JobLocking:Locks:nightly:Expire", "5", "has no Name")]
+    public void Bad_configuration_is_refused_with_its_path_and_a_fix(string key, string value, string expected)
+    {
+        string problem = Assert.Single(Policies(null, (key, value)).Problems());
+        Assert.Contains(expected, problem, StringComparison.Ordinal);
+        Assert.Contains("Fix:", problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_lock_has_no_unknown_property_and_stands_in_configuration_once()
+    {
+        IReadOnlyList<string> problems = Policies(
+            null,
+            ("JobLocking:Locks:0:Name", "x"),
+            ("JobLocking:Locks:0:Expiry", "5"),
+            ("JobLocking:Locks:1:Name", "x")).Problems();
+        Assert.Contains(problems, p => p.Contains("'Expiry'", StringComparison.Ordinal));
+        Assert.Contains(problems, p => p.Contains("more than once", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Code_that_names_no_method_or_a_job_twice_is_refused()
+    {
+        IReadOnlyList<string> problems = Policies(o => o
+            .ForJob<Undecorated>("Gone", new TaskLockAttribute("x"))
+            .ForJob<Decorated>(new TaskLockAttribute("y"))
+            .ForJob<Decorated>(new TaskLockAttribute("z"))).Problems();
+        Assert.Contains(problems, p => p.Contains("'Gone'", StringComparison.Ordinal));
+        Assert.Contains(problems, p => p.Contains("'y', 'z'", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void An_override_that_meets_no_lock_is_reported()
+    {
+        LockPolicies policies = Policies(null, ("JobLocking:Locks:0:Name", "on-class"), ("JobLocking:Locks:1:Name", "nobody"));
+        policies.Find(typeof(Decorated), null);
+        Assert.Equal("nobody", Assert.Single(policies.UnmatchedOverrides).Template);
+    }
+
+    [Fact]
+    public void A_badly_decorated_class_is_found_in_an_assembly_without_being_run()
+    {
+        ModuleBuilder module = AssemblyBuilder.DefineDynamicAssembly(new AssemblyName("bad-jobs"), AssemblyBuilderAccess.RunAndCollect).DefineDynamicModule("m");
+        TypeBuilder type = module.DefineType("BadJob", TypeAttributes.Public);
+        type.SetCustomAttribute(new CustomAttributeBuilder(
+            typeof(TaskLockAttribute).GetConstructor([typeof(string)])!, ["bad"], [typeof(TaskLockAttribute).GetProperty("Expire")!], [0]));
+        type.CreateType();
+
+        string problem = Assert.Single(Policies(null, [module.Assembly]).Problems());
+        Assert.Contains("BadJob", problem, StringComparison.Ordinal);
+        Assert.Contains("Expire is 0", problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_jobs_of_the_entry_assembly_are_known_by_themselves()
+    {
+        using ServiceProvider services = Services(null, []);
+        LockPolicies policies = services.GetRequiredService<LockPolicies>();
+        Assert.Empty(policies.Problems());
+        Assert.Contains(policies.Methods, m => m.Policy.Template == "on-method");
+    }
+
+    private static MethodInfo Method<T>(string name) => typeof(T).GetMethod(name)!;
+
+    private static LockPolicies Policies(Action<JobLockingOptions>? configure = null, params (string Key, string Value)[] configuration) =>
+        Policies(configure, [], configuration);
+
+    private static LockPolicies Policies(Action<JobLockingOptions>? configure, Assembly[] assemblies, params (string Key, string Value)[] configuration)
+    {
+        using ServiceProvider services = Services(configure, configuration);
+        return new LockPolicies(services.GetRequiredService<IOptions<JobLockingOptions>>(), assemblies);
+    }
+
+    private static ServiceProvider Services(Action<JobLockingOptions>? configure, (string Key, string Value)[] configuration)
+    {
+        ServiceCollection services = new();
+        services.AddSingleton<IConfiguration>(new ConfigurationBuilder()
+            .AddInMemoryCollection(configuration.Select(c => KeyValuePair.Create<string, string?>(c.Key, c.Value))).Build());
+        services.AddJobLocking(configure);
+        return services.BuildServiceProvider();
+    }
+}
