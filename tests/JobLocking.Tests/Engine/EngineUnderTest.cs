@@ -1,0 +1,89 @@
+using System.Globalization;
+using JobLocking.Engine;
+using JobLocking.Renewal;
+using JobLocking.Stores;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Time.Testing;
+using Xunit;
+
+namespace JobLocking.Tests.Engine;
+
+/// <summary>One node with a clock of its own making, on a store that other nodes may share.</summary>
+internal sealed class EngineUnderTest : IDisposable
+{
+    private readonly ServiceProvider _services;
+
+    public EngineUnderTest(EngineUnderTest? sharing = null, string node = "node-1", string application = "app")
+    {
+        Time = sharing?.Time ?? new FakeTimeProvider(new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
+        Memory = sharing?.Memory ?? new InMemoryLockStore(Time);
+        Store = new UnreliableStore(Memory);
+
+        ServiceCollection services = new();
+        services.AddFakeLogging();
+        services.AddSingleton<TimeProvider>(Time);
+        services.AddSingleton<ILockStore>(Store);
+        services.AddJobLocking(o => (o.NodeName, o.ApplicationName) = (node, application));
+        _services = services.BuildServiceProvider();
+        Engine = _services.GetRequiredService<LockEngine>();
+        Locks = _services.GetRequiredService<ITaskLocks>();
+        Leases = _services.GetRequiredService<Leases>();
+        Renewal = _services.GetRequiredService<RenewalLoop>();
+        Accessor = _services.GetRequiredService<ITaskLeaseAccessor>();
+        Policies = _services.GetRequiredService<LockPolicies>();
+    }
+
+    public FakeTimeProvider Time { get; }
+
+    public InMemoryLockStore Memory { get; }
+
+    public UnreliableStore Store { get; }
+
+    public LockEngine Engine { get; }
+
+    public ITaskLocks Locks { get; }
+
+    public Leases Leases { get; }
+
+    public RenewalLoop Renewal { get; }
+
+    public ITaskLeaseAccessor Accessor { get; }
+
+    public LockPolicies Policies { get; }
+
+    public IEnumerable<int> LoggedIds => _services.GetFakeLogCollector().GetSnapshot().Select(r => r.Id.Id);
+
+    public string Logged => string.Join(Environment.NewLine, _services.GetFakeLogCollector().GetSnapshot().Select(r => r.Message));
+
+    public LockExecution Execution(
+        TaskLockAttribute taskLock, ExecutionOrigin origin = ExecutionOrigin.OneOff, string job = "Job.Run", int deferrals = 0,
+        DateTimeOffset? firstDeferredAt = null, LockOccurrence? occurrence = null) => new()
+        {
+            Policy = Policies.Resolve(taskLock, job),
+            Name = taskLock.Name,
+            Scheduler = "Test",
+            Job = job,
+            Execution = Random.Shared.Next(1_000_000).ToString(CultureInfo.InvariantCulture),
+            Origin = origin,
+            Deferrals = deferrals,
+            FirstDeferredAt = firstDeferredAt,
+            Occurrence = occurrence,
+        };
+
+    public async Task<T> DecideAsync<T>(LockExecution execution)
+        where T : LockDecision =>
+        Assert.IsType<T>(await Engine.DecideAsync(execution, CancellationToken.None));
+
+    public async Task<IReadOnlyList<HeldLock>> ListAsync()
+    {
+        List<HeldLock> all = [];
+        await foreach (HeldLock held in Locks.ListAsync(null, CancellationToken.None))
+        {
+            all.Add(held);
+        }
+
+        return all;
+    }
+
+    public void Dispose() => _services.Dispose();
+}

@@ -1,0 +1,116 @@
+using JobLocking.Stores;
+
+namespace JobLocking.Tests.Engine;
+
+/// <summary>
+/// A store that breaks in the ways a network does, each once or for as long as it is told: before the call is applied,
+/// after it, or by not answering until it is let go.
+/// </summary>
+internal sealed class UnreliableStore(ILockStore inner) : ILockStore
+{
+    public enum Breakage
+    {
+        None,
+
+        /// <summary>The call is not applied, and the client knows.</summary>
+        Refused,
+
+        /// <summary>The call is applied, and its answer is lost.</summary>
+        AnswerLost,
+
+        /// <summary>The call is not applied, and the client does not know.</summary>
+        RequestLost,
+    }
+
+    public Queue<Breakage> Acquire { get; } = [];
+
+    public Breakage AcquireAlways { get; set; }
+
+    public Breakage RenewAlways { get; set; }
+
+    public Breakage ReleaseAlways { get; set; }
+
+    public Queue<Breakage> Release { get; } = [];
+
+    /// <summary>Answers to acquires wait for it.</summary>
+    public TaskCompletionSource? HoldAcquire { get; set; }
+
+    public List<string> Calls { get; } = [];
+
+    public async ValueTask<AcquireResult> AcquireAsync(AcquireRequest request, CancellationToken cancellationToken)
+    {
+        Note($"acquire {request.Name} {request.LeaseId}");
+        Breakage breakage = Acquire.TryDequeue(out Breakage next) ? next : AcquireAlways;
+        AcquireResult result = default;
+        if (breakage is Breakage.None or Breakage.AnswerLost)
+        {
+            result = await inner.AcquireAsync(request, cancellationToken);
+        }
+
+        if (HoldAcquire is { } hold)
+        {
+            await hold.Task.WaitAsync(cancellationToken);
+        }
+
+        Throw(breakage);
+        return result;
+    }
+
+    public async ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Memory<RenewOutcome> outcomes, CancellationToken cancellationToken)
+    {
+        Note($"renew {leases.Length}");
+        if (RenewAlways is Breakage.None or Breakage.AnswerLost)
+        {
+            RenewOutcome[] real = new RenewOutcome[leases.Length];
+            await inner.RenewAsync(leases, real, cancellationToken);
+            if (RenewAlways == Breakage.None)
+            {
+                real.CopyTo(outcomes);
+            }
+        }
+
+        Throw(RenewAlways);
+    }
+
+    public async ValueTask<ReleaseOutcome> ReleaseAsync(ReleaseRequest request, CancellationToken cancellationToken)
+    {
+        Note($"release {request.Name} {request.LeaseId}");
+        Breakage breakage = Release.TryDequeue(out Breakage next) ? next : ReleaseAlways;
+        ReleaseOutcome outcome = default;
+        if (breakage is Breakage.None or Breakage.AnswerLost)
+        {
+            outcome = await inner.ReleaseAsync(request, cancellationToken);
+        }
+
+        Throw(breakage);
+        return outcome;
+    }
+
+    public ValueTask<IAsyncDisposable> ListenAsync(Action<LockNotice> onNotice, CancellationToken cancellationToken) => inner.ListenAsync(onNotice, cancellationToken);
+
+    public IAsyncEnumerable<HeldLock> ListAsync(string? prefix, CancellationToken cancellationToken) => inner.ListAsync(prefix, cancellationToken);
+
+    public ValueTask<bool> BreakAsync(string name, long fencingToken, CancellationToken cancellationToken) => inner.BreakAsync(name, fencingToken, cancellationToken);
+
+    public ValueTask<string?> CheckAsync(CancellationToken cancellationToken)
+    {
+        Throw(AcquireAlways);
+        return inner.CheckAsync(cancellationToken);
+    }
+
+    private static void Throw(Breakage breakage)
+    {
+        if (breakage != Breakage.None)
+        {
+            throw new LockStoreException($"broken: {breakage}", mayHaveBeenApplied: breakage != Breakage.Refused);
+        }
+    }
+
+    private void Note(string call)
+    {
+        lock (Calls)
+        {
+            Calls.Add(call);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+using JobLocking.Stores;
+using JobLocking.Telemetry;
+using JobLocking.Tests.Engine;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Time.Testing;
+using Xunit;
+
+namespace JobLocking.Tests.Hosting;
+
+public sealed class HostTests
+{
+    private sealed class Job;
+
+    [Fact]
+    public async Task A_host_without_a_store_does_not_start_and_says_what_to_add()
+    {
+        TaskLockException error = await StartAsync(_ => { });
+        Assert.Contains("UseRedis", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_host_with_two_stores_does_not_start()
+    {
+        TaskLockException error = await StartAsync(locking => locking.UseInMemory().UseInMemory());
+        Assert.Contains("2 stores", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task All_that_is_wrong_is_said_at_once()
+    {
+        TaskLockException error = await StartAsync(
+            locking => locking.UseInMemory(),
+            o => o.ForJob<Job>(new TaskLockAttribute("x") { Expire = 0, DeferBy = 0 }),
+            ("JobLocking:Nonsense", "1"));
+        Assert.Contains("Expire is 0", error.Message, StringComparison.Ordinal);
+        Assert.Contains("DeferBy is 0", error.Message, StringComparison.Ordinal);
+        Assert.Contains("JobLocking:Nonsense", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_override_for_no_known_lock_warns()
+    {
+        using IHost host = Host(locking => locking.UseInMemory(), null, ("JobLocking:Locks:0:Name", "nobody"), ("JobLocking:Locks:0:Expire", "5"));
+        await host.StartAsync();
+        Assert.Contains(host.Services.GetFakeLogCollector().GetSnapshot(), r => r.Id.Id == EventIds.UnmatchedOverride && r.Message.Contains("'nobody'", StringComparison.Ordinal));
+        await host.StopAsync();
+    }
+
+    [Fact]
+    public async Task Names_of_node_and_application_come_from_configuration_code_and_host()
+    {
+        using IHost host = Host(locking => locking.UseInMemory(), null, ("JobLocking:NodeName", "from-configuration"));
+        await using TaskLease? lease = await host.Services.GetRequiredService<ITaskLocks>().TryAcquireAsync("x");
+        Assert.Equal(("from-configuration", "host-tests", "code"), (lease!.Holder.Node, lease.Holder.Application, lease.Holder.Scheduler));
+    }
+
+    [Fact]
+    public async Task A_host_starts_while_its_store_is_away_and_is_unhealthy_until_it_is_back()
+    {
+        UnreliableStore store = new(new InMemoryLockStore(TimeProvider.System)) { AcquireAlways = UnreliableStore.Breakage.Refused };
+        using IHost host = Host(locking => locking.Services.AddSingleton<ILockStore>(store));
+        await host.StartAsync();
+        HealthCheckService health = host.Services.GetRequiredService<HealthCheckService>();
+        Assert.Equal(HealthStatus.Unhealthy, (await health.CheckHealthAsync()).Status);
+
+        store.AcquireAlways = UnreliableStore.Breakage.None;
+        Assert.Equal(HealthStatus.Healthy, (await health.CheckHealthAsync()).Status);
+        await host.StopAsync();
+    }
+
+    [Fact]
+    public async Task A_renewal_that_is_seconds_late_is_unhealthy()
+    {
+        using EngineUnderTest node = new();
+        await node.Locks.TryAcquireAsync("x");
+        node.Renewal.Dispose();
+        node.Time.Advance(TimeSpan.FromSeconds(26));
+        ServiceCollection services = new();
+        services.AddLogging();
+        services.AddSingleton(node.Renewal);
+        services.AddSingleton<ILockStore>(node.Store);
+        services.AddHealthChecks().AddJobLocking();
+        await using ServiceProvider provider = services.BuildServiceProvider();
+        HealthReport report = await provider.GetRequiredService<HealthCheckService>().CheckHealthAsync();
+        Assert.Equal(HealthStatus.Unhealthy, report.Status);
+        Assert.Contains("6 seconds late", report.Entries["joblocking"].Description, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_lease_is_renewed_after_the_host_has_stopped_because_jobs_may_still_be_draining()
+    {
+        FakeTimeProvider time = new();
+        using IHost host = Host(locking => locking.UseInMemory().Services.AddSingleton<TimeProvider>(time));
+        await host.StartAsync();
+        TaskLease lease = (await host.Services.GetRequiredService<ITaskLocks>().TryAcquireAsync("x"))!;
+        await host.StopAsync();
+
+        for (int i = 0; i < 5; i++)
+        {
+            time.Advance(TimeSpan.FromSeconds(20));
+            await TestKit.Eventually.IsTrueAsync(() => lease.ExpiresAt > time.GetUtcNow().AddSeconds(59));
+        }
+
+        Assert.False(lease.IsLost());
+    }
+
+    [Fact]
+    public void Registering_twice_registers_once_and_configures_twice()
+    {
+        ServiceCollection services = new();
+        services.AddJobLocking(o => o.NodeName = "a").UseInMemory();
+        int count = services.Count;
+        services.AddJobLocking(o => o.ApplicationName = "b");
+        using ServiceProvider provider = services.BuildServiceProvider();
+        Assert.Equal(count + 1, services.Count);
+        Assert.Same(provider.GetRequiredService<ITaskLocks>(), provider.GetRequiredService<ITaskLocks>());
+    }
+
+    private static async Task<TaskLockException> StartAsync(
+        Action<JobLockingBuilder> store, Action<JobLockingOptions>? configure = null, params (string Key, string Value)[] configuration)
+    {
+        using IHost host = Host(store, configure, configuration);
+        return await Assert.ThrowsAsync<TaskLockException>(() => host.StartAsync());
+    }
+
+    private static IHost Host(
+        Action<JobLockingBuilder> store, Action<JobLockingOptions>? configure = null, params (string Key, string Value)[] configuration)
+    {
+        HostApplicationBuilder builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new() { ApplicationName = "host-tests" });
+        builder.Configuration.AddInMemoryCollection(configuration.Select(c => KeyValuePair.Create<string, string?>(c.Key, c.Value)));
+        builder.Services.AddFakeLogging();
+        builder.Services.AddHealthChecks().AddJobLocking();
+        store(builder.Services.AddJobLocking(configure));
+        return builder.Build();
+    }
+}

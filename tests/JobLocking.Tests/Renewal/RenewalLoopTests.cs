@@ -1,0 +1,221 @@
+using JobLocking.Engine;
+using JobLocking.Stores;
+using JobLocking.Telemetry;
+using JobLocking.TestKit;
+using JobLocking.Tests.Engine;
+using Xunit;
+using static JobLocking.Tests.Engine.UnreliableStore;
+
+namespace JobLocking.Tests.Renewal;
+
+public sealed class RenewalLoopTests : IDisposable
+{
+    private readonly EngineUnderTest _node = new();
+    private readonly List<TaskLease> _leases = [];
+
+    [Fact]
+    public async Task A_lease_is_renewed_at_a_third_of_its_expiry_and_outlives_it()
+    {
+        TaskLease lease = await AcquireAsync("x");
+        Advance(19.9);
+        Assert.Equal(0, Renewals);
+        await AdvanceAndRenewAsync(0.1);
+        Assert.Equal(1, Renewals);
+
+        for (int i = 0; i < 9; i++)
+        {
+            await AdvanceAndRenewAsync(20);
+        }
+
+        Assert.Equal(10, Renewals);
+        Assert.False(lease.IsLost());
+        Assert.Single(await _node.ListAsync());
+    }
+
+    [Fact]
+    public async Task The_leases_that_are_due_together_are_renewed_in_one_call()
+    {
+        for (int i = 0; i < 7; i++)
+        {
+            await AcquireAsync($"x{i}");
+        }
+
+        await AdvanceAndRenewAsync(20);
+        Assert.Contains("renew 7", _node.Store.Calls);
+        Assert.Equal(1, Renewals);
+    }
+
+    [Fact]
+    public async Task A_transient_failure_is_retried_and_the_lease_lost_at_its_deadline_no_later()
+    {
+        TaskLease lease = await AcquireAsync("x");
+        _node.Store.RenewAlways = Breakage.RequestLost;
+        await AdvanceAndRenewAsync(20);
+        await AdvanceAndRenewAsync(1);
+        Assert.Equal(2, Renewals);
+        Assert.Contains(EventIds.RenewalFailed, _node.LoggedIds);
+
+        Advance(38.39);
+        Assert.False(lease.Lost.IsCancellationRequested);
+        Advance(0.01);
+        Assert.True(lease.Lost.IsCancellationRequested);
+        TaskLockLostException error = Assert.Throws<TaskLockLostException>(lease.ThrowIfLost);
+        Assert.Contains("could not be renewed", error.Message, StringComparison.Ordinal);
+        Assert.Contains(EventIds.LeaseLost, _node.LoggedIds);
+    }
+
+    [Fact]
+    public async Task A_transient_failure_shorter_than_the_lease_loses_nothing()
+    {
+        TaskLease lease = await AcquireAsync("x");
+        _node.Store.RenewAlways = Breakage.RequestLost;
+        await AdvanceAndRenewAsync(20);
+        Advance(30);
+        _node.Store.RenewAlways = Breakage.None;
+        await Eventually.IsTrueAsync(async () =>
+        {
+            Advance(1);
+            await Task.Yield();
+            return lease.ExpiresAt > _node.Time.GetUtcNow().AddSeconds(40) || lease.IsLost();
+        });
+        Assert.False(lease.IsLost());
+    }
+
+    [Fact]
+    public async Task A_renewal_that_was_never_answered_does_not_hold_up_the_loss_of_the_lease()
+    {
+        TaskLease lease = await AcquireAsync("x");
+        _node.Store.RenewAlways = Breakage.AnswerLost;
+        await AdvanceAndRenewAsync(20);
+        _node.Store.RenewAlways = Breakage.RequestLost;
+        Advance(40);
+        Assert.True(lease.Lost.IsCancellationRequested);
+    }
+
+    [Fact]
+    public async Task A_missing_lease_is_lost_at_once_and_not_re_created()
+    {
+        TaskLease lease = await AcquireAsync("x");
+        await _node.Memory.BreakAsync("x", lease.FencingToken, CancellationToken.None);
+        Advance(20);
+        await Eventually.IsTrueAsync(() => lease.Lost.IsCancellationRequested);
+        Assert.Equal(LeaseLoss.Gone, lease.Loss);
+        Assert.Empty(await _node.ListAsync());
+    }
+
+    [Fact]
+    public async Task A_lease_that_another_has_is_lost_at_once()
+    {
+        TaskLease lease = await AcquireAsync("x");
+        await _node.Memory.BreakAsync("x", lease.FencingToken, CancellationToken.None);
+        await AcquireAsync("x");
+        Advance(20);
+        await Eventually.IsTrueAsync(() => lease.Lost.IsCancellationRequested);
+        Assert.Equal(LeaseLoss.Taken, lease.Loss);
+    }
+
+    [Fact]
+    public async Task MaxHold_clamps_the_last_renewal_and_ends_in_loss()
+    {
+        TaskLease lease = await AcquireAsync("x", new TaskLockOptions { MaxHold = TimeSpan.FromSeconds(90) });
+        await AdvanceAndRenewAsync(20);
+        await AdvanceAndRenewAsync(20);
+        Assert.Equal(50, Assert.Single(await _node.ListAsync()).TimeLeft!.Value.TotalSeconds, 0.001);
+        Advance(49);
+        Assert.False(lease.IsLost());
+        Advance(0.99);
+        Assert.True(lease.Lost.IsCancellationRequested);
+        Assert.Contains("MaxHold of 90 seconds", Assert.Throws<TaskLockLostException>(lease.ThrowIfLost).Message, StringComparison.Ordinal);
+        Advance(1);
+        Assert.Empty(await _node.ListAsync());
+        Assert.Equal(2, Renewals);
+    }
+
+    [Fact]
+    public async Task MaxHold_equal_to_Expire_is_never_renewed()
+    {
+        TaskLease lease = await AcquireAsync("x", new TaskLockOptions { MaxHold = TimeSpan.FromSeconds(60) });
+        Advance(59);
+        Assert.Equal(0, Renewals);
+        Assert.False(lease.IsLost());
+        Advance(1);
+        Assert.True(lease.Lost.IsCancellationRequested);
+    }
+
+    [Fact]
+    public async Task All_leases_are_renewed_as_soon_as_the_connection_is_back()
+    {
+        await AcquireAsync("x");
+        await AcquireAsync("y");
+        Advance(3);
+        _node.Renewal.OnNotice(new LockNotice(null));
+        Advance(0.002);
+        await Eventually.IsTrueAsync(() => _node.Store.Calls.Contains("renew 2"));
+    }
+
+    [Fact]
+    public async Task Nothing_is_renewed_after_a_release()
+    {
+        TaskLease lease = await AcquireAsync("x");
+        await lease.DisposeAsync();
+        Advance(120);
+        Assert.Equal(0, Renewals);
+        Assert.Equal(TimeSpan.Zero, _node.Renewal.Lateness);
+    }
+
+    [Fact]
+    public async Task A_callback_on_the_loss_that_throws_is_logged_and_harms_no_other_lease()
+    {
+        TaskLease first = await AcquireAsync("x");
+        TaskLease second = await AcquireAsync("y");
+        first.Lost.Register(() => throw new InvalidOperationException("callback"));
+        _node.Store.RenewAlways = Breakage.RequestLost;
+        Advance(60);
+        Assert.True(first.Lost.IsCancellationRequested);
+        Assert.True(second.Lost.IsCancellationRequested);
+        await Eventually.IsTrueAsync(() => _node.LoggedIds.Contains(EventIds.LostCallbackFailed));
+    }
+
+    [Fact]
+    public async Task A_holder_that_was_frozen_finds_its_lease_lost_as_it_resumes()
+    {
+        TaskLease lease = await AcquireAsync("x");
+
+        // The clock went on while nothing of the process ran, so not even the timer has fired.
+        _node.Renewal.Dispose();
+        Advance(61);
+        Assert.False(lease.Lost.IsCancellationRequested);
+        Assert.Throws<TaskLockLostException>(lease.ThrowIfLost);
+        Assert.True(lease.Lost.IsCancellationRequested);
+    }
+
+    public void Dispose() => _node.Dispose();
+
+    private int Renewals
+    {
+        get
+        {
+            lock (_node.Store.Calls)
+            {
+                return _node.Store.Calls.Count(c => c.StartsWith("renew", StringComparison.Ordinal));
+            }
+        }
+    }
+
+    private async Task<TaskLease> AcquireAsync(string name, TaskLockOptions? options = null)
+    {
+        TaskLease lease = (await _node.Locks.TryAcquireAsync(name, options, CancellationToken.None))!;
+        _leases.Add(lease);
+        return lease;
+    }
+
+    private void Advance(double seconds) => _node.Time.Advance(TimeSpan.FromSeconds(seconds));
+
+    /// <summary>Lets time pass and waits for the renewal that falls due, whose answer comes on another thread.</summary>
+    private async Task AdvanceAndRenewAsync(double seconds)
+    {
+        int before = Renewals;
+        Advance(seconds);
+        await Eventually.IsTrueAsync(() => Renewals > before && _leases.TrueForAll(lease => !lease.IsRenewing));
+    }
+}
