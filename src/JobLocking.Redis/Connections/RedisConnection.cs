@@ -1,0 +1,86 @@
+using StackExchange.Redis;
+
+namespace JobLocking.Redis.Connections;
+
+/// <summary>
+/// The connection, made when it is first wanted, once for all who want it. A Redis that is down gives a connection all the
+/// same, which goes on trying; only a faulty factory has to be called again.
+/// </summary>
+internal sealed class RedisConnection(RedisLockOptions options) : IAsyncDisposable
+{
+    private readonly Lock _gate = new();
+
+    private Task<IConnectionMultiplexer>? _connecting;
+
+    private bool _disposed;
+
+    public Task<IConnectionMultiplexer> GetAsync(CancellationToken cancellationToken)
+    {
+        Task<IConnectionMultiplexer>? connecting = _connecting;
+        return connecting is { IsCompletedSuccessfully: true } ? connecting : ConnectOnceAsync().WaitAsync(cancellationToken);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Task<IConnectionMultiplexer>? connecting;
+        lock (_gate)
+        {
+            _disposed = true;
+            connecting = _connecting;
+            _connecting = null;
+        }
+
+        if (connecting is null || options.ConnectionMultiplexerFactory is not null)
+        {
+            return;
+        }
+
+        if (connecting.IsCompleted)
+        {
+            await CloseAsync(connecting).ConfigureAwait(false);
+        }
+        else
+        {
+            // A Redis that is down must not keep the host from stopping either.
+            _ = CloseAsync(connecting);
+        }
+    }
+
+    private static async Task CloseAsync(Task<IConnectionMultiplexer> connecting)
+    {
+        try
+        {
+            await (await connecting.ConfigureAwait(false)).DisposeAsync().ConfigureAwait(false);
+        }
+        catch (Exception error) when (RedisFault.IsOne(error))
+        {
+            // It never came to be, or is gone already.
+        }
+    }
+
+    private Task<IConnectionMultiplexer> ConnectOnceAsync()
+    {
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return _connecting is null or { IsFaulted: true } or { IsCanceled: true }
+                ? _connecting = Task.Run(ConnectAsync)
+                : _connecting;
+        }
+    }
+
+    private async Task<IConnectionMultiplexer> ConnectAsync()
+    {
+        if (options.ConnectionMultiplexerFactory is { } factory)
+        {
+            return await factory().ConfigureAwait(false);
+        }
+
+        ConfigurationOptions configuration = options.ConfigurationOptions?.Clone() ?? ConfigurationOptions.Parse(options.Configuration!);
+        configuration.AbortOnConnectFail = false;
+
+        // It would be put before the channels that are listened to, not before those that a script publishes to.
+        configuration.ChannelPrefix = default;
+        return await ConnectionMultiplexer.ConnectAsync(configuration).ConfigureAwait(false);
+    }
+}

@@ -1,0 +1,69 @@
+using JobLocking.Stores;
+using StackExchange.Redis;
+
+namespace JobLocking.Redis.Connections;
+
+/// <summary>What StackExchange.Redis throws, told as a <see cref="LockStoreException"/>.</summary>
+internal static class RedisFault
+{
+    // The code that our scripts begin an error with, which they only return before they have written anything.
+    private const string OfScript = "JOBLOCKING ";
+
+    public static bool IsOne(Exception error) =>
+        error is RedisException or RedisTimeoutException or RedisCommandException or TimeoutException or ObjectDisposedException;
+
+    public static LockStoreException Translate(Exception error, string what) =>
+        new($"{what}: {Reason(error)}", MayHaveBeenApplied(error), error);
+
+    /// <summary>Waits no longer than the token allows. There is no calling back what was sent; nobody waits for its failure then.</summary>
+    public static async Task<T> UntilAsync<T>(Task<T> sent, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await sent.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            _ = Observed(sent);
+            throw;
+        }
+    }
+
+    /// <summary>A task that may be left alone: its failure is not reported as unobserved.</summary>
+    public static T Observed<T>(T sent)
+        where T : Task
+    {
+        _ = sent.ContinueWith(
+            static failed => _ = failed.Exception,
+            CancellationToken.None,
+            TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously,
+            TaskScheduler.Default);
+        return sent;
+    }
+
+    private static string Reason(Exception error) => error switch
+    {
+        RedisServerException server when server.Message.StartsWith(OfScript, StringComparison.Ordinal) => $"{server.Message[OfScript.Length..]}. Fix: delete that key.",
+        RedisServerException server => $"Redis answered '{server.Message}'.",
+        RedisConnectionException connection => $"Redis cannot be reached ({connection.FailureType}).",
+        TimeoutException => "Redis did not answer in time.",
+        ObjectDisposedException => "the connection to Redis has been closed.",
+        _ => error.Message,
+    };
+
+    // Only what the server says of its own state, before it runs anything, and what was never handed to the socket. A
+    // script can fail half way, with any other error.
+    private static bool MayHaveBeenApplied(Exception error) => error switch
+    {
+        RedisServerException server when server.Message.StartsWith(OfScript, StringComparison.Ordinal) => false,
+        RedisServerException server => server.Kind is not (RedisErrorKind.Loading or RedisErrorKind.Busy or RedisErrorKind.ReadOnly
+            or RedisErrorKind.OutOfMemory or RedisErrorKind.MasterDown or RedisErrorKind.ClusterDown or RedisErrorKind.TryAgain
+            or RedisErrorKind.Moved or RedisErrorKind.Ask or RedisErrorKind.UnknownRedirectTarget or RedisErrorKind.CrossSlot
+            or RedisErrorKind.Misconfigured or RedisErrorKind.NoReplicas or RedisErrorKind.MaxClients or RedisErrorKind.NoScript
+            or RedisErrorKind.NoAuth or RedisErrorKind.WrongPass),
+        RedisConnectionException connection => connection.CommandStatus is not (CommandStatus.WaitingInBacklog or CommandStatus.WaitingToBeSent),
+        RedisTimeoutException timeout => timeout.Commandstatus is not (CommandStatus.WaitingInBacklog or CommandStatus.WaitingToBeSent),
+        RedisCommandException => false,
+        _ => true,
+    };
+}

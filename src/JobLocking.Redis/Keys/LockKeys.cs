@@ -1,0 +1,31 @@
+using System.Globalization;
+using JobLocking.Stores;
+using StackExchange.Redis;
+
+namespace JobLocking.Redis.Keys;
+
+/// <summary>
+/// The names of keys and channels. All keys of a lock hash to its slot: neither prefix nor name has a brace, so the lock
+/// hashes as a whole, and the keys beside it have that whole in braces.
+/// </summary>
+internal sealed class LockKeys(string prefix)
+{
+    private readonly string _channels = prefix + "process:";
+
+    public string Channels => _channels;
+
+    public RedisKey Lock(string name) => prefix + name;
+
+    public RedisKey Fence(string name) => $"{{{prefix}{name}}}:fence";
+
+    public RedisKey Occurrence(string name, LockOccurrence occurrence) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{{{prefix}{name}}}@{Uri.EscapeDataString(occurrence.Job)}/{occurrence.ScheduledTime.UtcDateTime:O}");
+
+    public RedisChannel Channel(string processId) => RedisChannel.Literal(_channels + processId);
+
+    /// <summary>What SCAN has to match to find the locks whose names start so. Nothing else does: the keys beside a lock start with a brace.</summary>
+    public string Pattern(string? namePrefix) => string.Concat((prefix + namePrefix).Select(c => c is '*' or '?' or '[' or ']' or '\\' ? $"\\{c}" : $"{c}")) + "*";
+
+    public string Name(RedisKey @lock) => ((string)@lock!)[prefix.Length..];
+}

@@ -1,0 +1,60 @@
+using System.Buffers.Text;
+using System.Text;
+
+namespace JobLocking.Redis.Keys;
+
+/// <summary>
+/// What the value of a lock says: <c>&lt;lease id&gt;:&lt;token&gt;:&lt;process id&gt;:&lt;holder&gt;</c> while a lease holds it,
+/// <c>kept:&lt;token&gt;::&lt;holder&gt;</c> while it is kept. Any other value is a foreign client's, which has nothing here.
+/// </summary>
+internal readonly record struct LockValue(LockHolder? Holder, long? FencingToken, bool IsKept)
+{
+    public static LockValue Parse(ReadOnlySpan<byte> value)
+    {
+        ReadOnlySpan<byte> rest = value;
+        ReadOnlySpan<byte> lease = Field(ref rest);
+        ReadOnlySpan<byte> token = Field(ref rest);
+        ReadOnlySpan<byte> process = Field(ref rest);
+        bool isKept = lease.SequenceEqual("kept"u8);
+
+        return isKept == process.IsEmpty
+            && !token.ContainsAnyExceptInRange((byte)'0', (byte)'9')
+            && Utf8Parser.TryParse(token, out long fencingToken, out _)
+            && HolderJson.Read(rest) is { } holder
+            ? new LockValue(holder, fencingToken, isKept)
+            : default;
+    }
+
+    /// <summary>Takes what stands before the next colon; nothing where there is none.</summary>
+    internal static ReadOnlySpan<byte> Field(ref ReadOnlySpan<byte> rest)
+    {
+        int end = rest.IndexOf((byte)':');
+        ReadOnlySpan<byte> field = end < 0 ? default : rest[..end];
+        rest = end < 0 ? default : rest[(end + 1)..];
+        return field;
+    }
+}
+
+/// <summary>
+/// The value of an occurrence: <c>running:&lt;lease id&gt;:&lt;firing&gt;:&lt;holder&gt;</c>, written by the script, or
+/// <c>done:&lt;firing&gt;:&lt;holder&gt;</c>.
+/// </summary>
+internal static class OccurrenceMark
+{
+    public static byte[] Done(string firing, LockHolder holder) => [.. "done:"u8, .. Encoding.UTF8.GetBytes(Escape(firing)), (byte)':', .. HolderJson.Write(holder)];
+
+    /// <summary>Without colons, so that a firing cannot be taken for the rest of the mark.</summary>
+    public static string Escape(string firing) => Uri.EscapeDataString(firing);
+
+    public static LockHolder? Holder(ReadOnlySpan<byte> mark)
+    {
+        ReadOnlySpan<byte> rest = mark;
+        if (LockValue.Field(ref rest).SequenceEqual("running"u8))
+        {
+            LockValue.Field(ref rest);
+        }
+
+        LockValue.Field(ref rest);
+        return HolderJson.Read(rest);
+    }
+}

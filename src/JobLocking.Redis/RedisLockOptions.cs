@@ -1,0 +1,20 @@
+using StackExchange.Redis;
+
+namespace JobLocking.Redis;
+
+/// <summary>How to reach the Redis that keeps the locks. Exactly one of the first three is to be given.</summary>
+public sealed class RedisLockOptions
+{
+    /// <summary>The connection as StackExchange.Redis reads it: <c>localhost:6379</c>.</summary>
+    public string? Configuration { get; set; }
+
+    /// <summary>The connection as options of StackExchange.Redis. A copy is used, with <c>AbortOnConnectFail</c> off: a Redis that is down must not keep the host from starting.</summary>
+    public ConfigurationOptions? ConfigurationOptions { get; set; }
+
+    /// <summary>Gives a connection that somebody else made and will dispose. Called once; again only after it failed.</summary>
+    public Func<Task<IConnectionMultiplexer>>? ConnectionMultiplexerFactory { get; set; }
+
+    /// <summary>What stands before the name of a lock in its key. Processes exclude each other only under the same prefix.</summary>
+    /// <value>Default <c>task_lock:</c>; not empty, without braces.</value>
+    public string KeyPrefix { get; set; } = "task_lock:";
+}

@@ -1,0 +1,91 @@
+-- Takes a lock for a lease, or says who has it. The grant rests on one SET NX; whatever can fail is read before it.
+--
+-- KEYS[1]  the lock
+-- KEYS[2]  its fence: the fencing token minted last
+-- KEYS[3]  the occurrence, if there is one
+-- ARGV[1]  lease id
+-- ARGV[2]  expiry of the lease, ms
+-- ARGV[3]  process id
+-- ARGV[4]  holder, JSON
+-- ARGV[5]  how long the fence is kept, ms
+-- ARGV[6]  the firing that runs the occurrence, percent-escaped
+-- ARGV[7]  '1' if that firing may run again what it has done
+--
+-- Result   { 'granted', token }
+--          { 'contended', value of the lock, PTTL }
+--          { 'running', value of the occurrence, PTTL }
+--          { 'done', value of the occurrence }
+
+local lease, expiry, process, holder = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+
+-- The value of a key, false if it is missing, '' for a key of another type: that is a foreign client's.
+local function read(key)
+  local value = redis.pcall('GET', key)
+  if type(value) ~= 'table' then
+    return value
+  end
+  if string.find(value.err, 'WRONGTYPE', 1, true) then
+    return ''
+  end
+  return redis.call('GET', key) -- raises what pcall caught
+end
+
+local function starts(value, with)
+  return string.sub(value, 1, #with) == with
+end
+
+-- No value of ours is longer; a foreign one is not worth sending.
+local function shown(value)
+  return string.sub(value, 1, 16384)
+end
+
+local function contended(value)
+  return { 'contended', shown(value or ''), redis.call('PTTL', KEYS[1]) }
+end
+
+local mark = KEYS[3] and read(KEYS[3])
+if mark then
+  if starts(mark, 'done:') then
+    if ARGV[7] ~= '1' or not starts(mark, 'done:' .. ARGV[6] .. ':') then
+      return { 'done', shown(mark) }
+    end
+  elseif not starts(mark, 'running:' .. lease .. ':') then
+    return { 'running', shown(mark), redis.call('PTTL', KEYS[3]) }
+  end
+end
+
+local function run_occurrence()
+  if KEYS[3] then
+    redis.call('SET', KEYS[3], 'running:' .. lease .. ':' .. ARGV[6] .. ':' .. holder, 'PX', expiry)
+  end
+end
+
+local value = read(KEYS[1])
+if value then
+  local id, token = string.match(value, '^([^:]+):(%d+):')
+  if id ~= lease then
+    return contended(value)
+  end
+  -- The answer to the first try was lost. Where scripts do not run in isolation the lease can end right here.
+  if redis.call('PEXPIRE', KEYS[1], expiry) == 1 then
+    run_occurrence()
+    return { 'granted', token }
+  end
+end
+
+local last = read(KEYS[2])
+if last and (#last > 16 or not string.find(last, '^%d+$') or tonumber(last) > 9007199254740990) then
+  return redis.error_reply('JOBLOCKING its fence holds no fencing token')
+end
+
+local now = redis.call('TIME')
+local token = math.max((tonumber(last or 0)) + 1, tonumber(now[1]) * 1000000 + tonumber(now[2]))
+token = string.format('%.0f', token) -- tostring would round it
+
+if not redis.call('SET', KEYS[1], lease .. ':' .. token .. ':' .. process .. ':' .. holder, 'NX', 'PX', expiry) then
+  return contended(read(KEYS[1]))
+end
+
+redis.call('SET', KEYS[2], token, 'PX', ARGV[5])
+run_occurrence()
+return { 'granted', token }

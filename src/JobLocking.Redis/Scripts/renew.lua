@@ -1,0 +1,51 @@
+-- Gives leases their expiry anew, unless they have longer to live. Never re-creates a key; one that fails harms no other.
+--
+-- KEYS     for each lease: its lock, and its occurrence if it has one
+-- ARGV     for each lease: lease id, expiry in ms, number of its keys (1 or 2)
+--
+-- Result   for each lease: 'renewed', 'theirs', 'missing', or what went wrong
+
+local function starts(value, with)
+  return string.sub(value, 1, #with) == with
+end
+
+local function failure(reply)
+  return type(reply) == 'table' and reply.err
+end
+
+-- PEXPIRE, and nothing that needs memory, so that it works at maxmemory; GT would take Redis 7.
+local function renew(key, owner, expiry)
+  local value = redis.pcall('GET', key)
+  if not value then
+    return 'missing'
+  end
+  local failed = failure(value)
+  if failed then
+    return string.find(failed, 'WRONGTYPE', 1, true) and 'theirs' or failed
+  end
+  if not starts(value, owner) then
+    return 'theirs'
+  end
+  local left = redis.pcall('PTTL', key)
+  if failure(left) then
+    return failure(left)
+  end
+  if left >= tonumber(expiry) then
+    return 'renewed'
+  end
+  local set = redis.pcall('PEXPIRE', key, expiry)
+  return failure(set) or (set == 1 and 'renewed' or 'missing')
+end
+
+local results = {}
+local key = 1
+for i = 1, #ARGV, 3 do
+  local lease, expiry = ARGV[i], ARGV[i + 1]
+  local result = renew(KEYS[key], lease .. ':', expiry)
+  if result == 'renewed' and ARGV[i + 2] == '2' then
+    renew(KEYS[key + 1], 'running:' .. lease .. ':', expiry)
+  end
+  key = key + tonumber(ARGV[i + 2])
+  results[#results + 1] = result
+end
+return results

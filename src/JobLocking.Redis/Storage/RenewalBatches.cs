@@ -1,0 +1,80 @@
+using JobLocking.Redis.Connections;
+using JobLocking.Redis.Keys;
+using JobLocking.Redis.Scripts;
+using JobLocking.Stores;
+using StackExchange.Redis;
+
+namespace JobLocking.Redis.Storage;
+
+/// <summary>
+/// Renews many leases with few scripts: as many in one as may hold up the other clients of the server, and in a cluster only
+/// those of one slot. All scripts are on their way before the first answer is awaited.
+/// </summary>
+internal sealed class RenewalBatches(IConnectionMultiplexer connection, LockKeys keys)
+{
+    private const int LargestBatch = 100;
+
+    public async ValueTask SendAsync(ReadOnlyMemory<RenewRequest> leases, Memory<RenewOutcome> outcomes, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        outcomes.Span[..leases.Length].Clear(); // Transient, until there is an answer
+
+        // Outside a cluster every key has the same slot, −1.
+        IEnumerable<int[]> batches = Enumerable.Range(0, leases.Length)
+            .GroupBy(i => connection.HashSlot(keys.Lock(leases.Span[i].Name)))
+            .SelectMany(slot => slot.Chunk(LargestBatch));
+        (int[] Batch, Task<RedisResult> Sent)[] all = [.. batches.Select(batch => (batch, RedisFault.Observed(SendAsync(batch, leases))))];
+
+        Exception? failure = null;
+        foreach ((int[] batch, Task<RedisResult> sent) in all)
+        {
+            try
+            {
+                RedisResult results = await RedisFault.UntilAsync(sent, cancellationToken).ConfigureAwait(false);
+                for (int i = 0; i < batch.Length; i++)
+                {
+                    outcomes.Span[batch[i]] = Outcome((string?)results[i]);
+                }
+            }
+            catch (Exception error) when (RedisFault.IsOne(error))
+            {
+                failure = error;
+            }
+        }
+
+        // The outcomes of the other batches stand.
+        if (failure is not null)
+        {
+            throw RedisFault.Translate(failure, "Renewing leases");
+        }
+    }
+
+    private async Task<RedisResult> SendAsync(int[] batch, ReadOnlyMemory<RenewRequest> leases)
+    {
+        List<RedisKey> touched = new(batch.Length * 2);
+        RedisValue[] values = new RedisValue[batch.Length * 3];
+        for (int i = 0; i < batch.Length; i++)
+        {
+            RenewRequest lease = leases.Span[batch[i]];
+            touched.Add(keys.Lock(lease.Name));
+            if (lease.Occurrence is { } occurrence)
+            {
+                touched.Add(keys.Occurrence(lease.Name, occurrence));
+            }
+
+            values[i * 3] = lease.LeaseId;
+            values[(i * 3) + 1] = RedisLockStore.Milliseconds(lease.Expiry);
+            values[(i * 3) + 2] = lease.Occurrence is null ? 1 : 2;
+        }
+
+        return await connection.GetDatabase().ScriptEvaluateAsync(LockScripts.Renew, [.. touched], values, CommandFlags.DemandMaster).ConfigureAwait(false);
+    }
+
+    private static RenewOutcome Outcome(string? result) => result switch
+    {
+        "renewed" => RenewOutcome.Renewed,
+        "theirs" => RenewOutcome.NotYours,
+        "missing" => RenewOutcome.Missing,
+        _ => RenewOutcome.Transient,
+    };
+}
