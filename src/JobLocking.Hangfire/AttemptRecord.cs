@@ -1,0 +1,48 @@
+using System.Text.Json;
+using Hangfire;
+using Hangfire.States;
+using Hangfire.Storage;
+
+namespace JobLocking.Hangfire;
+
+/// <summary>What one attempt at a job leaves for the next: a parameter of the job, readable on its page in the dashboard.</summary>
+internal sealed record AttemptRecord
+{
+    public const string Parameter = "TaskLock";
+
+    /// <summary>The job was handed to a worker before: whoever hands it out again (a retry, a redelivery, an operator) wants it done.</summary>
+    public bool Begun { get; init; }
+
+    /// <summary>How often the present attempt was deferred.</summary>
+    public int Deferrals { get; init; }
+
+    public DateTimeOffset? FirstDeferredAt { get; init; }
+
+    /// <summary>The queue it was deferred from, where Hangfire itself would forget it; else null.</summary>
+    public string? Queue { get; init; }
+
+    public static AttemptRecord Read(IStorageConnection connection, BackgroundJob job)
+    {
+        string? text = job.ParametersSnapshot is { } snapshot
+            ? snapshot.GetValueOrDefault(Parameter)
+            : connection.GetJobParameter(job.Id, Parameter);
+        return string.IsNullOrEmpty(text) ? new AttemptRecord() : JsonSerializer.Deserialize<AttemptRecord>(text)!;
+    }
+
+    public void Write(IStorageConnection connection, string jobId) => connection.SetJobParameter(jobId, Parameter, ToString());
+
+    /// <summary>Writes it in the transaction of the new state, if the storage can.</summary>
+    public void Write(ElectStateContext context)
+    {
+        if (context.Transaction is JobStorageTransaction transaction && context.Storage.HasFeature(JobStorageFeatures.Transaction.SetJobParameter))
+        {
+            transaction.SetJobParameter(context.BackgroundJob.Id, Parameter, ToString());
+        }
+        else
+        {
+            Write(context.Connection, context.BackgroundJob.Id);
+        }
+    }
+
+    public override string ToString() => JsonSerializer.Serialize(this);
+}

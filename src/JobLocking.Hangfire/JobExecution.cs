@@ -1,0 +1,70 @@
+using System.Globalization;
+using System.Reflection;
+using Hangfire.Common;
+using Hangfire.Server;
+using JobLocking.Engine;
+
+namespace JobLocking.Hangfire;
+
+/// <summary>Describes the execution of a Hangfire job to the engine.</summary>
+internal static class JobExecution
+{
+    public const string Scheduler = "Hangfire";
+
+    public static LockExecution Describe(PerformContext context, LockPolicy policy, AttemptRecord record)
+    {
+        if (policy.OncePerOccurrence)
+        {
+            throw new TaskLockException(NoOccurrence(policy));
+        }
+
+        Job job = context.BackgroundJob.Job;
+        string? recurringJobId = context.GetJobParameter<string?>("RecurringJobId", allowStale: true);
+        return new LockExecution
+        {
+            Policy = policy,
+            Name = policy.ResolveName(placeholder => IndexOf(job.Method, placeholder) is var i and >= 0 ? job.Args[i] : null),
+            Scheduler = Scheduler,
+            Job = Identity(job, recurringJobId),
+            Execution = context.BackgroundJob.Id,
+            Origin = Origin(),
+            Deferrals = record.Deferrals,
+            FirstDeferredAt = record.FirstDeferredAt,
+        };
+
+        ExecutionOrigin Origin()
+        {
+            if (record.Deferrals > 0)
+            {
+                return ExecutionOrigin.Deferred;
+            }
+
+            if (context.GetJobParameter<int>("RetryCount", allowStale: true) > 0)
+            {
+                return ExecutionOrigin.Retry;
+            }
+
+            return record.Begun ? ExecutionOrigin.Redelivery : recurringJobId is null ? ExecutionOrigin.OneOff : ExecutionOrigin.Recurring;
+        }
+    }
+
+    /// <summary>The position of the argument that a placeholder means, by number or by the parameter's name; -1 if there is none.</summary>
+    public static int IndexOf(MethodInfo method, string placeholder)
+    {
+        ParameterInfo[] parameters = method.GetParameters();
+        return int.TryParse(placeholder, NumberStyles.None, CultureInfo.InvariantCulture, out int index)
+            ? index < parameters.Length ? index : -1
+            : Array.FindIndex(parameters, p => p.Name == placeholder);
+    }
+
+    /// <summary>No node can tell another which occurrence it means: Hangfire does not say for which time it created a job.</summary>
+    public static string NoOccurrence(LockPolicy policy) =>
+        $"Lock '{policy.Template}' of job {policy.Job}: OncePerOccurrence is true, but a Hangfire job has no occurrence; its storage creates one job for each already. Fix: leave OncePerOccurrence out; for nodes on storages of their own use MinHold.";
+
+    /// <summary>
+    /// As the dashboard names it, <c>Invoices.Send</c>, and <c>Invoices.Send [nightly]</c> for a recurring job: two of them
+    /// over one method, with different arguments, are two jobs. Their ids are what tells them apart, so that a short name will do.
+    /// </summary>
+    private static string Identity(Job job, string? recurringJobId) =>
+        recurringJobId is null ? job.ToString(includeQueue: false) : $"{job.ToString(includeQueue: false)} [{recurringJobId}]";
+}

@@ -1,0 +1,56 @@
+using Hangfire.Common;
+using JobLocking;
+using JobLocking.Hangfire;
+
+namespace Hangfire;
+
+/// <summary>Puts <see cref="TaskLockAttribute"/> in front of Hangfire jobs.</summary>
+public static class TaskLockConfigurationExtensions
+{
+    private static readonly Lock Registration = new();
+
+    /// <summary>
+    /// Has every server of this process take the locks of its jobs:
+    /// <c>services.AddHangfire((sp, configuration) => configuration.UseTaskLocks(sp))</c>.
+    /// Called again it replaces what it registered before, since Hangfire's configuration belongs to the whole process.
+    /// Several hosts in one process therefore use the overload for <see cref="BackgroundJobServerOptions"/>.
+    /// </summary>
+    /// <param name="configuration">Hangfire's configuration.</param>
+    /// <param name="services">The services of the host, with <c>AddJobLocking()</c> and a store among them.</param>
+    /// <returns>The same configuration.</returns>
+    /// <exception cref="TaskLockException">JobLocking is not registered, or the lock of a job does not fit its method.</exception>
+    public static IGlobalConfiguration UseTaskLocks(this IGlobalConfiguration configuration, IServiceProvider services)
+    {
+        ArgumentNullException.ThrowIfNull(configuration);
+        TaskLockFilter filter = TaskLockFilter.Create(services);
+        lock (Registration)
+        {
+            // The new one first: servers that run already must not meet a moment without a filter.
+            TaskLockFilter[] replaced = [.. GlobalJobFilters.Filters.Select(f => f.Instance).OfType<TaskLockFilter>()];
+            GlobalJobFilters.Filters.Add(filter);
+            Array.ForEach(replaced, GlobalJobFilters.Filters.Remove);
+        }
+
+        return configuration;
+    }
+
+    /// <summary>
+    /// Has this one server take the locks of its jobs, whatever other hosts of the process do:
+    /// <c>services.AddHangfireServer((sp, options) => options.UseTaskLocks(sp))</c>. It wins over the process-wide registration.
+    /// </summary>
+    /// <param name="options">The options of the server; its other filters stay.</param>
+    /// <param name="services">The services of the host, with <c>AddJobLocking()</c> and a store among them.</param>
+    /// <returns>The same options.</returns>
+    /// <exception cref="TaskLockException">JobLocking is not registered, or the lock of a job does not fit its method.</exception>
+    public static BackgroundJobServerOptions UseTaskLocks(this BackgroundJobServerOptions options, IServiceProvider services)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        TaskLockFilter filter = TaskLockFilter.Create(services);
+
+        // Of filters of one type the collection keeps the last, so that this server's own is the one that stays.
+        options.FilterProvider = new JobFilterProviderCollection(
+            options.FilterProvider ?? (IJobFilterProvider?)services.GetService(typeof(IJobFilterProvider)) ?? JobFilterProviders.Providers,
+            new JobFilterCollection { filter });
+        return options;
+    }
+}
