@@ -1,0 +1,48 @@
+using System.Globalization;
+using JobLocking.Engine;
+using JobLocking.Quartz.Deferrals;
+using Quartz;
+
+namespace JobLocking.Quartz.Firings;
+
+/// <summary>What a firing is in truth, whichever trigger fired it: a recovery and a deferral stand in for the trigger of the schedule.</summary>
+/// <param name="Context">What Quartz says.</param>
+/// <param name="Trigger">The trigger of the schedule.</param>
+/// <param name="ScheduledTime">The time the schedule meant, UTC.</param>
+/// <param name="Attempts">How often it has been run before.</param>
+/// <param name="Deferred">The deferral it comes from; null if it was not deferred.</param>
+internal sealed record Firing(IJobExecutionContext Context, TriggerKey Trigger, DateTimeOffset ScheduledTime, int Attempts, Deferral? Deferred)
+{
+    /// <summary>Whether the firing is one of the schedule, the same on every node. What somebody asked for by hand, now, is not.</summary>
+    public bool HasOccurrence =>
+        !Context.Trigger.JobDataMap.ContainsKey(SchedulerConstants.ManualTrigger)
+        && !Context.Trigger.JobDataMap.ContainsKey(SchedulerConstants.BackfillOriginalFireTime)
+        && Trigger.Group != SchedulerConstants.StartupGroup;
+
+    public ExecutionOrigin Origin => this switch
+    {
+        { Context.Recovering: true } => ExecutionOrigin.Recovery,
+        { Attempts: > 0 } => ExecutionOrigin.Retry,
+        { Deferred: not null } => ExecutionOrigin.Deferred,
+        { Context.NextFireTimeUtc: not null } => ExecutionOrigin.Recurring,
+        _ => ExecutionOrigin.OneOff,
+    };
+
+    public static Firing Of(IJobExecutionContext context)
+    {
+        Deferral? deferred = Deferral.ReadFrom(context.Trigger.JobDataMap);
+        return new Firing(
+            context,
+            deferred?.Trigger ?? context.RecoveringTriggerKey ?? context.Trigger.Key,
+            (deferred?.ScheduledTime ?? RecoveredTime(context) ?? context.ScheduledFireTimeUtc ?? context.FireTimeUtc).ToUniversalTime(),
+            (deferred?.Attempts ?? 0) + context.RetryAttempt + context.RefireCount,
+            deferred);
+    }
+
+    private static DateTimeOffset? RecoveredTime(IJobExecutionContext context) =>
+        context.Recovering
+        && context.Trigger.JobDataMap.TryGetValue(SchedulerConstants.FailedJobOriginalTriggerScheduledFireTime, out object? time)
+        && DateTimeOffset.TryParse(time as string, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out DateTimeOffset scheduled)
+            ? scheduled
+            : null;
+}

@@ -1,0 +1,23 @@
+using JobLocking.Engine;
+using Quartz;
+
+namespace JobLocking.Quartz.Firings;
+
+/// <summary>
+/// What Quartz' history, listeners and spans say of a firing whose job did not run. Its outcome is a success for Quartz,
+/// so that no retry follows; the report is what keeps it from looking like one.
+/// </summary>
+internal static class Reports
+{
+    public static JobRunReport Skipped(LockExecution execution, LockDecision.Skip skip) =>
+        JobRunReport.Skipped($"Skipped: {skip.Reason}").With("lock.name", execution.Name).With("lock.holder", skip.Holder?.ToString());
+
+    public static JobRunReport Deferred(LockExecution execution, LockDecision.Defer defer) =>
+        JobRunReport.Skipped($"Deferred: {defer.Reason}")
+            .With("lock.name", execution.Name)
+            .With("lock.deferrals", execution.Deferrals + 1)
+            .With("lock.deferred_by", defer.Delay.TotalSeconds);
+
+    public static JobRunReport Coalesced(LockExecution execution, LockDecision.Defer defer) =>
+        JobRunReport.Skipped($"Skipped: coalesced with the pending deferral; {defer.Reason}").With("lock.name", execution.Name);
+}

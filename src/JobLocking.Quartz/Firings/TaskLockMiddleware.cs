@@ -1,0 +1,90 @@
+using JobLocking.Engine;
+using JobLocking.Quartz.Deferrals;
+using JobLocking.Quartz.Telemetry;
+using Microsoft.Extensions.Logging;
+using Quartz;
+
+namespace JobLocking.Quartz.Firings;
+
+/// <summary>Describes the firing, asks the engine, translates its decision. One for each scheduler, shared by its firings.</summary>
+internal sealed class TaskLockMiddleware(LockEngine engine, FiringDescription description, DeferralTriggers deferrals, ILogger logger) : IJobExecutionMiddleware
+{
+    public async ValueTask Invoke(IJobExecutionContext context, JobExecutionDelegate next, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        ArgumentNullException.ThrowIfNull(next);
+
+        Firing firing = Firing.Of(context);
+        if (await DescribeAsync(firing).ConfigureAwait(false) is not { } execution)
+        {
+            await next(context, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        switch (await engine.DecideAsync(execution, cancellationToken).ConfigureAwait(false))
+        {
+            case LockDecision.Run run:
+                await RunAsync(run, context, next, cancellationToken).ConfigureAwait(false);
+                break;
+            case LockDecision.Skip skip:
+                context.Result = Reports.Skipped(execution, skip);
+                break;
+            case LockDecision.Defer defer:
+                context.Result = await deferrals.StoreAsync(firing, execution, defer).ConfigureAwait(false);
+                break;
+            case LockDecision.Fail fail:
+                throw Failure(fail.Error);
+        }
+    }
+
+    private static JobExecutionException Failure(Exception error) => new(error.Message, error);
+
+    private async ValueTask<LockExecution?> DescribeAsync(Firing firing)
+    {
+        try
+        {
+            return await description.DescribeAsync(firing).ConfigureAwait(false);
+        }
+        catch (TaskLockException e)
+        {
+            throw Failure(e);
+        }
+    }
+
+    private async ValueTask RunAsync(LockDecision.Run run, IJobExecutionContext context, JobExecutionDelegate next, CancellationToken cancellationToken)
+    {
+        engine.Enter(run);
+        try
+        {
+            using CancellationTokenRegistration lost = run.Lease?.Lost.UnsafeRegister(_ => _ = InterruptAsync(context), null) ?? default;
+            await next(context, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception error)
+        {
+            bool aborted = error is OperationCanceledException
+                && cancellationToken.IsCancellationRequested
+                && context.Scheduler.Status is SchedulerStatus.ShuttingDown or SchedulerStatus.Shutdown;
+            if (await engine.EndAsync(run, error, aborted).ConfigureAwait(false) is { } lost)
+            {
+                throw Failure(lost);
+            }
+
+            throw;
+        }
+
+        await engine.EndAsync(run, error: null, aborted: false).ConfigureAwait(false);
+    }
+
+    private async Task InterruptAsync(IJobExecutionContext context)
+    {
+        try
+        {
+            await context.Scheduler.InterruptFireInstance(context.FireInstanceId, CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            // A callback of the job's own on its token may throw here.
+            Log.InterruptFailed(logger, e, context.JobDetail.Key, context.FireInstanceId);
+        }
+    }
+}

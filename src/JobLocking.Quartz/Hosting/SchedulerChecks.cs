@@ -1,0 +1,19 @@
+using System.Collections.Concurrent;
+
+namespace JobLocking.Quartz.Hosting;
+
+/// <summary>The checks of the schedulers that have been created, for the start of the host.</summary>
+internal sealed class SchedulerChecks
+{
+    private readonly ConcurrentQueue<CheckPlugin> _checks = [];
+
+    public void Add(CheckPlugin check) => _checks.Enqueue(check);
+
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        foreach (CheckPlugin check in _checks)
+        {
+            await check.Start(cancellationToken).ConfigureAwait(false);
+        }
+    }
+}

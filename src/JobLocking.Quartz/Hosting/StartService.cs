@@ -1,0 +1,34 @@
+using JobLocking.Engine;
+using Microsoft.Extensions.Hosting;
+using Quartz;
+
+namespace JobLocking.Quartz.Hosting;
+
+/// <summary>
+/// Stops the host at start if a lock is declared wrongly. By default Quartz starts its schedulers only when the host has
+/// started, and an error there stops nothing.
+/// </summary>
+internal sealed class StartService(IServiceProvider services, IEnumerable<LockedScheduler> schedulers, SchedulerChecks checks) : IHostedLifecycleService
+{
+    public Task StartingAsync(CancellationToken cancellationToken)
+    {
+        TaskLockQuartzBuilderExtensions.Required<LockEngine>(services);
+        foreach (LockedScheduler scheduler in schedulers)
+        {
+            TaskLockQuartzBuilderExtensions.Policies(services, scheduler.Name);
+        }
+
+        return Task.CompletedTask;
+    }
+
+    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <summary>All schedulers have been created by now, with their jobs.</summary>
+    public Task StartedAsync(CancellationToken cancellationToken) => checks.RunAsync(cancellationToken);
+
+    public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+}

@@ -1,0 +1,10 @@
+namespace JobLocking.Quartz.Telemetry;
+
+/// <summary>The ids of the log events, stable from version to version: people alert on them.</summary>
+internal static class EventIds
+{
+    public const int Coalesced = 3000;
+    public const int DeferredInMemory = 3001;
+    public const int InterruptFailed = 3002;
+    public const int UnknownJob = 3003;
+}

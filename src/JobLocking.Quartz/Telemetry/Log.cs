@@ -1,0 +1,23 @@
+using Microsoft.Extensions.Logging;
+using Quartz;
+
+namespace JobLocking.Quartz.Telemetry;
+
+/// <summary>Everything that the Quartz adapter logs.</summary>
+internal static partial class Log
+{
+    /// <summary>One category for the adapter, below that of core.</summary>
+    public const string Category = "JobLocking.Quartz";
+
+    [LoggerMessage(EventIds.Coalesced, LogLevel.Information, "Job {Job} #{Execution} coalesced with the deferral of trigger {Trigger} that is pending until {Until}")]
+    public static partial void Coalesced(ILogger logger, JobKey job, string execution, TriggerKey trigger, DateTimeOffset until);
+
+    [LoggerMessage(EventIds.DeferredInMemory, LogLevel.Warning, "Scheduler {Scheduler} keeps its triggers in memory, and with them every deferral: a deferral dies with its process. Use a persistent job store where deferred work must not be lost. Said once")]
+    public static partial void DeferredInMemory(ILogger logger, string scheduler);
+
+    [LoggerMessage(EventIds.InterruptFailed, LogLevel.Error, "Job {Job} #{Execution} has lost its lock and could not be interrupted; it may run on beside another holder")]
+    public static partial void InterruptFailed(ILogger logger, Exception error, JobKey job, string execution);
+
+    [LoggerMessage(EventIds.UnknownJob, LogLevel.Warning, "Lock '{Lock}' was given to job {Job} by ForJob, but scheduler {Scheduler} has no job of this key at start")]
+    public static partial void UnknownJob(ILogger logger, string @lock, JobKey job, string scheduler);
+}
