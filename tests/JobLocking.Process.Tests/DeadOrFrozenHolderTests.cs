@@ -1,0 +1,96 @@
+using System.Diagnostics;
+using System.Globalization;
+using JobLocking.TestKit;
+using Xunit;
+
+namespace JobLocking.Process.Tests;
+
+/// <summary>The worker's jobs have Expire = 3 and DeferBy = 4, and the schedulers look every second at the latest.</summary>
+public sealed class DeadOrFrozenHolderTests
+{
+    private const string Never = "2100-01-01T00:00:00Z";
+
+    private static readonly TimeSpan Promised = TimeSpan.FromSeconds(3 + 4 + 1);
+
+    // What starting a thread or a process costs on a busy machine is not promised by anyone.
+    private static readonly TimeSpan Noise = TimeSpan.FromSeconds(10);
+
+    public static TheoryData<string, string> Schedulers => new()
+    {
+        { "quartz", "quartz" },
+        { "hangfire", "hangfire" },
+        { "quartz", "hangfire" },
+        { "hangfire", "quartz" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Schedulers))]
+    public async Task When_the_holder_is_killed_another_process_runs_after_expiry_and_deferral(string holder, string other)
+    {
+        await using RedisServer redis = await RedisServer.StartAsync();
+        await using WorkerProcess first = await StartAsync(holder, redis, "first");
+        first.Tell("fire");
+        await first.SaysAsync($"started {holder}");
+        await using WorkerProcess second = await StartAsync(other, redis, "second");
+        second.Tell("fire");
+        string deferral = await second.SaysAsync("event 1101");
+        Assert.Contains("on first", deferral, StringComparison.Ordinal);
+        Assert.False(second.HasSaid("started"));
+
+        await first.KillAsync();
+        long killed = Stopwatch.GetTimestamp();
+        await second.SaysAsync($"started {other}");
+        Assert.InRange(Stopwatch.GetElapsedTime(killed), TimeSpan.Zero, Promised + Noise);
+    }
+
+    [Theory]
+    [InlineData("quartz")]
+    [InlineData("hangfire")]
+    public async Task A_holder_frozen_past_its_expiry_finds_its_lease_lost_as_it_resumes(string scheduler)
+    {
+        await using RedisServer redis = await RedisServer.StartAsync();
+        await using WorkerProcess first = await StartAsync(scheduler, redis, "first");
+        first.Tell("fire");
+        string[] started = (await first.SaysAsync($"started {scheduler}")).Split(' ');
+        await using WorkerProcess second = await StartAsync("quartz", redis, "second");
+        first.Freeze();
+        second.Tell("fire");
+        string[] successor = (await second.SaysAsync("started quartz")).Split(' ');
+        Assert.True(Token(successor) > Token(started));
+        Assert.False(first.HasSaid("lost"));
+
+        first.Thaw();
+        string[] lost = (await first.SaysAsync($"lost {scheduler}")).Split(' ');
+        Assert.Equal(Token(started), Token(lost));
+
+        // The successor is not harmed by what the first does as it ends.
+        await first.SaysAsync("event 1005");
+        Assert.False(second.HasSaid("lost"));
+    }
+
+    [Fact]
+    public async Task When_the_node_that_runs_an_occurrence_is_killed_the_other_runs_it()
+    {
+        await using RedisServer redis = await RedisServer.StartAsync();
+        string at = DateTimeOffset.UtcNow.AddSeconds(5).ToString("O", CultureInfo.InvariantCulture);
+        await using WorkerProcess first = await WorkerProcess.StartAsync("quartz", redis.ConnectionString, "first", at);
+        await using WorkerProcess second = await WorkerProcess.StartAsync("quartz", redis.ConnectionString, "second", at);
+
+        WorkerProcess runner = await Eventually.SeesAsync(
+            () => first.HasSaid("started occurrence") ? first : second.HasSaid("started occurrence") ? second : null!, w => w is not null);
+        WorkerProcess standby = runner == first ? second : first;
+        Assert.Contains("standing by", await standby.SaysAsync("event 1101"), StringComparison.Ordinal);
+        Assert.False(standby.HasSaid("started"));
+
+        await runner.KillAsync();
+        long killed = Stopwatch.GetTimestamp();
+        await standby.SaysAsync("started occurrence");
+        Assert.InRange(Stopwatch.GetElapsedTime(killed), TimeSpan.Zero, Promised + Noise);
+    }
+
+    private static Task<WorkerProcess> StartAsync(string scheduler, RedisServer redis, string node) => scheduler == "quartz"
+        ? WorkerProcess.StartAsync("quartz", redis.ConnectionString, node, Never)
+        : WorkerProcess.StartAsync("hangfire", redis.ConnectionString, node);
+
+    private static long Token(string[] fact) => long.Parse(fact[2], CultureInfo.InvariantCulture);
+}

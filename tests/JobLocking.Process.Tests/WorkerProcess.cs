@@ -1,0 +1,86 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using JobLocking.TestKit;
+
+namespace JobLocking.Process.Tests;
+
+/// <summary>A worker process, and the facts that it has said.</summary>
+internal sealed class WorkerProcess : IAsyncDisposable
+{
+    private readonly System.Diagnostics.Process _process;
+    private readonly ConcurrentQueue<string> _facts = new();
+
+    private WorkerProcess(System.Diagnostics.Process process) => _process = process;
+
+    public IReadOnlyCollection<string> Facts => _facts;
+
+    public static async Task<WorkerProcess> StartAsync(params string[] arguments)
+    {
+        ProcessStartInfo start = new("dotnet", [Path.Combine(AppContext.BaseDirectory, "JobLocking.TestWorker.dll"), .. arguments])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        WorkerProcess worker = new(System.Diagnostics.Process.Start(start)!);
+        worker._process.OutputDataReceived += worker.Hear;
+        worker._process.ErrorDataReceived += worker.Hear;
+        worker._process.BeginOutputReadLine();
+        worker._process.BeginErrorReadLine();
+        await worker.SaysAsync("ready");
+        return worker;
+    }
+
+    /// <summary>Waits until the worker has said a line that starts so; fails at once if it ended without.</summary>
+    public async Task<string> SaysAsync(string fact)
+    {
+        string? said = await Eventually.SeesAsync(
+            () => _facts.FirstOrDefault(f => f.StartsWith(fact, StringComparison.Ordinal)) ?? (_process.HasExited ? "exited" : null),
+            line => line is not null,
+            TimeSpan.FromSeconds(60),
+            $"worker says '{fact}'");
+        return said != "exited" ? said! : throw new InvalidOperationException($"The worker ended without saying '{fact}':\n{string.Join('\n', _facts)}");
+    }
+
+    public bool HasSaid(string fact) => _facts.Any(f => f.StartsWith(fact, StringComparison.Ordinal));
+
+    public void Tell(string line)
+    {
+        _process.StandardInput.WriteLine(line);
+        _process.StandardInput.Flush();
+    }
+
+    public void Freeze() => Signals.Stop(_process);
+
+    public void Thaw() => Signals.Continue(_process);
+
+    public async Task KillAsync()
+    {
+        _process.Kill();
+        await _process.WaitForExitAsync();
+    }
+
+    public async Task<int> EndsAsync()
+    {
+        await _process.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(120));
+        return _process.ExitCode;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!_process.HasExited)
+        {
+            await KillAsync();
+        }
+
+        _process.Dispose();
+    }
+
+    private void Hear(object sender, DataReceivedEventArgs line)
+    {
+        if (line.Data is { } fact)
+        {
+            _facts.Enqueue(fact);
+        }
+    }
+}

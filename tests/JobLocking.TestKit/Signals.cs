@@ -1,0 +1,31 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+
+namespace JobLocking.TestKit;
+
+/// <summary>The signals that freeze a process and let it go on.</summary>
+public static class Signals
+{
+    private static readonly int StopSignal = OperatingSystem.IsMacOS() ? 17 : 19;
+
+    private static readonly int ContinueSignal = OperatingSystem.IsMacOS() ? 19 : 18;
+
+    /// <summary>Freezes a process: its connections stay open and it does nothing.</summary>
+    public static void Stop(Process process) => Send(process, StopSignal);
+
+    /// <summary>Lets a frozen process go on.</summary>
+    public static void Continue(Process process) => Send(process, ContinueSignal);
+
+    private static void Send(Process process, int signal)
+    {
+        ArgumentNullException.ThrowIfNull(process);
+        if (Kill(process.Id, signal) != 0)
+        {
+            throw new Win32Exception(Marshal.GetLastPInvokeError());
+        }
+    }
+
+    [DllImport("libc", EntryPoint = "kill", SetLastError = true)]
+    private static extern int Kill(int process, int signal);
+}

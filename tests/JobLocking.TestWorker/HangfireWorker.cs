@@ -1,0 +1,34 @@
+using Hangfire;
+using Hangfire.Redis.StackExchange;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace JobLocking.TestWorker;
+
+/// <summary>A node with one Hangfire worker on the storage that all share, which enqueues a job when it is told to.</summary>
+internal static class HangfireWorker
+{
+    public static async Task<int> RunAsync(string redis, string node)
+    {
+        HostApplicationBuilder builder = LoggedEvents.CreateHost();
+        builder.Services.AddJobLocking(o => o.NodeName = node).UseRedis(redis);
+        builder.Services.AddHangfire((sp, configuration) => configuration.UseRedisStorage(redis).UseTaskLocks(sp));
+        builder.Services.AddHangfireServer(o => (o.WorkerCount, o.SchedulePollingInterval) = (1, TimeSpan.FromSeconds(1)));
+        using IHost host = builder.Build();
+        await host.StartAsync();
+        IBackgroundJobClient jobs = host.Services.GetRequiredService<IBackgroundJobClient>();
+        Say.Fact("ready");
+        while (Console.In.ReadLine() is "fire")
+        {
+            jobs.Enqueue<Job>(job => job.Run());
+        }
+
+        return 0;
+    }
+
+    public sealed class Job(ITaskLeaseAccessor lease)
+    {
+        [TaskLock("process-lock", Expire = 3, DeferBy = 4)]
+        public async Task Run() => await Say.RunUntilLostAsync("hangfire", lease.Required);
+    }
+}

@@ -1,0 +1,38 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace JobLocking.TestWorker;
+
+/// <summary>Says the id of each event that JobLocking logs, and what else goes wrong.</summary>
+internal sealed class LoggedEvents : ILoggerProvider
+{
+    public static HostApplicationBuilder CreateHost()
+    {
+        HostApplicationBuilder builder = Host.CreateApplicationBuilder();
+        builder.Logging.ClearProviders().AddProvider(new LoggedEvents());
+        return builder;
+    }
+
+    public ILogger CreateLogger(string categoryName) => new Logger(categoryName);
+
+    public void Dispose()
+    {
+    }
+
+    private sealed class Logger(string category) : ILogger
+    {
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) =>
+            logLevel >= (category.StartsWith("JobLocking", StringComparison.Ordinal) ? LogLevel.Information : LogLevel.Warning);
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            if (IsEnabled(logLevel))
+            {
+                Say.Fact($"event {eventId.Id} {category}: {formatter(state, exception)} {exception?.Message}".ReplaceLineEndings(" "));
+            }
+        }
+    }
+}

@@ -1,0 +1,46 @@
+using System.Globalization;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Quartz;
+
+namespace JobLocking.TestWorker;
+
+/// <summary>A node with a scheduler on a RAM store of its own, which fires one job when it is told to, and one at the time it is given.</summary>
+internal static class QuartzWorker
+{
+    public static async Task<int> RunAsync(string redis, string node, string startAt)
+    {
+        HostApplicationBuilder builder = LoggedEvents.CreateHost();
+        builder.Services.AddJobLocking(o => o.NodeName = node).UseRedis(redis);
+        builder.Services.AddQuartz(q =>
+        {
+            q.AddTaskLocks();
+            q.AddJob<PlainJob>(j => j.WithIdentity("plain").StoreDurably());
+            q.AddJob<OccurrenceJob>(j => j.WithIdentity("occurrence").StoreDurably());
+            q.AddTrigger(t => t.ForJob("occurrence").WithIdentity("at").StartAt(DateTimeOffset.Parse(startAt, CultureInfo.InvariantCulture)));
+        });
+        builder.Services.AddQuartzHostedService();
+        using IHost host = builder.Build();
+        await host.StartAsync();
+        IScheduler scheduler = await host.Services.GetRequiredService<ISchedulerFactory>().GetScheduler();
+        Say.Fact("ready");
+        while (Console.In.ReadLine() is "fire")
+        {
+            await scheduler.ScheduleJob(TriggerBuilder.Create().ForJob("plain").StartNow().Build());
+        }
+
+        return 0;
+    }
+
+    [TaskLock("process-lock", Expire = 3, DeferBy = 4)]
+    internal sealed class PlainJob(ITaskLeaseAccessor lease) : IJob
+    {
+        public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken) => await Say.RunUntilLostAsync("quartz", lease.Required);
+    }
+
+    [TaskLock("process-occurrence", Expire = 3, DeferBy = 4, OncePerOccurrence = true)]
+    internal sealed class OccurrenceJob(ITaskLeaseAccessor lease) : IJob
+    {
+        public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken) => await Say.RunUntilLostAsync("occurrence", lease.Required);
+    }
+}
