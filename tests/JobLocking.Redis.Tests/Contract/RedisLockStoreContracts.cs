@@ -1,0 +1,65 @@
+using System.Reflection;
+using JobLocking.Redis.Storage;
+using JobLocking.Stores;
+using JobLocking.TestKit;
+using JobLocking.TestKit.Contract;
+using StackExchange.Redis;
+using Xunit;
+
+[assembly: AssemblyFixture(typeof(JobLocking.Redis.Tests.Contract.SharedServers))]
+
+namespace JobLocking.Redis.Tests.Contract;
+
+/// <summary>Servers for the tests that do nothing to them but take locks of their own.</summary>
+public sealed class SharedServers : IAsyncLifetime
+{
+    public RedisServer Redis { get; private set; } = null!;
+
+    public RedisServer Cluster { get; private set; } = null!;
+
+    public EmbeddedServer Embedded { get; private set; } = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        Redis = await RedisServer.StartAsync();
+        Embedded = await EmbeddedServer.StartAsync();
+
+        // One node that serves every slot refuses, as any cluster does, a script whose keys are not all of one slot.
+        Cluster = await RedisServer.StartAsync("--cluster-enabled", "yes");
+        await using ConnectionMultiplexer connection = await ConnectionMultiplexer.ConnectAsync($"{Cluster.ConnectionString},allowAdmin=true");
+        await connection.GetServer(Cluster.Endpoint).ExecuteAsync("CLUSTER", "ADDSLOTSRANGE", 0, 16383);
+        await Eventually.SeesAsync(
+            async () => (string)(await connection.GetServer(Cluster.Endpoint).ExecuteAsync("CLUSTER", "INFO"))!,
+            info => info.Contains("cluster_state:ok", StringComparison.Ordinal));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Redis.DisposeAsync();
+        await Embedded.DisposeAsync();
+        await Cluster.DisposeAsync();
+    }
+}
+
+public abstract class RedisLockStoreContract(string connectionString) : LockStoreContract
+{
+    protected override ILockStore CreateStore() => new RedisLockStore(new RedisLockOptions { Configuration = connectionString });
+
+    protected override Task PassAsync(TimeSpan time) => Task.Delay(time, Cancellation);
+}
+
+[StoreUnderTest(typeof(RedisLockStore))]
+public sealed class RedisLockStoreContractOnRedis(SharedServers servers) : RedisLockStoreContract(servers.Redis.ConnectionString);
+
+[StoreUnderTest(typeof(RedisLockStore))]
+public sealed class RedisLockStoreContractOnACluster(SharedServers servers) : RedisLockStoreContract(servers.Cluster.ConnectionString);
+
+[StoreUnderTest(typeof(RedisLockStore))]
+public sealed class RedisLockStoreContractOnGarnet(SharedServers servers) : RedisLockStoreContract(servers.Embedded.ConnectionString);
+
+public sealed class ContractCoverageTests
+{
+    [Fact]
+    public void Every_store_of_the_package_keeps_to_the_contract() =>
+        ContractCoverage.EveryStoreHasItsSuite(typeof(RedisLockStore).Assembly, Assembly.GetExecutingAssembly());
+}

@@ -1,0 +1,30 @@
+using System.Reflection;
+using JobLocking.Stores;
+using Xunit;
+
+namespace JobLocking.TestKit.Contract;
+
+/// <summary>Which store a contract suite is about, so that a store without one is found.</summary>
+[AttributeUsage(AttributeTargets.Class)]
+public sealed class StoreUnderTestAttribute(Type store) : Attribute
+{
+    public Type Store { get; } = store;
+}
+
+/// <summary>A store that keeps to no contract suite fails a test.</summary>
+public static class ContractCoverage
+{
+    public static void EveryStoreHasItsSuite(Assembly stores, Assembly tests)
+    {
+        Type[] written = [.. stores.GetTypes().Where(type => type is { IsClass: true, IsAbstract: false } && type.IsAssignableTo(typeof(ILockStore)))];
+        HashSet<Type?> tested =
+        [
+            .. tests.GetTypes()
+                .Where(type => !type.IsAbstract && type.IsSubclassOf(typeof(LockStoreContract)))
+                .Select(type => type.GetCustomAttribute<StoreUnderTestAttribute>()?.Store),
+        ];
+
+        Assert.NotEmpty(written);
+        Assert.Equal([], written.Where(store => !tested.Contains(store)));
+    }
+}

@@ -1,0 +1,188 @@
+using JobLocking.Stores;
+using Xunit;
+
+namespace JobLocking.TestKit.Contract;
+
+public abstract partial class LockStoreContract
+{
+    private static readonly DateTimeOffset Noon = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
+
+    protected static LockOccurrence Occurrence(string firing = "firing-1", bool isRetry = false, string job = "reports", DateTimeOffset? at = null) =>
+        new(job, at ?? Noon, firing, isRetry);
+
+    protected static OccurrenceEnd Done(LockOccurrence occurrence, TimeSpan? doneFor = null) => new(occurrence, Holder(), doneFor ?? AMinute);
+
+    protected static OccurrenceEnd Aborted(LockOccurrence occurrence) => new(occurrence, Holder(), DoneFor: null);
+
+    [Fact]
+    public async Task An_occurrence_that_runs_elsewhere_says_by_whom_and_for_how_long()
+    {
+        await GrantedAsync(occurrence: Occurrence());
+
+        AcquireResult other = await AskedByAnotherAsync(Name, Occurrence("firing-2"));
+
+        Assert.Equal((AcquireOutcome.OccurrenceRunning, Holder()), (other.Outcome, other.Holder));
+        AssertTimeLeft(other.TimeLeft, TimeSpan.Zero, AMinute);
+    }
+
+    [Fact]
+    public async Task A_running_occurrence_is_not_run_by_another_although_the_lock_is_free()
+    {
+        (_, long token) = await GrantedAsync(occurrence: Occurrence());
+        await Store.BreakAsync(Name, token, Cancellation);
+
+        Assert.Equal(AcquireOutcome.OccurrenceRunning, (await AskedByAnotherAsync(Name, Occurrence())).Outcome);
+        Assert.Equal(AcquireOutcome.Granted, (await AskedByAnotherAsync(Name)).Outcome);
+    }
+
+    [Fact]
+    public async Task The_lease_that_runs_an_occurrence_is_granted_again()
+    {
+        (AcquireRequest lease, long token) = await GrantedAsync(occurrence: Occurrence());
+
+        AcquireResult again = await Store.AcquireAsync(lease, Cancellation);
+
+        Assert.Equal((AcquireOutcome.Granted, token), (again.Outcome, again.FencingToken));
+    }
+
+    [Fact]
+    public async Task A_contended_lock_leaves_the_occurrence_unmarked()
+    {
+        (AcquireRequest lease, _) = await GrantedAsync();
+        Assert.Equal(AcquireOutcome.Contended, (await AskedByAnotherAsync(Name, Occurrence())).Outcome);
+        await ReleasedAsync(lease);
+
+        Assert.Equal(AcquireOutcome.Granted, (await AskedByAnotherAsync(Name, Occurrence("firing-2"))).Outcome);
+    }
+
+    [Fact]
+    public async Task An_occurrence_that_is_done_is_not_run_again_and_says_by_whom_it_was()
+    {
+        (AcquireRequest lease, _) = await GrantedAsync(occurrence: Occurrence());
+        await ReleasedAsync(lease, end: Done(Occurrence()));
+
+        AcquireResult other = await AskedByAnotherAsync(Name, Occurrence("firing-2"));
+
+        Assert.Equal((AcquireOutcome.OccurrenceDone, Holder()), (other.Outcome, other.Holder));
+        Assert.Equal(AcquireOutcome.OccurrenceDone, (await AskedByAnotherAsync(Name, Occurrence())).Outcome);
+        Assert.Equal(AcquireOutcome.OccurrenceDone, (await AskedByAnotherAsync(Name, Occurrence("firing-2", isRetry: true))).Outcome);
+    }
+
+    [Fact]
+    public async Task An_occurrence_is_judged_before_the_lock()
+    {
+        (AcquireRequest lease, _) = await GrantedAsync(occurrence: Occurrence());
+        await ReleasedAsync(lease, keepFor: AMinute, end: Done(Occurrence()));
+
+        Assert.Equal(AcquireOutcome.Contended, (await AskedByAnotherAsync(Name)).Outcome);
+        Assert.Equal(AcquireOutcome.OccurrenceDone, (await AskedByAnotherAsync(Name, Occurrence("firing-2"))).Outcome);
+    }
+
+    [Fact]
+    public async Task A_retry_of_the_firing_that_has_run_an_occurrence_may_run_it_again()
+    {
+        (AcquireRequest lease, _) = await GrantedAsync(occurrence: Occurrence());
+        await ReleasedAsync(lease, end: Done(Occurrence()));
+
+        Assert.Equal(AcquireOutcome.Granted, (await AskedByAnotherAsync(Name, Occurrence(isRetry: true))).Outcome);
+        Assert.Equal(AcquireOutcome.OccurrenceRunning, (await AskedByAnotherAsync(Name, Occurrence(isRetry: true))).Outcome);
+    }
+
+    [Theory]
+    [InlineData("firing:1", "firing")]
+    [InlineData("a", "a:b")]
+    [InlineData("%3A", ":")]
+    [InlineData("{\"app\":1}", "{\"app\"")]
+    public async Task A_firing_is_not_taken_for_another(string firing, string another)
+    {
+        (AcquireRequest lease, _) = await GrantedAsync(occurrence: Occurrence(firing));
+        await ReleasedAsync(lease, end: Done(Occurrence(firing)));
+
+        AcquireResult other = await AskedByAnotherAsync(Name, Occurrence(another, isRetry: true));
+
+        Assert.Equal((AcquireOutcome.OccurrenceDone, Holder()), (other.Outcome, other.Holder));
+        Assert.Equal(AcquireOutcome.Granted, (await AskedByAnotherAsync(Name, Occurrence(firing, isRetry: true))).Outcome);
+    }
+
+    [Theory]
+    [InlineData("reports", "reports/2026-03-01")]
+    [InlineData("a/b", "a%2Fb")]
+    [InlineData("a}b", "a")]
+    [InlineData("a\0b", "a")]
+    [InlineData("日本", "日")]
+    public async Task Occurrences_of_different_jobs_do_not_collide(string job, string another)
+    {
+        (AcquireRequest lease, _) = await GrantedAsync(occurrence: Occurrence(job: job));
+        await ReleasedAsync(lease, end: Done(Occurrence(job: job)));
+
+        Assert.Equal(AcquireOutcome.OccurrenceDone, (await AskedByAnotherAsync(Name, Occurrence(job: job))).Outcome);
+        Assert.Equal(AcquireOutcome.Granted, (await AskedByAnotherAsync(Name, Occurrence(job: another))).Outcome);
+    }
+
+    [Fact]
+    public async Task An_occurrence_is_the_same_in_every_time_zone_and_another_a_moment_later()
+    {
+        (AcquireRequest lease, _) = await GrantedAsync(occurrence: Occurrence());
+        await ReleasedAsync(lease, end: Done(Occurrence()));
+
+        DateTimeOffset elsewhere = Noon.ToOffset(TimeSpan.FromHours(5.5));
+        Assert.Equal(AcquireOutcome.OccurrenceDone, (await AskedByAnotherAsync(Name, Occurrence(at: elsewhere))).Outcome);
+        Assert.Equal(AcquireOutcome.Granted, (await AskedByAnotherAsync(Name, Occurrence(at: Noon.AddMilliseconds(1)))).Outcome);
+    }
+
+    [Fact]
+    public async Task The_occurrence_of_an_aborted_run_is_run_by_another()
+    {
+        (AcquireRequest lease, _) = await GrantedAsync(occurrence: Occurrence());
+
+        Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(lease, end: Aborted(Occurrence())));
+
+        Assert.Equal(AcquireOutcome.Granted, (await AskedByAnotherAsync(Name, Occurrence("firing-2"))).Outcome);
+    }
+
+    [Fact]
+    public async Task The_mark_of_an_occurrence_ends_with_the_lease_of_a_process_that_died()
+    {
+        await GrantedAsync(AMoment, Occurrence());
+        await PassAsync(AMoment);
+
+        await GrantedInTheEndAsync(Request(Name, occurrence: Occurrence("firing-2")));
+    }
+
+    [Fact]
+    public async Task An_occurrence_is_remembered_as_done_for_a_time()
+    {
+        (AcquireRequest lease, _) = await GrantedAsync(occurrence: Occurrence());
+        await ReleasedAsync(lease, end: Done(Occurrence(), AMoment));
+        await PassAsync(AMoment);
+
+        await GrantedInTheEndAsync(Request(Name, occurrence: Occurrence("firing-2")));
+    }
+
+    [Fact]
+    public async Task A_run_that_has_outlived_its_lease_marks_its_occurrence_as_done()
+    {
+        (AcquireRequest lost, _) = await GrantedAsync(AMoment, Occurrence());
+        await PassAsync(AMoment);
+        await GrantedInTheEndAsync(Request(Name, node: "successor"));
+
+        Assert.Equal(ReleaseOutcome.NotYours, await ReleasedAsync(lost, end: Done(Occurrence())));
+
+        Assert.Equal(AcquireOutcome.OccurrenceDone, (await AskedByAnotherAsync(Name, Occurrence("firing-2"))).Outcome);
+        Assert.Equal(AcquireOutcome.Contended, (await AskedByAnotherAsync(Name)).Outcome);
+    }
+
+    [Fact]
+    public async Task A_run_that_has_outlived_its_lease_leaves_the_mark_of_its_successor_alone()
+    {
+        (AcquireRequest lost, _) = await GrantedAsync(AMoment, Occurrence());
+        await PassAsync(AMoment);
+        await GrantedInTheEndAsync(Request(Name, node: "successor", occurrence: Occurrence("firing-2")));
+
+        await ReleasedAsync(lost, end: Done(Occurrence()));
+        await ReleasedAsync(lost, end: Aborted(Occurrence()));
+
+        AcquireResult other = await AskedByAnotherAsync(Name, Occurrence("firing-3"));
+        Assert.Equal((AcquireOutcome.OccurrenceRunning, Holder("successor")), (other.Outcome, other.Holder));
+    }
+}
