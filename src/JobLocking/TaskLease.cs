@@ -12,7 +12,7 @@ public sealed class TaskLease : IAsyncDisposable
     private readonly CancellationTokenSource _lost = new();
     private readonly long _acquiredAt;
     private long _deadline;
-    private int _state;
+    private volatile State _state;
 
     internal TaskLease(Leases leases, AcquireRequest request, LeaseTerms terms, long fencingToken, long acquiredAt, long sentAt)
     {
@@ -76,7 +76,7 @@ public sealed class TaskLease : IAsyncDisposable
     /// <summary>A renewal is under way. Belongs to the renewal loop.</summary>
     internal bool IsRenewing { get; set; }
 
-    internal bool IsReleased => Volatile.Read(ref _state) == (int)State.Released;
+    internal bool IsReleased => _state == State.Released;
 
     /// <summary>Looks at the clock, not only at <see cref="Lost"/>. Call it on the line before what cannot be undone.</summary>
     /// <exception cref="TaskLockLostException">The lease is lost.</exception>
@@ -120,23 +120,28 @@ public sealed class TaskLease : IAsyncDisposable
 
     internal bool IsLost()
     {
-        if (Volatile.Read(ref _state) == (int)State.Held && _leases.Time.GetTimestamp() >= DeadlineAt)
+        if (_state == State.Held && _leases.Time.GetTimestamp() >= DeadlineAt)
         {
             Lose(LeaseLoss.Expired);
         }
 
-        return Volatile.Read(ref _state) == (int)State.Lost;
+        return _state == State.Lost;
     }
 
     /// <summary>Ends the holder's belief in the lease, once; false if it had ended before, by loss or release.</summary>
     internal bool Lose(LeaseLoss loss)
     {
-        if (Interlocked.CompareExchange(ref _state, (int)State.Lost, (int)State.Held) != (int)State.Held)
+        lock (_lost)
         {
-            return false;
+            if (_state != State.Held)
+            {
+                return false;
+            }
+
+            Loss = loss;
+            _state = State.Lost;
         }
 
-        Loss = loss;
         _leases.OnLost(this, _lost.CancelAsync());
         return true;
     }
@@ -145,7 +150,12 @@ public sealed class TaskLease : IAsyncDisposable
     internal bool Release()
     {
         IsLost();
-        return Interlocked.Exchange(ref _state, (int)State.Released) == (int)State.Held;
+        lock (_lost)
+        {
+            bool held = _state == State.Held;
+            _state = State.Released;
+            return held;
+        }
     }
 
     internal void Prolong(long deadline)

@@ -16,6 +16,8 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, TimeProvider
 {
     private const int AcquireAttempts = 2;
 
+    private static readonly TimeSpan LongestDrain = TimeSpan.FromSeconds(2);
+
     private readonly ConcurrentDictionary<Task, bool> _background = [];
 
     public TimeProvider Time => time;
@@ -141,8 +143,18 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, TimeProvider
         InBackground(ObserveAsync(lease.Name, callbacks));
     }
 
-    /// <summary>Waits for what is still being set right, so that a process that ends leaves no lock behind that it could have freed.</summary>
-    public Task DrainAsync(CancellationToken cancellationToken) => Task.WhenAll(_background.Keys).WaitAsync(cancellationToken);
+    /// <summary>Waits a while for what is still being set right, so that a process that ends leaves no lock behind that it could have freed.</summary>
+    public async Task DrainAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await Task.WhenAll(_background.Keys).WaitAsync(LongestDrain, time, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is TimeoutException or OperationCanceledException)
+        {
+            Log.NotDrained(logger, _background.Count);
+        }
+    }
 
     private static string NewLeaseId()
     {

@@ -84,6 +84,14 @@ public sealed class LockPolicies
             problems.Add($"OccurrenceRetention is {_options.OccurrenceRetention}, but must be at least 60 seconds. Fix: leave it at a day, or set it above the longest delay of a firing.");
         }
 
+        foreach ((string property, string value) in new[] { (nameof(_options.NodeName), _options.NodeName), (nameof(_options.ApplicationName), _options.ApplicationName) })
+        {
+            if (string.IsNullOrWhiteSpace(value))
+            {
+                problems.Add($"{property} is empty: nobody could tell who holds a lock. Fix: leave it out, or give it a name.");
+            }
+        }
+
         foreach (IGrouping<string, LockOverride> twice in _options.Overrides.GroupBy(o => o.Template).Where(g => g.Count() > 1))
         {
             problems.Add($"Configuration has lock '{twice.Key}' more than once: {string.Join(", ", twice.Select(o => o.Path))}. Fix: merge them.");

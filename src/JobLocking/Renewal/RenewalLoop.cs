@@ -7,9 +7,10 @@ namespace JobLocking.Renewal;
 
 /// <summary>
 /// Renews all leases of the process and watches their deadlines, with one timer, set to whatever is due first. It lives as
-/// long as there are leases and does not end with the host: jobs are still draining then.
+/// long as there are leases and ends neither with the host nor with its container: a job that outlives them still has to be
+/// told when its lease is over.
 /// </summary>
-internal sealed class RenewalLoop(ILockStore store, TimeProvider time, ILogger logger) : IDisposable
+internal sealed class RenewalLoop(ILockStore store, TimeProvider time, ILogger logger)
 {
     private static readonly TimeSpan LongestRetryPause = TimeSpan.FromSeconds(1);
 
@@ -20,7 +21,6 @@ internal sealed class RenewalLoop(ILockStore store, TimeProvider time, ILogger l
 
     private ITimer? _timer;
     private long _armedFor = long.MaxValue;
-    private bool _disposed;
 
     /// <summary>By how much the loop is late, for the health check: it is alive if that is little.</summary>
     public TimeSpan Lateness
@@ -70,15 +70,6 @@ internal sealed class RenewalLoop(ILockStore store, TimeProvider time, ILogger l
         else
         {
             RenewAllNow();
-        }
-    }
-
-    public void Dispose()
-    {
-        lock (_gate)
-        {
-            _disposed = true;
-            _timer?.Dispose();
         }
     }
 
@@ -226,7 +217,7 @@ internal sealed class RenewalLoop(ILockStore store, TimeProvider time, ILogger l
 
     private void Arm()
     {
-        if (_disposed || _byDue.Min is not { } first || first.Due >= _armedFor)
+        if (_byDue.Min is not { } first || first.Due >= _armedFor)
         {
             return;
         }

@@ -12,6 +12,7 @@ internal static class EventIds
     public const int LostCallbackFailed = 1006;
     public const int RenewalFailed = 1007;
     public const int SucceededAfterLoss = 1008;
+    public const int NotDrained = 1009;
 
     public const int Skipped = 1100;
     public const int Deferred = 1101;

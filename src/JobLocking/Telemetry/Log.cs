@@ -37,6 +37,9 @@ internal static partial class Log
     [LoggerMessage(EventIds.SucceededAfterLoss, LogLevel.Warning, "Job {Job} #{Execution} succeeded after its lock '{Lock}' was lost: another execution may have run beside it")]
     public static partial void SucceededAfterLoss(ILogger logger, string? job, string? execution, string @lock);
 
+    [LoggerMessage(EventIds.NotDrained, LogLevel.Warning, "The host stops while {Count} locks are still being released: they end by their expiry")]
+    public static partial void NotDrained(ILogger logger, int count);
+
     [LoggerMessage(EventIds.Skipped, LogLevel.Information, "Job {Job} #{Execution} skipped: {Reason}; time left {TimeLeft}; lock '{Lock}', holder {Holder}")]
     public static partial void Skipped(ILogger logger, string job, string execution, string reason, TimeSpan? timeLeft, string @lock, LockHolder? holder);
 

@@ -3,7 +3,6 @@ using JobLocking.Engine;
 using JobLocking.Renewal;
 using JobLocking.Stores;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Time.Testing;
 using Xunit;
 
 namespace JobLocking.Tests.Engine;
@@ -15,7 +14,7 @@ internal sealed class EngineUnderTest : IDisposable
 
     public EngineUnderTest(EngineUnderTest? sharing = null, string node = "node-1", string application = "app")
     {
-        Time = sharing?.Time ?? new FakeTimeProvider(new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
+        Time = sharing?.Time ?? new TestClock();
         Memory = sharing?.Memory ?? new InMemoryLockStore(Time);
         Store = new UnreliableStore(Memory);
 
@@ -33,7 +32,7 @@ internal sealed class EngineUnderTest : IDisposable
         Policies = _services.GetRequiredService<LockPolicies>();
     }
 
-    public FakeTimeProvider Time { get; }
+    public TestClock Time { get; }
 
     public InMemoryLockStore Memory { get; }
 

@@ -169,6 +169,19 @@ public sealed class LeasesTests : IDisposable
         Assert.False(lease.Lost.IsCancellationRequested);
     }
 
+    [Fact]
+    public async Task A_host_that_stops_waits_for_what_is_being_released_and_not_for_ever()
+    {
+        TaskLease lease = (await AcquireAsync())!;
+        _node.Store.ReleaseAlways = Breakage.RequestLost;
+        await lease.DisposeAsync();
+        Task draining = _node.Leases.DrainAsync(CancellationToken.None);
+        Assert.False(draining.IsCompleted);
+        _node.Time.Advance(TimeSpan.FromSeconds(2));
+        await draining.WaitAsync(Eventually.DefaultTimeout);
+        Assert.Contains(EventIds.NotDrained, _node.LoggedIds);
+    }
+
     [Theory]
     [InlineData(0.05, 0, 0, "Expire")]
     [InlineData(60, 59, 0, "MaxHold")]

@@ -76,7 +76,7 @@ public sealed class HostTests
     {
         using EngineUnderTest node = new();
         await node.Locks.TryAcquireAsync("x");
-        node.Renewal.Dispose();
+        node.Time.TimersAreFrozen = true;
         node.Time.Advance(TimeSpan.FromSeconds(26));
         ServiceCollection services = new();
         services.AddLogging();

@@ -187,6 +187,13 @@ public sealed class LockPoliciesTests
     }
 
     [Fact]
+    public void A_process_without_a_name_is_refused()
+    {
+        string problem = Assert.Single(Policies(o => o.NodeName = " ").Problems());
+        Assert.Contains("NodeName is empty", problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void An_override_that_meets_no_lock_is_reported()
     {
         LockPolicies policies = Policies(null, ("JobLocking:Locks:0:Name", "on-class"), ("JobLocking:Locks:1:Name", "nobody"));

@@ -164,6 +164,16 @@ public sealed class RenewalLoopTests : IDisposable
     }
 
     [Fact]
+    public async Task A_job_that_outlives_the_container_is_still_told_of_the_loss()
+    {
+        TaskLease lease = await AcquireAsync("x");
+        _node.Dispose();
+        _node.Store.RenewAlways = Breakage.Refused;
+        Advance(60);
+        Assert.True(lease.Lost.IsCancellationRequested);
+    }
+
+    [Fact]
     public async Task A_callback_on_the_loss_that_throws_is_logged_and_harms_no_other_lease()
     {
         TaskLease first = await AcquireAsync("x");
@@ -182,7 +192,7 @@ public sealed class RenewalLoopTests : IDisposable
         TaskLease lease = await AcquireAsync("x");
 
         // The clock went on while nothing of the process ran, so not even the timer has fired.
-        _node.Renewal.Dispose();
+        _node.Time.TimersAreFrozen = true;
         Advance(61);
         Assert.False(lease.Lost.IsCancellationRequested);
         Assert.Throws<TaskLockLostException>(lease.ThrowIfLost);
