@@ -163,15 +163,10 @@ internal sealed class RenewalLoop(ILockStore store, TimeProvider time, ILogger l
 
     private void Apply(TaskLease lease, RenewOutcome outcome, long sentAt, TimeSpan expiry)
     {
+        bool lives = outcome is RenewOutcome.Renewed or RenewOutcome.Transient;
         lock (_gate)
         {
-            lease.IsRenewing = false;
-            if (!_byId.ContainsKey(lease.Id))
-            {
-                return;
-            }
-
-            if (outcome is RenewOutcome.Renewed or RenewOutcome.Transient)
+            if (lives && _byId.ContainsKey(lease.Id))
             {
                 if (outcome == RenewOutcome.Renewed)
                 {
@@ -181,11 +176,15 @@ internal sealed class RenewalLoop(ILockStore store, TimeProvider time, ILogger l
                 _byDue.Remove(lease);
                 Schedule(lease, outcome == RenewOutcome.Renewed ? NextRenewal(lease, sentAt) : NextRetry(lease));
                 Arm();
-                return;
             }
+
+            lease.IsRenewing = false;
         }
 
-        lease.Lose(outcome == RenewOutcome.NotYours ? LeaseLoss.Taken : LeaseLoss.Gone);
+        if (!lives)
+        {
+            lease.Lose(outcome == RenewOutcome.NotYours ? LeaseLoss.Taken : LeaseLoss.Gone);
+        }
     }
 
     private static TimeSpan Expiry(TaskLease lease, long now)
