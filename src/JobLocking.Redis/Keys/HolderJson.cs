@@ -5,10 +5,10 @@ using System.Text.Json.Serialization;
 namespace JobLocking.Redis.Keys;
 
 /// <summary>A holder as it stands in the value of a lock, for people and their scripts: these names are a contract.</summary>
-internal sealed record HolderJson(string App, string Node, string Scheduler, string? Job, string? Execution, DateTimeOffset Since)
+internal sealed record HolderJson(string App, string Node, string Scheduler, DateTimeOffset Since, string? Job = null, string? Execution = null)
 {
     public static byte[] Write(LockHolder holder) => JsonSerializer.SerializeToUtf8Bytes(
-        new HolderJson(holder.Application, holder.Node, holder.Scheduler, holder.Job, holder.Execution, holder.Since),
+        new HolderJson(holder.Application, holder.Node, holder.Scheduler, holder.Since, holder.Job, holder.Execution),
         HolderJsonContext.Readable.HolderJson);
 
     /// <summary>The holder, or null if that is not what one of ours has written.</summary>
@@ -37,5 +37,6 @@ internal sealed partial class HolderJsonContext : JsonSerializerContext
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
         RespectNullableAnnotations = true,
+        RespectRequiredConstructorParameters = true,
     });
 }

@@ -21,13 +21,13 @@ local lease, expiry, process, holder = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 -- The value of a key, false if it is missing, '' for a key of another type: that is a foreign client's.
 local function read(key)
   local value = redis.pcall('GET', key)
-  if type(value) ~= 'table' then
+  if not value then
+    return redis.call('EXISTS', key) == 1 and '' -- Garnet does not find, but does replace, a key of another type
+  end
+  if type(value) == 'string' then
     return value
   end
-  if string.find(value.err, 'WRONGTYPE', 1, true) then
-    return ''
-  end
-  return redis.call('GET', key) -- raises what pcall caught
+  return string.find(value.err, 'WRONGTYPE', 1, true) and '' or redis.call('GET', key) -- raises what pcall caught
 end
 
 local function starts(value, with)
@@ -67,7 +67,7 @@ if value then
     return contended(value)
   end
   -- The answer to the first try was lost. Where scripts do not run in isolation the lease can end right here.
-  if redis.call('PEXPIRE', KEYS[1], expiry) == 1 then
+  if redis.pcall('PEXPIRE', KEYS[1], expiry) == 1 then
     run_occurrence()
     return { 'granted', token }
   end
@@ -75,7 +75,7 @@ end
 
 local last = read(KEYS[2])
 if last and (#last > 16 or not string.find(last, '^%d+$') or tonumber(last) > 9007199254740990) then
-  return redis.error_reply('JOBLOCKING its fence holds no fencing token')
+  return { err = 'JOBLOCKING its fence holds no fencing token' }
 end
 
 local now = redis.call('TIME')

@@ -5,12 +5,12 @@
 -- Result   { value, PTTL }, or nil if it is missing; the value of a key of another type is ''
 
 local value = redis.pcall('GET', KEYS[1])
-if not value then
-  return false
+if type(value) == 'table' and not string.find(value.err, 'WRONGTYPE', 1, true) then
+  return value
 end
-if type(value) == 'table' then
-  if not string.find(value.err, 'WRONGTYPE', 1, true) then
-    return value
+if type(value) ~= 'string' then
+  if redis.call('EXISTS', KEYS[1]) == 0 then
+    return false
   end
   value = ''
 end

@@ -12,18 +12,19 @@
 -- The value of a key, false if it is missing, '' for a key of another type: that is a foreign client's.
 local function read(key)
   local value = redis.pcall('GET', key)
-  if type(value) ~= 'table' then
+  if not value then
+    return redis.call('EXISTS', key) == 1 and '' -- Garnet does not find, but does replace, a key of another type
+  end
+  if type(value) == 'string' then
     return value
   end
-  if string.find(value.err, 'WRONGTYPE', 1, true) then
-    return ''
-  end
-  return redis.call('GET', key) -- raises what pcall caught
+  return string.find(value.err, 'WRONGTYPE', 1, true) and '' or redis.call('GET', key) -- raises what pcall caught
 end
 
--- At maxmemory SET is refused, unless the script has begun with a write that is not: PEXPIRE, even of a missing key.
+-- At maxmemory SET is refused, unless the script has begun with a write that is not: PEXPIRE, even of a missing key
+-- (for which Garnet raises an error if the key has just expired).
 local function set(key, value, expiry)
-  redis.call('PEXPIRE', key, expiry)
+  redis.pcall('PEXPIRE', key, expiry)
   redis.call('SET', key, value, 'PX', expiry)
 end
 

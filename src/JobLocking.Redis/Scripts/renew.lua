@@ -17,7 +17,7 @@ end
 local function renew(key, owner, expiry)
   local value = redis.pcall('GET', key)
   if not value then
-    return 'missing'
+    return redis.pcall('EXISTS', key) == 1 and 'theirs' or 'missing' -- Garnet does not find a key of another type
   end
   local failed = failure(value)
   if failed then

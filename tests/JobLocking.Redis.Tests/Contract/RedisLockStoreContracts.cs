@@ -25,7 +25,7 @@ public sealed class SharedServers : IAsyncLifetime
         Embedded = await EmbeddedServer.StartAsync();
 
         // One node that serves every slot refuses, as any cluster does, a script whose keys are not all of one slot.
-        Cluster = await RedisServer.StartAsync("--cluster-enabled", "yes");
+        Cluster = await RedisServer.StartAsync("--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1");
         await using ConnectionMultiplexer connection = await ConnectionMultiplexer.ConnectAsync($"{Cluster.ConnectionString},allowAdmin=true");
         await connection.GetServer(Cluster.Endpoint).ExecuteAsync("CLUSTER", "ADDSLOTSRANGE", 0, 16383);
         await Eventually.SeesAsync(

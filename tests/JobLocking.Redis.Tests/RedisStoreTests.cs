@@ -1,0 +1,89 @@
+using JobLocking.Redis.Storage;
+using JobLocking.Stores;
+using JobLocking.TestKit;
+using StackExchange.Redis;
+using Xunit;
+
+namespace JobLocking.Redis.Tests;
+
+/// <summary>A store on a server, and a client beside it that does what a foreign client or an operator does.</summary>
+public abstract class RedisStoreTests : IAsyncLifetime
+{
+    private ConnectionMultiplexer _client = null!;
+
+    private RedisLockStore _store = null!;
+
+    protected string Name { get; } = $"test:{Guid.NewGuid():N}";
+
+    protected string LockKey => $"task_lock:{Name}";
+
+    protected string FenceKey => $"{{task_lock:{Name}}}:fence";
+
+    protected static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    protected ILockStore Store => _store;
+
+    protected IDatabase Redis => _client.GetDatabase();
+
+    /// <summary>To be started, if it is a server of the test's own, before the store is made.</summary>
+    protected abstract ValueTask<string> ConnectionStringAsync();
+
+    public virtual async ValueTask InitializeAsync()
+    {
+        string connectionString = await ConnectionStringAsync();
+        _client = await ConnectionMultiplexer.ConnectAsync($"{connectionString},allowAdmin=true");
+        _store = CreateStore(connectionString);
+    }
+
+    public virtual async ValueTask DisposeAsync()
+    {
+        await _store.DisposeAsync();
+        await _client.DisposeAsync();
+        GC.SuppressFinalize(this);
+    }
+
+    internal static RedisLockStore CreateStore(string connectionString) => new(new RedisLockOptions { Configuration = connectionString });
+
+    protected async Task<AcquireResult> AskAsync(AcquireRequest request) => await Store.AcquireAsync(request, Cancellation);
+
+    protected async Task<AcquireRequest> GrantedAsync(LockOccurrence? occurrence = null, string? name = null)
+    {
+        AcquireRequest request = LockRequests.Acquire(name ?? Name, occurrence: occurrence);
+        Assert.Equal(AcquireOutcome.Granted, (await AskAsync(request)).Outcome);
+        return request;
+    }
+
+    protected async Task<RenewOutcome> RenewedAsync(AcquireRequest lease)
+    {
+        RenewOutcome[] outcomes = new RenewOutcome[1];
+        await Store.RenewAsync(new[] { LockRequests.Renew(lease) }, outcomes, Cancellation);
+        return outcomes[0];
+    }
+
+    protected async Task<ReleaseOutcome> ReleasedAsync(AcquireRequest lease, TimeSpan keepFor = default, OccurrenceEnd? end = null) =>
+        await Store.ReleaseAsync(LockRequests.Release(lease, keepFor, end), Cancellation);
+
+    protected async Task<LockStoreException> RefusedAsync(AcquireRequest request) =>
+        await Assert.ThrowsAsync<LockStoreException>(async () => await Store.AcquireAsync(request, Cancellation));
+}
+
+/// <summary>A server of the test's own, which it may freeze, kill and misconfigure.</summary>
+public abstract class OwnServerTests(params string[] arguments) : RedisStoreTests
+{
+    protected RedisServer Server { get; private set; } = null!;
+
+    protected override async ValueTask<string> ConnectionStringAsync()
+    {
+        Server = await RedisServer.StartAsync(arguments);
+
+        // Short, so that a test which waits for a time-out does not wait for long.
+        return $"{Server.ConnectionString},connectTimeout=500,asyncTimeout=500";
+    }
+
+    public override async ValueTask DisposeAsync()
+    {
+        await base.DisposeAsync();
+        await Server.DisposeAsync();
+        GC.SuppressFinalize(this);
+    }
+}
