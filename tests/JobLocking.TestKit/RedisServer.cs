@@ -1,8 +1,6 @@
-using System.ComponentModel;
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
-using System.Runtime.InteropServices;
 using System.Text;
 
 namespace JobLocking.TestKit;
@@ -67,10 +65,10 @@ public sealed class RedisServer : IAsyncDisposable
     }
 
     /// <summary>Freezes the process: connections stay open and nothing is answered.</summary>
-    public void Pause() => Signal(SignalStop);
+    public void Pause() => Signals.Stop(Running);
 
     /// <summary>Lets a frozen process go on.</summary>
-    public void Resume() => Signal(SignalContinue);
+    public void Resume() => Signals.Continue(Running);
 
     /// <summary>Kills the process; what it held is gone.</summary>
     public async Task KillAsync()
@@ -195,19 +193,5 @@ public sealed class RedisServer : IAsyncDisposable
 
     private void OnProcessExit(object? sender, EventArgs e) => _process?.Kill();
 
-    private void Signal(int signal)
-    {
-        Process process = _process ?? throw new InvalidOperationException("The server does not run.");
-        if (Kill(process.Id, signal) != 0)
-        {
-            throw new Win32Exception(Marshal.GetLastPInvokeError());
-        }
-    }
-
-    private static readonly int SignalStop = OperatingSystem.IsMacOS() ? 17 : 19;
-
-    private static readonly int SignalContinue = OperatingSystem.IsMacOS() ? 19 : 18;
-
-    [DllImport("libc", EntryPoint = "kill", SetLastError = true)]
-    private static extern int Kill(int process, int signal);
+    private Process Running => _process ?? throw new InvalidOperationException("The server does not run.");
 }

@@ -70,7 +70,7 @@ public abstract partial class LockStoreContract
 
         AcquireRequest[] leases = [missing, first, theirs, second];
         RenewOutcome[] outcomes = new RenewOutcome[leases.Length];
-        await Store.RenewAsync(leases.Select(l => new RenewRequest(l.Name, l.LeaseId, AMinute, l.Occurrence)).ToArray(), outcomes, Cancellation);
+        await Store.RenewAsync(leases.Select(lease => LockRequests.Renew(lease)).ToArray(), outcomes, Cancellation);
 
         Assert.Equal([RenewOutcome.Missing, RenewOutcome.Renewed, RenewOutcome.NotYours, RenewOutcome.Renewed], outcomes);
         AssertTimeLeft((await AskedByAnotherAsync(first.Name)).TimeLeft, TimeSpan.FromSeconds(20), AMinute);
@@ -84,7 +84,7 @@ public abstract partial class LockStoreContract
         await Task.WhenAll(leases.Where((_, i) => i % 2 == 0).Select(lease => Store.AcquireAsync(lease, Cancellation).AsTask()));
 
         RenewOutcome[] outcomes = new RenewOutcome[leases.Length];
-        await Store.RenewAsync(leases.Select(l => new RenewRequest(l.Name, l.LeaseId, AMinute, null)).ToArray(), outcomes, Cancellation);
+        await Store.RenewAsync(leases.Select(lease => LockRequests.Renew(lease)).ToArray(), outcomes, Cancellation);
 
         Assert.Equal(leases.Select((_, i) => i % 2 == 0 ? RenewOutcome.Renewed : RenewOutcome.Missing), outcomes);
     }

@@ -55,13 +55,12 @@ public abstract partial class LockStoreContract : IAsyncLifetime
         GC.SuppressFinalize(this);
     }
 
-    protected static string NewLeaseId() => Convert.ToBase64String(Guid.NewGuid().ToByteArray())[..22].Replace('+', '-').Replace('/', '_');
+    protected static string NewLeaseId() => LockRequests.LeaseId();
 
-    protected static LockHolder Holder(string node = "node-1") =>
-        new("billing", node, "Hangfire", "Invoices.Send", "17", new DateTimeOffset(2026, 3, 1, 12, 30, 45, 123, TimeSpan.Zero));
+    protected static LockHolder Holder(string node = "node-1") => LockRequests.Holder(node);
 
-    protected static AcquireRequest Request(string name, TimeSpan? expiry = null, string node = "node-1", LockOccurrence? occurrence = null, string? leaseId = null) =>
-        new(name, leaseId ?? NewLeaseId(), expiry ?? AMinute, Holder(node), occurrence);
+    protected static AcquireRequest Request(string name, TimeSpan? expiry = null, string node = "node-1", LockOccurrence? occurrence = null) =>
+        LockRequests.Acquire(name, expiry ?? AMinute, node, occurrence);
 
     /// <summary>Takes a free lock.</summary>
     protected async Task<(AcquireRequest Request, long Token)> GrantedAsync(AcquireRequest request)
@@ -85,12 +84,12 @@ public abstract partial class LockStoreContract : IAsyncLifetime
     protected async Task<RenewOutcome> RenewedAsync(AcquireRequest lease, TimeSpan? expiry = null)
     {
         RenewOutcome[] outcomes = new RenewOutcome[1];
-        await Store.RenewAsync(new[] { new RenewRequest(lease.Name, lease.LeaseId, expiry ?? AMinute, lease.Occurrence) }, outcomes, Cancellation);
+        await Store.RenewAsync(new[] { LockRequests.Renew(lease, expiry) }, outcomes, Cancellation);
         return outcomes[0];
     }
 
     protected async Task<ReleaseOutcome> ReleasedAsync(AcquireRequest lease, TimeSpan keepFor = default, OccurrenceEnd? end = null) =>
-        await Store.ReleaseAsync(new ReleaseRequest(lease.Name, lease.LeaseId, keepFor, end), Cancellation);
+        await Store.ReleaseAsync(LockRequests.Release(lease, keepFor, end), Cancellation);
 
     protected async Task<List<HeldLock>> ListedAsync(string? prefix)
     {
