@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Hangfire;
 using Hangfire.States;
 using Hangfire.Storage;
@@ -9,6 +10,8 @@ namespace JobLocking.Hangfire;
 internal sealed record AttemptRecord
 {
     public const string Parameter = "TaskLock";
+
+    private static readonly JsonSerializerOptions Brief = new() { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingDefault };
 
     /// <summary>The job was handed to a worker before: whoever hands it out again (a retry, a redelivery, an operator) wants it done.</summary>
     public bool Begun { get; init; }
@@ -44,5 +47,5 @@ internal sealed record AttemptRecord
         }
     }
 
-    public override string ToString() => JsonSerializer.Serialize(this);
+    public override string ToString() => JsonSerializer.Serialize(this, Brief);
 }

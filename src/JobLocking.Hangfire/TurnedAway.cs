@@ -32,7 +32,10 @@ internal sealed record TurnedAway(LockDecision Decision, AttemptRecord Record)
         // The history keeps the state that is replaced here.
         canceled.Reason = "Not run";
         Record.Write(context);
-        context.CandidateState = new ScheduledState(defer.Delay) { Reason = $"Deferred ({Record.Deferrals}): {defer.Reason}" };
+
+        // Hangfire's schedule rounds down to whole seconds: less than one would come back at once, again and again.
+        TimeSpan delay = TimeSpan.FromSeconds(Math.Ceiling(defer.Delay.TotalSeconds));
+        context.CandidateState = new ScheduledState(delay) { Reason = $"Deferred ({Record.Deferrals}): {defer.Reason}" };
     }
 
     /// <summary>

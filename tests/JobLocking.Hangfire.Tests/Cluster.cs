@@ -1,0 +1,83 @@
+using System.Linq.Expressions;
+using Hangfire;
+using Hangfire.Common;
+using Hangfire.States;
+using Hangfire.Storage;
+using JobLocking.TestKit;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace JobLocking.Hangfire.Tests;
+
+/// <summary>Hangfire servers, each in a host with an engine of its own, on one Hangfire storage and one Redis.</summary>
+public sealed class Cluster(string redis, JobStorage storage) : IAsyncDisposable
+{
+    private readonly string _prefix = $"{Guid.NewGuid():N}:";
+
+    private readonly List<Node> _nodes = [];
+
+    public JobStorage Storage { get; } = storage;
+
+    public IBackgroundJobClient Client { get; } = new BackgroundJobClient(storage);
+
+    public RecurringJobManager Recurring { get; } = new(storage);
+
+    public Stage Stage { get; } = new();
+
+    public async Task<Node> StartAsync(
+        string name,
+        Action<JobLockingOptions>? configure = null,
+        Action<BackgroundJobServerOptions>? server = null,
+        Func<IJobFilterProvider, IServiceProvider, IJobFilterProvider>? filters = null)
+    {
+        Node node = await Node.StartAsync(name, this, configure, (options, services) =>
+        {
+            server?.Invoke(options);
+            options.FilterProvider = filters?.Invoke(options.FilterProvider, services) ?? options.FilterProvider;
+        });
+        _nodes.Add(node);
+        return node;
+    }
+
+    public void AddLocks(IServiceCollection services, Action<JobLockingOptions>? configure) => services.AddJobLocking(configure).UseRedis(o =>
+    {
+        o.Configuration = $"{redis},connectTimeout=1000,asyncTimeout=1000";
+        o.KeyPrefix = _prefix;
+    });
+
+    public void AddRecurring<T>(string recurringJobId, Expression<Func<T, Task>> job) => Recurring.AddOrUpdate(recurringJobId, job, Cron.Yearly());
+
+    /// <summary>Creates the next job of a recurring one, as its schedule would.</summary>
+    public string Fire(string recurringJobId) => Recurring.TriggerJob(recurringJobId) ?? throw new InvalidOperationException($"No recurring job {recurringJobId}.");
+
+    /// <summary>All states the job went through, the newest first.</summary>
+    public IReadOnlyList<JobState> History(string job) =>
+        [.. Storage.GetMonitoringApi().JobDetails(job).History.Select(h => new JobState(h.StateName, h.Reason ?? "", h.Data))];
+
+    public string? Parameter(string job, string name)
+    {
+        using IStorageConnection connection = Storage.GetConnection();
+        return connection.GetJobParameter(job, name);
+    }
+
+    public Task<JobState> SeesAsync(string job, string state, string reason = "") => Eventually.SeesAsync(
+        () => History(job)[0],
+        newest => newest.Name == state && newest.Reason.StartsWith(reason, StringComparison.Ordinal),
+        fact: $"job {job} is {state}, {reason}");
+
+    public Task<JobState> SucceedsAsync(string job) => SeesAsync(job, SucceededState.StateName);
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (Node node in _nodes)
+        {
+            await node.DisposeAsync();
+        }
+
+        (Storage as IDisposable)?.Dispose();
+    }
+}
+
+public sealed record JobState(string Name, string Reason, IDictionary<string, string> Data)
+{
+    public override string ToString() => $"{Name}: {Reason} {string.Join(", ", Data.Select(d => $"{d.Key}={d.Value}"))}";
+}

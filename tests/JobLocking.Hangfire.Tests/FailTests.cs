@@ -1,0 +1,56 @@
+using Hangfire;
+using Hangfire.States;
+using Xunit;
+
+namespace JobLocking.Hangfire.Tests;
+
+public sealed class FailTests(SharedRedis redis)
+{
+    [Fact]
+    public async Task A_job_that_shall_fail_on_conflict_fails_with_who_has_the_lock()
+    {
+        await using Cluster cluster = redis.NewCluster();
+        Node a = await cluster.StartAsync("a");
+        await using TaskLease lease = await a.TakeAsync("work:x");
+
+        string job = cluster.Client.Enqueue<Work>(w => w.Fail("x", "failing", CancellationToken.None));
+
+        JobState failed = await cluster.SeesAsync(job, FailedState.StateName);
+        Assert.Equal(typeof(TaskLockConflictException).FullName, failed.Data["ExceptionType"]);
+        Assert.StartsWith("The lock 'work:x' is held by tests on a, code", failed.Data["ExceptionMessage"], StringComparison.Ordinal);
+        Assert.Equal(0, cluster.Stage["failing"].Begun);
+    }
+
+    [Fact]
+    public async Task Its_failure_is_retried_like_any_other()
+    {
+        await using Cluster cluster = redis.NewCluster();
+        Node a = await cluster.StartAsync("a");
+        TaskLease lease = await a.TakeAsync("work:x");
+        string job = cluster.Client.Enqueue<RetriedWork>(w => w.Fail("x", "failing", CancellationToken.None));
+        await cluster.SeesAsync(job, ScheduledState.StateName, "Retry attempt 1 of 3");
+
+        await lease.DisposeAsync();
+        Assert.True(cluster.Client.ChangeState(job, new EnqueuedState()));
+
+        await cluster.SucceedsAsync(job);
+    }
+
+    [Fact]
+    public async Task A_job_that_was_deferred_for_too_long_gives_up_and_its_next_attempt_starts_a_wait_of_its_own()
+    {
+        await using Cluster cluster = redis.NewCluster();
+        Node a = await cluster.StartAsync("a");
+        await using TaskLease lease = await a.TakeAsync("work:x");
+
+        string job = cluster.Client.Enqueue<Work>(w => w.GiveUp("x", "given up", CancellationToken.None));
+
+        JobState failed = await cluster.SeesAsync(job, FailedState.StateName);
+        Assert.Equal(typeof(TaskLockConflictException).FullName, failed.Data["ExceptionType"]);
+        Assert.Matches("^Given up after [23] deferrals in [23] seconds", failed.Data["ExceptionMessage"]);
+        Assert.Equal(0, cluster.Stage["given up"].Begun);
+
+        Assert.True(cluster.Client.ChangeState(job, new EnqueuedState()));
+        await cluster.SeesAsync(job, ScheduledState.StateName, "Deferred (1): ");
+    }
+}

@@ -1,0 +1,150 @@
+using Hangfire;
+using Hangfire.Common;
+using Hangfire.Server;
+using Hangfire.States;
+using Hangfire.Storage;
+using JobLocking.Engine;
+using Microsoft.Extensions.DependencyInjection;
+using NSubstitute;
+using Xunit;
+
+namespace JobLocking.Hangfire.Tests;
+
+/// <summary>What no server can be brought to do at will.</summary>
+public sealed class FilterTests : IDisposable
+{
+    private const string Parameter = "TaskLock";
+
+    private readonly ServiceProvider _services;
+
+    private readonly TaskLockFilter _filter;
+
+    private readonly IStorageConnection _connection = Substitute.For<IStorageConnection>();
+
+    private readonly JobStorage _storage = Substitute.For<JobStorage>();
+
+    private readonly BackgroundJob _job = new("17", Job.FromExpression<Work>(w => w.Brief("x")), DateTime.UnixEpoch);
+
+    public FilterTests()
+    {
+        _connection.GetJobParameter("17", Arg.Any<string>()).Returns((string?)null);
+        ServiceCollection services = new();
+        services.AddJobLocking().UseInMemory();
+        _services = services.BuildServiceProvider();
+        _filter = TaskLockFilter.Create(_services);
+    }
+
+    public void Dispose() => _services.Dispose();
+
+    [Fact]
+    public async Task A_job_that_a_later_filter_cancels_gives_its_lock_back_at_once_whatever_its_minimum_hold()
+    {
+        PerformContext context = Context();
+        _filter.OnPerforming(new PerformingContext(context));
+        Assert.Single(await HeldAsync());
+
+        _filter.OnPerformed(new PerformedContext(context, null, canceled: true, null));
+
+        Assert.Empty(await HeldAsync());
+    }
+
+    [Fact]
+    public async Task A_storage_that_fails_when_the_wait_is_over_leaves_no_lock_behind()
+    {
+        _connection.GetJobParameter("17", Parameter).Returns(new AttemptRecord { Begun = true, Deferrals = 2 }.ToString());
+        _connection.When(c => c.SetJobParameter("17", Parameter, Arg.Any<string>())).Throw(new IOException("storage"));
+
+        Assert.Throws<IOException>(() => _filter.OnPerforming(new PerformingContext(Context())));
+
+        Assert.Empty(await HeldAsync());
+    }
+
+    [Fact]
+    public async Task It_is_written_down_that_a_job_was_begun_before_its_lock_is_asked_for()
+    {
+        _connection.When(c => c.SetJobParameter("17", Parameter, Arg.Any<string>())).Throw(new IOException("storage"));
+
+        Assert.Throws<IOException>(() => _filter.OnPerforming(new PerformingContext(Context())));
+
+        _connection.Received(1).SetJobParameter("17", Parameter, new AttemptRecord { Begun = true }.ToString());
+        Assert.Empty(await HeldAsync());
+    }
+
+    [Fact]
+    public void A_storage_that_cannot_write_parameters_with_a_state_gets_them_before()
+    {
+        AttemptRecord record = new() { Begun = true, Deferrals = 1, FirstDeferredAt = DateTimeOffset.UnixEpoch };
+        ElectStateContext election = Election(new DeletedState(), ProcessingState.StateName);
+
+        new TurnedAway(new LockDecision.Defer(TimeSpan.FromSeconds(15), "busy"), record).Elect(election);
+
+        Assert.Equal("Deferred (1): busy", Assert.IsType<ScheduledState>(election.CandidateState).Reason);
+        _connection.Received(1).SetJobParameter("17", Parameter, record.ToString());
+    }
+
+    [Fact]
+    public void A_storage_that_can_gets_them_in_the_transaction_of_the_state()
+    {
+        AttemptRecord record = new() { Begun = true, Deferrals = 1 };
+        JobStorageTransaction transaction = Substitute.For<JobStorageTransaction>();
+        _storage.HasFeature(JobStorageFeatures.Transaction.SetJobParameter).Returns(true);
+
+        new TurnedAway(new LockDecision.Defer(TimeSpan.FromSeconds(15), "busy"), record).Elect(Election(new DeletedState(), ProcessingState.StateName, transaction));
+
+        transaction.Received(1).SetJobParameter("17", Parameter, record.ToString());
+        _connection.DidNotReceiveWithAnyArgs().SetJobParameter(default, default, default);
+    }
+
+    [Fact]
+    public void A_lock_that_is_declared_wrongly_fails_the_job_but_never_an_election()
+    {
+        ServiceCollection services = new();
+        services.AddJobLocking(o => o.ForJob<ThirdParty>(new TaskLockAttribute("{"))).UseInMemory();
+        using ServiceProvider provider = services.BuildServiceProvider();
+        TaskLockFilter filter = TaskLockFilter.Create(provider);
+        BackgroundJob job = new("18", Job.FromExpression<ThirdParty>(t => t.Clean()), DateTime.UnixEpoch);
+
+        filter.OnStateElection(Election(new EnqueuedState(), ScheduledState.StateName, job: job));
+
+        Assert.Throws<TaskLockException>(() => filter.OnPerforming(new PerformingContext(Context(job))));
+    }
+
+    [Fact]
+    public void A_state_that_another_filter_has_elected_stays()
+    {
+        FailedState other = new(new InvalidOperationException());
+        ElectStateContext election = Election(other, ProcessingState.StateName);
+
+        new TurnedAway(new LockDecision.Defer(TimeSpan.FromSeconds(15), "busy"), new AttemptRecord()).Elect(election);
+
+        Assert.Same(other, election.CandidateState);
+    }
+
+    [Theory]
+    [InlineData(null, null, null, ExecutionOrigin.OneOff)]
+    [InlineData(null, null, "nightly", ExecutionOrigin.Recurring)]
+    [InlineData("""{"Begun":true}""", null, "nightly", ExecutionOrigin.Redelivery)]
+    [InlineData("""{"Begun":true}""", "1", "nightly", ExecutionOrigin.Retry)]
+    [InlineData(null, "1", null, ExecutionOrigin.Retry)]
+    [InlineData("""{"Begun":true,"Deferrals":1}""", "1", "nightly", ExecutionOrigin.Deferred)]
+    public void The_origin_is_read_from_what_the_job_carries(string? record, string? retries, string? recurringJobId, ExecutionOrigin origin)
+    {
+        _connection.GetJobParameter("17", Parameter).Returns(record);
+        _connection.GetJobParameter("17", "RetryCount").Returns(retries);
+        _connection.GetJobParameter("17", "RecurringJobId").Returns(recurringJobId is null ? null : $"\"{recurringJobId}\"");
+        LockPolicy policy = _services.GetRequiredService<LockPolicies>().Find(_job.Job.Type, _job.Job.Method)!;
+
+        LockExecution execution = JobExecution.Describe(Context(), policy, AttemptRecord.Read(_connection, _job));
+
+        Assert.Equal(origin, execution.Origin);
+        Assert.Equal(recurringJobId is null ? "Work.Brief" : "Work.Brief [nightly]", execution.Job);
+        Assert.Equal(("Hangfire", "17", "work:x"), (execution.Scheduler, execution.Execution, execution.Name));
+    }
+
+    private PerformContext Context(BackgroundJob? job = null) => new(_storage, _connection, job ?? _job, Substitute.For<IJobCancellationToken>());
+
+    private ElectStateContext Election(IState candidate, string current, IWriteOnlyTransaction? transaction = null, BackgroundJob? job = null) =>
+        new(new ApplyStateContext(_storage, _connection, transaction ?? Substitute.For<IWriteOnlyTransaction>(), job ?? _job, candidate, current));
+
+    private Task<HeldLock[]> HeldAsync() => _services.GetRequiredService<ITaskLocks>().ListAsync().ToArrayAsync().AsTask();
+}

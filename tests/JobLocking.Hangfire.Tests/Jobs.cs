@@ -1,0 +1,144 @@
+using Hangfire;
+
+#pragma warning disable IDE0060 // Arguments that the name of the lock is made from.
+
+namespace JobLocking.Hangfire.Tests;
+
+[AutomaticRetry(Attempts = 0)]
+public class Work(Stage stage, ITaskLeaseAccessor leases)
+{
+    [TaskLock("work:{key}", DeferBy = 1)]
+    public Task Auto(string key, string scene, CancellationToken cancellationToken) => stage[scene].PlayAsync(leases, cancellationToken);
+
+    [TaskLock("work:{key}", DeferBy = 1, OnConflict = LockConflict.Skip)]
+    public Task Skip(string key, string scene, CancellationToken cancellationToken) => stage[scene].PlayAsync(leases, cancellationToken);
+
+    [TaskLock("work:{key}", DeferBy = 1, OnConflict = LockConflict.Fail)]
+    public Task Fail(string key, string scene, CancellationToken cancellationToken) => stage[scene].PlayAsync(leases, cancellationToken);
+
+    [TaskLock("work:{key}", DeferBy = 1, GiveUpAfter = 2)]
+    public Task GiveUp(string key, string scene, CancellationToken cancellationToken) => stage[scene].PlayAsync(leases, cancellationToken);
+
+    [TaskLock("work:{key}", DeferBy = 1)]
+    [Queue("critical")]
+    public Task Critical(string key, string scene, CancellationToken cancellationToken) => stage[scene].PlayAsync(leases, cancellationToken);
+
+    [TaskLock("work:{key}")]
+    public async Task Careful(string key, string scene, CancellationToken cancellationToken)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, leases.Required.Lost);
+        await stage[scene].PlayAsync(leases, either.Token);
+    }
+
+    [TaskLock("work:{key}", MinHold = 60)]
+    public string Brief(string key) => leases.Required.Name;
+
+    public Task Free(string scene, CancellationToken cancellationToken) => stage[scene].PlayAsync(leases, cancellationToken);
+
+    public string Forgotten() => leases.Required.Name;
+}
+
+/// <summary>Retried an hour later, so that a test decides when.</summary>
+[AutomaticRetry(Attempts = 3, DelaysInSeconds = [3600])]
+public class RetriedWork(Stage stage, ITaskLeaseAccessor leases)
+{
+    [TaskLock("work:{key}", DeferBy = 1)]
+    public Task Auto(string key, string scene, CancellationToken cancellationToken) => stage[scene].PlayAsync(leases, cancellationToken);
+
+    [TaskLock("work:{key}", DeferBy = 1, OnConflict = LockConflict.Skip)]
+    public Task Skip(string key, string scene, CancellationToken cancellationToken) => stage[scene].PlayAsync(leases, cancellationToken);
+
+    [TaskLock("work:{key}", DeferBy = 1, OnConflict = LockConflict.Defer)]
+    public Task Defer(string key, string scene, CancellationToken cancellationToken) => stage[scene].PlayAsync(leases, cancellationToken);
+
+    [TaskLock("work:{key}", OnConflict = LockConflict.Fail)]
+    public Task Fail(string key, string scene, CancellationToken cancellationToken) => stage[scene].PlayAsync(leases, cancellationToken);
+
+    [TaskLock("work:{key}", DeferBy = 1, GiveUpAfter = 2)]
+    public Task GiveUp(string key, string scene, CancellationToken cancellationToken) => stage[scene].PlayAsync(leases, cancellationToken);
+}
+
+public sealed record Order(Guid Id, string? Note);
+
+[AutomaticRetry(Attempts = 0)]
+public class Named(Stage stage, ITaskLeaseAccessor leases)
+{
+    [TaskLock("index:{1}")]
+    public Task ByIndex(string other, int number) => stage["named"].PlayAsync(leases, default);
+
+    [TaskLock("name:{number}")]
+    public Task ByName(string other, int number) => stage["named"].PlayAsync(leases, default);
+
+    [TaskLock("property:{order.Id}")]
+    public Task ByProperty(Order order) => stage["named"].PlayAsync(leases, default);
+
+    [TaskLock("null:{order.Note}")]
+    public Task ByNothing(Order order) => stage["named"].PlayAsync(leases, default);
+}
+
+[TaskLock("of-the-interface")]
+public interface IOnInterface
+{
+    Task ByType();
+
+    [TaskLock("of-the-interface's-method")]
+    Task ByMethod();
+}
+
+public class OnInterface(Stage stage, ITaskLeaseAccessor leases) : IOnInterface
+{
+    public Task ByType() => stage["placed"].PlayAsync(leases, default);
+
+    public Task ByMethod() => stage["placed"].PlayAsync(leases, default);
+}
+
+[TaskLock("of-the-class")]
+public class OnClass(Stage stage, ITaskLeaseAccessor leases) : IOnInterface
+{
+    public Task ByType() => stage["placed"].PlayAsync(leases, default);
+
+    [TaskLock("of-the-method")]
+    public Task ByMethod() => stage["placed"].PlayAsync(leases, default);
+}
+
+public class Inherited(Stage stage, ITaskLeaseAccessor leases) : OnClass(stage, leases);
+
+/// <summary>As from a package: nothing to decorate.</summary>
+[AutomaticRetry(Attempts = 0)]
+public class ThirdParty(Stage stage, ITaskLeaseAccessor leases)
+{
+    public Task Report(string tenant) => stage["placed"].PlayAsync(leases, default);
+
+    public Task Clean() => stage["placed"].PlayAsync(leases, default);
+}
+
+[AutomaticRetry(Attempts = 0)]
+[TaskLock("once", OncePerOccurrence = true)]
+public class Once(Stage stage, ITaskLeaseAccessor leases)
+{
+    public Task Run() => stage["once"].PlayAsync(leases, default);
+}
+
+/// <summary>What <see cref="LockUnavailable"/> says, each for itself.</summary>
+[AutomaticRetry(Attempts = 0)]
+public class Unavailable(Stage stage, ITaskLeaseAccessor leases)
+{
+    [TaskLock("unavailable", DeferBy = 1)]
+    public Task Defer() => stage["unavailable"].PlayAsync(leases, default);
+
+    [TaskLock("unavailable", OnUnavailable = LockUnavailable.Fail)]
+    public Task Fail() => stage["unavailable"].PlayAsync(leases, default);
+
+    [TaskLock("unavailable", OnUnavailable = LockUnavailable.Run)]
+    public Task Run() => stage["unavailable"].PlayAsync(leases, default);
+
+    [TaskLock("unavailable", OnUnavailable = LockUnavailable.Run)]
+    public string RunInsisting() => leases.Required.Name;
+}
+
+/// <summary>Looks like the job of a Quartz scheduler in the same process, whose placeholders are none of Hangfire's business.</summary>
+public class QuartzJob
+{
+    [TaskLock("{key-of-the-job-data-map}")]
+    public Task Execute(global::Quartz.IJobExecutionContext context) => Task.CompletedTask;
+}

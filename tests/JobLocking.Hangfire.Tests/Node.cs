@@ -1,0 +1,74 @@
+using Hangfire;
+using Hangfire.AspNetCore;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace JobLocking.Hangfire.Tests;
+
+/// <summary>One host with a Hangfire server, as a process of its own would be.</summary>
+public sealed class Node : IAsyncDisposable
+{
+    private readonly IHost _host;
+
+    private Node(IHost host) => _host = host;
+
+    public IServiceProvider Services => _host.Services;
+
+    public ITaskLocks Locks => Services.GetRequiredService<ITaskLocks>();
+
+    public static async Task<Node> StartAsync(
+        string name, Cluster cluster, Action<JobLockingOptions>? configure, Action<BackgroundJobServerOptions, IServiceProvider>? configureServer)
+    {
+        HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { ApplicationName = "tests" });
+        builder.Services.AddSingleton(cluster.Stage);
+        builder.Services.AddTransient<IOnInterface, OnInterface>();
+        cluster.AddLocks(builder.Services, o =>
+        {
+            o.NodeName = name;
+            configure?.Invoke(o);
+        });
+        builder.Services.AddSingleton<IHostedService>(sp => new BackgroundJobServerHostedService(cluster.Storage, Options(sp), [], sp.GetService<IHostApplicationLifetime>()));
+        Node node = new(builder.Build());
+        try
+        {
+            await node._host.StartAsync();
+            return node;
+        }
+        catch
+        {
+            node._host.Dispose();
+            throw;
+        }
+
+        BackgroundJobServerOptions Options(IServiceProvider services)
+        {
+            BackgroundJobServerOptions options = new()
+            {
+                ServerName = name,
+                WorkerCount = 1,
+                Queues = ["critical", "default"],
+                Activator = new AspNetCoreJobActivator(services.GetRequiredService<IServiceScopeFactory>()),
+                SchedulePollingInterval = TimeSpan.FromMilliseconds(50),
+                CancellationCheckInterval = TimeSpan.FromMilliseconds(50),
+                ShutdownTimeout = TimeSpan.FromSeconds(10),
+            };
+            options.UseTaskLocks(services);
+            configureServer?.Invoke(options, services);
+            return options;
+        }
+    }
+
+    public Task StopAsync() => _host.StopAsync();
+
+    /// <summary>Takes a lock by hand; fails the test if somebody has it.</summary>
+    public async Task<TaskLease> TakeAsync(string name) =>
+        await Locks.TryAcquireAsync(name) ?? throw new InvalidOperationException($"Lock '{name}' is taken.");
+
+    public Task<HeldLock[]> HeldAsync() => Locks.ListAsync().ToArrayAsync().AsTask();
+
+    public async ValueTask DisposeAsync()
+    {
+        await _host.StopAsync();
+        _host.Dispose();
+    }
+}

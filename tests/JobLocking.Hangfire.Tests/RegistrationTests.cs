@@ -1,0 +1,165 @@
+using Hangfire;
+using Hangfire.Common;
+using Hangfire.States;
+using JobLocking.TestKit;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Xunit;
+
+namespace JobLocking.Hangfire.Tests;
+
+/// <summary>Alone: Hangfire's configuration and global filters belong to the process.</summary>
+[CollectionDefinition(nameof(RegistrationTests), DisableParallelization = true)]
+[Collection(nameof(RegistrationTests))]
+public sealed class RegistrationTests(SharedRedis redis) : IDisposable
+{
+    public void Dispose() => GlobalJobFilters.Filters.Remove<TaskLockFilter>();
+
+    [Fact]
+    public async Task A_host_is_locked_by_the_one_line_in_its_configuration_of_Hangfire()
+    {
+        await using Cluster cluster = redis.NewCluster();
+        HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { ApplicationName = "tests" });
+
+        // Hangfire would keep this host's loggers for the whole process, and for longer than the host.
+        builder.Services.AddSingleton<ILoggerFactory>(NullLoggerFactory.Instance);
+        builder.Services.AddSingleton(cluster.Stage);
+        cluster.AddLocks(builder.Services, null);
+        builder.Services.AddHangfire((sp, configuration) => configuration.UseTaskLocks(sp).UseStorage(cluster.Storage));
+        builder.Services.AddHangfireServer();
+        using IHost host = builder.Build();
+        await host.StartAsync(TestContext.Current.CancellationToken);
+
+        await cluster.SucceedsAsync(cluster.Client.Enqueue<Work>(w => w.Auto("x", "locked", CancellationToken.None)));
+
+        Assert.Equal(["work:x", "work:x"], cluster.Stage["locked"].Locks);
+        await host.StopAsync(TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
+    public void Registered_twice_there_is_one_filter_of_the_host_that_came_last()
+    {
+        using ServiceProvider first = Services();
+        using ServiceProvider second = Services();
+
+        GlobalConfiguration.Configuration.UseTaskLocks(first).UseTaskLocks(first);
+        object ofFirst = Assert.Single(GlobalJobFilters.Filters, f => f.Instance is TaskLockFilter).Instance;
+        GlobalConfiguration.Configuration.UseTaskLocks(second);
+        JobFilter filter = Assert.Single(GlobalJobFilters.Filters, f => f.Instance is TaskLockFilter);
+
+        Assert.NotSame(ofFirst, filter.Instance);
+        Assert.Equal(-1000, filter.Order);
+    }
+
+    [Fact]
+    public async Task The_filter_of_a_server_wins_over_the_one_of_the_process()
+    {
+        await using Cluster cluster = redis.NewCluster();
+        using ServiceProvider other = Services();
+        GlobalConfiguration.Configuration.UseTaskLocks(other);
+        Node a = await cluster.StartAsync("a");
+        await using TaskLease lease = await a.TakeAsync("work:x");
+
+        string job = cluster.Client.Enqueue<Work>(w => w.Auto("x", "deferred", CancellationToken.None));
+
+        await cluster.SeesAsync(job, ScheduledState.StateName, "Deferred (1): lock 'work:x' is held by tests on a");
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task An_execution_that_meets_two_filters_takes_its_lock_once(bool sameInstance)
+    {
+        await using Cluster cluster = redis.NewCluster();
+        Node a = await cluster.StartAsync("a", filters: (own, services) =>
+            new KeepsBoth(own, sameInstance ? own.GetFilters(null).Select(f => f.Instance).OfType<TaskLockFilter>().Single() : TaskLockFilter.Create(services)));
+        Scene scene = cluster.Stage["twice"];
+        scene.Hold();
+
+        string job = cluster.Client.Enqueue<Work>(w => w.Auto("x", "twice", CancellationToken.None));
+
+        await Eventually.IsTrueAsync(() => scene.Begun == 1);
+        Assert.Single(await a.HeldAsync());
+        scene.Release();
+        await cluster.SucceedsAsync(job);
+        Assert.Equal(["Succeeded", "Processing", "Enqueued"], cluster.History(job).Select(s => s.Name));
+        Assert.Empty(await a.HeldAsync());
+    }
+
+    [Fact]
+    public void Without_JobLocking_the_registration_names_the_fix()
+    {
+        using ServiceProvider services = new ServiceCollection().BuildServiceProvider();
+
+        TaskLockException error = Assert.Throws<TaskLockException>(() => GlobalConfiguration.Configuration.UseTaskLocks(services));
+
+        Assert.Contains("AddJobLocking()", error.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain(GlobalJobFilters.Filters, f => f.Instance is TaskLockFilter);
+    }
+
+    [Fact]
+    public void A_placeholder_that_no_parameter_has_stops_the_start()
+    {
+        using ServiceProvider services = Services(o => o.ForJob<ThirdParty>(nameof(ThirdParty.Report), new TaskLockAttribute("reports:{client}:{0}:{1}")));
+
+        TaskLockException error = Assert.Throws<TaskLockException>(() => new BackgroundJobServerOptions().UseTaskLocks(services));
+
+        Assert.Equal(
+            [
+                $"Lock 'reports:{{client}}:{{0}}:{{1}}' of job {typeof(ThirdParty)}.Report: Name has the placeholder {{client}}, but the method has no such parameter. Fix: use {{tenant}} or {{0}}, or write {{{{ for a literal brace.",
+                $"Lock 'reports:{{client}}:{{0}}:{{1}}' of job {typeof(ThirdParty)}.Report: Name has the placeholder {{1}}, but the method has no such parameter. Fix: use {{tenant}} or {{0}}, or write {{{{ for a literal brace.",
+            ],
+            error.Message.Split(Environment.NewLine));
+    }
+
+    [Fact]
+    public async Task A_host_with_such_a_placeholder_does_not_start()
+    {
+        await using Cluster cluster = redis.NewCluster();
+
+        TaskLockException error = await Assert.ThrowsAsync<TaskLockException>(() => cluster.StartAsync(
+            "a", o => o.ForJob<ThirdParty>(nameof(ThirdParty.Clean), new TaskLockAttribute("clean:{tenant}"))));
+
+        Assert.Contains("{tenant}", error.Message, StringComparison.Ordinal);
+        Assert.Empty(cluster.Storage.GetMonitoringApi().Servers());
+    }
+
+    [Fact]
+    public void Once_for_each_occurrence_is_refused_at_start()
+    {
+        using ServiceProvider services = Services(o => o.ForJob<ThirdParty>(nameof(ThirdParty.Clean), new TaskLockAttribute("clean") { OncePerOccurrence = true }));
+
+        TaskLockException error = Assert.Throws<TaskLockException>(() => new BackgroundJobServerOptions().UseTaskLocks(services));
+
+        Assert.StartsWith($"Lock 'clean' of job {typeof(ThirdParty)}.Clean: OncePerOccurrence is true, but", error.Message, StringComparison.Ordinal);
+        Assert.Contains("Fix: leave OncePerOccurrence out", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Once_for_each_occurrence_fails_the_job_where_it_is_known_only_then()
+    {
+        await using Cluster cluster = redis.NewCluster();
+        await cluster.StartAsync("a");
+
+        string job = cluster.Client.Enqueue<Once>(o => o.Run());
+
+        JobState failed = await cluster.SeesAsync(job, FailedState.StateName);
+        Assert.StartsWith($"Lock 'once' of job {typeof(Once)}: OncePerOccurrence is true, but", failed.Data["ExceptionMessage"], StringComparison.Ordinal);
+        Assert.Equal(0, cluster.Stage["once"].Begun);
+    }
+
+    private static ServiceProvider Services(Action<JobLockingOptions>? configure = null)
+    {
+        ServiceCollection services = new();
+        services.AddJobLocking(configure).UseInMemory();
+        return services.BuildServiceProvider();
+    }
+
+    /// <summary>A provider that does not drop the second filter of a type, as Hangfire's own does.</summary>
+    private sealed class KeepsBoth(IJobFilterProvider own, TaskLockFilter second) : IJobFilterProvider
+    {
+        public IEnumerable<JobFilter> GetFilters(Job? job) => own.GetFilters(job).Prepend(new JobFilter(second, JobFilterScope.Global, null));
+    }
+}

@@ -1,0 +1,66 @@
+using Hangfire;
+using Hangfire.States;
+using JobLocking.TestKit;
+using Xunit;
+
+namespace JobLocking.Hangfire.Tests;
+
+public sealed class SkipTests(SharedRedis redis)
+{
+    [Theory]
+    [InlineData(Storages.InMemory)]
+    [InlineData(Storages.Redis)]
+    public async Task A_recurring_job_that_still_runs_elsewhere_is_skipped_and_says_who_has_the_lock(Storages storages)
+    {
+        await using Cluster cluster = redis.NewCluster(storages);
+        Node a = await cluster.StartAsync("a");
+        cluster.AddRecurring<Work>("nightly", w => w.Auto("x", "nightly", CancellationToken.None));
+        Scene scene = cluster.Stage["nightly"];
+        scene.Hold();
+        string first = cluster.Fire("nightly");
+        await Eventually.IsTrueAsync(() => scene.Begun == 1);
+        Node b = await cluster.StartAsync("b");
+
+        string second = cluster.Fire("nightly");
+        JobState skipped = await cluster.SeesAsync(second, DeletedState.StateName);
+        Assert.Equal($"Skipped: lock 'work:x' is held by tests on a, Hangfire job Work.Auto [nightly] #{first}", skipped.Reason);
+        Assert.Null(cluster.Parameter(second, "RetryCount"));
+
+        scene.Release();
+        await cluster.SucceedsAsync(first);
+        Assert.Equal(1, scene.Begun);
+        await cluster.SucceedsAsync(cluster.Fire("nightly"));
+        Assert.Empty(await b.HeldAsync());
+    }
+
+    [Fact]
+    public async Task A_skipped_job_has_one_final_state_in_its_history()
+    {
+        await using Cluster cluster = redis.NewCluster();
+        Node a = await cluster.StartAsync("a");
+        await using TaskLease lease = await a.TakeAsync("work:x");
+
+        string job = cluster.Client.Enqueue<Work>(w => w.Skip("x", "skipped", CancellationToken.None));
+
+        await cluster.SeesAsync(job, DeletedState.StateName, "Skipped: lock 'work:x' is held by tests on a, code");
+        Assert.Equal(["Deleted", "Processing", "Enqueued"], cluster.History(job).Select(s => s.Name));
+        Assert.Equal(0, cluster.Stage["skipped"].Begun);
+    }
+
+    [Fact]
+    public async Task The_continuation_of_a_skipped_job_goes_with_it_unless_it_asked_for_any_end()
+    {
+        await using Cluster cluster = redis.NewCluster();
+        Node a = await cluster.StartAsync("a");
+        await using TaskLease lease = await a.TakeAsync("work:x");
+        string parent = cluster.Client.Schedule<Work>(w => w.Skip("x", "parent", CancellationToken.None), TimeSpan.FromHours(1));
+        string onSuccess = cluster.Client.ContinueJobWith<Work>(parent, w => w.Free("success", CancellationToken.None));
+        string onAnyEnd = cluster.Client.ContinueJobWith<Work>(parent, w => w.Free("any", CancellationToken.None), JobContinuationOptions.OnAnyFinishedState);
+
+        cluster.Client.ChangeState(parent, new EnqueuedState());
+
+        await cluster.SeesAsync(parent, DeletedState.StateName);
+        await cluster.SucceedsAsync(onAnyEnd);
+        await cluster.SeesAsync(onSuccess, DeletedState.StateName);
+    }
+}
