@@ -1,0 +1,238 @@
+using JobLocking.TestKit;
+using Quartz;
+
+namespace JobLocking.Quartz.Tests;
+
+public sealed class DeferTests(SharedRedis redis)
+{
+    private static readonly DateTimeOffset LongAgo = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+
+    [Fact]
+    public async Task A_firing_that_will_not_come_again_runs_later()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report") { DeferBy = 1 }));
+        Node b = await cluster.StartAsync("b", n => n.Lock(new TaskLockAttribute("report") { DeferBy = 1 }));
+        cluster.Journal.HoldFirst();
+        await a.FireOnceAsync();
+        await cluster.Journal.BegunAsync(1);
+
+        await b.FireOnceAsync();
+        Firings.Ended ended = await b.Firings.EndedAsync(1);
+        Assert.True(ended.IsDeferred, $"{ended}");
+        Assert.Equal(1, ended.Report!.Metrics!["lock.deferrals"]);
+        cluster.Journal.LetAllEnd();
+
+        Firings.Ended ran = await b.Firings.EndedAsync(e => e.IsRun);
+        Assert.Equal("joblocking", ran.Trigger.Group);
+        Assert.Equal(2, cluster.Journal.Runs.Count);
+        Assert.Equal(1, cluster.Journal.MostAtOnce);
+    }
+
+    [Fact]
+    public async Task A_recurring_firing_that_meets_the_lock_of_another_job_runs_later()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n =>
+        {
+            n.Lock(Work.Name, new TaskLockAttribute("database") { DeferBy = 1 });
+            n.Lock(Work.Other, new TaskLockAttribute("database") { DeferBy = 1 });
+        });
+        cluster.Journal.HoldFirst();
+        await a.FireRecurringAsync(Work.Name);
+        await cluster.Journal.BegunAsync(1);
+
+        await a.FireRecurringAsync(Work.Other);
+        await a.Firings.EndedAsync(e => e.IsDeferred);
+        cluster.Journal.LetAllEnd();
+
+        await a.Firings.EndedAsync(e => e.IsRun && e.Job.Name == Work.Other);
+        Assert.Equal(1, cluster.Journal.MostAtOnce);
+    }
+
+    [Fact]
+    public async Task A_job_that_is_not_durable_outlives_its_trigger_while_its_firing_is_deferred()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report")));
+        await using TaskLease held = await a.HoldAsync("report");
+
+        await a.FireOnceAsync();
+        await Eventually.IsTrueAsync(async () => await a.Scheduler.GetTrigger(new TriggerKey("work-trigger"), Token) is null && a.Firings.All.Count == 1);
+
+        Assert.True(await a.Scheduler.Exists(new JobKey(Work.Name), Token));
+    }
+
+    [Fact]
+    public async Task One_deferral_of_a_trigger_is_pending_at_most()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report") { OnConflict = LockConflict.Defer }));
+        await using TaskLease held = await a.HoldAsync("report");
+
+        await a.FireOnceAsync(trigger: t => t.WithSchedule(SimpleScheduleBuilder.Create().WithInterval(TimeSpan.FromMilliseconds(50)).WithRepeatCount(2)));
+        await a.Firings.EndedAsync(3);
+
+        Assert.Equal([true, false, false], a.Firings.All.Select(e => e.IsDeferred));
+        Assert.All(a.Firings.All.Skip(1), e => Assert.StartsWith("Skipped: coalesced with the pending deferral", e.Report!.Summary, StringComparison.Ordinal));
+        Assert.Equal(2, a.Logs.Of(3000).Count());
+        await a.PendingDeferralAsync();
+    }
+
+    [Fact]
+    public async Task A_deferral_keeps_what_its_trigger_had()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report") { DeferBy = 60 }));
+        await using TaskLease held = await a.HoldAsync("report");
+
+        await a.FireOnceAsync(trigger: t => t
+            .WithDescription("the report")
+            .WithPriority(7)
+            .WithExecutionGroup("{{heavy}}")
+            .WithMisfireThreshold(TimeSpan.FromMinutes(3))
+            .WithRetryPolicy(RetryPolicy.Fixed(3, TimeSpan.FromMinutes(1)))
+            .UsingJobData("customer", 17));
+        await a.Firings.EndedAsync(e => e.IsDeferred);
+        ITrigger deferral = await a.PendingDeferralAsync();
+
+        Assert.Equal("the report", deferral.Description);
+        Assert.Equal(7, deferral.Priority);
+        Assert.Equal("{heavy}", deferral.ExecutionGroup);
+        Assert.Equal(TimeSpan.FromMinutes(3), deferral.MisfireThreshold);
+        Assert.Equal(RetryPolicy.Fixed(3, TimeSpan.FromMinutes(1)), deferral.RetryPolicy);
+        Assert.Equal(17, deferral.JobDataMap["customer"]);
+        Assert.Equal((int)SimpleTriggerMisfireInstruction.FireNow, deferral.MisfireInstructionCode);
+    }
+
+    [Fact]
+    public async Task A_deferral_goes_beyond_the_end_and_the_calendar_of_its_trigger()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report") { DeferBy = 60 }));
+        await using TaskLease held = await a.HoldAsync("report");
+        DateTimeOffset end = DateTimeOffset.UtcNow.AddSeconds(20);
+        await a.Scheduler.AddCalendar("open", new OpenUntil(end), cancellationToken: Token);
+
+        await a.FireOnceAsync(trigger: t => t.WithCalendarName("open").EndAt(end));
+        Firings.Ended ended = await a.Firings.EndedAsync(1);
+
+        Assert.True(ended.IsDeferred, $"{ended}");
+        Assert.True((await a.PendingDeferralAsync()).NextFireTimeUtc > end);
+    }
+
+    [Fact]
+    public async Task A_deferral_of_a_continuation_does_not_wait_for_its_parent_again()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n => n.Lock(Work.Other, new TaskLockAttribute("report") { DeferBy = 1 }));
+        TaskLease held = await a.HoldAsync("report");
+
+        await a.FireOnceAsync(Work.Name, t => t.StartAt(DateTimeOffset.UtcNow.AddHours(1)));
+        await a.FireOnceAsync(Work.Other, t => t.StartAfter(new TriggerKey("work-trigger")));
+        await a.Scheduler.RescheduleJob(
+            new TriggerKey("work-trigger"), TriggerBuilder.Create().WithIdentity("work-trigger").ForJob(Work.Name).StartNow().Build(), cancellationToken: Token);
+        await a.Firings.EndedAsync(e => e.IsDeferred);
+        await held.DisposeAsync();
+
+        await a.Firings.EndedAsync(e => e.IsRun && e.Job.Name == Work.Other);
+    }
+
+    [Fact]
+    public async Task A_firing_that_is_deferred_again_remembers_what_it_is()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report") { DeferBy = 1 }));
+        TaskLease held = await a.HoldAsync("report");
+
+        await a.FireOnceAsync(trigger: t => t.StartAt(LongAgo));
+        await a.Firings.EndedAsync(1);
+        ITrigger first = await a.PendingDeferralAsync();
+        await a.Firings.EndedAsync(2);
+        ITrigger second = await a.PendingDeferralAsync();
+        await held.DisposeAsync();
+        await a.Firings.EndedAsync(e => e.IsRun);
+
+        Assert.Equal(first.Key, second.Key);
+        Assert.Equal("1", first.JobDataMap["JOBLOCKING_DEFERRALS"]);
+        Assert.Equal("2", second.JobDataMap["JOBLOCKING_DEFERRALS"]);
+        Assert.Equal(first.JobDataMap["JOBLOCKING_FIRST_DEFERRED_AT"], second.JobDataMap["JOBLOCKING_FIRST_DEFERRED_AT"]);
+        Assert.Equal("work-trigger", second.JobDataMap["JOBLOCKING_TRIGGER_NAME"]);
+        Assert.Equal(first.JobDataMap["JOBLOCKING_SCHEDULED_FIRE_TIME"], second.JobDataMap["JOBLOCKING_SCHEDULED_FIRE_TIME"]);
+        Assert.Equal(3, a.Store.Asked.Count(r => r.Holder.Scheduler != "code"));
+        Assert.Single(cluster.Journal.Runs);
+    }
+
+    [Fact]
+    public async Task Two_triggers_of_one_job_are_deferred_each_for_itself()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report") { DeferBy = 1 }));
+        TaskLease held = await a.HoldAsync("report");
+
+        await a.FireOnceAsync();
+        await a.Scheduler.TriggerJob(new JobKey(Work.Name), cancellationToken: Token);
+        await a.Firings.EndedAsync(2);
+        await held.DisposeAsync();
+
+        await cluster.Journal.BegunAsync(2);
+        Assert.All(a.Firings.All.Take(2), e => Assert.True(e.IsDeferred, $"{e}"));
+    }
+
+    [Fact]
+    public async Task A_firing_whose_deferral_cannot_be_stored_fails()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n =>
+        {
+            n.Lock(new TaskLockAttribute("report"));
+            n.Hosted += o => o.WaitForJobsToComplete = true;
+        });
+        await using TaskLease held = await a.HoldAsync("report");
+        TaskCompletionSource stopping = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        a.Store.BeforeAnswer = stopping.Task;
+        await a.FireOnceAsync();
+        await Eventually.IsTrueAsync(() => a.Store.Asked.Count == 2);
+
+        Task stopped = a.StopAsync();
+        await Eventually.IsTrueAsync(() => a.Scheduler.Status == SchedulerStatus.ShuttingDown);
+        stopping.SetResult();
+        await stopped;
+
+        Firings.Ended ended = Assert.Single(a.Firings.All);
+        Assert.Equal(ExecutionOutcome.Failed, ended.Outcome);
+        Assert.StartsWith("The deferral could not be stored", ended.Error!.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_loss_of_deferrals_kept_in_memory_is_warned_about_once()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n =>
+        {
+            n.Lock(Work.Name, new TaskLockAttribute("report"));
+            n.Lock(Work.Other, new TaskLockAttribute("report"));
+        });
+        await using TaskLease held = await a.HoldAsync("report");
+
+        await a.FireOnceAsync(Work.Name);
+        await a.FireOnceAsync(Work.Other);
+        await a.Firings.EndedAsync(2);
+
+        Assert.Single(a.Logs.Of(3001));
+    }
+
+    [Fact]
+    public async Task A_deferral_gives_up_visibly()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report") { DeferBy = 1, GiveUpAfter = 1 }));
+        await using TaskLease held = await a.HoldAsync("report");
+
+        await a.FireOnceAsync();
+        Firings.Ended ended = await a.Firings.EndedAsync(e => e.Outcome == ExecutionOutcome.Failed);
+
+        Assert.IsType<TaskLockConflictException>(ended.Error!.InnerException);
+        Assert.Empty(cluster.Journal.Runs);
+    }
+}

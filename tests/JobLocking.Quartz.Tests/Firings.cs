@@ -1,0 +1,39 @@
+using System.Collections.Concurrent;
+using JobLocking.TestKit;
+using Quartz;
+
+namespace JobLocking.Quartz.Tests;
+
+/// <summary>How the firings of one node ended, as its listeners are told.</summary>
+internal sealed class Firings(string node) : IJobListener
+{
+    private readonly ConcurrentQueue<Ended> _ended = [];
+
+    public string Name => $"firings of {node}";
+
+    public IReadOnlyCollection<Ended> All => _ended;
+
+    /// <summary>Waits until so many firings have ended; the last of these.</summary>
+    public Task<Ended> EndedAsync(int count) => Eventually.SeesAsync(() => _ended.ElementAtOrDefault(count - 1)!, ended => ended is not null);
+
+    /// <summary>Waits for the first firing that ended so.</summary>
+    public Task<Ended> EndedAsync(Func<Ended, bool> so) => Eventually.SeesAsync(() => _ended.FirstOrDefault(so)!, ended => ended is not null);
+
+    public ValueTask JobWasExecuted(IJobExecutionContext context, JobExecutionException? jobException, CancellationToken cancellationToken = default)
+    {
+        _ended.Enqueue(new Ended(context.JobDetail.Key, context.Trigger.Key, context.Outcome, context.Result as JobRunReport, jobException, context.RetryScheduled));
+        return default;
+    }
+
+    internal sealed record Ended(
+        JobKey Job, TriggerKey Trigger, ExecutionOutcome Outcome, JobRunReport? Report, JobExecutionException? Error, bool RetryScheduled)
+    {
+        public bool IsSkipped => Report?.Result == JobRunResult.Skipped && Report.Summary!.StartsWith("Skipped: ", StringComparison.Ordinal);
+
+        public bool IsDeferred => Report?.Result == JobRunResult.Skipped && Report.Summary!.StartsWith("Deferred: ", StringComparison.Ordinal);
+
+        public bool IsRun => Outcome == ExecutionOutcome.Succeeded && Report is null;
+
+        public override string ToString() => $"{Job} by {Trigger}: {Outcome} {Report?.Summary} {Error?.Message}";
+    }
+}

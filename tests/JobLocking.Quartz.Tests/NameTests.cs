@@ -1,0 +1,107 @@
+using Quartz;
+
+namespace JobLocking.Quartz.Tests;
+
+public sealed class NameTests(SharedRedis redis)
+{
+    [Fact]
+    public async Task A_placeholder_stands_for_a_value_of_the_job_data()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a");
+
+        await a.FireAsync<CustomerJob>("one", t => t.UsingJobData("customer", 17), j => j.UsingJobData("region", "eu"));
+        await a.Firings.EndedAsync(1);
+
+        Assert.Equal("customer:eu:17", Assert.Single(cluster.Journal.Runs).Told);
+    }
+
+    [Fact]
+    public async Task The_data_of_the_trigger_wins_over_that_of_the_job()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a");
+
+        await a.FireAsync<CustomerJob>("one", t => t.UsingJobData("customer", 17), j => j.UsingJobData("region", "eu").UsingJobData("customer", 4));
+        await a.Firings.EndedAsync(1);
+
+        Assert.Equal("customer:eu:17", Assert.Single(cluster.Journal.Runs).Told);
+    }
+
+    [Fact]
+    public async Task A_missing_value_fails_the_job_and_is_named()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a");
+
+        await a.FireAsync<CustomerJob>("one", t => t.UsingJobData("customer", 17));
+        Firings.Ended ended = await a.Firings.EndedAsync(1);
+
+        Assert.Equal(ExecutionOutcome.Failed, ended.Outcome);
+        Assert.Contains("{region}", Assert.IsType<TaskLockException>(ended.Error!.InnerException).Message, StringComparison.Ordinal);
+        Assert.Empty(cluster.Journal.Runs);
+    }
+
+    [Fact]
+    public async Task A_job_with_an_input_is_locked_by_its_properties()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a");
+
+        await a.FireAsync<InvoiceJob>("one", detail: j => j.UsingInput(new Invoice(17, "eu")));
+        Firings.Ended ended = await a.Firings.EndedAsync(1);
+
+        Assert.True(ended.IsRun, $"{ended}");
+        Assert.Equal("invoice:17", Assert.Single(cluster.Journal.Runs).Told);
+    }
+
+    [Fact]
+    public async Task A_deferral_brings_the_input_back()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a");
+        TaskLease held = await a.HoldAsync("number:17");
+
+        await a.FireAsync<NumberJob>("one", t => t.UsingJobData(SchedulerConstants.JobInput, 17));
+        await a.Firings.EndedAsync(e => e.IsDeferred);
+        await held.DisposeAsync();
+        await a.Firings.EndedAsync(e => e.IsRun);
+
+        Assert.Equal("number:17", Assert.Single(cluster.Journal.Runs).Told);
+    }
+
+    [Fact]
+    public async Task An_input_that_is_not_there_fails_the_job()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a");
+
+        await a.FireAsync<InvoiceJob>("one");
+        Firings.Ended ended = await a.Firings.EndedAsync(1);
+
+        Assert.Contains("{input.Number}", Assert.IsType<TaskLockException>(ended.Error!.InnerException).Message, StringComparison.Ordinal);
+    }
+
+    internal sealed record Invoice(int Number, string Region);
+
+    [TaskLock("customer:{region}:{customer}")]
+    internal sealed class CustomerJob(Journal journal, ITaskLeaseAccessor lease) : IJob
+    {
+        public ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken = default) =>
+            journal.RunAsync(context, cancellationToken, lease.Required.Name);
+    }
+
+    [TaskLock("invoice:{input.Number}")]
+    internal sealed class InvoiceJob(Journal journal, ITaskLeaseAccessor lease) : IJob<Invoice>
+    {
+        public ValueTask Execute(IJobExecutionContext context, Invoice input, CancellationToken cancellationToken = default) =>
+            journal.RunAsync(context, cancellationToken, lease.Required.Name);
+    }
+
+    internal sealed class NumberJob(Journal journal, ITaskLeaseAccessor lease) : IJob<int>
+    {
+        [TaskLock("number:{input}", DeferBy = 1)]
+        public ValueTask Execute(IJobExecutionContext context, int input, CancellationToken cancellationToken = default) =>
+            journal.RunAsync(context, cancellationToken, lease.Required.Name);
+    }
+}

@@ -1,0 +1,234 @@
+using JobLocking.Stores;
+using JobLocking.TestKit;
+using Quartz;
+
+namespace JobLocking.Quartz.Tests;
+
+public sealed class OccurrenceTests(SharedRedis redis)
+{
+    private static TaskLockAttribute Once => new("report") { OncePerOccurrence = true, Expire = 1, DeferBy = 1 };
+
+    /// <summary>Not in the past: there Quartz moves the start of such a trigger to the present, which is another on each node.</summary>
+    private static DateTimeOffset Soon => DateTimeOffset.UtcNow.AddMilliseconds(300);
+
+    [Fact]
+    public async Task Nodes_whose_clocks_differ_run_each_occurrence_of_a_short_job_once()
+    {
+        const int Occurrences = 6;
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n => n.Lock(Once));
+        Node b = await cluster.StartAsync("b", n =>
+        {
+            n.Lock(Once);
+            n.Quartz = q => q.UseTimeProvider(new SkewedTimeProvider(TimeSpan.FromMilliseconds(30)));
+        });
+
+        DateTimeOffset start = DateTimeOffset.UtcNow.AddSeconds(1);
+        foreach (Node node in new[] { a, b })
+        {
+            await node.FireOnceAsync(trigger: t => t
+                .StartAt(start)
+                .WithSchedule(SimpleScheduleBuilder.Create().WithInterval(TimeSpan.FromMilliseconds(200)).WithRepeatCount(Occurrences - 1)));
+        }
+
+        await Eventually.IsTrueAsync(() => cluster.Journal.Runs.Count >= Occurrences && a.Firings.All.Count >= Occurrences && b.Firings.All.Count >= Occurrences);
+        await Eventually.IsTrueAsync(async () => await DeferralsAsync(a) == 0 && await DeferralsAsync(b) == 0);
+
+        Assert.Equal(
+            Enumerable.Range(0, Occurrences).Select(i => start.AddMilliseconds(200 * i)),
+            a.Store.Asked.Concat(b.Store.Asked).Select(r => r.Occurrence!.ScheduledTime).Distinct().Order());
+        Assert.Equal(Occurrences, cluster.Journal.Runs.Count);
+    }
+
+    [Fact]
+    public async Task A_node_stands_by_while_another_runs_the_occurrence_and_is_told_that_it_is_done()
+    {
+        await using Cluster cluster = new(redis);
+        (Node a, Node b, _) = await StartTwoAsync(cluster);
+
+        cluster.Journal.LetAllEnd();
+        await a.Firings.EndedAsync(e => e.IsRun);
+
+        Firings.Ended ended = await b.Firings.EndedAsync(e => e.IsSkipped);
+        Assert.Equal("joblocking", ended.Trigger.Group);
+        Assert.Contains("was run by tests on a", ended.Report!.Summary, StringComparison.Ordinal);
+        Assert.Single(cluster.Journal.Runs);
+    }
+
+    [Fact]
+    public async Task A_node_that_is_cut_off_in_the_middle_of_an_occurrence_is_replaced()
+    {
+        await using Cluster cluster = new(redis);
+        (Node a, Node b, DateTimeOffset scheduled) = await StartTwoAsync(cluster);
+
+        a.Store.Cut();
+
+        await b.Firings.EndedAsync(e => e.IsRun);
+        Assert.Equal(2, cluster.Journal.Runs.Count);
+        Assert.All(b.Store.Asked, r => Assert.Equal(scheduled, r.Occurrence!.ScheduledTime));
+    }
+
+    [Fact]
+    public async Task A_node_that_shuts_down_in_the_middle_of_an_occurrence_is_replaced()
+    {
+        await using Cluster cluster = new(redis);
+        (Node a, Node b, _) = await StartTwoAsync(cluster, n =>
+        {
+            n.Hosted += o => o.WaitForJobsToComplete = true;
+            n.Quartz = q => q.ConfigureScheduler(s => s.ShutdownJobInterruption = ShutdownJobInterruption.Always);
+        });
+
+        await a.StopAsync();
+
+        await b.Firings.EndedAsync(e => e.IsRun);
+        Assert.Equal(2, cluster.Journal.Runs.Count);
+    }
+
+    [Fact]
+    public async Task A_firing_retries_the_occurrence_that_it_failed_and_nobody_else_runs_it()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n => n.Lock(Once));
+        Node b = await cluster.StartAsync("b", BehindByItsClock);
+        cluster.Journal.Do = (run, _) => run.Number == 1 ? throw new InvalidOperationException("at first") : Task.CompletedTask;
+        DateTimeOffset scheduled = Soon;
+
+        await a.FireRecurringAsync(trigger: t => t.StartAt(scheduled).WithRetryPolicy(RetryPolicy.Fixed(1, TimeSpan.FromMilliseconds(300))));
+        await b.FireRecurringAsync(trigger: t => t.StartAt(scheduled));
+        await a.Firings.EndedAsync(e => e.IsRun);
+        await b.Firings.EndedAsync(e => e.IsSkipped);
+
+        LockOccurrence[] asked = [.. a.Store.Asked.Select(r => r.Occurrence!)];
+        Assert.Equal(asked[0] with { IsRetry = true }, asked[1]);
+        Assert.All(b.Store.Asked, r => Assert.NotEqual(asked[0].Firing, r.Occurrence!.Firing));
+        Assert.Equal(2, cluster.Journal.Runs.Count);
+    }
+
+    [Fact]
+    public async Task A_retry_that_is_deferred_stays_a_retry_of_its_occurrence()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n => n.Lock(Once));
+        cluster.Journal.Do = (run, _) => run.Number == 1 ? throw new InvalidOperationException("at first") : Task.CompletedTask;
+
+        await a.FireRecurringAsync(trigger: t => t.WithRetryPolicy(RetryPolicy.Fixed(1, TimeSpan.FromMilliseconds(300))));
+        await a.Firings.EndedAsync(1);
+        TaskLease held = await a.HoldAsync("report");
+        await a.Firings.EndedAsync(e => e.IsDeferred);
+        await held.DisposeAsync();
+
+        await a.Firings.EndedAsync(e => e.IsRun);
+        LockOccurrence[] asked = [.. a.Store.Asked.Select(r => r.Occurrence).OfType<LockOccurrence>()];
+        Assert.Equal(3, asked.Length);
+        Assert.All(asked.Skip(1), o => Assert.Equal(asked[0] with { IsRetry = true }, o));
+    }
+
+    [Fact]
+    public async Task A_misfired_firing_that_was_deferred_keeps_the_time_the_schedule_meant()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n => n.Lock(Once));
+        TaskLease held = await a.HoldAsync("report");
+        DateTimeOffset scheduled = DateTimeOffset.UtcNow.AddSeconds(-5);
+
+        await a.FireOnceAsync(trigger: t => t.StartAt(scheduled));
+        await a.Firings.EndedAsync(e => e.IsDeferred);
+        await held.DisposeAsync();
+        await a.Firings.EndedAsync(e => e.IsRun);
+
+        Assert.Single(a.Store.Asked.Select(r => r.Occurrence).OfType<LockOccurrence>().Distinct());
+    }
+
+    [Fact]
+    public async Task What_is_fired_by_hand_has_no_occurrence()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n => n.Lock(Once));
+        await a.Scheduler.AddJob(JobBuilder.Create<WorkJob>().WithIdentity(Work.Name).StoreDurably().Build(), cancellationToken: Token);
+        TaskLease held = await a.HoldAsync("report");
+
+        await a.Scheduler.TriggerJob(new JobKey(Work.Name), cancellationToken: Token);
+        await a.Firings.EndedAsync(e => e.IsDeferred);
+        await held.DisposeAsync();
+        await a.Firings.EndedAsync(e => e.IsRun);
+
+        Assert.Equal(3, a.Store.Asked.Count);
+        Assert.All(a.Store.Asked, r => Assert.Null(r.Occurrence));
+    }
+
+    [Fact]
+    public async Task What_is_backfilled_or_run_at_startup_has_no_occurrence()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n =>
+        {
+            n.Lock(Once);
+            n.Quartz = q => q.AddJob<WorkJob>(j => j.WithIdentity(Work.Name).StoreDurably()).RunAtStartup(new JobKey(Work.Name));
+        });
+        await a.Firings.EndedAsync(1);
+
+        TriggerKey hourly = new("hourly");
+        await a.Scheduler.ScheduleJob(
+            TriggerBuilder.Create().WithIdentity(hourly).ForJob(Work.Name).StartAt(DateTimeOffset.UtcNow.AddDays(-3)).WithCronSchedule("0 0 * * * ?").Build(), cancellationToken: Token);
+        DateTimeOffset twoDaysAgo = DateTimeOffset.UtcNow.AddDays(-2);
+        await a.Scheduler.Backfill(hourly, twoDaysAgo, twoDaysAgo.AddHours(2), cancellationToken: Token);
+        await a.Firings.EndedAsync(3);
+
+        Assert.All(a.Firings.All, e => Assert.True(e.IsRun, $"{e}"));
+        Assert.All(a.Store.Asked, r => Assert.Null(r.Occurrence));
+    }
+
+    [Fact]
+    public async Task A_job_without_an_identity_is_the_same_job_on_every_node()
+    {
+        await using Cluster cluster = new(redis);
+        DateTimeOffset start = DateTimeOffset.UtcNow.AddMilliseconds(500);
+        void Schedule(NodeOptions node) => node.Quartz = q => q.ScheduleJob<OnceJob>(t => t.StartAt(start));
+        Node a = await cluster.StartAsync("a", Schedule);
+        Node b = await cluster.StartAsync("b", Schedule);
+
+        await Eventually.IsTrueAsync(() => a.Firings.All.Concat(b.Firings.All).Count(e => e.IsRun || e.IsSkipped) == 2);
+
+        Assert.Single(cluster.Journal.Runs);
+        Assert.Equal(typeof(OnceJob).FullName, a.Store.Asked.First().Occurrence!.Job);
+    }
+
+    private static void BehindByItsClock(NodeOptions node)
+    {
+        node.Lock(Once);
+        node.Quartz = q => q.UseTimeProvider(new SkewedTimeProvider(TimeSpan.FromMilliseconds(-300)));
+    }
+
+    private static async Task<int> DeferralsAsync(Node node) =>
+        (await node.Scheduler.QueryTriggers(new TriggerQuery { Group = GroupMatcher<TriggerKey>.GroupEquals("joblocking") })).Items.Count;
+
+    /// <summary>Node a is in the middle of an occurrence, node b stands by for it.</summary>
+    private static async Task<(Node Running, Node StandingBy, DateTimeOffset Scheduled)> StartTwoAsync(Cluster cluster, Action<NodeOptions>? running = null)
+    {
+        Node a = await cluster.StartAsync("a", n =>
+        {
+            n.Lock(Once);
+            running?.Invoke(n);
+        });
+        Node b = await cluster.StartAsync("b", BehindByItsClock);
+        cluster.Journal.HoldFirst();
+        DateTimeOffset scheduled = Soon;
+        await a.FireRecurringAsync(trigger: t => t.StartAt(scheduled));
+        await b.FireRecurringAsync(trigger: t => t.StartAt(scheduled));
+        await cluster.Journal.BegunAsync(1);
+        Firings.Ended ended = await b.Firings.EndedAsync(1);
+        Assert.Contains("standing by", ended.Report!.Summary, StringComparison.Ordinal);
+        return (a, b, scheduled);
+    }
+
+    [TaskLock("once", OncePerOccurrence = true, DeferBy = 1)]
+    internal sealed class OnceJob(Journal journal) : IJob
+    {
+        public ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken = default) => journal.RunAsync(context, cancellationToken);
+    }
+
+    private sealed class SkewedTimeProvider(TimeSpan skew) : TimeProvider
+    {
+        public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + skew;
+    }
+}

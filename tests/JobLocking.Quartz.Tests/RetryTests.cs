@@ -1,0 +1,140 @@
+using JobLocking.Quartz.Deferrals;
+using NSubstitute;
+using Quartz;
+
+namespace JobLocking.Quartz.Tests;
+
+public sealed class RetryTests(SharedRedis redis)
+{
+    public static TheoryData<string> Policies =>
+    [
+        RetryPolicy.Fixed(5, TimeSpan.FromSeconds(3)).ToStoredString(),
+        RetryPolicy.Exponential(5, TimeSpan.FromSeconds(3)).ToStoredString(),
+        RetryPolicy.Exponential(5, TimeSpan.FromSeconds(3), 3, TimeSpan.FromSeconds(30)).ToStoredString(),
+        RetryPolicy.Explicit(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(9)).ToStoredString(),
+    ];
+
+    [Theory]
+    [MemberData(nameof(Policies))]
+    public void What_remains_of_a_policy_goes_on_with_its_delays(string stored)
+    {
+        RetryPolicy policy = RetryPolicy.Parse(stored);
+        for (int spent = 1; spent < policy.MaxAttempts; spent++)
+        {
+            RetryPolicy remaining = RemainingRetries.Of(After(spent, policy))!;
+
+            Assert.Equal(
+                Enumerable.Range(spent + 1, policy.MaxAttempts - spent).Select(policy.DelayFor),
+                Enumerable.Range(1, remaining.MaxAttempts).Select(remaining.DelayFor));
+        }
+    }
+
+    [Fact]
+    public void Nothing_remains_of_a_policy_that_is_spent() =>
+        Assert.Equal(RetryPolicy.None, RemainingRetries.Of(After(2, RetryPolicy.Fixed(2, TimeSpan.FromSeconds(3)))));
+
+    [Fact]
+    public void A_policy_that_grows_beyond_all_time_remains_valid() =>
+        Assert.Equal(TimeSpan.MaxValue, RemainingRetries.Of(After(200, RetryPolicy.Exponential(300, TimeSpan.FromDays(1))))!.InitialDelay);
+
+    [Theory]
+    [InlineData(LockConflict.Auto)]
+    [InlineData(LockConflict.Skip)]
+    [InlineData(LockConflict.Defer)]
+    public async Task A_retry_that_meets_the_lock_is_deferred(LockConflict onConflict)
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report") { DeferBy = 1, OnConflict = onConflict }));
+        TaskLease? held = await FailWhileTheLockIsTakenAsync(cluster, a, RetryPolicy.Fixed(1, TimeSpan.FromMilliseconds(300)));
+
+        Firings.Ended ended = await a.Firings.EndedAsync(2);
+        Assert.True(ended.IsDeferred, $"{ended}");
+        await held.DisposeAsync();
+
+        await a.Firings.EndedAsync(e => e.IsRun);
+        Assert.Equal(2, cluster.Journal.Runs.Count);
+    }
+
+    [Fact]
+    public async Task A_deferral_brings_back_the_retries_that_remain_and_no_more()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report") { DeferBy = 1 }));
+        TaskLease held = await FailWhileTheLockIsTakenAsync(cluster, a, RetryPolicy.Fixed(2, TimeSpan.FromMilliseconds(200)));
+        await a.Firings.EndedAsync(e => e.IsDeferred);
+        cluster.Journal.Do = (_, _) => throw new InvalidOperationException("again");
+        await held.DisposeAsync();
+
+        Firings.Ended last = await a.Firings.EndedAsync(e => e.Outcome == ExecutionOutcome.Failed && !e.RetryScheduled);
+
+        Assert.Equal("joblocking", last.Trigger.Group);
+        Assert.Equal([true, false, true, false], a.Firings.All.Select(e => e.RetryScheduled));
+        Assert.Equal(3, cluster.Journal.Runs.Count);
+    }
+
+    [Fact]
+    public async Task A_retry_policy_of_the_job_does_not_begin_anew_with_a_deferral()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n =>
+        {
+            n.Lock(new TaskLockAttribute("report") { DeferBy = 1 });
+            n.Quartz = q => q.UseDefaultRetryPolicy(RetryPolicy.Fixed(1, TimeSpan.FromMilliseconds(200)));
+        });
+        TaskLease held = await FailWhileTheLockIsTakenAsync(cluster, a, policy: null);
+        await a.Firings.EndedAsync(e => e.IsDeferred);
+        cluster.Journal.Do = (_, _) => throw new InvalidOperationException("again");
+        await held.DisposeAsync();
+
+        Firings.Ended last = await a.Firings.EndedAsync(e => e.Outcome == ExecutionOutcome.Failed && e.Trigger.Group == "joblocking");
+
+        Assert.False(last.RetryScheduled);
+    }
+
+    [Fact]
+    public async Task Under_Fail_the_firing_fails_and_its_retry_policy_brings_it_back()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report") { OnConflict = LockConflict.Fail }));
+        TaskLease held = await a.HoldAsync("report");
+
+        await a.FireOnceAsync(trigger: t => t.WithRetryPolicy(RetryPolicy.Fixed(1, TimeSpan.FromMilliseconds(300))));
+        Firings.Ended failed = await a.Firings.EndedAsync(1);
+        await held.DisposeAsync();
+
+        Assert.Equal(ExecutionOutcome.Failed, failed.Outcome);
+        Assert.True(failed.RetryScheduled);
+        Assert.Contains("'report' is held by tests on a, code", Assert.IsType<TaskLockConflictException>(failed.Error!.InnerException).Message, StringComparison.Ordinal);
+        await a.Firings.EndedAsync(e => e.IsRun);
+    }
+
+    [Fact]
+    public async Task A_job_that_refires_itself_is_a_second_attempt()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report") { DeferBy = 1, OnConflict = LockConflict.Skip, OncePerOccurrence = true }));
+        cluster.Journal.Do = (run, _) => run.Number == 1 ? throw new JobExecutionException("once more") { RefireImmediately = true } : Task.CompletedTask;
+
+        await a.FireRecurringAsync();
+        await a.Firings.EndedAsync(e => e.IsRun);
+
+        Assert.Equal([false, true], a.Store.Asked.Select(r => r.Occurrence!.IsRetry));
+    }
+
+    private static async Task<TaskLease> FailWhileTheLockIsTakenAsync(Cluster cluster, Node node, RetryPolicy? policy)
+    {
+        cluster.Journal.Do = (run, _) => run.Number == 1 ? throw new InvalidOperationException("at first") : Task.CompletedTask;
+        await node.FireRecurringAsync(trigger: t => t.WithRetryPolicy(policy));
+        Firings.Ended failed = await node.Firings.EndedAsync(1);
+        Assert.True(failed.RetryScheduled, $"{failed}");
+        return await node.HoldAsync("report");
+    }
+
+    private static IJobExecutionContext After(int spent, RetryPolicy policy)
+    {
+        IJobExecutionContext context = Substitute.For<IJobExecutionContext>();
+        context.RetryAttempt.Returns(spent);
+        context.RetryPolicy.Returns(policy);
+        return context;
+    }
+}

@@ -1,0 +1,46 @@
+using System.Collections.Concurrent;
+using JobLocking.Stores;
+
+namespace JobLocking.Quartz.Tests;
+
+/// <summary>Stands between a node and the store: writes down what it asks for, and can cut it off.</summary>
+internal sealed class TestStore(ILockStore store) : ILockStore, IAsyncDisposable
+{
+    private readonly ConcurrentQueue<AcquireRequest> _asked = [];
+    private volatile bool _cut;
+
+    public IReadOnlyCollection<AcquireRequest> Asked => _asked;
+
+    /// <summary>From now on the node reaches nothing, neither to renew nor to release.</summary>
+    public void Cut() => _cut = true;
+
+    public void Mend() => _cut = false;
+
+    /// <summary>An answer waits for it.</summary>
+    public Task BeforeAnswer { get; set; } = Task.CompletedTask;
+
+    public async ValueTask<AcquireResult> AcquireAsync(AcquireRequest request, CancellationToken cancellationToken)
+    {
+        _asked.Enqueue(request);
+        AcquireResult result = await Open().AcquireAsync(request, cancellationToken);
+        await BeforeAnswer;
+        return result;
+    }
+
+    public ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Memory<RenewOutcome> outcomes, CancellationToken cancellationToken) =>
+        Open().RenewAsync(leases, outcomes, cancellationToken);
+
+    public ValueTask<ReleaseOutcome> ReleaseAsync(ReleaseRequest request, CancellationToken cancellationToken) => Open().ReleaseAsync(request, cancellationToken);
+
+    public ValueTask<IAsyncDisposable> ListenAsync(Action<LockNotice> onNotice, CancellationToken cancellationToken) => Open().ListenAsync(onNotice, cancellationToken);
+
+    public IAsyncEnumerable<HeldLock> ListAsync(string? prefix, CancellationToken cancellationToken) => Open().ListAsync(prefix, cancellationToken);
+
+    public ValueTask<bool> BreakAsync(string name, long fencingToken, CancellationToken cancellationToken) => Open().BreakAsync(name, fencingToken, cancellationToken);
+
+    public ValueTask<string?> CheckAsync(CancellationToken cancellationToken) => Open().CheckAsync(cancellationToken);
+
+    public ValueTask DisposeAsync() => (store as IAsyncDisposable)?.DisposeAsync() ?? default;
+
+    private ILockStore Open() => _cut ? throw new LockStoreException("The node is cut off.", mayHaveBeenApplied: false) : store;
+}
