@@ -1,0 +1,133 @@
+using System.Security.Cryptography;
+using Garnet;
+using Hangfire;
+using Hangfire.InMemory;
+using Hangfire.Redis.StackExchange;
+using JobLocking;
+using StackExchange.Redis;
+using WorkerHost.Jobs;
+
+namespace WorkerHost;
+
+/// <summary>The nodes of this process, from their start to the verdict.</summary>
+internal static class Cluster
+{
+    private static readonly TimeSpan Turn = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>Runs the nodes until the limit is reached or a stop is asked for.</summary>
+    /// <returns>The exit code: 0 if jobs ran, none overlapped and no occurrence ran twice.</returns>
+    public static async Task<int> RunAsync(int nodeCount, TimeSpan limit, int port, CancellationToken stop)
+    {
+        string? redis = new ConfigurationBuilder().AddEnvironmentVariables().Build().GetConnectionString("Redis");
+        using GarnetServer? embedded = redis is null ? EmbeddedRedis.Start(out redis) : null;
+        Console.WriteLine(embedded is null
+            ? "Joining the Redis of ConnectionStrings__Redis, which has the locks and Hangfire's jobs."
+            : $"No ConnectionStrings__Redis: started an embedded Redis-compatible server at {redis}. Hangfire keeps its jobs in memory.");
+
+        // Patient, so that a short outage of Redis leaves no gap in the journal.
+        ConfigurationOptions configuration = ConfigurationOptions.Parse(redis!);
+        configuration.AsyncTimeout = (int)TimeSpan.FromSeconds(30).TotalMilliseconds;
+        await using ConnectionMultiplexer connection = await ConnectionMultiplexer.ConnectAsync(configuration);
+        JobStorage storage = embedded is null
+            ? new RedisStorage(connection, new RedisStorageOptions { Prefix = "workerhost:hangfire:" })
+            : new InMemoryStorage();
+        RecurringJobManager recurring = new(storage);
+        recurring.AddOrUpdate<Invoices>("invoices", invoices => invoices.Order(), "*/4 * * * * *");
+        recurring.AddOrUpdate<LedgerImport>("ledger-import", ledger => ledger.Run(CancellationToken.None), "*/5 * * * * *");
+
+        string process = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(2));
+        Journal journal = new(connection.GetDatabase(), process);
+        List<IHost> nodes = [];
+        await using WebApplication web = await Dashboard.StartAsync(storage, port);
+        Console.WriteLine($"Hangfire dashboard: {web.Urls.First()}/hangfire");
+        try
+        {
+            for (int i = 1; i <= nodeCount; i++)
+            {
+                nodes.Add(Node.Build($"{process}-{i}", clockSkew: i * TimeSpan.FromMilliseconds(20), redis!, storage, journal));
+            }
+
+            return await RunAsync(nodes, new Audit(process), journal, limit, stop);
+        }
+        finally
+        {
+            // After all of them have stopped: Hangfire's logger and storage are shared.
+            foreach (IAsyncDisposable node in nodes.Cast<IAsyncDisposable>())
+            {
+                await node.DisposeAsync();
+            }
+        }
+    }
+
+    private static async Task<int> RunAsync(List<IHost> nodes, Audit audit, Journal journal, TimeSpan limit, CancellationToken stop)
+    {
+        await journal.AppendAliveAsync(nodes.Count);
+        try
+        {
+            foreach (IHost node in nodes)
+            {
+                await node.StartAsync(stop);
+            }
+
+            using CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(stop);
+            end.CancelAfter(limit);
+            ITaskLocks locks = nodes[0].Services.GetRequiredService<ITaskLocks>();
+            await LiveView.RunAsync(async view =>
+            {
+                while (!end.IsCancellationRequested)
+                {
+                    await ShowAsync(view, audit, journal, locks, nodes.Count);
+                    await Task.Delay(Turn, end.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                }
+            });
+        }
+        finally
+        {
+            Console.WriteLine("Stopping: running jobs end first.");
+            await Task.WhenAll(nodes.Select(node => node.StopAsync(CancellationToken.None)));
+        }
+
+        await Task.WhenAll(nodes.Select(node => node.Services.GetRequiredService<DecisionLog>().WrittenAsync()));
+        return Conclude(await JudgeAsync(audit, journal, nodes.Count));
+    }
+
+    private static async Task ShowAsync(LiveView view, Audit audit, Journal journal, ITaskLocks locks, int nodes)
+    {
+        try
+        {
+            await journal.AppendAliveAsync(nodes);
+            List<JournalEntry> news = [.. (await journal.ReadAsync()).Where(audit.Observe)];
+            view.Show(await locks.ListAsync().ToListAsync(), news, audit);
+        }
+        catch (Exception e) when (e is RedisException or TimeoutException or TaskLockUnavailableException)
+        {
+            view.Say($"Redis does not answer: {e.Message}");
+        }
+    }
+
+    private static async Task<Summary> JudgeAsync(Audit audit, Journal journal, int nodes)
+    {
+        for (int turn = 0; turn == 0 || (audit.HasSuspects && turn < 5); turn++)
+        {
+            await Task.Delay(turn == 0 ? TimeSpan.Zero : Turn);
+            await journal.AppendAliveAsync(nodes);
+            foreach (JournalEntry entry in await journal.ReadAsync())
+            {
+                audit.Observe(entry);
+            }
+        }
+
+        return audit.Summary;
+    }
+
+    private static int Conclude(Summary summary)
+    {
+        if (summary.Fault is { } fault)
+        {
+            Console.Error.WriteLine(fault);
+        }
+
+        Console.WriteLine(summary.ToJson());
+        return summary.Fault is null ? 0 : 1;
+    }
+}

@@ -1,0 +1,52 @@
+namespace WorkerHost;
+
+/// <summary>Copies what the log of a node says about skips, deferrals and losses into the journal.</summary>
+internal sealed class DecisionLog(Journal journal) : ILoggerProvider, ILogger
+{
+    private readonly Lock _gate = new();
+    private Task _written = Task.CompletedTask;
+
+    /// <summary>Completes when all that was logged so far is in the journal.</summary>
+    public Task WrittenAsync()
+    {
+        lock (_gate)
+        {
+            return _written;
+        }
+    }
+
+    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    {
+        // The event ids of JobLocking stay the same from version to version.
+        JournalKind? kind = eventId.Id switch
+        {
+            1005 => JournalKind.Lost,
+            1100 => JournalKind.Skipped,
+            1101 => JournalKind.Deferred,
+            _ => null,
+        };
+        if (kind is null || state is not IEnumerable<KeyValuePair<string, object?>> properties)
+        {
+            return;
+        }
+
+        ILookup<string, object?> values = properties.ToLookup(property => property.Key.TrimStart('@'), property => property.Value, StringComparer.OrdinalIgnoreCase);
+        string? work = values["Lock"].FirstOrDefault()?.ToString();
+        string text = values["Reason"].FirstOrDefault()?.ToString() ?? formatter(state, exception);
+        lock (_gate)
+        {
+            _written = Task.WhenAll(_written, journal.AppendAsync(kind.Value, entry => entry with { Work = work, Text = text }));
+        }
+    }
+
+    public ILogger CreateLogger(string categoryName) => this;
+
+    public bool IsEnabled(LogLevel logLevel) => true;
+
+    public IDisposable? BeginScope<TState>(TState state)
+        where TState : notnull => null;
+
+    public void Dispose()
+    {
+    }
+}

@@ -1,0 +1,24 @@
+using Hangfire;
+using JobLocking;
+
+namespace WorkerHost.Jobs;
+
+/// <summary>Hangfire jobs. None may be left out, so whoever finds its customer's lock taken is deferred.</summary>
+internal sealed class Invoices(Journal journal, ITaskLeaseAccessor lease, IBackgroundJobClient jobs)
+{
+    /// <summary>Orders two invoices for each of two customers: different customers side by side, those of one customer in turn.</summary>
+    public void Order()
+    {
+        foreach (int customerId in (int[])[1, 1, 2, 2])
+        {
+            jobs.Enqueue<Invoices>(invoices => invoices.Send(customerId, CancellationToken.None));
+        }
+    }
+
+    [TaskLock("invoice:{customerId}", Expire = 10, OnConflict = LockConflict.Defer, DeferBy = 1)]
+    public async Task Send(int customerId, CancellationToken cancellationToken)
+    {
+        using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lease.Required.Lost);
+        await journal.RecordAsync($"invoice:{customerId}", () => Task.Delay(TimeSpan.FromSeconds(1), stop.Token));
+    }
+}

@@ -1,0 +1,66 @@
+using System.Text.Json;
+using StackExchange.Redis;
+
+namespace WorkerHost;
+
+/// <summary>
+/// What the jobs of all nodes and processes say about themselves, in the order in which Redis received it. It never asks
+/// the locks: it is what they are judged by.
+/// </summary>
+internal sealed class Journal(IDatabase database, string process, string? node = null)
+{
+    private static readonly RedisKey Key = "workerhost:journal";
+
+    private RedisValue _lastRead;
+    private long _read;
+
+    public Journal ForNode(string name) => new(database, process, name);
+
+    /// <summary>Does a piece of work that must not overlap with another of the same name, and writes down when it began and ended.</summary>
+    public async Task RecordAsync(string work, Func<Task> body, DateTimeOffset? occurrence = null)
+    {
+        string execution = Guid.NewGuid().ToString("N");
+        bool completed = false;
+        try
+        {
+            await AppendAsync(JournalKind.Enter, entry => entry with { Work = work, Execution = execution, Occurrence = occurrence });
+            await body();
+            completed = true;
+        }
+        finally
+        {
+            await AppendAsync(
+                JournalKind.Leave,
+                entry => entry with { Work = work, Execution = execution, Occurrence = occurrence, Completed = completed });
+        }
+    }
+
+    public Task AppendAsync(JournalKind kind, Func<JournalEntry, JournalEntry> fill) =>
+        database.ListRightPushAsync(Key, JsonSerializer.Serialize(fill(new JournalEntry { Kind = kind, Process = process, Node = node })));
+
+    /// <summary>Says that this process is alive. The journal is forgotten some minutes after nobody says so any more.</summary>
+    public async Task AppendAliveAsync(int nodes)
+    {
+        await AppendAsync(JournalKind.Alive, entry => entry with { Nodes = nodes });
+        await database.KeyExpireAsync(Key, TimeSpan.FromMinutes(5));
+    }
+
+    /// <summary>Everything that was written since the last call, at the first one all there is.</summary>
+    public async Task<IReadOnlyList<JournalEntry>> ReadAsync()
+    {
+        long overlap = _read == 0 ? 0 : 1;
+        RedisValue[] entries = await database.ListRangeAsync(Key, _read - overlap);
+        if (overlap == 1 && (entries.Length == 0 || entries[0] != _lastRead))
+        {
+            throw new InvalidOperationException("Redis has lost the journal of this run: nobody can tell any more whether jobs overlapped.");
+        }
+
+        if (entries.Length > 0)
+        {
+            _lastRead = entries[^1];
+            _read += entries.Length - overlap;
+        }
+
+        return [.. entries.Skip((int)overlap).Select(entry => JsonSerializer.Deserialize<JournalEntry>(entry.ToString())!)];
+    }
+}

@@ -1,0 +1,98 @@
+using System.Globalization;
+using JobLocking;
+using Spectre.Console;
+using Spectre.Console.Rendering;
+
+namespace WorkerHost;
+
+/// <summary>What the terminal shows: who holds what, and what became of the executions. Plain lines where it is redirected.</summary>
+internal sealed class LiveView
+{
+    private const int Lines = 12;
+
+    private readonly LiveDisplayContext? _terminal;
+    private readonly Queue<string> _news = new();
+    private IReadOnlyList<HeldLock> _held = [];
+    private IRenderable _table = Text.Empty;
+
+    private LiveView(LiveDisplayContext? terminal) => _terminal = terminal;
+
+    public static Task RunAsync(Func<LiveView, Task> body) => AnsiConsole.Profile.Out.IsTerminal
+        ? AnsiConsole.Live(Text.Empty).StartAsync(terminal => body(new LiveView(terminal)))
+        : body(new LiveView(null));
+
+    public void Show(IReadOnlyList<HeldLock> held, IReadOnlyList<JournalEntry> news, Audit audit)
+    {
+        foreach (JournalEntry entry in news)
+        {
+            switch (entry.Kind)
+            {
+                case JournalKind.Enter:
+                    Say($"{entry.Node} runs {entry.Work}{(entry.Occurrence is { } time ? $" of {time:HH:mm:ss}" : "")}");
+                    break;
+                case JournalKind.Skipped or JournalKind.Deferred or JournalKind.Lost:
+                    Say($"{entry.Node} {entry.Kind.ToString().ToLowerInvariant()}: {entry.Text}");
+                    break;
+            }
+        }
+
+        if (_terminal is null)
+        {
+            foreach (HeldLock taken in held.ExceptBy(_held.Select(Lease), Lease))
+            {
+                Say($"held: {taken.Name} by {Holder(taken)}, {Left(taken)} left");
+            }
+        }
+
+        _held = held;
+        _table = Table(held, audit);
+        Refresh();
+    }
+
+    public void Say(string line)
+    {
+        line = $"{TimeProvider.System.GetLocalNow():HH:mm:ss.f} {line}";
+        if (_terminal is null)
+        {
+            Console.WriteLine(line);
+            return;
+        }
+
+        _news.Enqueue(line);
+        if (_news.Count > Lines)
+        {
+            _news.Dequeue();
+        }
+
+        Refresh();
+    }
+
+    private static Table Table(IReadOnlyList<HeldLock> held, Audit audit)
+    {
+        Table table = new Table().AddColumns("lock", "held by", "time left", "ran", "skipped", "deferred", "lost");
+        ILookup<string, HeldLock> holders = held.ToLookup(taken => taken.Name);
+        foreach (string name in audit.Tallies.Keys.Union(held.Select(taken => taken.Name)).Order(StringComparer.Ordinal))
+        {
+            HeldLock? taken = holders[name].FirstOrDefault();
+            Tally tally = audit.Tallies.GetValueOrDefault(name) ?? new Tally();
+            table.AddRow(
+                new Text(name), new Text(taken is null ? "" : Holder(taken)), new Text(taken is null ? "" : Left(taken)),
+                Number(tally.Ran), Number(tally.Skipped), Number(tally.Deferred), Number(tally.Lost));
+        }
+
+        Summary summary = audit.Summary;
+        return table.Caption(
+            $"{summary.Nodes} nodes in {summary.Processes} processes: {summary.Overlaps} overlaps, {summary.DuplicateOccurrences} duplicate occurrences. Ctrl+C ends it.");
+    }
+
+    private static (string Name, long? FencingToken) Lease(HeldLock taken) => (taken.Name, taken.FencingToken);
+
+    private static string Holder(HeldLock taken) => taken.Holder is { } holder ? $"{holder.Node}, {holder.Scheduler}" : "a foreign client";
+
+    private static string Left(HeldLock taken) =>
+        taken.TimeLeft is { } left ? string.Create(CultureInfo.InvariantCulture, $"{left.TotalSeconds:0.0} s") : "endless";
+
+    private static Text Number(int count) => new(count.ToString(CultureInfo.InvariantCulture));
+
+    private void Refresh() => _terminal?.UpdateTarget(new Rows([_table, .. _news.Select(line => new Text(line) { Overflow = Overflow.Ellipsis })]));
+}

@@ -1,0 +1,28 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace WorkerHost;
+
+/// <summary>The outcome of a run, over all processes that ran beside this one.</summary>
+internal sealed record Summary(
+    int Nodes,
+    int Processes,
+    int Ran,
+    int Skipped,
+    int Deferred,
+    int Lost,
+    int Overlaps,
+    int DuplicateOccurrences)
+{
+    /// <summary>What is wrong with the run; null if all is well.</summary>
+    [JsonIgnore]
+    public string? Fault => this switch
+    {
+        { Overlaps: > 0 } => $"{Overlaps} executions overlapped.",
+        { DuplicateOccurrences: > 0 } => $"{DuplicateOccurrences} occurrences ran more than once.",
+        { Ran: 0 } => "No job ran, so nothing was measured.",
+        _ => null,
+    };
+
+    public string ToJson() => JsonSerializer.Serialize(this, JsonSerializerOptions.Web);
+}

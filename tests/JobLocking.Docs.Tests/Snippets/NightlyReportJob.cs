@@ -1,0 +1,26 @@
+using Quartz;
+
+namespace JobLocking.Docs.Snippets;
+
+#region readme-quartz-job
+[TaskLock("nightly-report", Expire = 60)]
+public sealed class NightlyReportJob(ITaskLeaseAccessor leases, IReports reports) : IJob
+{
+    public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken)
+    {
+        TaskLease lease = leases.Required;                           // throws if somebody forgot to register the locks
+        Report report = await reports.ComputeAsync(lease.Lost);      // cancelled if the lock is lost
+        lease.ThrowIfLost();                                         // the line before what cannot be undone
+        await reports.PublishAsync(report, lease.FencingToken);      // lets the database refuse a holder of the past
+    }
+}
+#endregion
+
+public interface IReports
+{
+    Task<Report> ComputeAsync(CancellationToken cancellationToken);
+
+    Task PublishAsync(Report report, long fencingToken);
+}
+
+public sealed record Report;

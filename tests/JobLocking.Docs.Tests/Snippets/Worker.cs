@@ -1,0 +1,44 @@
+using Hangfire;
+using Hangfire.InMemory;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Quartz;
+
+namespace JobLocking.Docs.Snippets;
+
+public static class Worker
+{
+    public static IHost Build(string[] args)
+    {
+        HostApplicationBuilder builder = Host.CreateApplicationBuilder(args);
+
+        #region readme-worker
+        builder.Services.AddJobLocking(o => o.NodeName = "worker-3").UseRedis("localhost:6379");
+
+        builder.Services.AddHangfire((sp, hangfire) => hangfire.UseStorage(new InMemoryStorage()).UseTaskLocks(sp));
+        builder.Services.AddHangfireServer();
+
+        builder.Services.AddQuartz(quartz =>
+        {
+            quartz.AddTaskLocks();
+            quartz.ScheduleJob<NightlyReportJob>(
+                trigger => trigger.WithIdentity("nightly-report").WithCronSchedule("0 0 2 * * ?"),
+                job => job.WithIdentity("nightly-report"));
+        });
+        builder.Services.AddQuartzHostedService(hosted => hosted.WaitForJobsToComplete = true);
+
+        builder.Services.AddHealthChecks().AddJobLocking();
+        #endregion
+
+        return builder.Build();
+    }
+
+    public static void LockThirdPartyJob(IServiceCollection services)
+    {
+        #region readme-code
+        services.AddJobLocking(o => o.ForJob<ThirdPartyJob>(new TaskLockAttribute("third-party") { Expire = 300 }));
+        #endregion
+    }
+
+    private sealed class ThirdPartyJob;
+}
