@@ -24,15 +24,13 @@ internal static class Cluster
             ? "Joining the Redis of ConnectionStrings__Redis, which has the locks and Hangfire's jobs."
             : $"No ConnectionStrings__Redis: started an embedded Redis-compatible server at {redis}. Hangfire keeps its jobs in memory.");
 
-        // Patient, so that a short outage of Redis leaves no gap in the journal.
-        ConfigurationOptions configuration = ConfigurationOptions.Parse(redis!);
-        configuration.AsyncTimeout = (int)TimeSpan.FromSeconds(30).TotalMilliseconds;
-        await using ConnectionMultiplexer connection = await ConnectionMultiplexer.ConnectAsync(configuration);
+        await using ConnectionMultiplexer connection = await ConnectAsync(redis!);
         JobStorage storage = embedded is null
             ? new RedisStorage(connection, new RedisStorageOptions { Prefix = "workerhost:hangfire:" })
             : new InMemoryStorage();
         RecurringJobManager recurring = new(storage);
         recurring.AddOrUpdate<Invoices>("invoices", invoices => invoices.Order(), "*/4 * * * * *");
+        recurring.AddOrUpdate<SearchIndex>("search-index", index => index.Refresh(CancellationToken.None), "*/2 * * * * *");
         recurring.AddOrUpdate<LedgerImport>("ledger-import", ledger => ledger.Run(CancellationToken.None), "*/5 * * * * *");
 
         string process = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(2));
@@ -89,6 +87,14 @@ internal static class Cluster
 
         await Task.WhenAll(nodes.Select(node => node.Services.GetRequiredService<DecisionLog>().WrittenAsync()));
         return Conclude(await JudgeAsync(audit, journal, nodes.Count));
+    }
+
+    private static async Task<ConnectionMultiplexer> ConnectAsync(string redis)
+    {
+        // Patient, so that a short outage of Redis leaves no gap in the journal.
+        ConfigurationOptions configuration = ConfigurationOptions.Parse(redis);
+        configuration.AsyncTimeout = (int)TimeSpan.FromSeconds(30).TotalMilliseconds;
+        return await ConnectionMultiplexer.ConnectAsync(configuration);
     }
 
     private static async Task ShowAsync(LiveView view, Audit audit, Journal journal, ITaskLocks locks, int nodes)

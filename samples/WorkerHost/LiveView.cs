@@ -28,10 +28,10 @@ internal sealed class LiveView
             switch (entry.Kind)
             {
                 case JournalKind.Enter:
-                    Say($"{entry.Node} runs {entry.Work}{(entry.Occurrence is { } time ? $" of {time:HH:mm:ss}" : "")}");
+                    Add($"{entry.Node} runs {entry.Work}{(entry.Occurrence is { } time ? $" of {time:HH:mm:ss}" : "")}");
                     break;
                 case JournalKind.Skipped or JournalKind.Deferred or JournalKind.Lost:
-                    Say($"{entry.Node} {entry.Kind.ToString().ToLowerInvariant()}: {entry.Text}");
+                    Add($"{entry.Node} {entry.Kind.ToString().ToLowerInvariant()}: {entry.Text}");
                     break;
             }
         }
@@ -40,7 +40,7 @@ internal sealed class LiveView
         {
             foreach (HeldLock taken in held.ExceptBy(_held.Select(Lease), Lease))
             {
-                Say($"held: {taken.Name} by {Holder(taken)}, {Left(taken)} left");
+                Add($"held: {taken.Name} by {Holder(taken)}, {Left(taken)} left");
             }
         }
 
@@ -51,19 +51,7 @@ internal sealed class LiveView
 
     public void Say(string line)
     {
-        line = $"{TimeProvider.System.GetLocalNow():HH:mm:ss.f} {line}";
-        if (_terminal is null)
-        {
-            Console.WriteLine(line);
-            return;
-        }
-
-        _news.Enqueue(line);
-        if (_news.Count > Lines)
-        {
-            _news.Dequeue();
-        }
-
+        Add(line);
         Refresh();
     }
 
@@ -82,7 +70,7 @@ internal sealed class LiveView
 
         Summary summary = audit.Summary;
         return table.Caption(
-            $"{summary.Nodes} nodes in {summary.Processes} processes: {summary.Overlaps} overlaps, {summary.DuplicateOccurrences} duplicate occurrences. Ctrl+C ends it.");
+            $"nodes: {summary.Nodes}, processes: {summary.Processes}, overlaps: {summary.Overlaps}, duplicate occurrences: {summary.DuplicateOccurrences}; Ctrl+C ends it");
     }
 
     private static (string Name, long? FencingToken) Lease(HeldLock taken) => (taken.Name, taken.FencingToken);
@@ -94,5 +82,21 @@ internal sealed class LiveView
 
     private static Text Number(int count) => new(count.ToString(CultureInfo.InvariantCulture));
 
-    private void Refresh() => _terminal?.UpdateTarget(new Rows([_table, .. _news.Select(line => new Text(line) { Overflow = Overflow.Ellipsis })]));
+    private void Add(string line)
+    {
+        line = $"{TimeProvider.System.GetLocalNow():HH:mm:ss.f} {line}";
+        if (_terminal is null)
+        {
+            Console.WriteLine(line);
+            return;
+        }
+
+        _news.Enqueue(line);
+        if (_news.Count > Lines)
+        {
+            _news.Dequeue();
+        }
+    }
+
+    private void Refresh() => _terminal?.UpdateTarget(new Rows([_table, .. _news.Select(line => new Text(line))]));
 }
