@@ -10,59 +10,59 @@ internal static partial class Log
     /// <summary>One category for all of core, so that one line of configuration sets its level.</summary>
     public const string Category = "JobLocking";
 
-    [LoggerMessage(EventIds.Acquired, LogLevel.Debug, "Lock '{Lock}' acquired by job {Job} #{Execution} with fencing token {FencingToken}")]
-    public static partial void Acquired(ILogger logger, string @lock, string? job, string? execution, long fencingToken);
+    [LoggerMessage(EventIds.Acquired, LogLevel.Debug, "Lock '{LockName}' acquired by job {Job} #{Execution} with fencing token {FencingToken}")]
+    public static partial void Acquired(ILogger logger, string lockName, string? job, string? execution, long fencingToken);
 
-    [LoggerMessage(EventIds.Released, LogLevel.Debug, "Lock '{Lock}' with fencing token {FencingToken} released")]
-    public static partial void Released(ILogger logger, string @lock, long fencingToken);
+    [LoggerMessage(EventIds.Released, LogLevel.Debug, "Lock '{LockName}' with fencing token {FencingToken} released")]
+    public static partial void Released(ILogger logger, string lockName, long fencingToken);
 
-    [LoggerMessage(EventIds.ReleasedTooLate, LogLevel.Warning, "Lock '{Lock}' with fencing token {FencingToken} was no longer held when it was released ({Outcome}): another execution may have run beside this one")]
-    public static partial void ReleasedTooLate(ILogger logger, string @lock, long fencingToken, ReleaseOutcome outcome);
+    [LoggerMessage(EventIds.ReleasedTooLate, LogLevel.Warning, "Lock '{LockName}' with fencing token {FencingToken} was no longer held when it was released ({Outcome}): another execution may have run beside this one")]
+    public static partial void ReleasedTooLate(ILogger logger, string lockName, long fencingToken, ReleaseOutcome outcome);
 
-    [LoggerMessage(EventIds.ReleaseFailed, LogLevel.Warning, "Lock '{Lock}' could not be released; tried again in the background, and it ends by itself within {Expiry}")]
-    public static partial void ReleaseFailed(ILogger logger, Exception error, string @lock, TimeSpan expiry);
+    [LoggerMessage(EventIds.ReleaseFailed, LogLevel.Warning, "Lock '{LockName}' could not be released; tried again in the background, and it ends by itself within {Expiry}")]
+    public static partial void ReleaseFailed(ILogger logger, Exception error, string lockName, TimeSpan expiry);
 
-    [LoggerMessage(EventIds.ReleaseGivenUp, LogLevel.Warning, "Lock '{Lock}' could not be released and has ended by its expiry")]
-    public static partial void ReleaseGivenUp(ILogger logger, Exception error, string @lock);
+    [LoggerMessage(EventIds.ReleaseGivenUp, LogLevel.Warning, "Lock '{LockName}' could not be released and has ended by its expiry")]
+    public static partial void ReleaseGivenUp(ILogger logger, Exception error, string lockName);
 
-    [LoggerMessage(EventIds.LeaseLost, LogLevel.Warning, "Lock '{Lock}' with fencing token {FencingToken} was lost while it was held: {Loss}")]
-    public static partial void LeaseLost(ILogger logger, string @lock, long fencingToken, LeaseLoss loss);
+    [LoggerMessage(EventIds.LeaseLost, LogLevel.Warning, "Lock '{LockName}' with fencing token {FencingToken} was lost while it was held: {Loss}")]
+    public static partial void LeaseLost(ILogger logger, string lockName, long fencingToken, LeaseLoss loss);
 
-    [LoggerMessage(EventIds.LostCallbackFailed, LogLevel.Error, "A callback on the loss of lock '{Lock}' threw")]
-    public static partial void LostCallbackFailed(ILogger logger, Exception error, string @lock);
+    [LoggerMessage(EventIds.LostCallbackFailed, LogLevel.Error, "A callback on the loss of lock '{LockName}' threw")]
+    public static partial void LostCallbackFailed(ILogger logger, Exception error, string lockName);
 
-    [LoggerMessage(EventIds.RenewalFailed, LogLevel.Warning, "{Count} leases could not be renewed, '{Lock}' among them; tried again until their deadlines")]
-    public static partial void RenewalFailed(ILogger logger, Exception error, int count, string @lock);
+    [LoggerMessage(EventIds.RenewalFailed, LogLevel.Warning, "{Count} leases could not be renewed, '{LockName}' among them; tried again until their deadlines")]
+    public static partial void RenewalFailed(ILogger logger, Exception error, int count, string lockName);
 
-    [LoggerMessage(EventIds.SucceededAfterLoss, LogLevel.Warning, "Job {Job} #{Execution} succeeded after its lock '{Lock}' was lost: another execution may have run beside it")]
-    public static partial void SucceededAfterLoss(ILogger logger, string? job, string? execution, string @lock);
+    [LoggerMessage(EventIds.SucceededAfterLoss, LogLevel.Warning, "Job {Job} #{Execution} succeeded after its lock '{LockName}' was lost: another execution may have run beside it")]
+    public static partial void SucceededAfterLoss(ILogger logger, string? job, string? execution, string lockName);
 
     [LoggerMessage(EventIds.NotDrained, LogLevel.Warning, "The host stops while {Count} locks are still being released: they end by their expiry")]
     public static partial void NotDrained(ILogger logger, int count);
 
-    [LoggerMessage(EventIds.Skipped, LogLevel.Information, "Job {Job} #{Execution} skipped: {Reason}; time left {TimeLeft}; lock '{Lock}', holder {Holder}")]
-    public static partial void Skipped(ILogger logger, string job, string execution, string reason, TimeSpan? timeLeft, string @lock, LockHolder? holder);
+    [LoggerMessage(EventIds.Skipped, LogLevel.Information, "Job {Job} #{Execution} skipped: {Reason}; time left {TimeLeft}; lock '{LockName}', holder {Holder}")]
+    public static partial void Skipped(ILogger logger, string job, string execution, string reason, TimeSpan? timeLeft, string lockName, LockHolder? holder);
 
-    [LoggerMessage(EventIds.Deferred, LogLevel.Information, "Job {Job} #{Execution} deferred by {Delay} for the {Deferrals}. time: {Reason}; time left {TimeLeft}; lock '{Lock}', holder {Holder}")]
-    public static partial void Deferred(ILogger logger, string job, string execution, TimeSpan delay, int deferrals, string reason, TimeSpan? timeLeft, string @lock, LockHolder? holder);
+    [LoggerMessage(EventIds.Deferred, LogLevel.Information, "Job {Job} #{Execution} deferred by {Delay} for the {Deferrals}. time: {Reason}; time left {TimeLeft}; lock '{LockName}', holder {Holder}")]
+    public static partial void Deferred(ILogger logger, string job, string execution, TimeSpan delay, int deferrals, string reason, TimeSpan? timeLeft, string lockName, LockHolder? holder);
 
-    [LoggerMessage(EventIds.Failed, LogLevel.Warning, "Job {Job} #{Execution} fails for its lock '{Lock}': {Reason}")]
-    public static partial void Failed(ILogger logger, string job, string execution, string @lock, string reason);
+    [LoggerMessage(EventIds.Failed, LogLevel.Warning, "Job {Job} #{Execution} fails for its lock '{LockName}': {Reason}")]
+    public static partial void Failed(ILogger logger, string job, string execution, string lockName, string reason);
 
-    [LoggerMessage(EventIds.RunsWithoutLock, LogLevel.Warning, "Job {Job} #{Execution} runs WITHOUT its lock '{Lock}', as OnUnavailable = Run says")]
-    public static partial void RunsWithoutLock(ILogger logger, string job, string execution, string @lock);
+    [LoggerMessage(EventIds.RunsWithoutLock, LogLevel.Warning, "Job {Job} #{Execution} runs WITHOUT its lock '{LockName}', as OnUnavailable = Run says")]
+    public static partial void RunsWithoutLock(ILogger logger, string job, string execution, string lockName);
 
-    [LoggerMessage(EventIds.Unavailable, LogLevel.Warning, "The lock store cannot be asked for lock '{Lock}'")]
-    public static partial void Unavailable(ILogger logger, Exception error, string @lock);
+    [LoggerMessage(EventIds.Unavailable, LogLevel.Warning, "The lock store cannot be asked for lock '{LockName}'")]
+    public static partial void Unavailable(ILogger logger, Exception error, string lockName);
 
-    [LoggerMessage(EventIds.OtherApplication, LogLevel.Warning, "Lock '{Lock}' is shared with another application: {Holder}. If that is not meant, give the lock a name of its own or each application a key prefix")]
-    public static partial void OtherApplication(ILogger logger, string @lock, LockHolder holder);
+    [LoggerMessage(EventIds.OtherApplication, LogLevel.Warning, "Lock '{LockName}' is shared with another application: {Holder}. If that is not meant, give the lock a name of its own or each application a key prefix")]
+    public static partial void OtherApplication(ILogger logger, string lockName, LockHolder holder);
 
-    [LoggerMessage(EventIds.NoExpiry, LogLevel.Warning, "Lock '{Lock}' is held without an expiry, by {Holder}: it ends only when somebody deletes it")]
-    public static partial void NoExpiry(ILogger logger, string @lock, string holder);
+    [LoggerMessage(EventIds.NoExpiry, LogLevel.Warning, "Lock '{LockName}' is held without an expiry, by {Holder}: it ends only when somebody deletes it")]
+    public static partial void NoExpiry(ILogger logger, string lockName, string holder);
 
-    [LoggerMessage(EventIds.Broken, LogLevel.Warning, "Lock '{Lock}' with fencing token {FencingToken} was broken by an operator")]
-    public static partial void Broken(ILogger logger, string @lock, long fencingToken);
+    [LoggerMessage(EventIds.Broken, LogLevel.Warning, "Lock '{LockName}' with fencing token {FencingToken} was broken by an operator")]
+    public static partial void Broken(ILogger logger, string lockName, long fencingToken);
 
     [LoggerMessage(EventIds.ListenFailed, LogLevel.Warning, "The lock store cannot be listened to yet; tried again. Until then a broken lock is noticed at its next renewal")]
     public static partial void ListenFailed(ILogger logger, Exception error);
