@@ -15,8 +15,7 @@ internal static class Cluster
     private static readonly TimeSpan Turn = TimeSpan.FromMilliseconds(500);
 
     /// <summary>Runs the nodes until the limit is reached or a stop is asked for.</summary>
-    /// <returns>The exit code: 0 if jobs ran, none overlapped and no occurrence ran twice.</returns>
-    public static async Task<int> RunAsync(int nodeCount, TimeSpan limit, int port, CancellationToken stop)
+    public static async Task<Summary> RunAsync(int nodeCount, TimeSpan limit, int port, CancellationToken stop)
     {
         string? redis = new ConfigurationBuilder().AddEnvironmentVariables().Build().GetConnectionString("Redis");
         using GarnetServer? embedded = redis is null ? EmbeddedRedis.Start(out redis) : null;
@@ -45,7 +44,7 @@ internal static class Cluster
                 nodes.Add(Node.Build($"{process}-{i}", clockSkew: i * TimeSpan.FromMilliseconds(20), redis!, storage, journal));
             }
 
-            return await RunAsync(nodes, new Audit(process), journal, limit, stop);
+            return await ObserveAsync(nodes, new Audit(process), journal, limit, stop);
         }
         finally
         {
@@ -57,7 +56,7 @@ internal static class Cluster
         }
     }
 
-    private static async Task<int> RunAsync(List<IHost> nodes, Audit audit, Journal journal, TimeSpan limit, CancellationToken stop)
+    private static async Task<Summary> ObserveAsync(List<IHost> nodes, Audit audit, Journal journal, TimeSpan limit, CancellationToken stop)
     {
         await journal.AppendAliveAsync(nodes.Count);
         try
@@ -86,7 +85,7 @@ internal static class Cluster
         }
 
         await Task.WhenAll(nodes.Select(node => node.Services.GetRequiredService<DecisionLog>().WrittenAsync()));
-        return Conclude(await JudgeAsync(audit, journal, nodes.Count));
+        return await JudgeAsync(audit, journal, nodes.Count);
     }
 
     private static async Task<ConnectionMultiplexer> ConnectAsync(string redis)
@@ -124,16 +123,5 @@ internal static class Cluster
         }
 
         return audit.Summary;
-    }
-
-    private static int Conclude(Summary summary)
-    {
-        if (summary.Fault is { } fault)
-        {
-            Console.Error.WriteLine(fault);
-        }
-
-        Console.WriteLine(summary.ToJson());
-        return summary.Fault is null ? 0 : 1;
     }
 }

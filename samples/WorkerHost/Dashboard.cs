@@ -12,7 +12,7 @@ internal static class Dashboard
     public static async Task<WebApplication> StartAsync(JobStorage storage, int port)
     {
         WebApplicationBuilder builder = WebApplication.CreateBuilder();
-        builder.Logging.SetMinimumLevel(LogLevel.Warning);
+        builder.Logging.SetMinimumLevel(LogLevel.Warning).AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.WebHost.UseUrls($"http://127.0.0.1:{(IsFree(port) ? port : 0)}");
         builder.Services.AddHangfire(hangfire => hangfire.UseStorage(storage));
 

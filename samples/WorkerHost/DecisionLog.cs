@@ -25,18 +25,19 @@ internal sealed class DecisionLog(Journal journal) : ILoggerProvider, ILogger
             1101 => JournalKind.Deferred,
             _ => null,
         };
-        if (kind is null || state is not IEnumerable<KeyValuePair<string, object?>> properties)
+        if (kind is null || state is not IEnumerable<KeyValuePair<string, object?>> values)
         {
             return;
         }
 
-        ILookup<string, object?> values = properties.ToLookup(property => property.Key.TrimStart('@'), property => property.Value, StringComparer.OrdinalIgnoreCase);
-        string? work = values["Lock"].FirstOrDefault()?.ToString();
-        string text = values["Reason"].FirstOrDefault()?.ToString() ?? formatter(state, exception);
+        string? work = ValueOf("LockName");
+        string text = ValueOf("Reason") ?? formatter(state, exception);
         lock (_gate)
         {
             _written = Task.WhenAll(_written, journal.AppendAsync(kind.Value, entry => entry with { Work = work, Text = text }));
         }
+
+        string? ValueOf(string property) => values.FirstOrDefault(value => value.Key == property).Value?.ToString();
     }
 
     public ILogger CreateLogger(string categoryName) => this;

@@ -1,6 +1,5 @@
 using Hangfire;
 using Hangfire.AspNetCore;
-using Microsoft.Extensions.Logging.Console;
 using Quartz;
 using WorkerHost.Jobs;
 
@@ -54,6 +53,6 @@ internal static class Node
         DecisionLog decisions = new(journal);
         builder.Services.AddSingleton(journal).AddSingleton(decisions);
         builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter<DecisionLog>("JobLocking", LogLevel.Information).AddProvider(decisions);
-        builder.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
+        builder.Logging.AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
     }
 }

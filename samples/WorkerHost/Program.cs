@@ -16,9 +16,10 @@ command.SetAction(async (arguments, stop) =>
     TimeSpan limit = arguments.GetValue(seconds) is { } time ? TimeSpan.FromSeconds(time) : Timeout.InfiniteTimeSpan;
     try
     {
-        return await Cluster.RunAsync(arguments.GetValue(nodes), limit, arguments.GetValue(port), stop);
+        Summary summary = await Cluster.RunAsync(arguments.GetValue(nodes), limit, arguments.GetValue(port), stop);
+        return summary.Conclude();
     }
-    catch (RedisException e)
+    catch (Exception e) when (e is RedisException or TimeoutException)
     {
         Console.Error.WriteLine($"Redis does not answer: {e.Message}");
         return 1;

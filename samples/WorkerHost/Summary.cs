@@ -24,5 +24,15 @@ internal sealed record Summary(
         _ => null,
     };
 
-    public string ToJson() => JsonSerializer.Serialize(this, JsonSerializerOptions.Web);
+    /// <summary>Prints it as the last line. Returns the exit code.</summary>
+    public int Conclude()
+    {
+        if (Fault is not null)
+        {
+            Console.Error.WriteLine(Fault);
+        }
+
+        Console.WriteLine(JsonSerializer.Serialize(this, JsonSerializerOptions.Web));
+        return Fault is null ? 0 : 1;
+    }
 }
