@@ -55,7 +55,7 @@ public sealed class RenewalLoopTests : IDisposable
         Assert.Equal(2, Renewals);
         Assert.Contains(EventIds.RenewalFailed, _node.LoggedIds);
 
-        Advance(38.39);
+        await AdvanceAndRenewAsync(38.39);
         Assert.False(lease.Lost.IsCancellationRequested);
         Advance(0.01);
         Assert.True(lease.Lost.IsCancellationRequested);
