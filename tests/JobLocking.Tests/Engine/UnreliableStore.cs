@@ -32,6 +32,8 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
 
     public Queue<Breakage> Release { get; } = [];
 
+    public Action? OnRenew { get; set; }
+
     /// <summary>Answers to acquires wait for it.</summary>
     public TaskCompletionSource? HoldAcquire { get; set; }
 
@@ -59,6 +61,7 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
     public async ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Memory<RenewOutcome> outcomes, CancellationToken cancellationToken)
     {
         Note($"renew {leases.Length}");
+        OnRenew?.Invoke();
         if (RenewAlways is Breakage.None or Breakage.AnswerLost)
         {
             RenewOutcome[] real = new RenewOutcome[leases.Length];

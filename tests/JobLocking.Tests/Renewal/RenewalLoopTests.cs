@@ -1,8 +1,10 @@
 using JobLocking.Engine;
+using JobLocking.Renewal;
 using JobLocking.Stores;
 using JobLocking.Telemetry;
 using JobLocking.TestKit;
 using JobLocking.Tests.Engine;
+using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 using static JobLocking.Tests.Engine.UnreliableStore;
 
@@ -174,6 +176,24 @@ public sealed class RenewalLoopTests : IDisposable
         _node.Store.RenewAlways = Breakage.Refused;
         Advance(60);
         Assert.True(lease.Lost.IsCancellationRequested);
+    }
+
+    [Fact]
+    public async Task The_loop_does_not_run_in_the_context_of_the_job_that_was_first()
+    {
+        // A real clock: only its timers flow the context of whoever made them.
+        AsyncLocal<string?> ofTheJob = new();
+        TaskCompletionSource<string?> seen = new();
+        UnreliableStore store = new(new InMemoryLockStore(TimeProvider.System)) { OnRenew = () => seen.TrySetResult(ofTheJob.Value) };
+        RenewalLoop loop = new(store, TimeProvider.System, NullLogger.Instance);
+        Leases leases = new(store, loop, TimeProvider.System, NullLogger.Instance);
+
+        ofTheJob.Value = "job";
+        LeaseTerms terms = new(TimeSpan.FromMilliseconds(300), TimeSpan.Zero, TimeSpan.Zero);
+        LockHolder holder = new("app", "node", "Test", null, null, default);
+        (_, TaskLease? lease) = await leases.AcquireAsync("x", terms, holder, occurrence: null, CancellationToken.None);
+        Assert.Null(await seen.Task.WaitAsync(Eventually.DefaultTimeout));
+        await lease!.DisposeAsync();
     }
 
     [Fact]
