@@ -63,9 +63,16 @@ internal sealed class RedisConnection(RedisLockOptions options) : IAsyncDisposab
         lock (_gate)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            return _connecting is null or { IsFaulted: true } or { IsCanceled: true }
-                ? _connecting = Task.Run(ConnectAsync)
-                : _connecting;
+            if (_connecting is null or { IsFaulted: true } or { IsCanceled: true })
+            {
+                // Else the connection would live for ever in the context of the first job: with its ambient lease, in its trace.
+                using (ExecutionContext.SuppressFlow())
+                {
+                    _connecting = Task.Run(ConnectAsync);
+                }
+            }
+
+            return _connecting;
         }
     }
 
@@ -77,7 +84,10 @@ internal sealed class RedisConnection(RedisLockOptions options) : IAsyncDisposab
         }
 
         ConfigurationOptions configuration = options.ConfigurationOptions?.Clone() ?? ConfigurationOptions.Parse(options.Configuration!);
+
+        // The callers wait for the first try only; the connection goes on trying behind them.
         configuration.AbortOnConnectFail = false;
+        configuration.ConnectRetry = 1;
 
         // It would be put before the channels that are listened to, not before those that a script publishes to.
         configuration.ChannelPrefix = default;

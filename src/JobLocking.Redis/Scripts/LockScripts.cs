@@ -16,6 +16,8 @@ internal static class LockScripts
 
     public static readonly string Peek = Read("peek");
 
+    public static readonly string Eviction = Read("eviction");
+
     private static string Read(string name)
     {
         using Stream stream = typeof(LockScripts).Assembly.GetManifestResourceStream($"{name}.lua")!;

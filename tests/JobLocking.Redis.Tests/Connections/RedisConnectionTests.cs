@@ -1,0 +1,167 @@
+using System.Collections.Concurrent;
+using JobLocking.Redis.Storage;
+using JobLocking.Stores;
+using JobLocking.TestKit;
+using StackExchange.Redis;
+using Xunit;
+
+namespace JobLocking.Redis.Tests.Connections;
+
+public sealed class RedisConnectionTests : OwnServerTests
+{
+    private string Impatient => $"{Server.ConnectionString},connectTimeout=300,asyncTimeout=300,connectRetry=1";
+
+    [Fact]
+    public async Task A_Redis_that_is_down_at_start_is_found_when_it_comes_up()
+    {
+        await Server.KillAsync();
+        await using RedisLockStore store = CreateStore(Impatient);
+
+        // All at once: each waits in vain for its own time-out.
+        RenewOutcome[] outcomes = [RenewOutcome.Renewed];
+        LockStoreException[] errors = await Task.WhenAll(
+            FailsAsync(async () => await store.AcquireAsync(LockRequests.Acquire(Name), Cancellation)),
+            FailsAsync(async () => await store.RenewAsync(new[] { LockRequests.Renew(LockRequests.Acquire(Name)) }, outcomes, Cancellation)),
+            FailsAsync(async () => await store.ReleaseAsync(LockRequests.Release(LockRequests.Acquire(Name)), Cancellation)),
+            FailsAsync(async () => await store.BreakAsync(Name, 1, Cancellation)),
+            FailsAsync(async () => await store.CheckAsync(Cancellation)),
+            FailsAsync(async () => await store.ListAsync(null, Cancellation).ToListAsync(Cancellation)));
+        Assert.All(errors, error => Assert.False(error.MayHaveBeenApplied));
+        Assert.Equal(RenewOutcome.Transient, outcomes[0]);
+
+        await Server.RestartAsync();
+
+        await Eventually.IsTrueAsync(async () => (await store.AcquireAsync(LockRequests.Acquire(Name), Cancellation)).Outcome == AcquireOutcome.Granted);
+    }
+
+    [Fact]
+    public async Task Listening_fails_while_Redis_is_down_and_leaves_nothing_behind()
+    {
+        await Server.KillAsync();
+        await using RedisLockStore store = CreateStore(Impatient);
+        ConcurrentQueue<LockNotice> ignored = new();
+        await Assert.ThrowsAsync<LockStoreException>(async () => await store.ListenAsync(ignored.Enqueue, Cancellation));
+        await Server.RestartAsync();
+
+        ConcurrentQueue<LockNotice> notices = new();
+        await using IAsyncDisposable listening = await Eventually.SeesAsync<IAsyncDisposable>(
+            async () => await store.ListenAsync(notices.Enqueue, Cancellation), listening => listening is not null);
+        await BreakAndHearAsync(store, notices);
+
+        Assert.Empty(ignored);
+    }
+
+    [Fact]
+    public async Task When_the_connection_is_back_it_is_said_and_breaks_are_heard_again()
+    {
+        ConcurrentQueue<LockNotice> notices = new();
+        await using IAsyncDisposable listening = await Store.ListenAsync(notices.Enqueue, Cancellation);
+
+        await Server.RestartAsync();
+
+        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotice(null)));
+        await BreakAndHearAsync(Store, notices);
+    }
+
+    [Fact]
+    public async Task Many_who_ask_first_share_one_connection_and_a_factory_that_failed_is_called_again()
+    {
+        int calls = 0;
+        await using ConnectionMultiplexer theirs = await ConnectionMultiplexer.ConnectAsync(Server.ConnectionString);
+        await using (RedisLockStore store = new(new RedisLockOptions
+        {
+            ConnectionMultiplexerFactory = async () =>
+            {
+                await Task.Yield();
+                return Interlocked.Increment(ref calls) == 1 ? throw new InvalidOperationException("not yet") : theirs;
+            },
+        }))
+        {
+            LockStoreException error = await Assert.ThrowsAsync<LockStoreException>(async () => await store.CheckAsync(Cancellation));
+            Assert.False(error.MayHaveBeenApplied);
+            Assert.Contains("not yet", error.Message, StringComparison.Ordinal);
+
+            await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => store.CheckAsync(Cancellation).AsTask()));
+            Assert.Equal(2, calls);
+        }
+
+        Assert.True(await theirs.GetDatabase().PingAsync() > TimeSpan.Zero);
+    }
+
+    [Fact]
+    public async Task Its_own_connection_ends_with_the_store()
+    {
+        RedisLockStore store = CreateStore($"{Server.ConnectionString},name=to-be-closed");
+        await store.CheckAsync(Cancellation);
+        await Eventually.SeesAsync(ClientsAsync, clients => clients.Contains("to-be-closed", StringComparison.Ordinal));
+
+        await store.DisposeAsync();
+        await store.DisposeAsync();
+
+        await Eventually.SeesAsync(ClientsAsync, clients => !clients.Contains("to-be-closed", StringComparison.Ordinal));
+        await Assert.ThrowsAsync<LockStoreException>(async () => await store.CheckAsync(Cancellation));
+    }
+
+    [Fact]
+    public async Task A_prefix_for_channels_in_the_connection_does_not_silence_breaks()
+    {
+        await using RedisLockStore store = CreateStore($"{Server.ConnectionString},channelPrefix=app:");
+        ConcurrentQueue<LockNotice> notices = new();
+        await using IAsyncDisposable listening = await store.ListenAsync(notices.Enqueue, Cancellation);
+
+        await BreakAndHearAsync(store, notices);
+    }
+
+    [Theory]
+    [InlineData("allkeys-lru")]
+    [InlineData("volatile-ttl")]
+    public async Task A_policy_that_evicts_locks_is_warned_of_without_admin_mode(string policy)
+    {
+        Assert.Null(await Store.CheckAsync(Cancellation));
+
+        await Redis.ExecuteAsync("CONFIG", "SET", "maxmemory-policy", policy);
+
+        string? warning = await Store.CheckAsync(Cancellation);
+        Assert.Contains(policy, warning, StringComparison.Ordinal);
+        Assert.Contains("noeviction", warning, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Where_rights_forbid_to_see_the_policy_the_check_is_silent()
+    {
+        await Redis.ExecuteAsync("CONFIG", "SET", "maxmemory-policy", "allkeys-lru");
+        await Redis.ExecuteAsync("ACL", "SETUSER", "worker", "on", ">secret", "~*", "&*", "+@all", "-info", "-config");
+        await using RedisLockStore worker = CreateStore($"{Server.ConnectionString},user=worker,password=secret");
+
+        Assert.Null(await worker.CheckAsync(Cancellation));
+    }
+
+    [Fact]
+    public async Task A_password_is_in_no_message()
+    {
+        await Redis.ExecuteAsync("CONFIG", "SET", "requirepass", "correct");
+        await using RedisLockStore store = CreateStore($"{Impatient},password=hunter2secret");
+
+        LockStoreException error = await Assert.ThrowsAsync<LockStoreException>(
+            async () => await store.AcquireAsync(LockRequests.Acquire(Name), Cancellation));
+
+        Assert.DoesNotContain("hunter2secret", error.ToString(), StringComparison.Ordinal);
+    }
+
+    private static Task<LockStoreException> FailsAsync(Func<Task> ask) => Assert.ThrowsAsync<LockStoreException>(ask);
+
+    private async Task BreakAndHearAsync(ILockStore store, ConcurrentQueue<LockNotice> notices)
+    {
+        // A subscription is made again a moment after the connection: until then a notice may be lost, and another lease is broken.
+        await Eventually.IsTrueAsync(async () =>
+        {
+            AcquireRequest lease = LockRequests.Acquire($"{Name}:{Guid.NewGuid()}");
+            long token = (await store.AcquireAsync(lease, Cancellation)).FencingToken;
+            await store.BreakAsync(lease.Name, token, Cancellation);
+            await Eventually.IsTrueAsync(() => notices.Contains(new LockNotice(lease.LeaseId)), TimeSpan.FromSeconds(1));
+            return true;
+        });
+    }
+
+    private async Task<string> ClientsAsync() => (string)(await Redis.ExecuteAsync("CLIENT", "LIST"))!;
+}

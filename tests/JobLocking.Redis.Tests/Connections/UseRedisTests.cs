@@ -1,0 +1,130 @@
+using JobLocking.Redis.Storage;
+using JobLocking.Redis.Tests.Contract;
+using JobLocking.Stores;
+using JobLocking.TestKit;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+using StackExchange.Redis;
+using Xunit;
+
+namespace JobLocking.Redis.Tests.Connections;
+
+public sealed class UseRedisTests(SharedServers servers)
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public Task A_connection_string_will_do() => AssertLocksAsync(locks => locks.UseRedis(servers.Redis.ConnectionString));
+
+    [Fact]
+    public Task Options_of_the_client_library_will_do() =>
+        AssertLocksAsync(locks => locks.UseRedis(options => options.ConfigurationOptions = new ConfigurationOptions { EndPoints = { servers.Redis.Endpoint } }));
+
+    [Fact]
+    public async Task A_connection_that_somebody_else_made_will_do()
+    {
+        await using ConnectionMultiplexer theirs = await ConnectionMultiplexer.ConnectAsync(servers.Redis.ConnectionString);
+
+        await AssertLocksAsync(locks => locks.UseRedis(options => options.ConnectionMultiplexerFactory = () => Task.FromResult<IConnectionMultiplexer>(theirs)));
+
+        Assert.True(theirs.IsConnected);
+    }
+
+    [Fact]
+    public async Task The_connection_among_the_services_will_do()
+    {
+        await using ConnectionMultiplexer theirs = await ConnectionMultiplexer.ConnectAsync(servers.Redis.ConnectionString);
+
+        await AssertLocksAsync(locks =>
+        {
+            locks.Services.AddSingleton<IConnectionMultiplexer>(theirs);
+            locks.UseRedis();
+        });
+
+        Assert.True(theirs.IsConnected);
+    }
+
+    [Theory]
+    [InlineData(null, "UseRedis(")]
+    [InlineData("", "UseRedis(")]
+    [InlineData("localhost:6379,noSuchOption=1", "noSuchOption")]
+    [InlineData("ssl=true", "names no server")]
+    public async Task A_bad_connection_string_stops_the_host_at_start(string? configuration, string said) =>
+        await AssertRefusedAsync(locks => locks.UseRedis(configuration!), "RedisLockOptions.Configuration", said);
+
+    [Fact]
+    public async Task Two_connections_stop_the_host_at_start() => await AssertRefusedAsync(
+        locks => locks.UseRedis(options =>
+        {
+            options.Configuration = "localhost:6379,password=hunter2secret";
+            options.ConfigurationOptions = new ConfigurationOptions { EndPoints = { "localhost:6379" } };
+        }),
+        "more than one",
+        "Configuration, ConfigurationOptions");
+
+    [Theory]
+    [InlineData("a{b}:", "'a{b}:'")]
+    [InlineData("}", "'}'")]
+    [InlineData("", "empty")]
+    public async Task A_bad_prefix_stops_the_host_at_start(string prefix, string said) => await AssertRefusedAsync(
+        locks => locks.UseRedis(options =>
+        {
+            options.Configuration = servers.Redis.ConnectionString;
+            options.KeyPrefix = prefix;
+        }),
+        "RedisLockOptions.KeyPrefix",
+        said);
+
+    [Fact]
+    public async Task A_connection_that_is_not_among_the_services_stops_the_host_at_start() =>
+        await AssertRefusedAsync(locks => locks.UseRedis(), "IConnectionMultiplexer", "register one");
+
+    [Fact]
+    public async Task Two_stores_stop_the_host_at_start()
+    {
+        using IHost host = Host(locks => locks.UseRedis(servers.Redis.ConnectionString).UseInMemory());
+
+        TaskLockException error = await Assert.ThrowsAsync<TaskLockException>(() => host.StartAsync(Cancellation));
+
+        Assert.Contains(nameof(RedisLockStore), error.Message, StringComparison.Ordinal);
+    }
+
+    internal static IHost Host(Action<JobLockingBuilder> store)
+    {
+        HostApplicationBuilder builder = new(new HostApplicationBuilderSettings { DisableDefaults = true });
+        store(builder.Services.AddJobLocking());
+        builder.Services.AddHealthChecks().AddJobLocking();
+        return builder.Build();
+    }
+
+    private static async Task AssertRefusedAsync(Action<JobLockingBuilder> store, params string[] said)
+    {
+        using IHost host = Host(store);
+
+        OptionsValidationException error = await Assert.ThrowsAsync<OptionsValidationException>(() => host.StartAsync(Cancellation));
+
+        Assert.All(said, words => Assert.Contains(words, error.Message, StringComparison.Ordinal));
+        Assert.Contains("Fix: ", error.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("hunter2secret", error.Message, StringComparison.Ordinal);
+    }
+
+    private async Task AssertLocksAsync(Action<JobLockingBuilder> store)
+    {
+        string name = $"use-redis:{Guid.NewGuid():N}";
+        using IHost host = Host(store);
+        await host.StartAsync(Cancellation);
+        ITaskLocks locks = host.Services.GetRequiredService<ITaskLocks>();
+
+        await using (TaskLease? lease = await locks.TryAcquireAsync(name, cancellationToken: Cancellation))
+        {
+            Assert.NotNull(lease);
+            await using RedisLockStore other = RedisStoreTests.CreateStore(servers.Redis.ConnectionString);
+            Assert.Equal(AcquireOutcome.Contended, (await other.AcquireAsync(LockRequests.Acquire(name), Cancellation)).Outcome);
+            HeldLock listed = Assert.Single(await locks.ListAsync(name, Cancellation).ToListAsync(Cancellation));
+            Assert.Equal((lease.FencingToken, lease.Holder), (listed.FencingToken!.Value, listed.Holder!));
+        }
+
+        await host.StopAsync(Cancellation);
+    }
+}

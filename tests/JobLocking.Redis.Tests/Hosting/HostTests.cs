@@ -1,0 +1,79 @@
+using JobLocking.Redis.Tests.Connections;
+using JobLocking.TestKit;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Hosting;
+using Xunit;
+
+namespace JobLocking.Redis.Tests.Hosting;
+
+/// <summary>A whole host over a Redis that comes and goes.</summary>
+public sealed class HostTests : OwnServerTests
+{
+    [Fact]
+    public async Task A_host_starts_while_Redis_is_down_says_so_and_goes_to_work_by_itself()
+    {
+        await Server.KillAsync();
+        using IHost host = HostOn(Server);
+
+        await host.StartAsync(Cancellation);
+
+        HealthReport report = await CheckAsync(host);
+        Assert.Equal(HealthStatus.Unhealthy, report.Status);
+        ITaskLocks locks = host.Services.GetRequiredService<ITaskLocks>();
+        await Assert.ThrowsAsync<TaskLockUnavailableException>(async () => await locks.TryAcquireAsync(Name, cancellationToken: Cancellation));
+
+        await Server.RestartAsync();
+
+        await Eventually.SeesAsync(async () => (await CheckAsync(host)).Status, status => status == HealthStatus.Healthy);
+        await using (TaskLease? lease = await locks.TryAcquireAsync(Name, cancellationToken: Cancellation))
+        {
+            Assert.NotNull(lease);
+        }
+
+        await host.StopAsync(Cancellation);
+    }
+
+    [Fact]
+    public async Task A_lease_is_lost_and_told_when_an_operator_of_another_process_breaks_it()
+    {
+        using IHost holder = HostOn(Server);
+        using IHost @operator = HostOn(Server);
+        await holder.StartAsync(Cancellation);
+        await @operator.StartAsync(Cancellation);
+        await using TaskLease? lease = await holder.Services.GetRequiredService<ITaskLocks>().TryAcquireAsync(Name, cancellationToken: Cancellation);
+        await Eventually.SeesAsync(
+            async () => ((string[]?)await Redis.ExecuteAsync("PUBSUB", "CHANNELS", "task_lock:process:*"))!.Length, listening => listening == 2);
+
+        Assert.True(await @operator.Services.GetRequiredService<ITaskLocks>().BreakAsync(Name, lease!.FencingToken, Cancellation));
+
+        await Eventually.IsTrueAsync(() => lease.Lost.IsCancellationRequested);
+        Assert.Throws<TaskLockLostException>(lease.ThrowIfLost);
+        await holder.StopAsync(Cancellation);
+        await @operator.StopAsync(Cancellation);
+    }
+
+    [Fact]
+    public async Task A_lease_is_kept_over_a_lost_connection_and_the_scripts_with_it()
+    {
+        using IHost host = HostOn(Server);
+        await host.StartAsync(Cancellation);
+        ITaskLocks locks = host.Services.GetRequiredService<ITaskLocks>();
+        await using TaskLease? lease = await locks.TryAcquireAsync(Name, new TaskLockOptions { Expire = TimeSpan.FromSeconds(30) }, Cancellation);
+        await Redis.KeyExpireAsync(LockKey, TimeSpan.FromSeconds(20));
+
+        await Redis.ExecuteAsync("SCRIPT", "FLUSH");
+        await Redis.ExecuteAsync("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+
+        // Renewed at once when the connection is back, not only at a third of the expiry.
+        await Eventually.SeesAsync(async () => await Redis.KeyTimeToLiveAsync(LockKey), left => left > TimeSpan.FromSeconds(20), TimeSpan.FromSeconds(9));
+        Assert.False(lease!.Lost.IsCancellationRequested);
+        await host.StopAsync(Cancellation);
+    }
+
+    private static IHost HostOn(RedisServer server) =>
+        UseRedisTests.Host(locks => locks.UseRedis($"{server.ConnectionString},connectTimeout=500,asyncTimeout=500"));
+
+    private static async Task<HealthReport> CheckAsync(IHost host) =>
+        await host.Services.GetRequiredService<HealthCheckService>().CheckHealthAsync(Cancellation);
+}

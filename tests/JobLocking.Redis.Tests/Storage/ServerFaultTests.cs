@@ -1,0 +1,138 @@
+using JobLocking.Redis.Storage;
+using JobLocking.Stores;
+using JobLocking.TestKit;
+using StackExchange.Redis;
+using Xunit;
+
+namespace JobLocking.Redis.Tests.Storage;
+
+/// <summary>What goes wrong on the server, and what the store makes of it.</summary>
+public sealed class ServerFaultTests() : OwnServerTests("--busy-reply-threshold", "20")
+{
+    [Fact]
+    public async Task Scripts_that_the_server_has_forgotten_are_loaded_again()
+    {
+        await ReleasedAsync(await GrantedAsync());
+
+        await FlushScriptsAsync();
+        AcquireRequest lease = await GrantedAsync();
+        await FlushScriptsAsync();
+        Assert.Equal(RenewOutcome.Renewed, await RenewedAsync(lease));
+        await FlushScriptsAsync();
+        Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(lease));
+    }
+
+    [Fact]
+    public async Task A_lease_that_a_restart_has_wiped_out_is_missing_and_the_lock_can_be_taken_again()
+    {
+        AcquireRequest lease = LockRequests.Acquire(Name);
+        long token = (await AskAsync(lease)).FencingToken;
+
+        await Server.RestartAsync();
+
+        Assert.Equal(RenewOutcome.Missing, await Eventually.SeesAsync(() => RenewedAsync(lease), outcome => outcome != RenewOutcome.Transient));
+        Assert.Equal(ReleaseOutcome.Missing, await ReleasedAsync(lease));
+        Assert.True((await AskAsync(LockRequests.Acquire(Name))).FencingToken > token);
+    }
+
+    [Fact]
+    public async Task A_frozen_server_gives_no_answer_and_the_lease_may_have_been_granted()
+    {
+        await ReleasedAsync(await GrantedAsync());
+        AcquireRequest lease = LockRequests.Acquire(Name);
+
+        Server.Pause();
+        LockStoreException error = await RefusedAsync(lease);
+        Server.Resume();
+
+        Assert.True(error.MayHaveBeenApplied);
+        AcquireResult again = await Eventually.SeesAsync(() => AskAsync(lease), result => result.Outcome == AcquireOutcome.Granted);
+        Assert.True(again.FencingToken > 0);
+        Assert.Equal(AcquireOutcome.Contended, (await AskAsync(LockRequests.Acquire(Name))).Outcome);
+        Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(lease));
+    }
+
+    [Fact]
+    public async Task Who_cancels_does_not_wait_for_a_frozen_server()
+    {
+        await using RedisLockStore patient = CreateStore($"{Server.ConnectionString},asyncTimeout=60000");
+        await patient.CheckAsync(Cancellation);
+        using CancellationTokenSource impatience = new();
+
+        Server.Pause();
+        Task<AcquireResult> asked = patient.AcquireAsync(LockRequests.Acquire(Name), impatience.Token).AsTask();
+        await impatience.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => asked);
+        Server.Resume();
+    }
+
+    [Fact]
+    public async Task At_maxmemory_leases_are_renewed_and_released_and_acquiring_fails_clearly()
+    {
+        LockOccurrence occurrence = new("job", DateTimeOffset.UnixEpoch, "firing", IsRetry: false);
+        OccurrenceEnd done = new(occurrence, LockRequests.Holder(), TimeSpan.FromMinutes(1));
+        AcquireRequest kept = await GrantedAsync(occurrence);
+        AcquireRequest freed = await GrantedAsync(occurrence, Name + ":2");
+        AcquireRequest lost = await GrantedAsync(occurrence, Name + ":3");
+        await Redis.KeyDeleteAsync([LockKey + ":3", $"{{{LockKey}:3}}@job/1970-01-01T00:00:00.0000000Z"]);
+        await Redis.ExecuteAsync("CONFIG", "SET", "maxmemory-policy", "noeviction");
+        await Redis.ExecuteAsync("CONFIG", "SET", "maxmemory", "1");
+
+        LockStoreException error = await RefusedAsync(LockRequests.Acquire(Name + ":new"));
+        Assert.False(error.MayHaveBeenApplied);
+        Assert.Contains("maxmemory", error.Message, StringComparison.Ordinal);
+        Assert.False(await Redis.KeyExistsAsync(LockKey + ":new"));
+
+        Assert.Equal(RenewOutcome.Renewed, await RenewedAsync(kept));
+        Assert.Equal(AcquireOutcome.Granted, (await AskAsync(kept)).Outcome);
+        Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(kept, TimeSpan.FromMinutes(1), done));
+        Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(freed, end: done));
+        Assert.Equal(ReleaseOutcome.Missing, await ReleasedAsync(lost, end: done));
+        foreach (string name in new[] { Name, Name + ":2", Name + ":3" })
+        {
+            Assert.Equal(AcquireOutcome.OccurrenceDone, (await AskAsync(LockRequests.Acquire(name, occurrence: occurrence))).Outcome);
+        }
+    }
+
+    [Fact]
+    public async Task A_server_that_is_busy_with_a_script_refuses_and_has_applied_nothing()
+    {
+        AcquireRequest lease = await GrantedAsync();
+        await using ConnectionMultiplexer killer = await ConnectionMultiplexer.ConnectAsync(Server.ConnectionString);
+        Task<RedisResult> hog = Redis.ScriptEvaluateAsync("while true do end");
+
+        LockStoreException error = await Eventually.SeesAsync(
+            async () => await Record.ExceptionAsync(async () => await AskAsync(LockRequests.Acquire(Name))) as LockStoreException,
+            thrown => thrown?.Message.Contains("BUSY", StringComparison.Ordinal) == true) ?? throw new InvalidOperationException();
+
+        Assert.False(error.MayHaveBeenApplied);
+        await killer.GetServer(Server.Endpoint).ExecuteAsync("SCRIPT", "KILL");
+        await Assert.ThrowsAnyAsync<Exception>(() => hog);
+        Assert.Equal(RenewOutcome.Renewed, await Eventually.SeesAsync(() => RenewedAsync(lease), outcome => outcome != RenewOutcome.Transient));
+    }
+
+    [Fact]
+    public async Task Rights_that_are_missing_fail_the_renewal_of_no_lease_for_good()
+    {
+        await Redis.ExecuteAsync("ACL", "SETUSER", "worker", "on", ">secret", "~*", "&*", "+@all");
+        await using RedisLockStore worker = CreateStore($"{Server.ConnectionString},user=worker,password=secret");
+        AcquireRequest lease = LockRequests.Acquire(Name);
+        await worker.AcquireAsync(lease, Cancellation);
+        await Redis.ExecuteAsync("ACL", "SETUSER", "worker", "-pexpire", "-set");
+
+        RenewOutcome[] outcomes = new RenewOutcome[1];
+        await worker.RenewAsync(new[] { LockRequests.Renew(lease, TimeSpan.FromMinutes(2)) }, outcomes, Cancellation);
+        Assert.Equal(RenewOutcome.Transient, outcomes[0]);
+
+        LockStoreException error = await Assert.ThrowsAsync<LockStoreException>(
+            async () => await worker.AcquireAsync(LockRequests.Acquire(Name + ":2"), Cancellation));
+        Assert.True(error.MayHaveBeenApplied);
+
+        await Redis.ExecuteAsync("ACL", "SETUSER", "worker", "+@all");
+        await worker.RenewAsync(new[] { LockRequests.Renew(lease, TimeSpan.FromMinutes(2)) }, outcomes, Cancellation);
+        Assert.Equal(RenewOutcome.Renewed, outcomes[0]);
+    }
+
+    private async Task FlushScriptsAsync() => await Redis.ExecuteAsync("SCRIPT", "FLUSH");
+}
