@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace JobLocking.TestKit;
 
-/// <summary>A Redis-compatible server inside the test process, on a free loopback port, with scripts that run in isolation.</summary>
+/// <summary>A Redis-compatible server, Garnet, inside the test process and on a free loopback port.</summary>
 public sealed class EmbeddedServer : IAsyncDisposable
 {
     private const int Attempts = 5;
@@ -26,8 +26,10 @@ public sealed class EmbeddedServer : IAsyncDisposable
     public string ConnectionString => Endpoint;
 
     /// <summary>Starts a server; it answers when this returns.</summary>
-    public static Task<EmbeddedServer> StartAsync() => Task.Run(() =>
+    /// <param name="isolatedScripts">Whether a script runs to its end before the next, as in Redis, and as Garnet does only if it is told to.</param>
+    public static Task<EmbeddedServer> StartAsync(bool isolatedScripts = true) => Task.Run(() =>
     {
+        string[] isolation = isolatedScripts ? ["--lua-transaction-mode"] : [];
         for (int attempt = 1; ; attempt++)
         {
             int port = FreePort.Next();
@@ -35,7 +37,7 @@ public sealed class EmbeddedServer : IAsyncDisposable
             try
             {
                 server = new GarnetServer(
-                    ["--bind", "127.0.0.1", "--port", $"{port}", "--lua", "--lua-transaction-mode", "--memory", "64m", "--index", "1m"], NullLoggerFactory.Instance);
+                    ["--bind", "127.0.0.1", "--port", $"{port}", "--memory", "64m", "--index", "1m", "--lua", .. isolation], NullLoggerFactory.Instance);
                 server.Start();
                 return new EmbeddedServer(server, port);
             }
