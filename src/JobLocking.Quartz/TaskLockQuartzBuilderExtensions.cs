@@ -35,39 +35,38 @@ public static class TaskLockQuartzBuilderExtensions
             builder.Services.Configure(scheduler, configure);
         }
 
-        if (builder.Services.Any(s => s.ServiceType == typeof(KeyedPolicies) && Equals(s.ServiceKey, scheduler)))
+        if (builder.Services.Any(s => s.ServiceType == typeof(LockedScheduler) && s.ImplementationInstance is LockedScheduler locked && locked.Name == scheduler))
         {
             return builder;
         }
 
-        builder.Services.AddKeyedSingleton(scheduler, (sp, _) => new KeyedPolicies(
-            Required<LockPolicies>(sp), sp.GetRequiredService<IOptionsMonitor<QuartzTaskLockOptions>>().Get(scheduler)));
         builder.Services.AddSingleton(new LockedScheduler(scheduler));
         builder.Services.TryAddSingleton<SchedulerChecks>();
         builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, StartService>());
+
+        // The factories are given the scheduler's view of the container. A scheduler that is added or restarted at run time
+        // has a container of its own, and only that view leads on to the services of the host.
         return builder
             .AddJobMiddleware(sp => Middleware(sp, scheduler))
             .AddPlugin(sp => new CheckPlugin(sp.GetRequiredService<SchedulerChecks>(), Policies(sp, scheduler), Logger(sp)), name: "jobLocking");
     }
 
-    internal static T Required<T>(IServiceProvider services)
-        where T : class =>
-        services.GetService<T>() ?? throw new TaskLockException(
-            "AddTaskLocks() was called on a Quartz scheduler, but AddJobLocking() was not called on the services. Fix: builder.Services.AddJobLocking().UseRedis(\"localhost:6379\").");
-
-    internal static KeyedPolicies Policies(IServiceProvider services, string scheduler) => services.GetRequiredKeyedService<KeyedPolicies>(scheduler);
+    internal static KeyedPolicies Policies(IServiceProvider services, string scheduler) =>
+        new(Required<LockPolicies>(services), services.GetRequiredService<IOptionsMonitor<QuartzTaskLockOptions>>().Get(scheduler));
 
     private static TaskLockMiddleware Middleware(IServiceProvider services, string scheduler)
     {
-        // The view of the container that Quartz hands over has the scheduler's own clock, if it was given one.
         TimeProvider time = services.GetService<TimeProvider>() ?? TimeProvider.System;
+        string node = services.GetRequiredService<IOptions<JobLockingOptions>>().Value.NodeName;
         ILogger logger = Logger(services);
         return new TaskLockMiddleware(
-            Required<LockEngine>(services),
-            new FiringDescription(Policies(services, scheduler), Required<IOptions<JobLockingOptions>>(services).Value.NodeName),
-            new DeferralTriggers(time, logger),
-            logger);
+            Required<LockEngine>(services), new FiringDescription(Policies(services, scheduler), node), new DeferralTriggers(time, logger), logger);
     }
+
+    private static T Required<T>(IServiceProvider services)
+        where T : class =>
+        services.GetService<T>() ?? throw new TaskLockException(
+            "AddTaskLocks() was called on a Quartz scheduler, but AddJobLocking() was not called on the services. Fix: builder.Services.AddJobLocking().UseRedis(\"localhost:6379\").");
 
     private static ILogger Logger(IServiceProvider services) =>
         services.GetService<ILoggerFactory>()?.CreateLogger(Log.Category) ?? NullLogger.Instance;

@@ -13,27 +13,34 @@ internal sealed class Firings(string node) : IJobListener
 
     public IReadOnlyCollection<Ended> All => _ended;
 
+    /// <summary>Called at the end of each firing, before Quartz stores what follows from it.</summary>
+    public Func<Ended, Task> AtEnd { get; set; } = _ => Task.CompletedTask;
+
     /// <summary>Waits until so many firings have ended; the last of these.</summary>
     public Task<Ended> EndedAsync(int count) => Eventually.SeesAsync(() => _ended.ElementAtOrDefault(count - 1)!, ended => ended is not null);
 
     /// <summary>Waits for the first firing that ended so.</summary>
     public Task<Ended> EndedAsync(Func<Ended, bool> so) => Eventually.SeesAsync(() => _ended.FirstOrDefault(so)!, ended => ended is not null);
 
-    public ValueTask JobWasExecuted(IJobExecutionContext context, JobExecutionException? jobException, CancellationToken cancellationToken = default)
+    public async ValueTask JobWasExecuted(IJobExecutionContext context, JobExecutionException? jobException, CancellationToken cancellationToken = default)
     {
-        _ended.Enqueue(new Ended(context.JobDetail.Key, context.Trigger.Key, context.Outcome, context.Result as JobRunReport, jobException, context.RetryScheduled));
-        return default;
+        Ended ended = new(context.JobDetail.Key, context.Trigger, context.Outcome, context.Result as JobRunReport, jobException, context.RetryScheduled);
+        await AtEnd(ended);
+        _ended.Enqueue(ended);
     }
 
     internal sealed record Ended(
-        JobKey Job, TriggerKey Trigger, ExecutionOutcome Outcome, JobRunReport? Report, JobExecutionException? Error, bool RetryScheduled)
+        JobKey Job, ITrigger Trigger, ExecutionOutcome Outcome, JobRunReport? Report, JobExecutionException? Error, bool RetryScheduled)
     {
+        /// <summary>A deferral fired it.</summary>
+        public bool IsReturned => Trigger.Key.Group == "joblocking";
+
         public bool IsSkipped => Report?.Result == JobRunResult.Skipped && Report.Summary!.StartsWith("Skipped: ", StringComparison.Ordinal);
 
         public bool IsDeferred => Report?.Result == JobRunResult.Skipped && Report.Summary!.StartsWith("Deferred: ", StringComparison.Ordinal);
 
         public bool IsRun => Outcome == ExecutionOutcome.Succeeded && Report is null;
 
-        public override string ToString() => $"{Job} by {Trigger}: {Outcome} {Report?.Summary} {Error?.Message}";
+        public override string ToString() => $"{Job} by {Trigger.Key}: {Outcome} {Report?.Summary} {Error?.Message}";
     }
 }

@@ -59,8 +59,6 @@ internal sealed class Journal
 
         public ITrigger Trigger { get; } = Context.Trigger;
 
-        public int RetryAttempt { get; } = Context.RetryAttempt;
-
         public DateTimeOffset? Scheduled { get; } = Context.ScheduledFireTimeUtc;
     }
 }

@@ -69,6 +69,32 @@ public sealed class RegistrationTests(SharedRedis redis)
     }
 
     [Fact]
+    public async Task A_scheduler_that_is_added_or_restarted_at_run_time_has_its_locks()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n =>
+        {
+            n.Scheduler = "reports";
+            n.Lock(new TaskLockAttribute("report"));
+        });
+        ISchedulerRuntime runtime = a.Services.GetRequiredService<ISchedulerRuntime>();
+
+        IScheduler restarted = await runtime.Restart("reports", cancellationToken: Token);
+        IScheduler added = await runtime.Add(
+            "added", q => q.AddTaskLocks(o => o.ForJob(new JobKey(Work.Name), new TaskLockAttribute("added"))), cancellationToken: Token);
+        foreach (IScheduler scheduler in new[] { restarted, added })
+        {
+            await scheduler.ScheduleJob(
+                JobBuilder.Create<WorkJob>().WithIdentity(Work.Name).Build(), TriggerBuilder.Create().StartNow().Build(), cancellationToken: Token);
+        }
+
+        await cluster.Journal.BegunAsync(2);
+        Assert.Equal(
+            ["added by Quartz/added", "report by Quartz/reports"],
+            a.Store.Asked.Select(r => $"{r.Name} by {r.Holder.Scheduler}").Order());
+    }
+
+    [Fact]
     public async Task A_delegate_job_has_the_lock_of_its_key()
     {
         await using Cluster cluster = new(redis);

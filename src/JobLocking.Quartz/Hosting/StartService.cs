@@ -1,4 +1,3 @@
-using JobLocking.Engine;
 using Microsoft.Extensions.Hosting;
 using Quartz;
 
@@ -10,9 +9,9 @@ namespace JobLocking.Quartz.Hosting;
 /// </summary>
 internal sealed class StartService(IServiceProvider services, IEnumerable<LockedScheduler> schedulers, SchedulerChecks checks) : IHostedLifecycleService
 {
+    /// <summary>What is known before any scheduler is created.</summary>
     public Task StartingAsync(CancellationToken cancellationToken)
     {
-        TaskLockQuartzBuilderExtensions.Required<LockEngine>(services);
         foreach (LockedScheduler scheduler in schedulers)
         {
             TaskLockQuartzBuilderExtensions.Policies(services, scheduler.Name);
