@@ -138,6 +138,20 @@ public sealed class OccurrenceTests(SharedRedis redis)
     }
 
     [Fact]
+    public async Task Two_occurrences_of_one_trigger_are_deferred_each_for_itself()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n => n.Lock(Once));
+        TaskLease held = await a.HoldAsync("report");
+
+        await a.FireOnceAsync(trigger: t => t.WithSchedule(SimpleScheduleBuilder.Create().WithInterval(TimeSpan.FromMilliseconds(50)).WithRepeatCount(1)));
+        await a.Firings.EndedAsync(2);
+        await held.DisposeAsync();
+
+        await cluster.Journal.BegunAsync(2);
+    }
+
+    [Fact]
     public async Task What_is_fired_by_hand_has_no_occurrence()
     {
         await using Cluster cluster = new(redis);

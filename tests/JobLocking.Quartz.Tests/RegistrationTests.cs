@@ -141,7 +141,7 @@ public sealed class RegistrationTests(SharedRedis redis)
     public async Task Without_the_engine_the_host_does_not_start()
     {
         HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(null);
-        builder.Services.AddQuartz(q => q.AddTaskLocks()).AddQuartzHostedService();
+        builder.Services.AddQuartz(q => q.AddTaskLocks());
         using IHost host = builder.Build();
 
         TaskLockException error = await Assert.ThrowsAsync<TaskLockException>(() => host.StartAsync(Token));
