@@ -63,7 +63,7 @@ internal sealed class TaskLockFilter(LockEngine engine, LockPolicies policies, T
                 EndWait(record, context);
                 throw fail.Error;
             default:
-                context.Items[Item] = TurnedAway.From(decision, record, context, time);
+                context.Items[Item] = TurnedAway.From(execution, decision, record, context, time);
                 context.Canceled = true;
                 break;
         }
@@ -95,7 +95,7 @@ internal sealed class TaskLockFilter(LockEngine engine, LockPolicies policies, T
     {
         if (context.CustomData is { } data && data.TryGetValue(Item, out object? item) && item is TurnedAway turnedAway)
         {
-            turnedAway.Elect(context);
+            turnedAway.Elect(context, engine);
         }
         else if (context.CandidateState is EnqueuedState { Queue: EnqueuedState.DefaultQueue } enqueued
             && context.CurrentState == ScheduledState.StateName && HasLock(context.BackgroundJob.Job))

@@ -5,18 +5,18 @@ using JobLocking.Engine;
 namespace JobLocking.Hangfire;
 
 /// <summary>An execution that does not run now, on its way from the filter that cancelled it to the election of its next state.</summary>
-internal sealed record TurnedAway(LockDecision Decision, AttemptRecord Record)
+internal sealed record TurnedAway(LockExecution Execution, LockDecision Decision, AttemptRecord Record)
 {
     /// <summary>Remembers a deferral; anything else leaves the record as it is.</summary>
-    public static TurnedAway From(LockDecision decision, AttemptRecord record, PerformContext context, TimeProvider time) =>
-        new(decision, decision is not LockDecision.Defer ? record : record with
+    public static TurnedAway From(LockExecution execution, LockDecision decision, AttemptRecord record, PerformContext context, TimeProvider time) =>
+        new(execution, decision, decision is not LockDecision.Defer ? record : record with
         {
             Deferrals = record.Deferrals + 1,
             FirstDeferredAt = record.FirstDeferredAt ?? time.GetUtcNow(),
             Queue = record.Queue ?? ForgottenQueue(context),
         });
 
-    public void Elect(ElectStateContext context)
+    public void Elect(ElectStateContext context, LockEngine engine)
     {
         if (context.CandidateState is not DeletedState canceled)
         {
@@ -36,6 +36,7 @@ internal sealed record TurnedAway(LockDecision Decision, AttemptRecord Record)
         // Hangfire's schedule rounds down to whole seconds: less than one would come back at once, again and again.
         TimeSpan delay = TimeSpan.FromSeconds(Math.Ceiling(defer.Delay.TotalSeconds));
         context.CandidateState = new ScheduledState(delay) { Reason = $"Deferred ({Record.Deferrals}): {defer.Reason}" };
+        engine.Deferred(Execution, defer);
     }
 
     /// <summary>

@@ -57,10 +57,10 @@ public static class TaskLockQuartzBuilderExtensions
     private static TaskLockMiddleware Middleware(IServiceProvider services, string scheduler)
     {
         TimeProvider time = services.GetService<TimeProvider>() ?? TimeProvider.System;
-        string node = services.GetRequiredService<IOptions<JobLockingOptions>>().Value.NodeName;
+        LockEngine engine = Required<LockEngine>(services);
         ILogger logger = Logger(services);
         return new TaskLockMiddleware(
-            Required<LockEngine>(services), new FiringDescription(Policies(services, scheduler), node), new DeferralTriggers(time, logger), logger);
+            engine, new FiringDescription(Policies(services, scheduler)), new DeferralTriggers(engine, time, logger), logger);
     }
 
     private static T Required<T>(IServiceProvider services)

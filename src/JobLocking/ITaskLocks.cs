@@ -6,7 +6,8 @@ public interface ITaskLocks
     /// <summary>Tries once to take a lock.</summary>
     /// <param name="name">
     /// The name, used as it stands; <c>% { }</c> in it are percent-escaped, so <see cref="TaskLease.Name"/> may differ.
-    /// At most 512 bytes of UTF-8 after that.
+    /// At most 512 bytes of UTF-8 after that. It is the lock of the jobs whose resolved name is the same; a value in the name
+    /// of a job has <c>: @</c> escaped as well, and so is not reached by hand if it has one of them.
     /// </param>
     /// <param name="options">How to hold it; null for the defaults of <see cref="TaskLockOptions"/>.</param>
     /// <param name="cancellationToken">Gives up the try. If Redis may already have granted it, it is given back in the background.</param>

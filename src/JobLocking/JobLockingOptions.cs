@@ -4,7 +4,7 @@ using JobLocking.Policy;
 namespace JobLocking;
 
 /// <summary>
-/// Who this process is, and the defaults of all its locks. Bound from the configuration section <c>JobLocking</c> first,
+/// Who this process is, and the defaults of the locks of its jobs; locks taken by hand have <see cref="TaskLockOptions"/>. Bound from the configuration section <c>JobLocking</c> first,
 /// then from code. All times are whole seconds.
 /// </summary>
 public sealed class JobLockingOptions
@@ -24,7 +24,7 @@ public sealed class JobLockingOptions
     public int OccurrenceRetention { get; set; } = 86_400;
 
     /// <summary>The lease, in seconds; renewed at a third of it while the job runs. How soon the lock is free after the process that holds it was killed.</summary>
-    /// <value>Default 60, at least 1.</value>
+    /// <value>Default 60, from 1 to 604800 (7 days).</value>
     public int Expire
     {
         get => Defaults.Expire ?? LockSettings.BuiltIn.Expire!.Value;
@@ -55,7 +55,7 @@ public sealed class JobLockingOptions
         set => Defaults.OnConflict = value;
     }
 
-    /// <summary>After how many seconds a deferred execution tries again. Each further deferral doubles it, up to 5 minutes (or to this value, if it is longer).</summary>
+    /// <summary>After how many seconds a deferred execution tries again, when its scheduler next looks. Each further deferral doubles it, up to 5 minutes (or to this value, if it is longer).</summary>
     /// <value>Default 15, at least 1.</value>
     public int DeferBy
     {
@@ -63,7 +63,7 @@ public sealed class JobLockingOptions
         set => Defaults.DeferBy = value;
     }
 
-    /// <summary>How many seconds after its first deferral an execution stops waiting and fails, visibly. Standing by for a node that runs the same occurrence is not counted.</summary>
+    /// <summary>How many seconds after its first deferral an execution stops waiting and fails, visibly. A retry by the scheduler waits anew. Standing by for a node that runs the same occurrence is not counted.</summary>
     /// <value>Default 0: never.</value>
     public int GiveUpAfter
     {
@@ -71,7 +71,7 @@ public sealed class JobLockingOptions
         set => Defaults.GiveUpAfter = value;
     }
 
-    /// <summary>One run for each scheduled fire time over all nodes, even when their clocks differ and the first run has long ended. A node that dies in the middle is replaced by another. Quartz only: Hangfire's storage already creates one job for each occurrence.</summary>
+    /// <summary>One run for each scheduled fire time over all nodes, even when their clocks differ and the first run has long ended. A node that dies in the middle, or loses its lease there, is replaced by another; a run that failed is run again by a retry only. Quartz only: Hangfire's storage already creates one job for each occurrence.</summary>
     /// <value>Default false.</value>
     public bool OncePerOccurrence
     {
@@ -96,8 +96,8 @@ public sealed class JobLockingOptions
     /// <summary>Problems found while the configuration was read; the host does not start with any.</summary>
     internal List<string> Problems { get; } = [];
 
-    /// <summary>Gives a job that cannot be decorated its lock. It replaces an attribute on the same job.</summary>
-    /// <typeparam name="TJob">The Quartz job class, or the class or interface whose methods are Hangfire jobs.</typeparam>
+    /// <summary>Gives a job that cannot be decorated its lock. It replaces an attribute on the same type; one on a method wins.</summary>
+    /// <typeparam name="TJob">The Quartz job class, or the class or interface whose methods are Hangfire jobs, and what is derived from it.</typeparam>
     /// <param name="taskLock">The lock: <c>new TaskLockAttribute("reports") { Expire = 300 }</c>.</param>
     /// <returns>The same options.</returns>
     public JobLockingOptions ForJob<TJob>(TaskLockAttribute taskLock) => ForJob(typeof(TJob), null, taskLock);

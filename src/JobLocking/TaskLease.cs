@@ -91,21 +91,22 @@ public sealed class TaskLease : IAsyncDisposable
     }
 
     /// <summary>Makes sure that the lease lasts at least so long from now. Renewal goes on as before and never shortens it.</summary>
-    /// <param name="duration">From now; more than zero. With a <see cref="TaskLockAttribute.MaxHold"/>, not beyond its end.</param>
+    /// <param name="duration">From now; more than zero, at most 7 days. With a <see cref="TaskLockAttribute.MaxHold"/>, not beyond its end.</param>
     /// <param name="cancellationToken">Gives up waiting for the answer; the lease may have been extended all the same.</param>
-    /// <exception cref="ArgumentOutOfRangeException">Not more than zero, or beyond the end of <see cref="TaskLockAttribute.MaxHold"/>.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">Not more than zero, more than 7 days, or beyond the end of <see cref="TaskLockAttribute.MaxHold"/>.</exception>
     /// <exception cref="TaskLockLostException">The lease is lost.</exception>
     /// <exception cref="TaskLockUnavailableException">The store cannot be asked; the lease holds on as long as <see cref="ExpiresAt"/> says.</exception>
     /// <exception cref="ObjectDisposedException">The lease was released.</exception>
     public async ValueTask ExtendAsync(TimeSpan duration, CancellationToken cancellationToken = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(duration, TimeSpan.Zero);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(duration, LeaseTerms.LongestExpiry);
+        ThrowIfLost();
         if (duration > LongestExpiry(_leases.Time.GetTimestamp()))
         {
             throw new ArgumentOutOfRangeException(nameof(duration), duration, $"Lock '{Name}' must not be held beyond its MaxHold of {Terms.MaxHold.TotalSeconds} seconds.");
         }
 
-        ThrowIfLost();
         await _leases.ExtendAsync(this, duration, cancellationToken).ConfigureAwait(false);
     }
 
@@ -114,7 +115,7 @@ public sealed class TaskLease : IAsyncDisposable
     {
         if (!IsReleased)
         {
-            await _leases.EndAsync(this, RemainingMinHold(), occurrence: null).ConfigureAwait(false);
+            await _leases.EndAsync(this, keep: true, occurrence: null).ConfigureAwait(false);
         }
     }
 
@@ -138,7 +139,8 @@ public sealed class TaskLease : IAsyncDisposable
                 return false;
             }
 
-            Loss = loss;
+            bool atMaxHold = Terms.MaxHold > TimeSpan.Zero && DeadlineAt >= Deadline.After(_leases.Time, _acquiredAt, Terms.MaxHold);
+            Loss = loss == LeaseLoss.Expired && atMaxHold ? LeaseLoss.HeldTooLong : loss;
             _state = State.Lost;
         }
 
@@ -190,8 +192,7 @@ public sealed class TaskLease : IAsyncDisposable
             LeaseLoss.Taken => "another holder has taken it",
             LeaseLoss.Gone => "its key is gone from the store",
             LeaseLoss.Broken => "an operator has broken it",
-            _ when Terms.MaxHold > TimeSpan.Zero && DeadlineAt >= Deadline.After(_leases.Time, _acquiredAt, Terms.MaxHold) =>
-                $"it was held for its MaxHold of {Terms.MaxHold.TotalSeconds} seconds",
+            LeaseLoss.HeldTooLong => $"it was held for its MaxHold of {Terms.MaxHold.TotalSeconds} seconds",
             _ => "it could not be renewed before its deadline",
         };
         return new TaskLockLostException($"Lock '{Name}' was lost while the work under it was going on: {how}. Its fencing token was {FencingToken}.", Name, cause);

@@ -5,7 +5,8 @@ namespace JobLocking;
 /// <summary>
 /// At most one execution at a time, over all nodes that share the store, of the job that carries it and of every other
 /// job with the same lock name. On the class or interface of a Hangfire or Quartz job, or on a Hangfire job's method;
-/// the method's wins over the class's. It needs the adapter of the scheduler to be registered.
+/// the method's wins over the class's. A job that is enqueued through an interface has the lock of the interface, else the
+/// one that its implementations agree on. It needs the adapter of the scheduler to be registered.
 /// </summary>
 /// <remarks>
 /// All times are whole seconds. What is not set here comes from <see cref="JobLockingOptions"/>; configuration under
@@ -26,7 +27,7 @@ public sealed class TaskLockAttribute : Attribute
     public string Name { get; }
 
     /// <summary>The lease, in seconds; renewed at a third of it while the job runs. How soon the lock is free after the process that holds it was killed.</summary>
-    /// <value>Default 60, at least 1.</value>
+    /// <value>Default 60, from 1 to 604800 (7 days).</value>
     public int Expire
     {
         get => Settings.Expire ?? LockSettings.BuiltIn.Expire!.Value;
@@ -57,7 +58,7 @@ public sealed class TaskLockAttribute : Attribute
         set => Settings.OnConflict = value;
     }
 
-    /// <summary>After how many seconds a deferred execution tries again. Each further deferral doubles it, up to 5 minutes (or to this value, if it is longer).</summary>
+    /// <summary>After how many seconds a deferred execution tries again, when its scheduler next looks. Each further deferral doubles it, up to 5 minutes (or to this value, if it is longer).</summary>
     /// <value>Default 15, at least 1.</value>
     public int DeferBy
     {
@@ -65,7 +66,7 @@ public sealed class TaskLockAttribute : Attribute
         set => Settings.DeferBy = value;
     }
 
-    /// <summary>How many seconds after its first deferral an execution stops waiting and fails, visibly. Standing by for a node that runs the same occurrence is not counted.</summary>
+    /// <summary>How many seconds after its first deferral an execution stops waiting and fails, visibly. A retry by the scheduler waits anew. Standing by for a node that runs the same occurrence is not counted.</summary>
     /// <value>Default 0: never.</value>
     public int GiveUpAfter
     {
@@ -73,7 +74,7 @@ public sealed class TaskLockAttribute : Attribute
         set => Settings.GiveUpAfter = value;
     }
 
-    /// <summary>One run for each scheduled fire time over all nodes, even when their clocks differ and the first run has long ended. A node that dies in the middle is replaced by another. Quartz only: Hangfire's storage already creates one job for each occurrence.</summary>
+    /// <summary>One run for each scheduled fire time over all nodes, even when their clocks differ and the first run has long ended. A node that dies in the middle, or loses its lease there, is replaced by another; a run that failed is run again by a retry only. Quartz only: Hangfire's storage already creates one job for each occurrence.</summary>
     /// <value>Default false.</value>
     public bool OncePerOccurrence
     {

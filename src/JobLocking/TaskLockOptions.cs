@@ -4,7 +4,7 @@ namespace JobLocking;
 public sealed class TaskLockOptions
 {
     /// <summary>The lease; renewed until it is disposed. How soon the lock is free after a crash.</summary>
-    /// <value>Default 60 seconds, at least 100 milliseconds.</value>
+    /// <value>Default 60 seconds, from 100 milliseconds to 7 days.</value>
     public TimeSpan Expire { get; init; } = TimeSpan.FromSeconds(60);
 
     /// <summary>The longest time the lease may be held, after which it is lost whether the work has ended or not.</summary>

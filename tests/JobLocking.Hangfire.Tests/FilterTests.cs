@@ -49,6 +49,34 @@ public sealed class FilterTests : IDisposable
     }
 
     [Fact]
+    public async Task The_filter_that_took_the_lock_is_the_one_that_gives_it_back()
+    {
+        PerformContext context = Context();
+        TaskLockFilter inner = TaskLockFilter.Create(_services);
+        _filter.OnPerforming(new PerformingContext(context));
+        inner.OnPerforming(new PerformingContext(context));
+        PerformedContext performed = new(context, null, canceled: false, new InvalidOperationException());
+
+        inner.OnPerformed(performed);
+        Assert.Single(await HeldAsync());
+
+        _filter.OnPerformed(performed);
+        Assert.Empty(await HeldAsync());
+    }
+
+    [Fact]
+    public void Parameters_that_came_with_the_job_are_not_asked_for_again()
+    {
+        Dictionary<string, string> parameters = new() { [Parameter] = new AttemptRecord { Begun = true }.ToString() };
+        BackgroundJob job = new("17", _job.Job, DateTime.UnixEpoch, parameters);
+
+        _filter.OnPerforming(new PerformingContext(Context(job)));
+
+        _connection.DidNotReceiveWithAnyArgs().GetJobParameter(default, default);
+        _connection.DidNotReceiveWithAnyArgs().SetJobParameter(default, default, default);
+    }
+
+    [Fact]
     public async Task A_storage_that_fails_when_the_wait_is_over_leaves_no_lock_behind()
     {
         _connection.GetJobParameter("17", Parameter).Returns(new AttemptRecord { Begun = true, Deferrals = 2 }.ToString());
@@ -74,11 +102,13 @@ public sealed class FilterTests : IDisposable
     public void A_storage_that_cannot_write_parameters_with_a_state_gets_them_before()
     {
         AttemptRecord record = new() { Begun = true, Deferrals = 1, FirstDeferredAt = DateTimeOffset.UnixEpoch };
-        ElectStateContext election = Election(new DeletedState(), ProcessingState.StateName);
+        JobStorageTransaction transaction = Substitute.For<JobStorageTransaction>();
+        ElectStateContext election = Election(new DeletedState(), ProcessingState.StateName, transaction);
 
         new TurnedAway(new LockDecision.Defer(TimeSpan.FromSeconds(15), "busy"), record).Elect(election);
 
         Assert.Equal("Deferred (1): busy", Assert.IsType<ScheduledState>(election.CandidateState).Reason);
+        transaction.DidNotReceiveWithAnyArgs().SetJobParameter(default!, default!, default);
         _connection.Received(1).SetJobParameter("17", Parameter, record.ToString());
     }
 

@@ -10,7 +10,7 @@ using Quartz.Extensibility;
 namespace JobLocking.Quartz.Deferrals;
 
 /// <summary>Brings deferred firings of one scheduler back by triggers that fire once.</summary>
-internal sealed class DeferralTriggers(TimeProvider time, ILogger logger)
+internal sealed class DeferralTriggers(LockEngine engine, TimeProvider time, ILogger logger)
 {
     private const string Group = "joblocking";
 
@@ -43,6 +43,7 @@ internal sealed class DeferralTriggers(TimeProvider time, ILogger logger)
             return Reports.Coalesced(execution, defer);
         }
 
+        engine.Deferred(execution, defer);
         return Reports.Deferred(execution, defer);
     }
 

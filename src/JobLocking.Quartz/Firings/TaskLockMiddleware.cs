@@ -15,7 +15,7 @@ internal sealed class TaskLockMiddleware(LockEngine engine, FiringDescription de
         ArgumentNullException.ThrowIfNull(next);
 
         Firing firing = Firing.Of(context);
-        if (await DescribeAsync(firing).ConfigureAwait(false) is not { } execution)
+        if (Describe(firing) is not { } execution)
         {
             await next(context, cancellationToken).ConfigureAwait(false);
             return;
@@ -39,11 +39,11 @@ internal sealed class TaskLockMiddleware(LockEngine engine, FiringDescription de
 
     private static JobExecutionException Failure(Exception error) => new(error.Message, error);
 
-    private async ValueTask<LockExecution?> DescribeAsync(Firing firing)
+    private LockExecution? Describe(Firing firing)
     {
         try
         {
-            return await description.DescribeAsync(firing).ConfigureAwait(false);
+            return description.Describe(firing);
         }
         catch (TaskLockException e)
         {

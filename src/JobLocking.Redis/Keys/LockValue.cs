@@ -1,5 +1,4 @@
 using System.Buffers.Text;
-using System.Text;
 
 namespace JobLocking.Redis.Keys;
 
@@ -32,29 +31,5 @@ internal readonly record struct LockValue(LockHolder? Holder, long? FencingToken
         ReadOnlySpan<byte> field = end < 0 ? default : rest[..end];
         rest = end < 0 ? default : rest[(end + 1)..];
         return field;
-    }
-}
-
-/// <summary>
-/// The value of an occurrence: <c>running:&lt;lease id&gt;:&lt;firing&gt;:&lt;holder&gt;</c>, written by the script, or
-/// <c>done:&lt;firing&gt;:&lt;holder&gt;</c>.
-/// </summary>
-internal static class OccurrenceMark
-{
-    public static byte[] Done(string firing, LockHolder holder) => [.. "done:"u8, .. Encoding.UTF8.GetBytes(Escape(firing)), (byte)':', .. HolderJson.Write(holder)];
-
-    /// <summary>Without colons, so that a firing cannot be taken for the rest of the mark.</summary>
-    public static string Escape(string firing) => Uri.EscapeDataString(firing);
-
-    public static LockHolder? Holder(ReadOnlySpan<byte> mark)
-    {
-        ReadOnlySpan<byte> rest = mark;
-        if (LockValue.Field(ref rest).SequenceEqual("running"u8))
-        {
-            LockValue.Field(ref rest);
-        }
-
-        LockValue.Field(ref rest);
-        return HolderJson.Read(rest);
     }
 }

@@ -8,13 +8,12 @@
 -- ARGV[3]  process id
 -- ARGV[4]  holder, JSON
 -- ARGV[5]  how long the fence is kept, ms
--- ARGV[6]  the firing that runs the occurrence, percent-escaped
--- ARGV[7]  '1' if that firing may run again what it has done
+-- ARGV[6]  '1' for a retry, which may run an occurrence that has failed
 --
 -- Result   { 'granted', token }
 --          { 'contended', value of the lock, PTTL }
 --          { 'running', value of the occurrence, PTTL }
---          { 'done', value of the occurrence }
+--          { 'succeeded' or 'failed', value of the occurrence }
 
 local lease, expiry, process, holder = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
@@ -45,9 +44,11 @@ end
 
 local mark = KEYS[3] and read(KEYS[3])
 if mark then
-  if starts(mark, 'done:') then
-    if ARGV[7] ~= '1' or not starts(mark, 'done:' .. ARGV[6] .. ':') then
-      return { 'done', shown(mark) }
+  if starts(mark, 'succeeded:') then
+    return { 'succeeded', shown(mark) }
+  elseif starts(mark, 'failed:') then
+    if ARGV[6] ~= '1' then
+      return { 'failed', shown(mark) }
     end
   elseif not starts(mark, 'running:' .. lease .. ':') then
     return { 'running', shown(mark), redis.call('PTTL', KEYS[3]) }
@@ -56,7 +57,7 @@ end
 
 local function run_occurrence()
   if KEYS[3] then
-    redis.call('SET', KEYS[3], 'running:' .. lease .. ':' .. ARGV[6] .. ':' .. holder, 'PX', expiry)
+    redis.call('SET', KEYS[3], 'running:' .. lease .. ':' .. holder, 'PX', expiry)
   end
 end
 

@@ -4,7 +4,7 @@
 -- KEYS[2]  the occurrence, if there is one
 -- ARGV[1]  lease id
 -- ARGV[2]  how long the lock stays taken, ms; '0' frees it
--- ARGV[3]  the mark of an occurrence that was run; '' removes the mark of an aborted run
+-- ARGV[3]  the mark of an occurrence that was run; '' removes the mark of an unfinished run
 -- ARGV[4]  how long that mark is kept, ms
 --
 -- Result   'released', 'theirs' or 'missing'

@@ -34,7 +34,6 @@ internal sealed class RedisLockStore(RedisLockOptions options) : ILockStore, IAs
             _processId,
             HolderJson.Write(request.Holder),
             FenceLifetimeMs,
-            occurrence is null ? "" : OccurrenceMark.Escape(occurrence.Firing),
             occurrence is { IsRetry: true } ? "1" : "0",
         ];
 
@@ -45,8 +44,10 @@ internal sealed class RedisLockStore(RedisLockOptions options) : ILockStore, IAs
                 return new AcquireResult(AcquireOutcome.Granted, (long)answer[1]);
             case "running":
                 return new AcquireResult(AcquireOutcome.OccurrenceRunning, Holder: OccurrenceMark.Holder(Bytes(answer[1])), TimeLeft: TimeLeft(answer[2]));
-            case "done":
-                return new AcquireResult(AcquireOutcome.OccurrenceDone, Holder: OccurrenceMark.Holder(Bytes(answer[1])));
+            case "succeeded":
+                return new AcquireResult(AcquireOutcome.OccurrenceSucceeded, Holder: OccurrenceMark.Holder(Bytes(answer[1])));
+            case "failed":
+                return new AcquireResult(AcquireOutcome.OccurrenceFailed, Holder: OccurrenceMark.Holder(Bytes(answer[1])));
             default:
                 LockValue held = LockValue.Parse(Bytes(answer[1]));
                 return new AcquireResult(AcquireOutcome.Contended, Holder: held.Holder, TimeLeft: TimeLeft(answer[2]), IsKept: held.IsKept);
@@ -68,8 +69,8 @@ internal sealed class RedisLockStore(RedisLockOptions options) : ILockStore, IAs
         [
             request.LeaseId,
             request.KeepFor > TimeSpan.Zero ? Milliseconds(request.KeepFor) : 0,
-            end?.DoneFor is null ? "" : OccurrenceMark.Done(end.Occurrence.Firing, end.Holder),
-            Milliseconds(end?.DoneFor ?? TimeSpan.Zero),
+            end is null or { Outcome: OccurrenceOutcome.Unfinished } ? "" : OccurrenceMark.Of(end),
+            Milliseconds(end?.Retention ?? TimeSpan.Zero),
         ];
 
         RedisResult answer = await EvaluateAsync(LockScripts.Release, keys, values, "Releasing", name, cancellationToken).ConfigureAwait(false);

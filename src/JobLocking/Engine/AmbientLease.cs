@@ -8,5 +8,11 @@ internal sealed class AmbientLease(TaskLease? lease)
 {
     public TaskLease? Lease { get; private set; } = lease;
 
-    public void End() => Lease = null;
+    public bool HasEnded { get; private set; }
+
+    public void End()
+    {
+        HasEnded = true;
+        Lease = null;
+    }
 }

@@ -10,7 +10,9 @@ internal static class Deadline
     /// apart meanwhile: 1 % and 2 ms, as in Redlock (https://redis.io/docs/latest/develop/clients/patterns/distributed-locks/).
     /// </summary>
     public static long After(TimeProvider time, long sentAt, TimeSpan expiry) =>
-        Add(time, sentAt, expiry - (expiry / 100) - FixedDrift);
+        Add(time, sentAt, expiry - Drift(expiry));
+
+    public static TimeSpan Drift(TimeSpan expiry) => (expiry / 100) + FixedDrift;
 
     public static long Add(TimeProvider time, long timestamp, TimeSpan span) =>
         timestamp + (long)(span.TotalSeconds * time.TimestampFrequency);

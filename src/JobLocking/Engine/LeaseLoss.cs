@@ -3,8 +3,11 @@ namespace JobLocking.Engine;
 /// <summary>How a lease was lost.</summary>
 internal enum LeaseLoss
 {
-    /// <summary>Its deadline passed: not renewed in time, frozen, or at the end of its maximum hold.</summary>
+    /// <summary>Its deadline passed: not renewed in time, or frozen.</summary>
     Expired,
+
+    /// <summary>Its deadline passed at the end of its maximum hold.</summary>
+    HeldTooLong,
 
     /// <summary>The store says that another holds the lock.</summary>
     Taken,

@@ -65,8 +65,9 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, TimeProvider
                     throw new TaskLockUnavailableException($"Lock '{name}' cannot be asked for: {e.Message}", name, e);
                 }
             }
-            catch (OperationCanceledException)
+            catch (Exception e) when (e is not TaskLockUnavailableException)
             {
+                // Cancelled, or a fault of the store's that nobody has thought of: either way it may hold the lock.
                 Compensate(request);
                 throw;
             }
@@ -74,33 +75,37 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, TimeProvider
     }
 
     /// <summary>Ends a lease, lost or not.</summary>
-    public async ValueTask EndAsync(TaskLease lease, TimeSpan keepFor, OccurrenceEnd? occurrence)
+    public async ValueTask EndAsync(TaskLease lease, bool keep, OccurrenceEnd? occurrence)
     {
         bool held = lease.Release();
         renewal.Remove(lease);
-        if (!held && occurrence is null && lease.Loss != LeaseLoss.Expired)
+        if (!held && occurrence is null && lease.Loss is not (LeaseLoss.Expired or LeaseLoss.HeldTooLong))
         {
             return;
         }
 
         // A lease whose deadline passed may still have its key, which nobody shall wait for. The store compares the id.
-        ReleaseRequest request = new(lease.Name, lease.Id, held ? keepFor : TimeSpan.Zero, occurrence);
+        // The rest of the minimum hold is counted when it is sent, each time.
+        ReleaseRequest Request() => new(lease.Name, lease.Id, held && keep ? lease.RemainingMinHold() : TimeSpan.Zero, occurrence);
         try
         {
-            ReleaseOutcome outcome = await store.ReleaseAsync(request, CancellationToken.None).ConfigureAwait(false);
+            ReleaseOutcome outcome = await store.ReleaseAsync(Request(), CancellationToken.None).ConfigureAwait(false);
             if (held && outcome != ReleaseOutcome.Released)
             {
                 Log.ReleasedTooLate(logger, lease.Name, lease.FencingToken, outcome);
             }
             else
             {
-                Log.Released(logger, lease.Name, lease.FencingToken);
+                Log.Released(logger, lease.Name, lease.FencingToken, outcome);
             }
         }
         catch (LockStoreException e)
         {
-            Log.ReleaseFailed(logger, e, lease.Name, lease.Terms.Expiry);
-            InBackground(ReleaseAgainAsync(request, lease.Terms.Expiry));
+            // By then it is gone: what it had left of an extension, or of an expiry that a renewal under way may have begun anew.
+            TimeSpan left = Deadline.Until(time, lease.DeadlineAt) + Deadline.Drift(lease.Terms.Expiry);
+            TimeSpan expiry = left > lease.Terms.Expiry ? left : lease.Terms.Expiry;
+            Log.ReleaseFailed(logger, e, lease.Name, expiry);
+            InBackground(ReleaseAgainAsync(Request, expiry));
         }
     }
 
@@ -165,30 +170,31 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, TimeProvider
 
     private void Compensate(AcquireRequest request)
     {
-        OccurrenceEnd? occurrence = request.Occurrence is { } running ? new OccurrenceEnd(running, request.Holder, DoneFor: null) : null;
-        InBackground(ReleaseAgainAsync(new ReleaseRequest(request.Name, request.LeaseId, Occurrence: occurrence), request.Expiry));
+        OccurrenceEnd? occurrence = request.Occurrence is { } running ? new OccurrenceEnd(running, request.Holder, OccurrenceOutcome.Unfinished, TimeSpan.Zero) : null;
+        ReleaseRequest release = new(request.Name, request.LeaseId, Occurrence: occurrence);
+        InBackground(ReleaseAgainAsync(() => release, request.Expiry));
     }
 
     /// <summary>
     /// Until it is answered, or the lease has ended by itself. The mark of an occurrence outlives its lease and is worth
     /// more patience: without it a standby would run the occurrence again.
     /// </summary>
-    private async Task ReleaseAgainAsync(ReleaseRequest request, TimeSpan expiry)
+    private async Task ReleaseAgainAsync(Func<ReleaseRequest> request, TimeSpan expiry)
     {
-        TimeSpan patience = request.Occurrence?.DoneFor is { } retention && retention > expiry ? retention : expiry;
+        TimeSpan patience = request().Occurrence is { Retention: var retention } && retention > expiry ? retention : expiry;
         long start = time.GetTimestamp();
         for (TimeSpan pause = TimeSpan.FromMilliseconds(50); ; pause = pause * 2 > TimeSpan.FromSeconds(5) ? TimeSpan.FromSeconds(5) : pause * 2)
         {
             try
             {
-                await store.ReleaseAsync(request, CancellationToken.None).ConfigureAwait(false);
+                await store.ReleaseAsync(request(), CancellationToken.None).ConfigureAwait(false);
                 return;
             }
             catch (LockStoreException e)
             {
                 if (time.GetElapsedTime(start) >= patience)
                 {
-                    Log.ReleaseGivenUp(logger, e, request.Name);
+                    Log.ReleaseGivenUp(logger, e, request().Name);
                     return;
                 }
             }

@@ -32,10 +32,15 @@ public abstract record LockDecision
     /// <param name="Holder">Who holds the lock or ran the occurrence; null for a foreign client.</param>
     public sealed record Skip(string Reason, LockHolder? Holder) : LockDecision;
 
-    /// <summary>Do not run the job now, but after a time. The adapter counts it, so that <see cref="LockExecution.Deferrals"/> is one more then.</summary>
-    /// <param name="Delay">Until it shall try again, at the latest.</param>
+    /// <summary>
+    /// Do not run the job now, but after a time. The adapter counts it, so that <see cref="LockExecution.Deferrals"/> is one
+    /// more then, and says <see cref="LockEngine.Deferred"/> once it is stored.
+    /// </summary>
+    /// <param name="Delay">After which time it shall try again.</param>
     /// <param name="Reason">For people: which lock, held by whom.</param>
-    public sealed record Defer(TimeSpan Delay, string Reason) : LockDecision;
+    /// <param name="TimeLeft">Until the holder's lease expires if nobody renews it; null if that is not known.</param>
+    /// <param name="Holder">Who holds the lock or runs the occurrence; null for a foreign client, or when the store cannot be asked.</param>
+    public sealed record Defer(TimeSpan Delay, string Reason, TimeSpan? TimeLeft, LockHolder? Holder) : LockDecision;
 
     /// <summary>Fail the execution; the scheduler's own retry decides what follows.</summary>
     /// <param name="Error">To be thrown.</param>

@@ -50,10 +50,12 @@ public sealed class LockEngine
         {
             (AcquireResult result, TaskLease? lease) = await _leases.AcquireAsync(
                 execution.Name, new LeaseTerms(policy.Expire, policy.MaxHold, policy.MinHold), holder, execution.Occurrence, cancellationToken).ConfigureAwait(false);
+            WarnOnce(execution, result);
             return result.Outcome switch
             {
                 AcquireOutcome.Granted => Run(execution, lease, holder),
-                AcquireOutcome.OccurrenceDone => Skip(execution, result, $"the occurrence of {execution.Occurrence!.ScheduledTime:u} was run by {result.Holder}"),
+                AcquireOutcome.OccurrenceSucceeded => Skip(execution, result, $"the occurrence of {execution.Occurrence!.ScheduledTime:u} was run by {result.Holder}"),
+                AcquireOutcome.OccurrenceFailed => Skip(execution, result, $"the occurrence of {execution.Occurrence!.ScheduledTime:u} was run, and failed, by {result.Holder}"),
                 AcquireOutcome.OccurrenceRunning => Defer(
                     execution, now, $"standing by: the occurrence of {execution.Occurrence!.ScheduledTime:u} is being run by {result.Holder}", result, mayGiveUp: false),
                 _ => OnConflict(execution, now, result),
@@ -72,6 +74,16 @@ public sealed class LockEngine
     {
         ArgumentNullException.ThrowIfNull(run);
         run.Ambient = _accessor.Enter(run.Lease);
+    }
+
+    /// <summary>Says that a deferral has been stored, so that the execution will come back.</summary>
+    /// <param name="execution">The execution.</param>
+    /// <param name="deferral">The decision.</param>
+    public void Deferred(LockExecution execution, LockDecision.Defer deferral)
+    {
+        ArgumentNullException.ThrowIfNull(execution);
+        ArgumentNullException.ThrowIfNull(deferral);
+        Log.Deferred(_logger, execution.Job, execution.Execution, deferral.Delay, execution.Deferrals + 1, deferral.Reason, deferral.TimeLeft, execution.Name, deferral.Holder);
     }
 
     /// <summary>Ends a run: gives its lease back, marks its occurrence. Never throws for reasons of the store.</summary>
@@ -95,14 +107,16 @@ public sealed class LockEngine
             Log.SucceededAfterLoss(_logger, run.Holder.Job, run.Holder.Execution, lease.Name);
         }
 
-        TimeSpan keepFor = error is null ? lease.RemainingMinHold() : TimeSpan.Zero;
-        bool unfinished = aborted && error is not null;
-        OccurrenceEnd? occurrence = lease.Occurrence is { } ran
-            ? new OccurrenceEnd(ran, run.Holder, unfinished ? null : run.Execution.Policy.OccurrenceRetention)
-            : null;
-        await _leases.EndAsync(lease, keepFor, occurrence).ConfigureAwait(false);
+        // Whom the loss has cancelled did not fail by itself, so that a standby shall do the work. Only a run that was stuck
+        // for its MaxHold would be stuck there, too.
+        bool cancelledByLoss = lost && error is OperationCanceledException;
+        OccurrenceOutcome outcome = error is null ? OccurrenceOutcome.Succeeded
+            : aborted || (cancelledByLoss && lease.Loss != LeaseLoss.HeldTooLong) ? OccurrenceOutcome.Unfinished
+            : OccurrenceOutcome.Failed;
+        OccurrenceEnd? occurrence = lease.Occurrence is { } ran ? new OccurrenceEnd(ran, run.Holder, outcome, run.Execution.Policy.OccurrenceRetention) : null;
+        await _leases.EndAsync(lease, keep: error is null, occurrence).ConfigureAwait(false);
 
-        return lost && !aborted && error is OperationCanceledException ? lease.LostError(error) : null;
+        return cancelledByLoss && !aborted ? lease.LostError(error) : null;
     }
 
     private static string Describe(AcquireResult result) =>
@@ -116,7 +130,7 @@ public sealed class LockEngine
         }
         else
         {
-            Log.Acquired(_logger, lease.Name, execution.Job, execution.Execution, lease.FencingToken);
+            Log.Acquired(_logger, lease.Name, lease.FencingToken, holder);
         }
 
         return new LockDecision.Run(execution, lease, holder);
@@ -124,10 +138,8 @@ public sealed class LockEngine
 
     private LockDecision OnConflict(LockExecution execution, DateTimeOffset now, AcquireResult result)
     {
-        WarnOnce(execution, result);
-
         string reason = $"lock '{execution.Name}' is {Describe(result)}";
-        bool sameJob = result.Holder is null || result.Holder.Job == execution.Job;
+        bool sameJob = result.Holder is null || (result.Holder.Job == execution.Job && result.Holder.Application == _options.ApplicationName);
         bool firstAttempt = execution.Origin is ExecutionOrigin.Recurring or ExecutionOrigin.OneOff;
         return execution.Policy.OnConflict switch
         {
@@ -155,9 +167,8 @@ public sealed class LockEngine
     private LockDecision Defer(LockExecution execution, DateTimeOffset now, string reason, AcquireResult result, bool mayGiveUp)
     {
         LockPolicy policy = execution.Policy;
-        TimeSpan longest = policy.DeferBy > LongestDeferral ? policy.DeferBy : LongestDeferral;
-        TimeSpan delay = policy.DeferBy * Math.Pow(2, Math.Min(execution.Deferrals, 30));
-        delay = delay < longest ? delay : longest;
+        double longest = Math.Max(policy.DeferBy.TotalSeconds, LongestDeferral.TotalSeconds);
+        TimeSpan delay = TimeSpan.FromSeconds(Math.Min(longest, policy.DeferBy.TotalSeconds * Math.Pow(2, execution.Deferrals)));
 
         if (mayGiveUp && policy.GiveUpAfter > TimeSpan.Zero && execution.FirstDeferredAt is { } first)
         {
@@ -171,8 +182,7 @@ public sealed class LockEngine
             delay = delay < left ? delay : left;
         }
 
-        Log.Deferred(_logger, execution.Job, execution.Execution, delay, execution.Deferrals + 1, reason, result.TimeLeft, execution.Name, result.Holder);
-        return new LockDecision.Defer(delay, reason);
+        return new LockDecision.Defer(delay, reason, result.TimeLeft, result.Holder);
     }
 
     private LockDecision.Fail Fail(LockExecution execution, TaskLockException error)
@@ -189,7 +199,7 @@ public sealed class LockEngine
             Log.OtherApplication(_logger, execution.Name, holder);
         }
 
-        if (result.TimeLeft is null && _said.TryAdd((template, EventIds.NoExpiry), true))
+        if (result is { Outcome: AcquireOutcome.Contended, TimeLeft: null } && _said.TryAdd((template, EventIds.NoExpiry), true))
         {
             Log.NoExpiry(_logger, execution.Name, result.Holder?.ToString() ?? "a foreign client");
         }

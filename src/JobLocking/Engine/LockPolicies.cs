@@ -123,7 +123,10 @@ public sealed class LockPolicies
     }
 
     private static IEnumerable<MethodInfo> MethodsOf(JobLock job) =>
-        job.Type.GetMethods(BindingFlags.Public | BindingFlags.Instance | BindingFlags.Static).Where(m => m.Name == job.Method);
+        from type in job.Type.IsInterface ? job.Type.GetInterfaces().Prepend(job.Type) : [job.Type]
+        from method in type.GetMethods(BindingFlags.Public | BindingFlags.Instance | BindingFlags.Static)
+        where method.Name == job.Method
+        select method;
 
     private IEnumerable<(Type Type, MethodInfo? Method)> KnownJobs() =>
         _options.Jobs
@@ -138,12 +141,31 @@ public sealed class LockPolicies
             return Resolve(own, DecoratedJobs.Describe(type, method));
         }
 
+        // Of an interface that says nothing itself, what its implementations say; they may differ from method to method.
+        if (type.IsInterface && InCode(type, null) is null && DecoratedJobs.LockOf(type, null) is null)
+        {
+            return DecoratedJobs.LockOfImplementations(type, method, _assemblies) is { } implemented
+                ? Resolve(implemented, DecoratedJobs.Describe(type, method))
+                : null;
+        }
+
         // The policy of a type is one for all its methods.
         return method is not null
             ? Find(type, null)
             : (InCode(type, null) ?? DecoratedJobs.LockOf(type, null)) is { } ofType ? Resolve(ofType, DecoratedJobs.Describe(type, null)) : null;
     }
 
-    private TaskLockAttribute? InCode(Type type, string? method) =>
-        _options.Jobs.Find(j => j.Type == type && j.Method == method)?.Lock;
+    /// <summary>Given to the type itself, or to the nearest of what it is derived from.</summary>
+    private TaskLockAttribute? InCode(Type type, string? method)
+    {
+        for (Type? current = type; current is not null; current = current.BaseType)
+        {
+            if (_options.Jobs.Find(j => j.Type == current && j.Method == method) is { } job)
+            {
+                return job.Lock;
+            }
+        }
+
+        return _options.Jobs.Find(j => j.Type.IsInterface && j.Type.IsAssignableFrom(type) && j.Method == method)?.Lock;
+    }
 }

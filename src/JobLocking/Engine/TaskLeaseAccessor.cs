@@ -8,9 +8,9 @@ internal sealed class TaskLeaseAccessor : ITaskLeaseAccessor
     public TaskLease? Current => _ambient.Value?.Lease;
 
     public TaskLease Required => Current ?? throw new TaskLockException(
-        _ambient.Value is null
+        _ambient.Value is null or { HasEnded: true }
             ? "This code does not run under a lock. Fix: put [TaskLock] on the job, and register JobLocking with its scheduler: UseTaskLocks(sp) in Hangfire, AddTaskLocks() in Quartz."
-            : "This job runs without its lock: the store could not be asked and OnUnavailable = Run, or its run has ended.");
+            : "This job runs without its lock: the store could not be asked, and OnUnavailable = Run.");
 
     public AmbientLease Enter(TaskLease? lease) => _ambient.Value = new AmbientLease(lease);
 }

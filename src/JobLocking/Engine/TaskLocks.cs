@@ -22,7 +22,7 @@ internal sealed class TaskLocks(ILockStore store, Leases leases, IOptions<JobLoc
         (_, TaskLease? lease) = await leases.AcquireAsync(NameTemplate.FromHand(name), terms, Holder(), occurrence: null, cancellationToken).ConfigureAwait(false);
         if (lease is not null)
         {
-            Log.Acquired(logger, lease.Name, null, null, lease.FencingToken);
+            Log.Acquired(logger, lease.Name, lease.FencingToken, lease.Holder);
         }
 
         return lease;
@@ -72,7 +72,7 @@ internal sealed class TaskLocks(ILockStore store, Leases leases, IOptions<JobLoc
     private static LeaseTerms Terms(string name, TaskLockOptions options)
     {
         string? problem =
-            options.Expire < ShortestExpire ? $"Expire is {options.Expire}, but must be at least {ShortestExpire.TotalMilliseconds} milliseconds." :
+            options.Expire < ShortestExpire || options.Expire > LeaseTerms.LongestExpiry ? $"Expire is {options.Expire}, but must be from {ShortestExpire.TotalMilliseconds} milliseconds to {LeaseTerms.LongestExpiry.TotalDays} days." :
             options.MaxHold < TimeSpan.Zero || (options.MaxHold > TimeSpan.Zero && options.MaxHold < options.Expire) ? $"MaxHold is {options.MaxHold}, but must be zero (none) or at least Expire ({options.Expire})." :
             options.MinHold < TimeSpan.Zero || options.MinHold > options.Expire ? $"MinHold is {options.MinHold}, but must be from zero to Expire ({options.Expire})." :
             null;

@@ -20,7 +20,7 @@ internal static class DecoratedJobs
         foreach (MemberInfo declared in method is null ? type.GetInterfaces() : InterfaceMethods(type, method).Cast<MemberInfo>())
         {
             TaskLockAttribute? candidate = declared.GetCustomAttribute<TaskLockAttribute>(inherit: false);
-            if (found is not null && candidate is not null)
+            if (found is not null && candidate is not null && !found.Equals(candidate))
             {
                 throw new TaskLockException(
                     $"Job {Describe(type, method)} has two locks, '{found.Name}' and '{candidate.Name}', from two interfaces. Fix: put [TaskLock] on the job itself.");
@@ -75,6 +75,26 @@ internal static class DecoratedJobs
         return [.. found.Values.Where(a => a.GetReferencedAssemblies().Any(r => r.Name == Ours))];
     }
 
+    /// <summary>
+    /// The lock of whatever class implements an interface through which a job is enqueued: nobody knows which class will be
+    /// used, but to run it without the lock that stands on it is the worse mistake.
+    /// </summary>
+    public static TaskLockAttribute? LockOfImplementations(Type contract, MethodInfo? method, IEnumerable<Assembly> assemblies)
+    {
+        (Type Type, TaskLockAttribute Lock)[] found =
+        [
+            .. from type in In(assemblies).Select(known => known.Type).Distinct()
+               where type is { IsClass: true, IsGenericTypeDefinition: false } && contract.IsAssignableFrom(type)
+               let target = method is null ? null : TargetOf(type, method)
+               let taskLock = (target is null ? null : LockOf(type, target)) ?? LockOf(type, null)
+               where taskLock is not null
+               select (type, taskLock),
+        ];
+        return found.Select(f => f.Lock).Distinct().Count() <= 1 ? found.FirstOrDefault().Lock : throw new TaskLockException(
+            $"Job {Describe(contract, method)} is enqueued through an interface whose implementations have different locks: "
+            + $"{string.Join(", ", found.Select(f => $"'{f.Lock.Name}' on {f.Type}"))}. Fix: put [TaskLock] on the interface, or enqueue the class.");
+    }
+
     public static string Describe(Type type, MethodInfo? method) => method is null ? $"{type}" : $"{type}.{method.Name}";
 
     private static IEnumerable<MethodInfo> InterfaceMethods(Type type, MethodInfo method)
@@ -84,18 +104,27 @@ internal static class DecoratedJobs
             yield break;
         }
 
+        MethodInfo definition = method.IsGenericMethod ? method.GetGenericMethodDefinition() : method;
         foreach (Type contract in type.GetInterfaces())
         {
             InterfaceMapping map = type.GetInterfaceMap(contract);
             for (int i = 0; i < map.TargetMethods.Length; i++)
             {
                 // By what they are, not by reference: the same method is another object when reflected from a derived type.
-                if (map.TargetMethods[i].MethodHandle == method.MethodHandle)
+                if (map.TargetMethods[i].MethodHandle == definition.MethodHandle)
                 {
                     yield return map.InterfaceMethods[i];
                 }
             }
         }
+    }
+
+    private static MethodInfo? TargetOf(Type type, MethodInfo method)
+    {
+        InterfaceMapping map = type.GetInterfaceMap(method.DeclaringType!);
+        MethodInfo definition = method.IsGenericMethod ? method.GetGenericMethodDefinition() : method;
+        int index = Array.FindIndex(map.InterfaceMethods, m => m.MethodHandle == definition.MethodHandle);
+        return index < 0 ? null : map.TargetMethods[index];
     }
 
     private static Assembly? TryLoad(AssemblyName name)

@@ -1,3 +1,5 @@
+using JobLocking.Engine;
+
 namespace JobLocking.Policy;
 
 /// <summary>What is wrong with the merged settings of a lock, each with the property, the value and the fix.</summary>
@@ -10,6 +12,11 @@ internal static class LockSettingsValidator
         if (expire < 1)
         {
             yield return $"Expire is {expire}, but must be at least 1 second. Fix: set it to how soon the lock shall be free after a crash, for example 60.";
+        }
+
+        if (expire > LeaseTerms.LongestExpiry.TotalSeconds)
+        {
+            yield return $"Expire is {expire}, but must be at most {LeaseTerms.LongestExpiry.TotalSeconds} seconds (7 days). Fix: write seconds, not milliseconds; a job that runs for longer is renewed.";
         }
 
         if (maxHold < 0 || (maxHold > 0 && maxHold < expire))

@@ -1,4 +1,3 @@
-using System.Collections;
 using System.Globalization;
 using System.Reflection;
 using System.Text;
@@ -178,12 +177,10 @@ internal sealed class NameTemplate
     {
         string text => text,
         DateTime or DateTimeOffset or DateOnly or TimeOnly => ((IFormattable)value).ToString("O", CultureInfo.InvariantCulture),
+        decimal number => number.ToString("G29", CultureInfo.InvariantCulture), // 1.0 and 1.00 are one value
         IFormattable formattable => formattable.ToString(null, CultureInfo.InvariantCulture),
         IConvertible convertible => convertible.ToString(CultureInfo.InvariantCulture),
-        IEnumerable => null,
-        _ when value.GetType().GetMethod(nameof(ToString), Type.EmptyTypes)?.DeclaringType is { } declaring
-            && declaring != typeof(object) && declaring != typeof(ValueType) => value.ToString(),
-        _ => null,
+        _ => null, // a record would write its parts in the culture of the node, and its lists by their type
     };
 
     private static void Escape(ReadOnlySpan<char> text, StringBuilder target, string escaped)

@@ -14,6 +14,9 @@ internal sealed class RenewalLoop(ILockStore store, TimeProvider time, ILogger l
 {
     private static readonly TimeSpan LongestRetryPause = TimeSpan.FromSeconds(1);
 
+    // A timer knows no more than 49 days; one that fires too early is set again.
+    private static readonly TimeSpan LongestWait = TimeSpan.FromDays(1);
+
     private readonly Lock _gate = new();
     private readonly Dictionary<string, TaskLease> _byId = new(StringComparer.Ordinal);
     private readonly SortedSet<TaskLease> _byDue = new(Comparer<TaskLease>.Create(static (a, b) =>
@@ -225,7 +228,7 @@ internal sealed class RenewalLoop(ILockStore store, TimeProvider time, ILogger l
         _timer ??= CreateTimer();
 
         // Up to the next millisecond: a timer that fires a little early would fire again and again.
-        double wait = Math.Max(0, Math.Ceiling(Deadline.Until(time, first.Due).TotalMilliseconds));
+        double wait = Math.Clamp(Math.Ceiling(Deadline.Until(time, first.Due).TotalMilliseconds), 0, LongestWait.TotalMilliseconds);
         _timer.Change(TimeSpan.FromMilliseconds(wait), Timeout.InfiniteTimeSpan);
     }
 

@@ -12,8 +12,11 @@ public enum AcquireOutcome
     /// <summary>Another lease is running the occurrence.</summary>
     OccurrenceRunning,
 
-    /// <summary>The occurrence has been run.</summary>
-    OccurrenceDone,
+    /// <summary>The occurrence has been run, and the run succeeded.</summary>
+    OccurrenceSucceeded,
+
+    /// <summary>The occurrence has been run, and the run failed; a retry would have been granted.</summary>
+    OccurrenceFailed,
 }
 
 /// <summary>The answer to an <see cref="AcquireRequest"/>.</summary>

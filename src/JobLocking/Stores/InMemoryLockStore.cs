@@ -16,7 +16,7 @@ internal sealed class InMemoryLockStore(TimeProvider time) : ILockStore
 
     private sealed record Held(string? LeaseId, long Token, LockHolder Holder, long ExpiresAt);
 
-    private sealed record Mark(string? LeaseId, string Firing, LockHolder Holder, long ExpiresAt);
+    private sealed record Mark(string? LeaseId, OccurrenceOutcome Outcome, LockHolder Holder, long ExpiresAt);
 
     public ValueTask<AcquireResult> AcquireAsync(AcquireRequest request, CancellationToken cancellationToken)
     {
@@ -109,9 +109,14 @@ internal sealed class InMemoryLockStore(TimeProvider time) : ILockStore
     {
         if (request.Occurrence is { } occurrence && Find(request.Name, occurrence) is { } mark)
         {
-            if (mark.LeaseId is null && !(occurrence.IsRetry && occurrence.Firing == mark.Firing))
+            if (mark.LeaseId is null && mark.Outcome == OccurrenceOutcome.Succeeded)
             {
-                return new AcquireResult(AcquireOutcome.OccurrenceDone, Holder: mark.Holder);
+                return new AcquireResult(AcquireOutcome.OccurrenceSucceeded, Holder: mark.Holder);
+            }
+
+            if (mark.LeaseId is null && !occurrence.IsRetry)
+            {
+                return new AcquireResult(AcquireOutcome.OccurrenceFailed, Holder: mark.Holder);
             }
 
             if (mark.LeaseId is not null && mark.LeaseId != request.LeaseId)
@@ -131,7 +136,7 @@ internal sealed class InMemoryLockStore(TimeProvider time) : ILockStore
         _locks[request.Name] = held;
         if (request.Occurrence is { } running)
         {
-            _occurrences[Key(request.Name, running)] = new Mark(request.LeaseId, running.Firing, request.Holder, expiresAt);
+            _occurrences[Key(request.Name, running)] = new Mark(request.LeaseId, OccurrenceOutcome.Unfinished, request.Holder, expiresAt);
         }
 
         return new AcquireResult(AcquireOutcome.Granted, held.Token);
@@ -166,9 +171,9 @@ internal sealed class InMemoryLockStore(TimeProvider time) : ILockStore
             Mark? mark = Find(request.Name, end.Occurrence);
             if (mark is null || mark.LeaseId == request.LeaseId)
             {
-                if (end.DoneFor is { } doneFor)
+                if (end.Outcome != OccurrenceOutcome.Unfinished)
                 {
-                    _occurrences[Key(request.Name, end.Occurrence)] = new Mark(null, end.Occurrence.Firing, end.Holder, After(doneFor));
+                    _occurrences[Key(request.Name, end.Occurrence)] = new Mark(null, end.Outcome, end.Holder, After(end.Retention));
                 }
                 else
                 {

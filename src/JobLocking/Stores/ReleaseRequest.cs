@@ -8,13 +8,24 @@ namespace JobLocking.Stores;
 public sealed record ReleaseRequest(string Name, string LeaseId, TimeSpan KeepFor = default, OccurrenceEnd? Occurrence = null);
 
 /// <summary>How the run of an occurrence ended.</summary>
+public enum OccurrenceOutcome
+{
+    /// <summary>It did not come to its end, through no fault of the job: another node shall run it.</summary>
+    Unfinished,
+
+    /// <summary>It succeeded: nobody runs it again.</summary>
+    Succeeded,
+
+    /// <summary>It failed: only a retry runs it again.</summary>
+    Failed,
+}
+
+/// <summary>The end of the run of an occurrence. A mark of another lease is left alone.</summary>
 /// <param name="Occurrence">The occurrence.</param>
 /// <param name="Holder">Who ran it, for the mark.</param>
-/// <param name="DoneFor">
-/// How long it is remembered as done. The mark is written if it is this lease's or absent. Null when the run was aborted:
-/// then a mark of this lease is removed.
-/// </param>
-public sealed record OccurrenceEnd(LockOccurrence Occurrence, LockHolder Holder, TimeSpan? DoneFor);
+/// <param name="Outcome">How it ended: the mark is written, or removed if it was unfinished.</param>
+/// <param name="Retention">How long the mark is kept.</param>
+public sealed record OccurrenceEnd(LockOccurrence Occurrence, LockHolder Holder, OccurrenceOutcome Outcome, TimeSpan Retention);
 
 /// <summary>What a release found.</summary>
 public enum ReleaseOutcome

@@ -10,11 +10,11 @@ internal static partial class Log
     /// <summary>One category for all of core, so that one line of configuration sets its level.</summary>
     public const string Category = "JobLocking";
 
-    [LoggerMessage(EventIds.Acquired, LogLevel.Debug, "Lock '{LockName}' acquired by job {Job} #{Execution} with fencing token {FencingToken}")]
-    public static partial void Acquired(ILogger logger, string lockName, string? job, string? execution, long fencingToken);
+    [LoggerMessage(EventIds.Acquired, LogLevel.Debug, "Lock '{LockName}' acquired with fencing token {FencingToken}: {Holder}")]
+    public static partial void Acquired(ILogger logger, string lockName, long fencingToken, LockHolder holder);
 
-    [LoggerMessage(EventIds.Released, LogLevel.Debug, "Lock '{LockName}' with fencing token {FencingToken} released")]
-    public static partial void Released(ILogger logger, string lockName, long fencingToken);
+    [LoggerMessage(EventIds.Released, LogLevel.Debug, "Lock '{LockName}' with fencing token {FencingToken} given back: {Outcome}")]
+    public static partial void Released(ILogger logger, string lockName, long fencingToken, ReleaseOutcome outcome);
 
     [LoggerMessage(EventIds.ReleasedTooLate, LogLevel.Warning, "Lock '{LockName}' with fencing token {FencingToken} was no longer held when it was released ({Outcome}): another execution may have run beside this one")]
     public static partial void ReleasedTooLate(ILogger logger, string lockName, long fencingToken, ReleaseOutcome outcome);
@@ -22,7 +22,7 @@ internal static partial class Log
     [LoggerMessage(EventIds.ReleaseFailed, LogLevel.Warning, "Lock '{LockName}' could not be released; tried again in the background, and it ends by itself within {Expiry}")]
     public static partial void ReleaseFailed(ILogger logger, Exception error, string lockName, TimeSpan expiry);
 
-    [LoggerMessage(EventIds.ReleaseGivenUp, LogLevel.Warning, "Lock '{LockName}' could not be released and has ended by its expiry")]
+    [LoggerMessage(EventIds.ReleaseGivenUp, LogLevel.Warning, "Lock '{LockName}' could not be released, if it was held at all, and has ended by its expiry")]
     public static partial void ReleaseGivenUp(ILogger logger, Exception error, string lockName);
 
     [LoggerMessage(EventIds.LeaseLost, LogLevel.Warning, "Lock '{LockName}' with fencing token {FencingToken} was lost while it was held: {Loss}")]
@@ -37,7 +37,7 @@ internal static partial class Log
     [LoggerMessage(EventIds.SucceededAfterLoss, LogLevel.Warning, "Job {Job} #{Execution} succeeded after its lock '{LockName}' was lost: another execution may have run beside it")]
     public static partial void SucceededAfterLoss(ILogger logger, string? job, string? execution, string lockName);
 
-    [LoggerMessage(EventIds.NotDrained, LogLevel.Warning, "The host stops while {Count} locks are still being released: they end by their expiry")]
+    [LoggerMessage(EventIds.NotDrained, LogLevel.Warning, "The host stops while {Count} releases or callbacks on lost locks are still going on; what is not released ends by its expiry")]
     public static partial void NotDrained(ILogger logger, int count);
 
     [LoggerMessage(EventIds.Skipped, LogLevel.Information, "Job {Job} #{Execution} skipped: {Reason}; time left {TimeLeft}; lock '{LockName}', holder {Holder}")]

@@ -99,29 +99,29 @@ public abstract class ForeignValueTests(string connectionString) : RedisStoreTes
     [Fact]
     public async Task A_poisoned_mark_does_not_cost_the_lease_that_runs_its_occurrence()
     {
-        LockOccurrence occurrence = new("job", DateTimeOffset.UnixEpoch, "firing", IsRetry: false);
+        LockOccurrence occurrence = new("job", DateTimeOffset.UnixEpoch, IsRetry: false);
         AcquireRequest lease = await GrantedAsync(occurrence);
         string mark = $"{{{LockKey}}}@job/1970-01-01T00:00:00.0000000Z";
         Assert.True(await Redis.KeyDeleteAsync(mark));
         await Redis.SetAddAsync(mark, "member");
 
         Assert.Equal(RenewOutcome.Renewed, await RenewedAsync(lease));
-        Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(lease, end: new OccurrenceEnd(occurrence, LockRequests.Holder(), TimeSpan.FromMinutes(1))));
+        Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(lease, end: new OccurrenceEnd(occurrence, LockRequests.Holder(), OccurrenceOutcome.Succeeded, TimeSpan.FromMinutes(1))));
         Assert.Equal(1, await Redis.SetLengthAsync(mark));
     }
 
     [Theory]
     [InlineData("anything", AcquireOutcome.OccurrenceRunning)]
     [InlineData("running:", AcquireOutcome.OccurrenceRunning)]
-    [InlineData("running:lease:firing:not json", AcquireOutcome.OccurrenceRunning)]
-    [InlineData("done:", AcquireOutcome.OccurrenceDone)]
-    [InlineData("done:firing:not json", AcquireOutcome.OccurrenceDone)]
+    [InlineData("running:lease:not json", AcquireOutcome.OccurrenceRunning)]
+    [InlineData("done:", AcquireOutcome.OccurrenceRunning)]
+    [InlineData("succeeded:not json", AcquireOutcome.OccurrenceSucceeded)]
     public async Task A_foreign_mark_is_never_granted_over(string value, AcquireOutcome outcome)
     {
         string mark = $"{{{LockKey}}}@job/1970-01-01T00:00:00.0000000Z";
         await Redis.StringSetAsync(mark, value);
 
-        AcquireResult result = await AskAsync(LockRequests.Acquire(Name, occurrence: new LockOccurrence("job", DateTimeOffset.UnixEpoch, "other", IsRetry: true)));
+        AcquireResult result = await AskAsync(LockRequests.Acquire(Name, occurrence: new LockOccurrence("job", DateTimeOffset.UnixEpoch, IsRetry: true)));
 
         Assert.Equal((outcome, null, null), (result.Outcome, result.Holder, result.TimeLeft));
         Assert.False(await Redis.KeyExistsAsync(LockKey));
@@ -134,7 +134,7 @@ public abstract class ForeignValueTests(string connectionString) : RedisStoreTes
         string mark = $"{{{LockKey}}}@job/1970-01-01T00:00:00.0000000Z";
         await Redis.SetAddAsync(mark, "member");
 
-        AcquireResult result = await AskAsync(LockRequests.Acquire(Name, occurrence: new LockOccurrence("job", DateTimeOffset.UnixEpoch, "firing", IsRetry: true)));
+        AcquireResult result = await AskAsync(LockRequests.Acquire(Name, occurrence: new LockOccurrence("job", DateTimeOffset.UnixEpoch, IsRetry: true)));
 
         Assert.Equal((AcquireOutcome.OccurrenceRunning, null), (result.Outcome, result.Holder));
     }

@@ -129,16 +129,16 @@ public sealed partial class RedisLockStoreTests(SharedServers servers) : RedisSt
     [Fact]
     public async Task All_keys_of_a_lock_are_where_the_contract_says_and_expire()
     {
-        LockOccurrence occurrence = new("a {b}/c", new DateTimeOffset(2026, 3, 1, 13, 0, 0, TimeSpan.FromHours(1)), "firing:1", IsRetry: false);
+        LockOccurrence occurrence = new("a {b}/c", new DateTimeOffset(2026, 3, 1, 13, 0, 0, TimeSpan.FromHours(1)), IsRetry: false);
         AcquireRequest lease = await GrantedAsync(occurrence);
         string mark = $"{{{LockKey}}}@a%20%7Bb%7D%2Fc/2026-03-01T12:00:00.0000000Z";
 
-        Assert.StartsWith($$"""running:{{lease.LeaseId}}:firing%3A1:{"app":"billing",""", (string?)await Redis.StringGetAsync(mark), StringComparison.Ordinal);
+        Assert.StartsWith($$"""running:{{lease.LeaseId}}:{"app":"billing",""", (string?)await Redis.StringGetAsync(mark), StringComparison.Ordinal);
         Assert.InRange((await Redis.KeyTimeToLiveAsync(mark))!.Value, TimeSpan.Zero, TimeSpan.FromMinutes(1));
 
-        await ReleasedAsync(lease, end: new OccurrenceEnd(occurrence, LockRequests.Holder(), TimeSpan.FromHours(24)));
+        await ReleasedAsync(lease, end: new OccurrenceEnd(occurrence, LockRequests.Holder(), OccurrenceOutcome.Failed, TimeSpan.FromHours(24)));
 
-        Assert.StartsWith("""done:firing%3A1:{"app":"billing",""", (string?)await Redis.StringGetAsync(mark), StringComparison.Ordinal);
+        Assert.StartsWith("""failed:{"app":"billing",""", (string?)await Redis.StringGetAsync(mark), StringComparison.Ordinal);
         Assert.InRange((await Redis.KeyTimeToLiveAsync(mark))!.Value, TimeSpan.FromHours(23), TimeSpan.FromHours(24));
         Assert.False(await Redis.KeyExistsAsync(LockKey));
     }

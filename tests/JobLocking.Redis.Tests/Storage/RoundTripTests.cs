@@ -12,7 +12,7 @@ public sealed class RoundTripTests : OwnServerTests
     [Fact]
     public async Task Each_question_is_one_command()
     {
-        LockOccurrence occurrence = new("job", DateTimeOffset.UnixEpoch, "firing", IsRetry: false);
+        LockOccurrence occurrence = new("job", DateTimeOffset.UnixEpoch, IsRetry: false);
         AcquireRequest warmUp = await GrantedAsync(occurrence);
         await RenewedAsync(warmUp);
         await ReleasedAsync(warmUp);
@@ -22,7 +22,7 @@ public sealed class RoundTripTests : OwnServerTests
         await AssertCommandsAsync(1, async () => Assert.Equal(AcquireOutcome.Contended, (await AskAsync(LockRequests.Acquire(Name + ":2"))).Outcome));
         await AssertCommandsAsync(1, async () => Assert.Equal(RenewOutcome.Renewed, await RenewedAsync(lease)));
         await AssertCommandsAsync(1, async () => Assert.Equal(ReleaseOutcome.Released,
-            await ReleasedAsync(lease, TimeSpan.FromMinutes(1), new OccurrenceEnd(occurrence, lease.Holder, TimeSpan.FromMinutes(1)))));
+            await ReleasedAsync(lease, TimeSpan.FromMinutes(1), new OccurrenceEnd(occurrence, lease.Holder, OccurrenceOutcome.Succeeded, TimeSpan.FromMinutes(1)))));
     }
 
     [Fact]

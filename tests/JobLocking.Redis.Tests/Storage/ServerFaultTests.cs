@@ -70,8 +70,8 @@ public sealed class ServerFaultTests() : OwnServerTests("--busy-reply-threshold"
     [Fact]
     public async Task At_maxmemory_leases_are_renewed_and_released_and_acquiring_fails_clearly()
     {
-        LockOccurrence occurrence = new("job", DateTimeOffset.UnixEpoch, "firing", IsRetry: false);
-        OccurrenceEnd done = new(occurrence, LockRequests.Holder(), TimeSpan.FromMinutes(1));
+        LockOccurrence occurrence = new("job", DateTimeOffset.UnixEpoch, IsRetry: false);
+        OccurrenceEnd done = new(occurrence, LockRequests.Holder(), OccurrenceOutcome.Succeeded, TimeSpan.FromMinutes(1));
         AcquireRequest kept = await GrantedAsync(occurrence);
         AcquireRequest freed = await GrantedAsync(occurrence, Name + ":2");
         AcquireRequest lost = await GrantedAsync(occurrence, Name + ":3");
@@ -91,7 +91,7 @@ public sealed class ServerFaultTests() : OwnServerTests("--busy-reply-threshold"
         Assert.Equal(ReleaseOutcome.Missing, await ReleasedAsync(lost, end: done));
         foreach (string name in new[] { Name, Name + ":2", Name + ":3" })
         {
-            Assert.Equal(AcquireOutcome.OccurrenceDone, (await AskAsync(LockRequests.Acquire(name, occurrence: occurrence))).Outcome);
+            Assert.Equal(AcquireOutcome.OccurrenceSucceeded, (await AskAsync(LockRequests.Acquire(name, occurrence: occurrence))).Outcome);
         }
     }
 

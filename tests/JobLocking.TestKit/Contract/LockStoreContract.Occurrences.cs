@@ -7,19 +7,21 @@ public abstract partial class LockStoreContract
 {
     private static readonly DateTimeOffset Noon = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
 
-    protected static LockOccurrence Occurrence(string firing = "firing-1", bool isRetry = false, string job = "reports", DateTimeOffset? at = null) =>
-        new(job, at ?? Noon, firing, isRetry);
+    protected static LockOccurrence Occurrence(bool isRetry = false, string job = "reports", DateTimeOffset? at = null) => new(job, at ?? Noon, isRetry);
 
-    protected static OccurrenceEnd Done(LockOccurrence occurrence, TimeSpan? doneFor = null) => new(occurrence, Holder(), doneFor ?? AMinute);
+    protected static OccurrenceEnd Succeeded(LockOccurrence occurrence, TimeSpan? retention = null) =>
+        new(occurrence, Holder(), OccurrenceOutcome.Succeeded, retention ?? AMinute);
 
-    protected static OccurrenceEnd Aborted(LockOccurrence occurrence) => new(occurrence, Holder(), DoneFor: null);
+    protected static OccurrenceEnd Failed(LockOccurrence occurrence) => new(occurrence, Holder(), OccurrenceOutcome.Failed, AMinute);
+
+    protected static OccurrenceEnd Unfinished(LockOccurrence occurrence) => new(occurrence, Holder(), OccurrenceOutcome.Unfinished, AMinute);
 
     [Fact]
     public async Task An_occurrence_that_runs_elsewhere_says_by_whom_and_for_how_long()
     {
         await GrantedAsync(occurrence: Occurrence());
 
-        AcquireResult other = await AskedByAnotherAsync(Name, Occurrence("firing-2"));
+        AcquireResult other = await AskedByAnotherAsync(Name, Occurrence());
 
         Assert.Equal((AcquireOutcome.OccurrenceRunning, Holder()), (other.Outcome, other.Holder));
         AssertTimeLeft(other.TimeLeft, TimeSpan.Zero, AMinute);
@@ -52,56 +54,42 @@ public abstract partial class LockStoreContract
         Assert.Equal(AcquireOutcome.Contended, (await AskedByAnotherAsync(Name, Occurrence())).Outcome);
         await ReleasedAsync(lease);
 
-        Assert.Equal(AcquireOutcome.Granted, (await AskedByAnotherAsync(Name, Occurrence("firing-2"))).Outcome);
+        Assert.Equal(AcquireOutcome.Granted, (await AskedByAnotherAsync(Name, Occurrence())).Outcome);
     }
 
     [Fact]
-    public async Task An_occurrence_that_is_done_is_not_run_again_and_says_by_whom_it_was()
+    public async Task An_occurrence_that_succeeded_is_not_run_again_not_even_by_a_retry()
     {
         (AcquireRequest lease, _) = await GrantedAsync(occurrence: Occurrence());
-        await ReleasedAsync(lease, end: Done(Occurrence()));
+        await ReleasedAsync(lease, end: Succeeded(Occurrence()));
 
-        AcquireResult other = await AskedByAnotherAsync(Name, Occurrence("firing-2"));
+        AcquireResult other = await AskedByAnotherAsync(Name, Occurrence());
 
-        Assert.Equal((AcquireOutcome.OccurrenceDone, Holder()), (other.Outcome, other.Holder));
-        Assert.Equal(AcquireOutcome.OccurrenceDone, (await AskedByAnotherAsync(Name, Occurrence())).Outcome);
-        Assert.Equal(AcquireOutcome.OccurrenceDone, (await AskedByAnotherAsync(Name, Occurrence("firing-2", isRetry: true))).Outcome);
+        Assert.Equal((AcquireOutcome.OccurrenceSucceeded, Holder()), (other.Outcome, other.Holder));
+        Assert.Equal(AcquireOutcome.OccurrenceSucceeded, (await AskedByAnotherAsync(Name, Occurrence())).Outcome);
+        Assert.Equal(AcquireOutcome.OccurrenceSucceeded, (await AskedByAnotherAsync(Name, Occurrence(isRetry: true))).Outcome);
     }
 
     [Fact]
     public async Task An_occurrence_is_judged_before_the_lock()
     {
         (AcquireRequest lease, _) = await GrantedAsync(occurrence: Occurrence());
-        await ReleasedAsync(lease, keepFor: AMinute, end: Done(Occurrence()));
+        await ReleasedAsync(lease, keepFor: AMinute, end: Succeeded(Occurrence()));
 
         Assert.Equal(AcquireOutcome.Contended, (await AskedByAnotherAsync(Name)).Outcome);
-        Assert.Equal(AcquireOutcome.OccurrenceDone, (await AskedByAnotherAsync(Name, Occurrence("firing-2"))).Outcome);
+        Assert.Equal(AcquireOutcome.OccurrenceSucceeded, (await AskedByAnotherAsync(Name, Occurrence())).Outcome);
     }
 
     [Fact]
-    public async Task A_retry_of_the_firing_that_has_run_an_occurrence_may_run_it_again()
+    public async Task An_occurrence_that_failed_is_run_again_by_a_retry_only()
     {
         (AcquireRequest lease, _) = await GrantedAsync(occurrence: Occurrence());
-        await ReleasedAsync(lease, end: Done(Occurrence()));
+        await ReleasedAsync(lease, end: Failed(Occurrence()));
 
+        AcquireResult other = await AskedByAnotherAsync(Name, Occurrence());
+        Assert.Equal((AcquireOutcome.OccurrenceFailed, Holder()), (other.Outcome, other.Holder));
         Assert.Equal(AcquireOutcome.Granted, (await AskedByAnotherAsync(Name, Occurrence(isRetry: true))).Outcome);
         Assert.Equal(AcquireOutcome.OccurrenceRunning, (await AskedByAnotherAsync(Name, Occurrence(isRetry: true))).Outcome);
-    }
-
-    [Theory]
-    [InlineData("firing:1", "firing")]
-    [InlineData("a", "a:b")]
-    [InlineData("%3A", ":")]
-    [InlineData("{\"app\":1}", "{\"app\"")]
-    public async Task A_firing_is_not_taken_for_another(string firing, string another)
-    {
-        (AcquireRequest lease, _) = await GrantedAsync(occurrence: Occurrence(firing));
-        await ReleasedAsync(lease, end: Done(Occurrence(firing)));
-
-        AcquireResult other = await AskedByAnotherAsync(Name, Occurrence(another, isRetry: true));
-
-        Assert.Equal((AcquireOutcome.OccurrenceDone, Holder()), (other.Outcome, other.Holder));
-        Assert.Equal(AcquireOutcome.Granted, (await AskedByAnotherAsync(Name, Occurrence(firing, isRetry: true))).Outcome);
     }
 
     [Theory]
@@ -113,9 +101,9 @@ public abstract partial class LockStoreContract
     public async Task Occurrences_of_different_jobs_do_not_collide(string job, string another)
     {
         (AcquireRequest lease, _) = await GrantedAsync(occurrence: Occurrence(job: job));
-        await ReleasedAsync(lease, end: Done(Occurrence(job: job)));
+        await ReleasedAsync(lease, end: Succeeded(Occurrence(job: job)));
 
-        Assert.Equal(AcquireOutcome.OccurrenceDone, (await AskedByAnotherAsync(Name, Occurrence(job: job))).Outcome);
+        Assert.Equal(AcquireOutcome.OccurrenceSucceeded, (await AskedByAnotherAsync(Name, Occurrence(job: job))).Outcome);
         Assert.Equal(AcquireOutcome.Granted, (await AskedByAnotherAsync(Name, Occurrence(job: another))).Outcome);
     }
 
@@ -123,21 +111,21 @@ public abstract partial class LockStoreContract
     public async Task An_occurrence_is_the_same_in_every_time_zone_and_another_a_moment_later()
     {
         (AcquireRequest lease, _) = await GrantedAsync(occurrence: Occurrence());
-        await ReleasedAsync(lease, end: Done(Occurrence()));
+        await ReleasedAsync(lease, end: Succeeded(Occurrence()));
 
         DateTimeOffset elsewhere = Noon.ToOffset(TimeSpan.FromHours(5.5));
-        Assert.Equal(AcquireOutcome.OccurrenceDone, (await AskedByAnotherAsync(Name, Occurrence(at: elsewhere))).Outcome);
+        Assert.Equal(AcquireOutcome.OccurrenceSucceeded, (await AskedByAnotherAsync(Name, Occurrence(at: elsewhere))).Outcome);
         Assert.Equal(AcquireOutcome.Granted, (await AskedByAnotherAsync(Name, Occurrence(at: Noon.AddMilliseconds(1)))).Outcome);
     }
 
     [Fact]
-    public async Task The_occurrence_of_an_aborted_run_is_run_by_another()
+    public async Task The_occurrence_of_an_unfinished_run_is_run_by_another()
     {
         (AcquireRequest lease, _) = await GrantedAsync(occurrence: Occurrence());
 
-        Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(lease, end: Aborted(Occurrence())));
+        Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(lease, end: Unfinished(Occurrence())));
 
-        Assert.Equal(AcquireOutcome.Granted, (await AskedByAnotherAsync(Name, Occurrence("firing-2"))).Outcome);
+        Assert.Equal(AcquireOutcome.Granted, (await AskedByAnotherAsync(Name, Occurrence())).Outcome);
     }
 
     [Fact]
@@ -146,29 +134,29 @@ public abstract partial class LockStoreContract
         await GrantedAsync(AMoment, Occurrence());
         await PassAsync(AMoment);
 
-        await GrantedInTheEndAsync(Request(Name, occurrence: Occurrence("firing-2")));
+        await GrantedInTheEndAsync(Request(Name, occurrence: Occurrence()));
     }
 
     [Fact]
-    public async Task An_occurrence_is_remembered_as_done_for_a_time()
+    public async Task An_occurrence_is_remembered_for_a_time()
     {
         (AcquireRequest lease, _) = await GrantedAsync(occurrence: Occurrence());
-        await ReleasedAsync(lease, end: Done(Occurrence(), AMoment));
+        await ReleasedAsync(lease, end: Succeeded(Occurrence(), AMoment));
         await PassAsync(AMoment);
 
-        await GrantedInTheEndAsync(Request(Name, occurrence: Occurrence("firing-2")));
+        await GrantedInTheEndAsync(Request(Name, occurrence: Occurrence()));
     }
 
     [Fact]
-    public async Task A_run_that_has_outlived_its_lease_marks_its_occurrence_as_done()
+    public async Task A_run_that_has_outlived_its_lease_marks_its_occurrence()
     {
         (AcquireRequest lost, _) = await GrantedAsync(AMoment, Occurrence());
         await PassAsync(AMoment);
         await GrantedInTheEndAsync(Request(Name, node: "successor"));
 
-        Assert.Equal(ReleaseOutcome.NotYours, await ReleasedAsync(lost, end: Done(Occurrence())));
+        Assert.Equal(ReleaseOutcome.NotYours, await ReleasedAsync(lost, end: Succeeded(Occurrence())));
 
-        Assert.Equal(AcquireOutcome.OccurrenceDone, (await AskedByAnotherAsync(Name, Occurrence("firing-2"))).Outcome);
+        Assert.Equal(AcquireOutcome.OccurrenceSucceeded, (await AskedByAnotherAsync(Name, Occurrence())).Outcome);
         Assert.Equal(AcquireOutcome.Contended, (await AskedByAnotherAsync(Name)).Outcome);
     }
 
@@ -177,12 +165,12 @@ public abstract partial class LockStoreContract
     {
         (AcquireRequest lost, _) = await GrantedAsync(AMoment, Occurrence());
         await PassAsync(AMoment);
-        await GrantedInTheEndAsync(Request(Name, node: "successor", occurrence: Occurrence("firing-2")));
+        await GrantedInTheEndAsync(Request(Name, node: "successor", occurrence: Occurrence()));
 
-        await ReleasedAsync(lost, end: Done(Occurrence()));
-        await ReleasedAsync(lost, end: Aborted(Occurrence()));
+        await ReleasedAsync(lost, end: Succeeded(Occurrence()));
+        await ReleasedAsync(lost, end: Unfinished(Occurrence()));
 
-        AcquireResult other = await AskedByAnotherAsync(Name, Occurrence("firing-3"));
+        AcquireResult other = await AskedByAnotherAsync(Name, Occurrence());
         Assert.Equal((AcquireOutcome.OccurrenceRunning, Holder("successor")), (other.Outcome, other.Holder));
     }
 }

@@ -106,6 +106,61 @@ public sealed class LeasesTests : IDisposable
     }
 
     [Fact]
+    public async Task A_release_that_is_repeated_counts_what_is_left_of_the_minimum_hold_anew()
+    {
+        TaskLease lease = (await AcquireAsync(new TaskLockOptions { MinHold = TimeSpan.FromSeconds(40) }))!;
+        _node.Store.Release.Enqueue(Breakage.RequestLost);
+        await lease.DisposeAsync();
+        await Eventually.IsTrueAsync(async () =>
+        {
+            _node.Time.Advance(TimeSpan.FromSeconds(1));
+            return (await _node.ListAsync()) is [{ IsKept: true }];
+        });
+        HeldLock kept = Assert.Single(await _node.ListAsync());
+        DateTimeOffset end = new DateTimeOffset(2026, 1, 1, 0, 0, 40, TimeSpan.Zero);
+        Assert.InRange(_node.Time.GetUtcNow() + kept.TimeLeft!.Value, end, end.AddSeconds(1));
+    }
+
+    [Fact]
+    public async Task A_release_of_an_extended_lease_is_repeated_until_the_extension_has_ended()
+    {
+        TaskLease lease = (await AcquireAsync())!;
+        await lease.ExtendAsync(TimeSpan.FromMinutes(10));
+        _node.Store.ReleaseAlways = Breakage.RequestLost;
+        await lease.DisposeAsync();
+        for (int i = 0; i < 300; i++)
+        {
+            _node.Time.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        Assert.DoesNotContain(EventIds.ReleaseGivenUp, _node.LoggedIds);
+        _node.Store.ReleaseAlways = Breakage.None;
+        await Eventually.IsTrueAsync(async () =>
+        {
+            _node.Time.Advance(TimeSpan.FromMilliseconds(100));
+            return (await _node.ListAsync()).Count == 0;
+        });
+    }
+
+    [Fact]
+    public async Task Extending_for_months_is_refused_and_no_timer_breaks_over_it()
+    {
+        TaskLease lease = (await AcquireAsync())!;
+        await Assert.ThrowsAsync<ArgumentOutOfRangeException>(async () => await lease.ExtendAsync(TimeSpan.FromDays(60)));
+    }
+
+    [Fact]
+    public async Task Extending_a_lost_or_released_lease_says_so_before_anything_else()
+    {
+        TaskLockOptions bounded = new() { MaxHold = TimeSpan.FromSeconds(60) };
+        TaskLease lost = (await AcquireAsync(bounded))!;
+        lost.Lose(LeaseLoss.Taken);
+        await Assert.ThrowsAsync<TaskLockLostException>(async () => await lost.ExtendAsync(TimeSpan.FromSeconds(100)));
+        await lost.DisposeAsync();
+        await Assert.ThrowsAsync<ObjectDisposedException>(async () => await lost.ExtendAsync(TimeSpan.FromSeconds(100)));
+    }
+
+    [Fact]
     public async Task A_release_whose_answer_was_lost_counts_as_released()
     {
         TaskLease lease = (await AcquireAsync())!;
@@ -184,6 +239,7 @@ public sealed class LeasesTests : IDisposable
 
     [Theory]
     [InlineData(0.05, 0, 0, "Expire")]
+    [InlineData(604801, 0, 0, "Expire")]
     [InlineData(60, 59, 0, "MaxHold")]
     [InlineData(60, -1, 0, "MaxHold")]
     [InlineData(60, 0, 61, "MinHold")]

@@ -47,7 +47,25 @@ public sealed class LockEngineTests : IDisposable
         LockDecision.Defer defer = await _node.DecideAsync<LockDecision.Defer>(_node.Execution(Plain, ExecutionOrigin.Recurring));
         Assert.Equal(TimeSpan.FromSeconds(15), defer.Delay);
         Assert.Contains("Other.Run", defer.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_deferral_is_logged_when_it_has_been_stored()
+    {
+        await _other.DecideAsync<LockDecision.Run>(_other.Execution(Plain));
+        LockExecution execution = _node.Execution(Plain);
+        LockDecision.Defer defer = await _node.DecideAsync<LockDecision.Defer>(execution);
+        Assert.DoesNotContain(EventIds.Deferred, _node.LoggedIds);
+        _node.Engine.Deferred(execution, defer);
         Assert.Contains(EventIds.Deferred, _node.LoggedIds);
+    }
+
+    [Fact]
+    public async Task Auto_defers_a_recurring_job_while_a_job_of_the_same_name_in_another_application_has_the_lock()
+    {
+        using EngineUnderTest foreign = new(sharing: _node, application: "other-app");
+        await foreign.DecideAsync<LockDecision.Run>(foreign.Execution(Plain));
+        await _node.DecideAsync<LockDecision.Defer>(_node.Execution(Plain, ExecutionOrigin.Recurring));
     }
 
     [Fact]
@@ -90,6 +108,8 @@ public sealed class LockEngineTests : IDisposable
 
         TaskLockAttribute slow = new("x") { DeferBy = 600 };
         Assert.Equal(600, (await _node.DecideAsync<LockDecision.Defer>(_node.Execution(slow, deferrals: 1000))).Delay.TotalSeconds);
+        TaskLockAttribute slowest = new("x") { DeferBy = int.MaxValue };
+        Assert.Equal(int.MaxValue, (await _node.DecideAsync<LockDecision.Defer>(_node.Execution(slowest, deferrals: int.MaxValue))).Delay.TotalSeconds);
     }
 
     [Fact]
@@ -146,6 +166,7 @@ public sealed class LockEngineTests : IDisposable
         ended.SetResult();
         Assert.Null(await leftBehind);
         Assert.Null(_node.Accessor.Current);
+        Assert.Contains("put [TaskLock]", Assert.Throws<TaskLockException>(() => _node.Accessor.Required).Message, StringComparison.Ordinal);
     }
 
     [Fact]

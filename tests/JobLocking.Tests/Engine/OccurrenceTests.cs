@@ -15,18 +15,18 @@ public sealed class OccurrenceTests : IDisposable
     [Fact]
     public async Task An_occurrence_that_was_run_is_skipped_by_other_nodes_though_the_lock_is_free()
     {
-        LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(Occurrence(_node, "a"));
+        LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(Occurrence(_node));
         await _node.Engine.EndAsync(run, null, aborted: false);
         Assert.Empty(await _node.ListAsync());
 
         foreach (ExecutionOrigin origin in Enum.GetValues<ExecutionOrigin>())
         {
-            LockDecision.Skip skip = await _other.DecideAsync<LockDecision.Skip>(Occurrence(_other, "b", origin));
+            LockDecision.Skip skip = await _other.DecideAsync<LockDecision.Skip>(Occurrence(_other, origin));
             Assert.Contains("was run by app on node-1", skip.Reason, StringComparison.Ordinal);
         }
 
-        LockOccurrence next = new("Job.Run", _node.Time.GetUtcNow().AddMinutes(1), "b", IsRetry: false);
-        await _other.DecideAsync<LockDecision.Run>(Occurrence(_other, "b") with { Occurrence = next });
+        LockOccurrence next = new("Job.Run", _node.Time.GetUtcNow().AddMinutes(1), IsRetry: false);
+        await _other.DecideAsync<LockDecision.Run>(Occurrence(_other) with { Occurrence = next });
     }
 
     [Theory]
@@ -35,77 +35,104 @@ public sealed class OccurrenceTests : IDisposable
     [InlineData(LockConflict.Fail)]
     public async Task While_an_occurrence_is_being_run_the_others_stand_by_whatever_OnConflict_says(LockConflict onConflict)
     {
-        await _node.DecideAsync<LockDecision.Run>(Occurrence(_node, "a"));
-        LockDecision.Defer standby = await _other.DecideAsync<LockDecision.Defer>(Occurrence(_other, "b", ExecutionOrigin.Recurring, onConflict));
+        await _node.DecideAsync<LockDecision.Run>(Occurrence(_node));
+        LockDecision.Defer standby = await _other.DecideAsync<LockDecision.Defer>(Occurrence(_other, ExecutionOrigin.Recurring, onConflict));
         Assert.Contains("standing by", standby.Reason, StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task A_standby_does_not_give_up_while_the_runner_lives()
     {
-        await _node.DecideAsync<LockDecision.Run>(Occurrence(_node, "a"));
-        LockExecution standby = Occurrence(_other, "b", ExecutionOrigin.Deferred, giveUpAfter: 20);
+        await _node.DecideAsync<LockDecision.Run>(Occurrence(_node));
+        LockExecution standby = Occurrence(_other, ExecutionOrigin.Deferred, giveUpAfter: 20);
         await _other.DecideAsync<LockDecision.Defer>(standby with { Deferrals = 9, FirstDeferredAt = _node.Time.GetUtcNow().AddSeconds(-100) });
     }
 
     [Fact]
     public async Task The_standby_runs_the_occurrence_when_its_runner_died()
     {
-        await _node.DecideAsync<LockDecision.Run>(Occurrence(_node, "a"));
+        await _node.DecideAsync<LockDecision.Run>(Occurrence(_node));
         _node.Dispose();
         _other.Time.Advance(TimeSpan.FromSeconds(61));
-        await _other.DecideAsync<LockDecision.Run>(Occurrence(_other, "b", ExecutionOrigin.Deferred));
+        await _other.DecideAsync<LockDecision.Run>(Occurrence(_other, ExecutionOrigin.Deferred));
     }
 
     [Fact]
     public async Task The_mark_is_renewed_with_the_lease()
     {
-        TaskLease lease = (await _node.DecideAsync<LockDecision.Run>(Occurrence(_node, "a"))).Lease!;
+        TaskLease lease = (await _node.DecideAsync<LockDecision.Run>(Occurrence(_node))).Lease!;
         for (int i = 0; i < 6; i++)
         {
             _node.Time.Advance(TimeSpan.FromSeconds(20));
             await Eventually.IsTrueAsync(() => lease.ExpiresAt > _node.Time.GetUtcNow().AddSeconds(59));
         }
 
-        await _other.DecideAsync<LockDecision.Defer>(Occurrence(_other, "b"));
+        await _other.DecideAsync<LockDecision.Defer>(Occurrence(_other));
     }
 
     [Fact]
-    public async Task A_run_that_failed_is_done_for_other_nodes_and_may_be_retried_by_its_own_firing()
+    public async Task A_run_that_failed_is_run_again_by_a_retry_only()
     {
-        LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(Occurrence(_node, "a"));
+        LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(Occurrence(_node));
         await _node.Engine.EndAsync(run, new InvalidOperationException("failed"), aborted: false);
 
-        await _other.DecideAsync<LockDecision.Skip>(Occurrence(_other, "b"));
-        await _node.DecideAsync<LockDecision.Skip>(Occurrence(_node, "a"));
-        LockExecution retry = Occurrence(_node, "a", ExecutionOrigin.Retry);
-        await _node.DecideAsync<LockDecision.Run>(retry with { Occurrence = retry.Occurrence! with { IsRetry = true } });
+        LockDecision.Skip skip = await _other.DecideAsync<LockDecision.Skip>(Occurrence(_other, ExecutionOrigin.Deferred));
+        Assert.Contains("was run, and failed, by app on node-1", skip.Reason, StringComparison.Ordinal);
+        run = await _node.DecideAsync<LockDecision.Run>(Retry());
+        await _node.Engine.EndAsync(run, null, aborted: false);
+        await _node.DecideAsync<LockDecision.Skip>(Retry());
+
+        LockExecution Retry()
+        {
+            LockExecution retry = Occurrence(_node, ExecutionOrigin.Retry);
+            return retry with { Occurrence = retry.Occurrence! with { IsRetry = true } };
+        }
+    }
+
+    [Fact]
+    public async Task A_run_that_was_cancelled_by_the_loss_of_its_lease_is_left_to_a_standby()
+    {
+        LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(Occurrence(_node));
+        run.Lease!.Lose(LeaseLoss.Expired);
+        Assert.IsType<TaskLockLostException>(await _node.Engine.EndAsync(run, new OperationCanceledException(), aborted: false));
+        await _other.DecideAsync<LockDecision.Run>(Occurrence(_other, ExecutionOrigin.Deferred));
+    }
+
+    [Fact]
+    public async Task A_run_that_was_stuck_until_its_MaxHold_is_not_left_to_be_stuck_elsewhere()
+    {
+        LockExecution stuck = _node.Execution(new TaskLockAttribute("x") { OncePerOccurrence = true, MaxHold = 60 }) with { Occurrence = Occurrence(_node).Occurrence };
+        LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(stuck);
+        _node.Time.Advance(TimeSpan.FromSeconds(60));
+        Assert.True(run.Lease!.Lost.IsCancellationRequested);
+        await _node.Engine.EndAsync(run, new OperationCanceledException(), aborted: false);
+        await _other.DecideAsync<LockDecision.Skip>(Occurrence(_other, ExecutionOrigin.Deferred));
     }
 
     [Fact]
     public async Task A_run_aborted_by_a_shutdown_leaves_the_occurrence_to_the_others_at_once()
     {
-        LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(Occurrence(_node, "a"));
+        LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(Occurrence(_node));
         await _node.Engine.EndAsync(run, new OperationCanceledException(), aborted: true);
-        await _other.DecideAsync<LockDecision.Run>(Occurrence(_other, "b"));
+        await _other.DecideAsync<LockDecision.Run>(Occurrence(_other));
     }
 
     [Fact]
     public async Task The_mark_is_written_even_if_the_lease_has_run_out_by_then()
     {
-        LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(Occurrence(_node, "a"));
+        LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(Occurrence(_node));
         _node.Store.RenewAlways = UnreliableStore.Breakage.RequestLost;
         _node.Time.Advance(TimeSpan.FromSeconds(61));
         Assert.True(run.Lease!.Lost.IsCancellationRequested);
 
         await _node.Engine.EndAsync(run, null, aborted: false);
-        await _other.DecideAsync<LockDecision.Skip>(Occurrence(_other, "b"));
+        await _other.DecideAsync<LockDecision.Skip>(Occurrence(_other));
     }
 
     [Fact]
     public async Task An_occurrence_older_than_the_retention_fails_visibly()
     {
-        LockExecution old = Occurrence(_node, "a");
+        LockExecution old = Occurrence(_node);
         _node.Time.Advance(TimeSpan.FromHours(25));
         LockDecision.Fail fail = await _node.DecideAsync<LockDecision.Fail>(old);
         Assert.Contains("OccurrenceRetention", fail.Error.Message, StringComparison.Ordinal);
@@ -118,9 +145,9 @@ public sealed class OccurrenceTests : IDisposable
     }
 
     private static LockExecution Occurrence(
-        EngineUnderTest node, string firing, ExecutionOrigin origin = ExecutionOrigin.Recurring, LockConflict onConflict = LockConflict.Auto, int giveUpAfter = 0) =>
+        EngineUnderTest node, ExecutionOrigin origin = ExecutionOrigin.Recurring, LockConflict onConflict = LockConflict.Auto, int giveUpAfter = 0) =>
         node.Execution(
             new TaskLockAttribute("x") { OncePerOccurrence = true, OnConflict = onConflict, GiveUpAfter = giveUpAfter },
             origin,
-            occurrence: new LockOccurrence("Job.Run", new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero), firing, IsRetry: false));
+            occurrence: new LockOccurrence("Job.Run", new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero), IsRetry: false));
 }

@@ -70,6 +70,112 @@ public sealed class LockPoliciesTests
         Assert.Null(policies.Find(typeof(Undecorated), Method<Undecorated>("Run")));
     }
 
+    public interface IEnqueued
+    {
+        void Run();
+
+        void Hidden();
+
+        void Free();
+    }
+
+    public sealed class EnqueuedByInterface : IEnqueued
+    {
+        [TaskLock("on-implementation")]
+        public void Run()
+        {
+        }
+
+        public void Free()
+        {
+        }
+
+        [TaskLock("on-explicit-implementation")]
+        void IEnqueued.Hidden()
+        {
+        }
+    }
+
+    public interface IAmbiguous
+    {
+        void Run();
+    }
+
+    [TaskLock("one")]
+    public sealed class One : IAmbiguous
+    {
+        public void Run()
+        {
+        }
+    }
+
+    [TaskLock("two")]
+    public sealed class Two : IAmbiguous
+    {
+        public void Run()
+        {
+        }
+    }
+
+    public interface IGeneric
+    {
+        [TaskLock("generic")]
+        void Send<T>(T value);
+    }
+
+    public sealed class Generic : IGeneric
+    {
+        public void Send<T>(T value)
+        {
+        }
+    }
+
+    [TaskLock("twice")]
+    public interface ITwice<T>;
+
+    public sealed class Twice : ITwice<int>, ITwice<string>;
+
+    public interface IBase
+    {
+        void Go();
+    }
+
+    public interface IDerivedContract : IBase;
+
+    [Fact]
+    public void A_job_that_is_enqueued_through_an_interface_has_the_lock_of_its_implementation()
+    {
+        LockPolicies policies = Policies(null, [typeof(LockPoliciesTests).Assembly]);
+        Assert.Equal("on-implementation", policies.Find(typeof(IEnqueued), Method<IEnqueued>("Run"))!.Template);
+        Assert.Equal("on-explicit-implementation", policies.Find(typeof(IEnqueued), Method<IEnqueued>("Hidden"))!.Template);
+        Assert.Null(policies.Find(typeof(IEnqueued), Method<IEnqueued>("Free")));
+        TaskLockException error = Assert.Throws<TaskLockException>(() => policies.Find(typeof(IAmbiguous), Method<IAmbiguous>("Run")));
+        Assert.Contains("'one'", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_generic_method_has_the_lock_of_its_interface()
+    {
+        Assert.Equal("generic", Policies().Find(typeof(Generic), Method<Generic>("Send").MakeGenericMethod(typeof(int)))!.Template);
+    }
+
+    [Fact]
+    public void The_same_lock_from_two_interfaces_is_one_lock()
+    {
+        Assert.Equal("twice", Policies().Find(typeof(Twice), null)!.Template);
+    }
+
+    [Fact]
+    public void A_lock_given_in_code_is_inherited_too()
+    {
+        LockPolicies policies = Policies(o => o
+            .ForJob<Decorated>(new TaskLockAttribute("base"))
+            .ForJob<IDerivedContract>(nameof(IBase.Go), new TaskLockAttribute("go")));
+        Assert.Equal("base", policies.Find(typeof(Derived), null)!.Template);
+        Assert.Empty(policies.Problems());
+        Assert.Equal("go", policies.Find(typeof(IDerivedContract), Method<IBase>("Go"))!.Template);
+    }
+
     [Fact]
     public void A_lock_is_inherited_and_found_on_interfaces()
     {
@@ -126,6 +232,7 @@ public sealed class LockPoliciesTests
         { new TaskLockAttribute("{"), "Name" },
         { new TaskLockAttribute("x") { Expire = 0 }, "Expire is 0" },
         { new TaskLockAttribute("x") { Expire = -5 }, "Expire is -5" },
+        { new TaskLockAttribute("x") { Expire = 86_400_000 }, "not milliseconds" },
         { new TaskLockAttribute("x") { MaxHold = 59 }, "MaxHold is 59" },
         { new TaskLockAttribute("x") { MinHold = 61 }, "MinHold is 61" },
         { new TaskLockAttribute("x") { MinHold = -1 }, "MinHold is -1" },

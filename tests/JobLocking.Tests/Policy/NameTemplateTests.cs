@@ -94,7 +94,7 @@ public sealed class NameTemplateTests
     [Fact]
     public void A_value_without_a_text_of_its_own_is_an_error()
     {
-        foreach (object value in new object[] { new Textless(), new[] { 1, 2 }, new List<int>(), new CancellationTokenSource().Token })
+        foreach (object value in new object[] { new Textless(), new Order(7), new[] { 1, 2 }, new List<int>(), new CancellationTokenSource().Token })
         {
             TaskLockException error = Assert.Throws<TaskLockException>(() => Resolve("x:{v}", ("v", value)));
             Assert.Contains(value.GetType().ToString(), error.Message, StringComparison.Ordinal);
@@ -112,6 +112,7 @@ public sealed class NameTemplateTests
         try
         {
             Assert.Equal("x:-1.5", Resolve("x:{v}", ("v", -1.5)));
+            Assert.Equal("x:1", Resolve("x:{v}", ("v", 1.00m)));
             DateTimeOffset at = new(2026, 1, 2, 3, 4, 5, 678, TimeSpan.Zero);
             Assert.NotEqual(Resolve("x:{v}", ("v", at)), Resolve("x:{v}", ("v", at.AddTicks(1))));
         }
