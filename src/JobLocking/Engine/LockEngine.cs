@@ -107,16 +107,16 @@ public sealed class LockEngine
             Log.SucceededAfterLoss(_logger, run.Holder.Job, run.Holder.Execution, lease.Name);
         }
 
-        // Whom the loss has cancelled did not fail by itself, so that a standby shall do the work. Only a run that was stuck
-        // for its MaxHold would be stuck there, too.
-        bool cancelledByLoss = lost && error is OperationCanceledException;
+        // Whom the loss has ended did not fail by itself, so that a standby shall do the work. Only a run that was stuck for
+        // its MaxHold would be stuck there, too.
+        bool endedByLoss = lost && error is OperationCanceledException or TaskLockLostException;
         OccurrenceOutcome outcome = error is null ? OccurrenceOutcome.Succeeded
-            : aborted || (cancelledByLoss && lease.Loss != LeaseLoss.HeldTooLong) ? OccurrenceOutcome.Unfinished
+            : aborted || (endedByLoss && lease.Loss != LeaseLoss.HeldTooLong) ? OccurrenceOutcome.Unfinished
             : OccurrenceOutcome.Failed;
         OccurrenceEnd? occurrence = lease.Occurrence is { } ran ? new OccurrenceEnd(ran, run.Holder, outcome, run.Execution.Policy.OccurrenceRetention) : null;
         await _leases.EndAsync(lease, keep: error is null, occurrence).ConfigureAwait(false);
 
-        return cancelledByLoss && !aborted ? lease.LostError(error) : null;
+        return endedByLoss && !aborted && error is OperationCanceledException ? lease.LostError(error) : null;
     }
 
     private static string Describe(AcquireResult result) =>

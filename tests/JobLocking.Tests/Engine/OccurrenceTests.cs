@@ -99,6 +99,16 @@ public sealed class OccurrenceTests : IDisposable
     }
 
     [Fact]
+    public async Task A_run_that_stopped_because_it_looked_and_found_its_lease_lost_is_left_to_a_standby()
+    {
+        LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(Occurrence(_node));
+        run.Lease!.Lose(LeaseLoss.Expired);
+        TaskLockLostException noticed = Assert.Throws<TaskLockLostException>(run.Lease.ThrowIfLost);
+        Assert.Null(await _node.Engine.EndAsync(run, noticed, aborted: false));
+        await _other.DecideAsync<LockDecision.Run>(Occurrence(_other, ExecutionOrigin.Deferred));
+    }
+
+    [Fact]
     public async Task A_run_that_was_stuck_until_its_MaxHold_is_not_left_to_be_stuck_elsewhere()
     {
         LockExecution stuck = _node.Execution(new TaskLockAttribute("x") { OncePerOccurrence = true, MaxHold = 60 }) with { Occurrence = Occurrence(_node).Occurrence };
