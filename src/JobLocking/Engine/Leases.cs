@@ -22,6 +22,8 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, TimeProvider
 
     public TimeProvider Time => time;
 
+    public LocalHolders Local { get; } = new(time);
+
     /// <summary>One logical acquire. Throws <see cref="TaskLockUnavailableException"/> if it is not known to be granted or refused.</summary>
     public async ValueTask<(AcquireResult Result, TaskLease? Lease)> AcquireAsync(
         string name, LeaseTerms terms, LockHolder holder, LockOccurrence? occurrence, CancellationToken cancellationToken)
@@ -45,6 +47,7 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, TimeProvider
                 TaskLease lease = new(this, request, terms, result.FencingToken, acquiredAt, sentAt);
                 if (lease.DeadlineAt > time.GetTimestamp())
                 {
+                    Local.Add(lease);
                     renewal.Add(lease, sentAt);
                     return (result, lease);
                 }
@@ -78,6 +81,7 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, TimeProvider
     public async ValueTask EndAsync(TaskLease lease, bool keep, OccurrenceEnd? occurrence)
     {
         bool held = lease.Release();
+        Local.Remove(lease);
         renewal.Remove(lease);
         if (!held && occurrence is null && lease.Loss is not (LeaseLoss.Expired or LeaseLoss.HeldTooLong))
         {
@@ -143,6 +147,7 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, TimeProvider
 
     public void OnLost(TaskLease lease, Task callbacks)
     {
+        Local.Remove(lease);
         renewal.Remove(lease);
         Log.LeaseLost(logger, lease.Name, lease.FencingToken, lease.Loss!.Value);
         InBackground(ObserveAsync(lease.Name, callbacks));

@@ -45,6 +45,13 @@ public sealed class LockEngine
                 $"The occurrence of {occurrence.ScheduledTime:u} of job {execution.Job} is older than OccurrenceRetention ({policy.OccurrenceRetention.TotalSeconds} seconds): nobody can tell any more whether it was run. Fix: raise OccurrenceRetention, or run the job by hand."));
         }
 
+        // Without a round trip where the answer does not change what Redis knows. A deferral does not end here: another may
+        // have the lock by the time it would come back.
+        if (execution.Occurrence is null && _leases.Local.Contention(execution.Name) is { } local && OnConflict(execution, now, local) is (LockDecision.Skip or LockDecision.Fail) and var decision)
+        {
+            return decision;
+        }
+
         LockHolder holder = new(_options.ApplicationName, _options.NodeName, execution.Scheduler, execution.Job, execution.Execution, now);
         try
         {

@@ -19,7 +19,14 @@ internal sealed class TaskLocks(ILockStore store, Leases leases, IOptions<JobLoc
         ArgumentNullException.ThrowIfNull(name);
 
         LeaseTerms terms = Terms(name, options ?? new TaskLockOptions());
-        (_, TaskLease? lease) = await leases.AcquireAsync(NameTemplate.FromHand(name), terms, Holder(), occurrence: null, cancellationToken).ConfigureAwait(false);
+        string resolved = NameTemplate.FromHand(name);
+        cancellationToken.ThrowIfCancellationRequested();
+        if (leases.Local.Contention(resolved) is not null)
+        {
+            return null;
+        }
+
+        (_, TaskLease? lease) = await leases.AcquireAsync(resolved, terms, Holder(), occurrence: null, cancellationToken).ConfigureAwait(false);
         if (lease is not null)
         {
             Log.Acquired(logger, lease.Name, lease.FencingToken, lease.Holder);
@@ -47,6 +54,7 @@ internal sealed class TaskLocks(ILockStore store, Leases leases, IOptions<JobLoc
             if (broken)
             {
                 Log.Broken(logger, name, fencingToken);
+                leases.Local.Break(name, fencingToken);
             }
 
             return broken;

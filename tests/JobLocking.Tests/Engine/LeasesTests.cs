@@ -259,6 +259,7 @@ public sealed class LeasesTests : IDisposable
         Assert.False(await _node.Locks.BreakAsync("x", lease.FencingToken - 1, CancellationToken.None));
         Assert.True(await _node.Locks.BreakAsync("x", lease.FencingToken, CancellationToken.None));
         Assert.Contains(EventIds.Broken, _node.LoggedIds);
+        Assert.Equal(LeaseLoss.Broken, lease.Loss);
 
         TaskLease successor = (await AcquireAsync())!;
         Assert.True(successor.FencingToken > lease.FencingToken);

@@ -110,7 +110,8 @@ public sealed class RenewalLoopTests : IDisposable
     {
         TaskLease lease = await AcquireAsync("x");
         await _node.Memory.BreakAsync("x", lease.FencingToken, CancellationToken.None);
-        await AcquireAsync("x");
+        using EngineUnderTest other = new(sharing: _node, node: "node-2");
+        Assert.NotNull(await other.Locks.TryAcquireAsync("x"));
         Advance(20);
         await Eventually.IsTrueAsync(() => lease.Lost.IsCancellationRequested);
         Assert.Equal(LeaseLoss.Taken, lease.Loss);

@@ -1,0 +1,71 @@
+using JobLocking.Engine;
+using Xunit;
+
+namespace JobLocking.Tests.Engine;
+
+public sealed class LocalHoldersTests : IDisposable
+{
+    private readonly EngineUnderTest _node = new();
+
+    [Fact]
+    public async Task A_lock_that_this_process_holds_is_not_asked_for_by_hand()
+    {
+        TaskLease lease = (await _node.Locks.TryAcquireAsync("x"))!;
+        Assert.Null(await _node.Locks.TryAcquireAsync("x"));
+        Assert.Single(_node.Store.Calls);
+
+        await lease.DisposeAsync();
+        Assert.NotNull(await _node.Locks.TryAcquireAsync("x"));
+    }
+
+    [Theory]
+    [InlineData(LockConflict.Skip, typeof(LockDecision.Skip))]
+    [InlineData(LockConflict.Fail, typeof(LockDecision.Fail))]
+    public async Task What_is_skipped_or_fails_for_a_holder_of_this_process_needs_no_round_trip(LockConflict onConflict, Type decision)
+    {
+        TaskLockAttribute taskLock = new("x") { OnConflict = onConflict };
+        await _node.DecideAsync<LockDecision.Run>(_node.Execution(taskLock));
+        Assert.IsType(decision, await _node.Engine.DecideAsync(_node.Execution(taskLock), CancellationToken.None));
+        Assert.Single(_node.Store.Calls);
+    }
+
+    [Fact]
+    public async Task A_deferral_always_asks_the_store()
+    {
+        TaskLockAttribute taskLock = new("x") { OnConflict = LockConflict.Defer };
+        await _node.DecideAsync<LockDecision.Run>(_node.Execution(taskLock));
+        await _node.DecideAsync<LockDecision.Defer>(_node.Execution(taskLock));
+        Assert.Equal(2, _node.Store.Calls.Count);
+    }
+
+    [Fact]
+    public async Task A_lease_past_its_deadline_or_lost_answers_for_nobody()
+    {
+        TaskLease expired = (await _node.Locks.TryAcquireAsync("x"))!;
+        _node.Time.TimersAreFrozen = true;
+        _node.Time.Advance(TimeSpan.FromSeconds(61));
+        TaskLease next = (await _node.Locks.TryAcquireAsync("x"))!;
+        Assert.True(next.FencingToken > expired.FencingToken);
+
+        // The first, as it ends, does not take the knowledge of the second with it.
+        await expired.DisposeAsync();
+        int calls = _node.Store.Calls.Count;
+        Assert.Null(await _node.Locks.TryAcquireAsync("x"));
+        Assert.Equal(calls, _node.Store.Calls.Count);
+
+        await _node.Memory.BreakAsync("x", next.FencingToken, CancellationToken.None);
+        next.Lose(LeaseLoss.Broken);
+        Assert.NotNull(await _node.Locks.TryAcquireAsync("x"));
+    }
+
+    [Fact]
+    public async Task An_occurrence_is_judged_by_the_store_even_while_the_lock_is_held_here()
+    {
+        TaskLockAttribute taskLock = new("x") { OnConflict = LockConflict.Skip };
+        await _node.DecideAsync<LockDecision.Run>(_node.Execution(taskLock));
+        await _node.DecideAsync<LockDecision.Skip>(_node.Execution(taskLock, occurrence: new("Job.Run", _node.Time.GetUtcNow(), IsRetry: false)));
+        Assert.Equal(2, _node.Store.Calls.Count);
+    }
+
+    public void Dispose() => _node.Dispose();
+}
