@@ -100,6 +100,7 @@ internal sealed class RenewalLoop(ILockStore store, TimeProvider time, ILogger l
         {
             _armedFor = long.MaxValue;
             long now = time.GetTimestamp();
+            long horizon = now;
             while (_byDue.Min is { } lease && lease.Due <= now)
             {
                 _byDue.Remove(lease);
@@ -112,13 +113,24 @@ internal sealed class RenewalLoop(ILockStore store, TimeProvider time, ILogger l
 
                 if (!lease.IsRenewing && lease.LongestExpiry(now) > TimeSpan.Zero)
                 {
-                    lease.IsRenewing = true;
                     renew.Add(lease);
+                    horizon = Math.Max(horizon, Deadline.Add(time, now, lease.Terms.Expiry / 10));
                 }
 
                 Schedule(lease, lease.DeadlineAt);
             }
 
+            // Together with what falls due a little later: leases that were taken one after the other would else be renewed
+            // one by one for ever.
+            TaskLease[] early = [.. _byDue.TakeWhile(lease => lease.Due <= horizon).Where(lease => !lease.IsRenewing && lease.Due < lease.DeadlineAt)];
+            foreach (TaskLease lease in early)
+            {
+                _byDue.Remove(lease);
+                renew.Add(lease);
+                Schedule(lease, lease.DeadlineAt);
+            }
+
+            renew.ForEach(lease => lease.IsRenewing = true);
             Arm();
         }
 
@@ -137,6 +149,12 @@ internal sealed class RenewalLoop(ILockStore store, TimeProvider time, ILogger l
     {
         // Off the timer's thread, which is wanted for the deadlines of the others.
         await Task.Yield();
+
+        leases.RemoveAll(lease => lease.IsReleased);
+        if (leases.Count == 0)
+        {
+            return;
+        }
 
         long sentAt = time.GetTimestamp();
         RenewOutcome[] outcomes = new RenewOutcome[leases.Count];

@@ -48,6 +48,32 @@ public sealed class RenewalLoopTests : IDisposable
     }
 
     [Fact]
+    public async Task Leases_that_were_taken_one_after_the_other_are_renewed_together_from_then_on()
+    {
+        for (int i = 0; i < 6; i++)
+        {
+            await AcquireAsync($"x{i}");
+            Advance(1);
+        }
+
+        await AdvanceAndRenewAsync(14);
+        await AdvanceAndRenewAsync(20);
+        Assert.Equal(["renew 6", "renew 6"], _node.Store.Calls.Where(c => c.StartsWith("renew", StringComparison.Ordinal)));
+        Assert.All(_leases, lease => Assert.False(lease.IsLost()));
+    }
+
+    [Fact]
+    public async Task A_lease_at_its_MaxHold_is_not_renewed_in_company()
+    {
+        TaskLease bounded = await AcquireAsync("bounded", new TaskLockOptions { Expire = TimeSpan.FromSeconds(21), MaxHold = TimeSpan.FromSeconds(21) });
+        await AcquireAsync("x");
+        await AdvanceAndRenewAsync(20);
+        Assert.Contains("renew 1", _node.Store.Calls);
+        Advance(1);
+        Assert.True(bounded.Lost.IsCancellationRequested);
+    }
+
+    [Fact]
     public async Task A_transient_failure_is_retried_and_the_lease_lost_at_its_deadline_no_later()
     {
         TaskLease lease = await AcquireAsync("x");
