@@ -1,0 +1,92 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using JobLocking.Redis.Tests.Connections;
+using JobLocking.TestKit;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Xunit;
+
+namespace JobLocking.Redis.Tests.Hosting;
+
+/// <summary>What holding costs, and asking for what one holds, as the server counts it.</summary>
+public sealed class HeldLeasesTests : OwnServerTests
+{
+    [Fact]
+    public async Task Ten_thousand_leases_are_renewed_by_about_a_hundred_scripts()
+    {
+        const int Leases = 10_000;
+        using IHost host = await StartAsync();
+        ITaskLocks locks = host.Services.GetRequiredService<ITaskLocks>();
+        ConcurrentBag<TaskLease> held = [];
+        TaskLockOptions options = new() { Expire = TimeSpan.FromSeconds(30) };
+        await Parallel.ForAsync(0, Leases, new ParallelOptions { MaxDegreeOfParallelism = 64 }, async (i, ct) =>
+            held.Add((await locks.TryAcquireAsync($"{Name}:{i}", options, ct))!));
+        DateTimeOffset acquired = DateTimeOffset.UtcNow;
+        await Redis.ExecuteAsync("CONFIG", "RESETSTAT");
+
+        // All have been renewed when none ends any more at the time that was given to it when it was taken.
+        await Eventually.IsTrueAsync(() => held.All(lease => lease.ExpiresAt > acquired + options.Expire), TimeSpan.FromSeconds(60));
+
+        long scripts = await ScriptsAsync();
+        Assert.InRange(scripts, Leases / 100, 3 * (Leases / 100));
+        Assert.DoesNotContain(held, lease => lease.Lost.IsCancellationRequested);
+        await Parallel.ForEachAsync(held, async (lease, _) => await lease.DisposeAsync());
+        await host.StopAsync(Cancellation);
+    }
+
+    [Fact]
+    public async Task Neither_contention_within_the_process_nor_a_free_renewal_loop_costs_a_command()
+    {
+        using IHost host = await StartAsync();
+        ITaskLocks locks = host.Services.GetRequiredService<ITaskLocks>();
+        await using (TaskLease? lease = await locks.TryAcquireAsync(Name, cancellationToken: Cancellation))
+        {
+            await Redis.ExecuteAsync("CONFIG", "RESETSTAT");
+            for (int i = 0; i < 100; i++)
+            {
+                Assert.Null(await locks.TryAcquireAsync(Name, cancellationToken: Cancellation));
+            }
+
+            Assert.Equal(0, await ScriptsAsync());
+        }
+
+        Assert.Equal(1, await ScriptsAsync());
+        await host.StopAsync(Cancellation);
+    }
+
+    [Fact]
+    public async Task Releases_that_race_renewals_leave_no_key_behind()
+    {
+        using IHost host = await StartAsync();
+        ITaskLocks locks = host.Services.GetRequiredService<ITaskLocks>();
+
+        // Renewed every 40 ms and released at about the time of a renewal.
+        TaskLockOptions options = new() { Expire = TimeSpan.FromMilliseconds(120) };
+        await Parallel.ForAsync(0, 4_000, new ParallelOptions { MaxDegreeOfParallelism = 200 }, async (i, ct) =>
+        {
+            TaskLease lease = (await locks.TryAcquireAsync($"{Name}:{i}", options, ct))!;
+            await Task.Delay(TimeSpan.FromMilliseconds(38 + (i % 5)), ct);
+            await lease.DisposeAsync();
+            Assert.False(await Redis.KeyExistsAsync($"{LockKey}:{i}"));
+        });
+
+        Assert.Empty(await locks.ListAsync(Name, Cancellation).ToListAsync(Cancellation));
+        await host.StopAsync(Cancellation);
+    }
+
+    private async Task<IHost> StartAsync()
+    {
+        IHost host = UseRedisTests.Host(locks => locks.UseRedis(Server.ConnectionString));
+        await host.StartAsync(Cancellation);
+        return host;
+    }
+
+    /// <summary>A script that the client uses for the first time goes by its text, later by its hash.</summary>
+    private async Task<long> ScriptsAsync()
+    {
+        string stats = (string)(await Redis.ExecuteAsync("INFO", "commandstats"))!;
+        return stats.Split('\n')
+            .Where(line => line.StartsWith("cmdstat_eval:", StringComparison.Ordinal) || line.StartsWith("cmdstat_evalsha:", StringComparison.Ordinal))
+            .Sum(line => long.Parse(line.Split("calls=", 2)[1].Split(',')[0], CultureInfo.InvariantCulture));
+    }
+}
