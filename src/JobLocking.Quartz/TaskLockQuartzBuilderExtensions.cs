@@ -22,6 +22,18 @@ public static class TaskLockQuartzBuilderExtensions
     /// host's services. May be called again to configure more. Middleware added before it surrounds the lock too,
     /// middleware added after it runs under the lock only.
     /// </summary>
+    /// <remarks>
+    /// What is worth knowing of Quartz:
+    /// <list type="bullet">
+    /// <item><description>Jobs are the same on every node by their key; a trigger with job data of its own makes a job of its own, named by the trigger's key too. Give both keys with <c>WithIdentity</c>: generated ones differ on each node.</description></item>
+    /// <item><description>A firing that is skipped or deferred has succeeded for Quartz: a continuation on success fires then, not after the deferred run.</description></item>
+    /// <item><description>A deferred run is fired by a trigger in group <c>joblocking</c>, whose time is its <c>ScheduledFireTimeUtc</c>. The time the schedule meant is in the trigger's data, as <c>JOBLOCKING_SCHEDULED_FIRE_TIME</c>.</description></item>
+    /// <item><description>A deferral that is pending stays when its trigger is unscheduled; delete the job, or the deferral.</description></item>
+    /// <item><description>A middleware under the lock that does not call the next counts as the run of the job, and of its occurrence.</description></item>
+    /// <item><description><c>[PersistJobDataAfterExecution]</c> wants <c>[DisallowConcurrentExecution]</c> beside it: a firing that is skipped writes back the data it was fired with.</description></item>
+    /// <item><description>Under <see cref="TaskLockAttribute.OncePerOccurrence"/> a trigger needs a cron schedule or a fixed start: an interval that begins with the process has other times on each node.</description></item>
+    /// </list>
+    /// </remarks>
     /// <param name="builder">The builder of the scheduler; a named one is locked by itself.</param>
     /// <param name="configure">Gives jobs their locks by key.</param>
     /// <returns>The same builder.</returns>
@@ -46,21 +58,26 @@ public static class TaskLockQuartzBuilderExtensions
 
         // The factories are given the scheduler's view of the container. A scheduler that is added or restarted at run time
         // has a container of its own, and only that view leads on to the services of the host.
+        SharedTypes shared = new();
         return builder
-            .AddJobMiddleware(sp => Middleware(sp, scheduler))
-            .AddPlugin(sp => new CheckPlugin(sp.GetRequiredService<SchedulerChecks>(), Policies(sp, scheduler), Logger(sp)), name: "jobLocking");
+            .AddJobMiddleware(sp => Middleware(sp, scheduler, shared))
+            .AddPlugin(sp => new CheckPlugin(sp.GetRequiredService<SchedulerChecks>(), Policies(sp, scheduler), shared, Logger(sp)), name: "jobLocking");
     }
 
     internal static KeyedPolicies Policies(IServiceProvider services, string scheduler) =>
         new(Required<LockPolicies>(services), services.GetRequiredService<IOptionsMonitor<QuartzTaskLockOptions>>().Get(scheduler));
 
-    private static TaskLockMiddleware Middleware(IServiceProvider services, string scheduler)
+    private static TaskLockMiddleware Middleware(IServiceProvider services, string scheduler, SharedTypes shared)
     {
         TimeProvider time = services.GetService<TimeProvider>() ?? TimeProvider.System;
         LockEngine engine = Required<LockEngine>(services);
         ILogger logger = Logger(services);
         return new TaskLockMiddleware(
-            engine, new FiringDescription(Policies(services, scheduler)), new DeferralTriggers(engine, time, logger), logger);
+            engine,
+            new FiringDescription(Policies(services, scheduler), shared),
+            new DeferralTriggers(engine, time, logger),
+            services.GetService<IHostApplicationLifetime>(),
+            logger);
     }
 
     private static T Required<T>(IServiceProvider services)

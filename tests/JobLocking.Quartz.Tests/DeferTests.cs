@@ -62,22 +62,6 @@ public sealed class DeferTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task One_deferral_of_a_trigger_is_pending_at_most()
-    {
-        await using Cluster cluster = new(redis);
-        Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report") { OnConflict = LockConflict.Defer }));
-        await using TaskLease held = await a.HoldAsync("report");
-
-        await a.FireOnceAsync(trigger: t => t.WithSchedule(SimpleScheduleBuilder.Create().WithInterval(TimeSpan.FromMilliseconds(50)).WithRepeatCount(2)));
-        await a.Firings.EndedAsync(3);
-
-        Assert.Single(a.Firings.All, e => e.IsDeferred);
-        Assert.Equal(2, a.Firings.All.Count(e => e.Report!.Summary!.StartsWith("Skipped: coalesced with the pending deferral", StringComparison.Ordinal)));
-        Assert.Equal(2, a.Logs.Of(3000).Count());
-        await a.PendingDeferralAsync();
-    }
-
-    [Fact]
     public async Task A_deferral_keeps_what_its_trigger_had()
     {
         await using Cluster cluster = new(redis);
@@ -158,6 +142,29 @@ public sealed class DeferTests(SharedRedis redis)
         Assert.Equal(first["JOBLOCKING_SCHEDULED_FIRE_TIME"], last["JOBLOCKING_SCHEDULED_FIRE_TIME"]);
         Assert.Single(triggers.Skip(1).Select(t => t.Key).Distinct());
         Assert.Single(cluster.Journal.Runs);
+    }
+
+    [Fact]
+    public async Task What_a_deferred_job_schedules_with_its_own_data_is_a_firing_of_its_own()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report") { OncePerOccurrence = true, DeferBy = 1 }));
+        TriggerKey followUp = new("follow-up");
+        cluster.Journal.Do = async (run, token) =>
+        {
+            if (run.Number == 1)
+            {
+                await run.Context.Scheduler.ScheduleJob(
+                    TriggerBuilder.Create().WithIdentity(followUp).ForJob(run.Job).UsingJobData(run.Context.MergedJobDataMap).StartNow().Build(), cancellationToken: token);
+            }
+        };
+        TaskLease held = await a.HoldAsync("report");
+        await a.FireOnceAsync();
+        await a.Firings.EndedAsync(1);
+        await held.DisposeAsync();
+
+        Firings.Ended ended = await a.Firings.EndedAsync(e => e.Trigger.Key == followUp && !e.IsDeferred);
+        Assert.True(ended.IsRun, $"{ended}");
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using JobLocking.TestKit;
+using Microsoft.Extensions.Logging;
 using Quartz;
 
 namespace JobLocking.Quartz.Tests;
@@ -137,6 +138,50 @@ public sealed class LeaseTests(SharedRedis redis)
         await a.StopAsync();
 
         await using TaskLease _ = await b.HoldAsync("report");
+    }
+
+    [Fact]
+    public async Task A_shutdown_while_the_lock_is_asked_for_fails_the_firing_so_that_it_is_retried()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await StartAskingAsync(cluster);
+
+        await a.StopAsync();
+
+        Firings.Ended ended = await a.Firings.EndedAsync(1);
+        Assert.Equal(ExecutionOutcome.Failed, ended.Outcome);
+        Assert.True(ended.RetryScheduled);
+        Assert.Equal(LogLevel.Error, Assert.Single(a.Logs.Of(3004)).Level);
+        Assert.Empty(cluster.Journal.Runs);
+    }
+
+    [Fact]
+    public async Task An_interrupt_while_the_lock_is_asked_for_stays_a_cancellation()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await StartAskingAsync(cluster);
+
+        await a.Scheduler.Interrupt(new JobKey(Work.Name), Token);
+
+        Firings.Ended ended = await a.Firings.EndedAsync(1);
+        Assert.Equal(ExecutionOutcome.Cancelled, ended.Outcome);
+        Assert.Equal(LogLevel.Information, Assert.Single(a.Logs.Of(3005)).Level);
+        Assert.Empty(cluster.Journal.Runs);
+    }
+
+    /// <summary>A node whose firing waits for the answer of the store, until it is cancelled.</summary>
+    private static async Task<Node> StartAskingAsync(Cluster cluster)
+    {
+        Node node = await cluster.StartAsync("a", n =>
+        {
+            n.Lock(new TaskLockAttribute("report"));
+            n.Hosted += o => o.WaitForJobsToComplete = true;
+            n.Quartz = q => q.ConfigureScheduler(s => s.ShutdownJobInterruption = ShutdownJobInterruption.Always);
+        });
+        node.Store.BeforeAnswer = new TaskCompletionSource().Task;
+        await node.FireOnceAsync(trigger: t => t.WithRetryPolicy(RetryPolicy.Fixed(1, TimeSpan.FromHours(1))));
+        await Eventually.IsTrueAsync(() => node.Store.Asked.Count == 1);
+        return node;
     }
 
     internal sealed class TellingJob(Journal journal, ITaskLeaseAccessor lease) : IJob

@@ -91,10 +91,18 @@ internal sealed class Node : IAsyncDisposable
     }
 
     /// <summary>The one deferral that is pending.</summary>
-    public async Task<ITrigger> PendingDeferralAsync()
+    public async Task<ITrigger> PendingDeferralAsync() => Assert.Single(await PendingDeferralsAsync());
+
+    public async Task<IReadOnlyList<ITrigger>> PendingDeferralsAsync()
     {
         PagedResult<TriggerHeader> pending = await Scheduler.QueryTriggers(new TriggerQuery { Group = GroupMatcher<TriggerKey>.GroupEquals("joblocking") });
-        return (await Scheduler.GetTrigger(Assert.Single(pending.Items).Key))!;
+        List<ITrigger> triggers = [];
+        foreach (TriggerHeader header in pending.Items)
+        {
+            triggers.Add((await Scheduler.GetTrigger(header.Key))!);
+        }
+
+        return triggers;
     }
 
     public Task StopAsync() => _host.StopAsync();

@@ -1,5 +1,7 @@
 using JobLocking.Stores;
 using JobLocking.TestKit;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Quartz;
 
 namespace JobLocking.Quartz.Tests;
@@ -84,7 +86,45 @@ public sealed class OccurrenceTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_firing_retries_the_occurrence_that_it_failed_and_nobody_else_runs_it()
+    public async Task Whatever_a_job_throws_at_shutdown_its_occurrence_is_left_to_another_node()
+    {
+        await using Cluster cluster = new(redis);
+        (Node a, Node b, _) = await StartTwoAsync(
+            cluster,
+            n =>
+            {
+                n.Hosted += o => o.WaitForJobsToComplete = true;
+                n.Quartz = q => q.ConfigureScheduler(s => s.ShutdownJobInterruption = ShutdownJobInterruption.Always);
+            },
+            async (_, token) =>
+            {
+                await ((Task)Task.Delay(Timeout.Infinite, token)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                throw new InvalidOperationException("Operation cancelled by user.");
+            });
+
+        await a.StopAsync();
+
+        await b.Firings.EndedAsync(e => e.IsRun);
+        Assert.Equal(2, cluster.Journal.Runs.Count);
+    }
+
+    [Fact]
+    public async Task A_job_that_watches_the_host_leaves_its_occurrence_to_another_node()
+    {
+        await using Cluster cluster = new(redis);
+        (Node a, Node b, _) = await StartTwoAsync(
+            cluster,
+            n => n.Hosted += o => o.WaitForJobsToComplete = true,
+            (node, _) => Task.Delay(Timeout.Infinite, node.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping));
+
+        await a.StopAsync();
+
+        await b.Firings.EndedAsync(e => e.IsRun);
+        Assert.Equal(2, cluster.Journal.Runs.Count);
+    }
+
+    [Fact]
+    public async Task An_occurrence_that_failed_is_run_again_by_its_retry_and_by_no_other_node()
     {
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a", n => n.Lock(Once));
@@ -99,7 +139,7 @@ public sealed class OccurrenceTests(SharedRedis redis)
 
         LockOccurrence[] asked = [.. a.Store.Asked.Select(r => r.Occurrence!)];
         Assert.Equal(asked[0] with { IsRetry = true }, asked[1]);
-        Assert.All(b.Store.Asked, r => Assert.NotEqual(asked[0].Firing, r.Occurrence!.Firing));
+        Assert.All(b.Store.Asked, r => Assert.Equal(asked[0], r.Occurrence));
         Assert.Equal(2, cluster.Journal.Runs.Count);
     }
 
@@ -138,20 +178,6 @@ public sealed class OccurrenceTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task Two_occurrences_of_one_trigger_are_deferred_each_for_itself()
-    {
-        await using Cluster cluster = new(redis);
-        Node a = await cluster.StartAsync("a", n => n.Lock(Once));
-        TaskLease held = await a.HoldAsync("report");
-
-        await a.FireOnceAsync(trigger: t => t.WithSchedule(SimpleScheduleBuilder.Create().WithInterval(TimeSpan.FromMilliseconds(50)).WithRepeatCount(1)));
-        await a.Firings.EndedAsync(2);
-        await held.DisposeAsync();
-
-        await cluster.Journal.BegunAsync(2);
-    }
-
-    [Fact]
     public async Task What_is_fired_by_hand_has_no_occurrence()
     {
         await using Cluster cluster = new(redis);
@@ -178,10 +204,13 @@ public sealed class OccurrenceTests(SharedRedis redis)
         });
         await a.Firings.EndedAsync(1);
 
+        // Its own times are half an hour away, and those that have passed are not made up for.
         TriggerKey hourly = new("hourly");
-        await a.Scheduler.ScheduleJob(
-            TriggerBuilder.Create().WithIdentity(hourly).ForJob(Work.Name).StartAt(DateTimeOffset.UtcNow.AddDays(-3)).WithCronSchedule("0 0 * * * ?").Build(), cancellationToken: Token);
         DateTimeOffset twoDaysAgo = DateTimeOffset.UtcNow.AddDays(-2);
+        await a.Scheduler.ScheduleJob(
+            TriggerBuilder.Create().WithIdentity(hourly).ForJob(Work.Name).StartAt(twoDaysAgo.AddDays(-1)).WithCronSchedule(
+                $"0 {twoDaysAgo.AddMinutes(30).Minute} * * * ?", c => c.InTimeZone(TimeZoneInfo.Utc).WithMisfireInstruction(CronTriggerMisfireInstruction.DoNothing)).Build(),
+            cancellationToken: Token);
         await a.Scheduler.Backfill(hourly, twoDaysAgo, twoDaysAgo.AddHours(1), cancellationToken: Token);
         await a.Firings.EndedAsync(2);
 
@@ -211,7 +240,8 @@ public sealed class OccurrenceTests(SharedRedis redis)
         (await node.Scheduler.QueryTriggers(new TriggerQuery { Group = GroupMatcher<TriggerKey>.GroupEquals("joblocking") })).Items.Count;
 
     /// <summary>Node a is in the middle of an occurrence, node b stands by for it.</summary>
-    private static async Task<(Node Running, Node StandingBy, DateTimeOffset Scheduled)> StartTwoAsync(Cluster cluster, Action<NodeOptions>? running = null)
+    private static async Task<(Node Running, Node StandingBy, DateTimeOffset Scheduled)> StartTwoAsync(
+        Cluster cluster, Action<NodeOptions>? running = null, Func<Node, CancellationToken, Task>? first = null)
     {
         Node a = await cluster.StartAsync("a", n =>
         {
@@ -219,6 +249,11 @@ public sealed class OccurrenceTests(SharedRedis redis)
             running?.Invoke(n);
         });
         cluster.Journal.HoldFirst();
+        if (first is not null)
+        {
+            cluster.Journal.Do = (run, token) => run.Number == 1 ? first(a, token) : Task.CompletedTask;
+        }
+
         DateTimeOffset scheduled = DateTimeOffset.UtcNow.AddMilliseconds(500);
         await a.FireRecurringAsync(trigger: t => t.StartAt(scheduled));
         await cluster.Journal.BegunAsync(1);

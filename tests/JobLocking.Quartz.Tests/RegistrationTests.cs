@@ -124,20 +124,6 @@ public sealed class RegistrationTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task Two_jobs_never_have_one_identity()
-    {
-        await using Cluster cluster = new(redis);
-        Node a = await cluster.StartAsync("a");
-
-        await a.FireAsync<DecoratedJob>("c", t => t.WithIdentity("1"), j => j.WithIdentity("c", "a.b"));
-        await a.Firings.EndedAsync(1);
-        await a.FireAsync<DecoratedJob>("b.c", t => t.WithIdentity("2"), j => j.WithIdentity("b.c", "a"));
-        await a.Firings.EndedAsync(2);
-
-        Assert.Equal(["a%2Eb.c", "a.b.c"], a.Store.Asked.Select(r => r.Holder.Job));
-    }
-
-    [Fact]
     public async Task Without_the_engine_the_host_does_not_start()
     {
         HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(null);

@@ -121,6 +121,30 @@ public sealed class RetryTests(SharedRedis redis)
         Assert.Equal([false, true], a.Store.Asked.Select(r => r.Occurrence!.IsRetry));
     }
 
+    [Fact]
+    public async Task The_retry_of_a_run_that_had_been_deferred_waits_anew()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report") { DeferBy = 1 }));
+        cluster.Journal.Do = (_, _) => throw new InvalidOperationException("at first");
+        TaskLease held = await a.HoldAsync("report");
+        await a.FireOnceAsync(trigger: t => t.WithRetryPolicy(RetryPolicy.Fixed(1, TimeSpan.FromMilliseconds(100))));
+        await a.Firings.EndedAsync(e => e.IsDeferred);
+        object? firstDeferredAt = (await a.PendingDeferralAsync()).JobDataMap["JOBLOCKING_FIRST_DEFERRED_AT"];
+        await held.DisposeAsync();
+
+        a.Firings.AtEnd = async e => held = e.RetryScheduled ? await a.HoldAsync("report") : held;
+        await a.Firings.EndedAsync(e => e.RetryScheduled);
+        int before = a.Firings.All.Count;
+        Firings.Ended retry = await a.Firings.EndedAsync(before + 1);
+        ITrigger deferral = await a.PendingDeferralAsync();
+        await held.DisposeAsync();
+
+        Assert.True(retry.IsDeferred, $"{retry}");
+        Assert.Equal(1, retry.Report!.Metrics!["lock.deferrals"]);
+        Assert.NotEqual(firstDeferredAt, deferral.JobDataMap["JOBLOCKING_FIRST_DEFERRED_AT"]);
+    }
+
     private static async Task<TaskLease> FailWhileTheLockIsTakenAsync(Cluster cluster, Node node, RetryPolicy? policy)
     {
         cluster.Journal.Do = (run, _) => run.Number == 1 ? throw new InvalidOperationException("at first") : Task.CompletedTask;

@@ -23,7 +23,7 @@ internal sealed class TestStore(ILockStore store) : ILockStore, IAsyncDisposable
     {
         _asked.Enqueue(request);
         AcquireResult result = await Open().AcquireAsync(request, cancellationToken);
-        await BeforeAnswer;
+        await BeforeAnswer.WaitAsync(cancellationToken);
         return result;
     }
 

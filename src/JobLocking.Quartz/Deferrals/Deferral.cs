@@ -11,6 +11,9 @@ namespace JobLocking.Quartz.Deferrals;
 /// <param name="Attempts">How often it has been run before.</param>
 internal sealed record Deferral(TriggerKey Trigger, DateTimeOffset ScheduledTime, DateTimeOffset FirstDeferredAt, int Count, int Attempts)
 {
+    /// <summary>The group of the triggers that bring deferred firings back.</summary>
+    public const string Group = "joblocking";
+
     private const string TriggerName = "JOBLOCKING_TRIGGER_NAME";
     private const string TriggerGroup = "JOBLOCKING_TRIGGER_GROUP";
     private const string ScheduledFireTime = "JOBLOCKING_SCHEDULED_FIRE_TIME";
@@ -18,15 +21,9 @@ internal sealed record Deferral(TriggerKey Trigger, DateTimeOffset ScheduledTime
     private const string Deferrals = "JOBLOCKING_DEFERRALS";
     private const string RunBefore = "JOBLOCKING_ATTEMPTS";
 
-    public static Deferral? ReadFrom(JobDataMap data) =>
-        data.ContainsKey(TriggerName)
-            ? new Deferral(
-                new TriggerKey(Text(data, TriggerName), Text(data, TriggerGroup)),
-                Time(data, ScheduledFireTime),
-                Time(data, FirstDeferred),
-                Number(data, Deferrals),
-                Number(data, RunBefore))
-            : null;
+    /// <summary>The deferral that fires, or that is recovered. The data alone do not make one: a job may have handed them on.</summary>
+    public static Deferral? Of(IJobExecutionContext context) =>
+        (context.RecoveringTriggerKey ?? context.Trigger.Key).Group == Group ? ReadFrom(context.Trigger.JobDataMap) : null;
 
     public void WriteTo(JobDataMap data)
     {
@@ -37,6 +34,16 @@ internal sealed record Deferral(TriggerKey Trigger, DateTimeOffset ScheduledTime
         data[Deferrals] = Count.ToString(CultureInfo.InvariantCulture);
         data[RunBefore] = Attempts.ToString(CultureInfo.InvariantCulture);
     }
+
+    private static Deferral? ReadFrom(JobDataMap data) =>
+        data.ContainsKey(TriggerName)
+            ? new Deferral(
+                new TriggerKey(Text(data, TriggerName), Text(data, TriggerGroup)),
+                Time(data, ScheduledFireTime),
+                Time(data, FirstDeferred),
+                Number(data, Deferrals),
+                Number(data, RunBefore))
+            : null;
 
     private static string Text(JobDataMap data, string key) => (string)data[key]!;
 

@@ -12,8 +12,6 @@ namespace JobLocking.Quartz.Deferrals;
 /// <summary>Brings deferred firings of one scheduler back by triggers that fire once.</summary>
 internal sealed class DeferralTriggers(LockEngine engine, TimeProvider time, ILogger logger)
 {
-    private const string Group = "joblocking";
-
     private int _saidInMemory;
 
     /// <summary>Schedules the firing for later, unless it is already.</summary>
@@ -22,24 +20,24 @@ internal sealed class DeferralTriggers(LockEngine engine, TimeProvider time, ILo
     public async ValueTask<JobRunReport> StoreAsync(Firing firing, LockExecution execution, LockDecision.Defer defer)
     {
         IScheduler scheduler = firing.Context.Scheduler;
-        ITrigger trigger = TriggerFor(firing, execution, defer.Delay);
-        ScheduleTriggerResult stored;
+        DateTimeOffset? pending;
         try
         {
             await WarnIfInMemoryAsync(scheduler).ConfigureAwait(false);
 
             // Now, inside the firing: once it has ended, Quartz deletes a job that is not durable and has no trigger left.
-            // A firing of the deferral itself is not pending any more, so that it stores its successor under the same key.
-            stored = await scheduler.ScheduleTrigger(trigger, TriggerConflict.Keep, CancellationToken.None).ConfigureAwait(false);
+            pending = firing.Origin == ExecutionOrigin.Recurring
+                ? await StoreOneAsync(firing, execution, defer.Delay).ConfigureAwait(false)
+                : await StoreOwnAsync(firing, execution, defer.Delay).ConfigureAwait(false);
         }
         catch (Exception e)
         {
             throw new JobExecutionException($"The deferral could not be stored ({e.Message}): {defer.Reason}", e);
         }
 
-        if (stored.Outcome == ScheduleOutcome.Kept)
+        if (pending is { } until)
         {
-            Log.Coalesced(logger, firing.Context.JobDetail.Key, execution.Execution, firing.Trigger, stored.NextFireTimeUtc);
+            Log.Coalesced(logger, firing.Context.JobDetail.Key, execution.Execution, firing.Trigger, until);
             return Reports.Coalesced(execution, defer);
         }
 
@@ -48,15 +46,67 @@ internal sealed class DeferralTriggers(LockEngine engine, TimeProvider time, ILo
     }
 
     /// <summary>
+    /// A first attempt of a recurring trigger: all of them stand for the same work, so one deferral that is pending is
+    /// enough; under OncePerOccurrence, one for each occurrence. Its name begins with what they have in common and ends with
+    /// the time it stands for: under one name for all, the next deferral would take the place of one that runs, and Quartz
+    /// would put the retry of that run in the place of the next deferral. Two firings at once may both look before the other
+    /// has stored: then two are pending, and none is lost.
+    /// </summary>
+    /// <returns>When the deferral fires that is pending already; null if there was none.</returns>
+    private async ValueTask<DateTimeOffset?> StoreOneAsync(Firing firing, LockExecution execution, TimeSpan delay)
+    {
+        IScheduler scheduler = firing.Context.Scheduler;
+        string common = $"{Hash($"{Trigger(firing)}@{execution.Occurrence?.ScheduledTime:O}")}-";
+        TriggerQuery query = new()
+        {
+            Group = GroupMatcher<TriggerKey>.GroupEquals(Deferral.Group),
+            Name = NameMatcher<TriggerKey>.NameStartsWith(common),
+            Job = firing.Context.JobDetail.Key,
+            Take = PagedQuery.All,
+        };
+
+        // Without a time to fire it has begun to, or has failed to; with attempts behind it, it is the retry of a run.
+        PagedResult<TriggerHeader> found = await scheduler.QueryTriggers(query, CancellationToken.None).ConfigureAwait(false);
+        TriggerHeader[] first = [.. found.Items.Where(t => t.RetryAttempt == 0 && (t.NextFireTimeUtc is not null || t.State == TriggerState.Error))];
+        if (Array.Find(first, t => t.State is not (TriggerState.Paused or TriggerState.Error)) is { } pending)
+        {
+            return pending.NextFireTimeUtc;
+        }
+
+        // It would swallow all that come after it, until somebody looks.
+        if (first is [var stuck, ..])
+        {
+            Log.StuckDeferral(logger, stuck.Key, firing.Trigger, stuck.State, firing.Context.JobDetail.Key, execution.Execution);
+            await scheduler.ScheduleTrigger(TriggerFor(firing, execution, delay, stuck.Key.Name), TriggerConflict.Replace, CancellationToken.None).ConfigureAwait(false);
+            return null;
+        }
+
+        return await StoreAsync(scheduler, TriggerFor(firing, execution, delay, $"{common}{firing.ScheduledTime.UtcTicks}")).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Everything else has a deferral of its own, since nothing else stands for its work. A deferral that comes back too early
+    /// is not pending any more, so that its successor has its key.
+    /// </summary>
+    private ValueTask<DateTimeOffset?> StoreOwnAsync(Firing firing, LockExecution execution, TimeSpan delay)
+    {
+        IJobExecutionContext context = firing.Context;
+        string name = firing.Wait is not null && !context.Recovering
+            ? context.Trigger.Key.Name
+            : Hash($"{Trigger(firing)}@{firing.ScheduledTime:O}#{firing.Attempts} {context.FireInstanceId}");
+        return StoreAsync(context.Scheduler, TriggerFor(firing, execution, delay, name));
+    }
+
+    /// <summary>
     /// Built anew, not from the original's builder: a calendar or an end time could make it impossible, for a firing that
     /// the schedule has already let through; a continuation would make it wait; an overlap policy could drop it.
     /// </summary>
-    private ITrigger TriggerFor(Firing firing, LockExecution execution, TimeSpan delay)
+    private IMutableTrigger TriggerFor(Firing firing, LockExecution execution, TimeSpan delay, string name)
     {
         DateTimeOffset now = time.GetUtcNow();
         ITrigger original = firing.Context.Trigger;
         TriggerBuilder<IJob> builder = TriggerBuilder.Create(time)
-            .WithIdentity(NameOf(firing, execution), Group)
+            .WithIdentity(name, Deferral.Group)
             .ForJob(firing.Context.JobDetail.Key)
             .WithDescription(original.Description)
             .WithPriority(original.Priority)
@@ -74,16 +124,19 @@ internal sealed class DeferralTriggers(LockEngine engine, TimeProvider time, ILo
 
         // The builder would take the braces of a resolved group for a template.
         trigger.ExecutionGroup = original.ExecutionGroup;
-        new Deferral(firing.Trigger, firing.ScheduledTime, firing.Deferred?.FirstDeferredAt ?? now, execution.Deferrals + 1, firing.Attempts).WriteTo(trigger.JobDataMap);
+        new Deferral(firing.Trigger, firing.ScheduledTime, execution.FirstDeferredAt ?? now, execution.Deferrals + 1, firing.Attempts).WriteTo(trigger.JobDataMap);
         return trigger;
     }
 
-    /// <summary>The same for every deferral of the trigger, so that one is pending at most; under OncePerOccurrence, for every deferral of the occurrence.</summary>
-    private static string NameOf(Firing firing, LockExecution execution)
+    private static async ValueTask<DateTimeOffset?> StoreAsync(IScheduler scheduler, IMutableTrigger trigger)
     {
-        string name = $"{firing.Trigger.Group.Length}:{firing.Trigger}@{execution.Occurrence?.ScheduledTime:O}";
-        return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(name)).AsSpan(0, 16));
+        ScheduleTriggerResult stored = await scheduler.ScheduleTrigger(trigger, TriggerConflict.Keep, CancellationToken.None).ConfigureAwait(false);
+        return stored.Outcome == ScheduleOutcome.Kept ? stored.NextFireTimeUtc : null;
     }
+
+    private static string Trigger(Firing firing) => $"{firing.Trigger.Group.Length}:{firing.Trigger}";
+
+    private static string Hash(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)).AsSpan(0, 16));
 
     private async ValueTask WarnIfInMemoryAsync(IScheduler scheduler)
     {

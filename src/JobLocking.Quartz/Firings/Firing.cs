@@ -19,6 +19,9 @@ internal sealed record Firing(IJobExecutionContext Context, TriggerKey Trigger, 
         && !Context.Trigger.JobDataMap.ContainsKey(SchedulerConstants.BackfillOriginalFireTime)
         && Trigger.Group != SchedulerConstants.StartupGroup;
 
+    /// <summary>The deferral whose wait goes on; null for a first attempt, and for a retry of what has been run meanwhile: that waits anew.</summary>
+    public Deferral? Wait => Context.RetryAttempt + Context.RefireCount == 0 ? Deferred : null;
+
     public ExecutionOrigin Origin => this switch
     {
         { Context.Recovering: true } => ExecutionOrigin.Recovery,
@@ -30,7 +33,7 @@ internal sealed record Firing(IJobExecutionContext Context, TriggerKey Trigger, 
 
     public static Firing Of(IJobExecutionContext context)
     {
-        Deferral? deferred = Deferral.ReadFrom(context.Trigger.JobDataMap);
+        Deferral? deferred = Deferral.Of(context);
         return new Firing(
             context,
             deferred?.Trigger ?? context.RecoveringTriggerKey ?? context.Trigger.Key,

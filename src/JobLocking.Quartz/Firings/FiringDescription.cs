@@ -5,7 +5,7 @@ using Quartz;
 namespace JobLocking.Quartz.Firings;
 
 /// <summary>Describes the firings of one scheduler to the engine.</summary>
-internal sealed class FiringDescription(KeyedPolicies policies)
+internal sealed class FiringDescription(KeyedPolicies policies, SharedTypes shared)
 {
     /// <summary>The firing as an execution, or null if its job has no lock.</summary>
     /// <exception cref="TaskLockException">The lock is declared wrongly, or its name cannot be resolved.</exception>
@@ -18,7 +18,9 @@ internal sealed class FiringDescription(KeyedPolicies policies)
             return null;
         }
 
-        string job = JobIdentity.Of(context.JobDetail.Key, type, policy);
+        bool toldApart = policy.OncePerOccurrence && firing.HasOccurrence;
+        TriggerKey? trigger = TriggerData.IsOwn(context.Trigger.JobDataMap) ? firing.Trigger : null;
+        string job = JobIdentity.Of(context.JobDetail.Key, type, policy, trigger, shared.Contains(type), toldApart);
         return new LockExecution
         {
             Policy = policy,
@@ -27,11 +29,9 @@ internal sealed class FiringDescription(KeyedPolicies policies)
             Job = job,
             Execution = context.FireInstanceId,
             Origin = firing.Origin,
-            Occurrence = policy.OncePerOccurrence && firing.HasOccurrence
-                ? new LockOccurrence(job, firing.ScheduledTime, IsRetry: firing.Attempts > 0)
-                : null,
-            Deferrals = firing.Deferred?.Count ?? 0,
-            FirstDeferredAt = firing.Deferred?.FirstDeferredAt,
+            Occurrence = toldApart ? new LockOccurrence(job, firing.ScheduledTime, IsRetry: firing.Attempts > 0) : null,
+            Deferrals = firing.Wait?.Count ?? 0,
+            FirstDeferredAt = firing.Wait?.FirstDeferredAt,
         };
     }
 }

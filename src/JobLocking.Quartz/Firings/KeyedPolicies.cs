@@ -33,6 +33,13 @@ internal sealed class KeyedPolicies
     /// <summary>The method of the class that does the work, which may carry a lock of its own.</summary>
     private static MethodInfo? ExecuteOf(Type type)
     {
+        if (type.IsInterface)
+        {
+            // Which class will do the work only the container knows; the method of the contract stands for it.
+            Type declared = type.GetInterfaces().FirstOrDefault(i => i.IsGenericType && i.GetGenericTypeDefinition() == typeof(IJob<>)) ?? typeof(IJob);
+            return declared.GetMethod(nameof(IJob.Execute), BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly);
+        }
+
         MethodInfo execute = type.GetInterfaceMap(typeof(IJob)).TargetMethods[0];
 
         // A job with an input inherits Execute from IJob<TInput>, where it calls the one with the input.

@@ -1,13 +1,15 @@
 using JobLocking.Engine;
 using JobLocking.Quartz.Deferrals;
 using JobLocking.Quartz.Telemetry;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Quartz;
 
 namespace JobLocking.Quartz.Firings;
 
 /// <summary>Describes the firing, asks the engine, translates its decision. One for each scheduler, shared by its firings.</summary>
-internal sealed class TaskLockMiddleware(LockEngine engine, FiringDescription description, DeferralTriggers deferrals, ILogger logger) : IJobExecutionMiddleware
+internal sealed class TaskLockMiddleware(
+    LockEngine engine, FiringDescription description, DeferralTriggers deferrals, IHostApplicationLifetime? host, ILogger logger) : IJobExecutionMiddleware
 {
     public async ValueTask Invoke(IJobExecutionContext context, JobExecutionDelegate next, CancellationToken cancellationToken = default)
     {
@@ -21,7 +23,7 @@ internal sealed class TaskLockMiddleware(LockEngine engine, FiringDescription de
             return;
         }
 
-        switch (await engine.DecideAsync(execution, cancellationToken).ConfigureAwait(false))
+        switch (await DecideAsync(execution, context, cancellationToken).ConfigureAwait(false))
         {
             case LockDecision.Run run:
                 await RunAsync(run, context, next, cancellationToken).ConfigureAwait(false);
@@ -51,6 +53,25 @@ internal sealed class TaskLockMiddleware(LockEngine engine, FiringDescription de
         }
     }
 
+    private async ValueTask<LockDecision> DecideAsync(LockExecution execution, IJobExecutionContext context, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await engine.DecideAsync(execution, cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException e) when (IsStopping(context))
+        {
+            // A cancelled firing would be gone for good; a failed one is retried, by a store that outlives the process.
+            Log.GivenUpByShutdown(logger, context.JobDetail.Key, execution.Execution, execution.Name);
+            throw new JobExecutionException($"The shutdown came while lock '{execution.Name}' was asked for, and the job did not run.", e);
+        }
+        catch (OperationCanceledException)
+        {
+            Log.Interrupted(logger, context.JobDetail.Key, execution.Execution, execution.Name);
+            throw;
+        }
+    }
+
     private async ValueTask RunAsync(LockDecision.Run run, IJobExecutionContext context, JobExecutionDelegate next, CancellationToken cancellationToken)
     {
         engine.Enter(run);
@@ -61,10 +82,8 @@ internal sealed class TaskLockMiddleware(LockEngine engine, FiringDescription de
         }
         catch (Exception error)
         {
-            bool aborted = error is OperationCanceledException
-                && cancellationToken.IsCancellationRequested
-                && context.Scheduler.Status is SchedulerStatus.ShuttingDown or SchedulerStatus.Shutdown;
-            if (await engine.EndAsync(run, error, aborted).ConfigureAwait(false) is { } lost)
+            // Whatever it threw: a job wraps its cancellation, or stumbles over what the host has disposed already.
+            if (await engine.EndAsync(run, error, aborted: IsStopping(context)).ConfigureAwait(false) is { } lost)
             {
                 throw Failure(lost);
             }
@@ -74,6 +93,11 @@ internal sealed class TaskLockMiddleware(LockEngine engine, FiringDescription de
 
         await engine.EndAsync(run, error: null, aborted: false).ConfigureAwait(false);
     }
+
+    /// <summary>A job may watch the host instead of its token, and the host begins to stop before its schedulers do.</summary>
+    private bool IsStopping(IJobExecutionContext context) =>
+        context.Scheduler.Status is SchedulerStatus.ShuttingDown or SchedulerStatus.Shutdown
+        || host?.ApplicationStopping.IsCancellationRequested == true;
 
     private async Task InterruptAsync(IJobExecutionContext context)
     {

@@ -7,7 +7,7 @@ using Quartz.Extensibility;
 namespace JobLocking.Quartz.Hosting;
 
 /// <summary>Checks the locks of the jobs that a scheduler knows, before it fires the first.</summary>
-internal sealed class CheckPlugin(SchedulerChecks checks, KeyedPolicies policies, ILogger logger) : ISchedulerPlugin
+internal sealed class CheckPlugin(SchedulerChecks checks, KeyedPolicies policies, SharedTypes shared, ILogger logger) : ISchedulerPlugin
 {
     private IScheduler? _scheduler;
     private bool _checked;
@@ -32,12 +32,21 @@ internal sealed class CheckPlugin(SchedulerChecks checks, KeyedPolicies policies
         HashSet<JobKey> unknown = [.. policies.ByKey.Keys];
         List<string> problems = [];
         PagedResult<JobHeader> jobs = await _scheduler!.QueryJobs(new JobQuery { Take = PagedQuery.All }, cancellationToken).ConfigureAwait(false);
-        foreach (JobHeader job in jobs.Items)
+        (JobKey Key, Type? Type)[] known = [.. jobs.Items.Select(job => (job.Key, TypeOf(job)))];
+        foreach (IGrouping<Type?, JobKey> generated in known.Where(job => JobIdentity.IsGenerated(job.Key)).GroupBy(job => job.Type, job => job.Key))
         {
-            unknown.Remove(job.Key);
+            if (generated.Key is { } type && generated.Count() > 1)
+            {
+                shared.Add(type);
+            }
+        }
+
+        foreach ((JobKey key, Type? type) in known)
+        {
+            unknown.Remove(key);
             try
             {
-                Check(job);
+                await CheckAsync(key, type, cancellationToken).ConfigureAwait(false);
             }
             catch (TaskLockException e)
             {
@@ -58,13 +67,24 @@ internal sealed class CheckPlugin(SchedulerChecks checks, KeyedPolicies policies
         _checked = true;
     }
 
-    private void Check(JobHeader job)
+    /// <summary>A job of another application in the same store may have a type that is not here; then it cannot fire here either.</summary>
+    private static Type? TypeOf(JobHeader job) => new JobType(job.JobTypeName).TryResolve(out Type? type) ? type : null;
+
+    private async ValueTask CheckAsync(JobKey job, Type? type, CancellationToken cancellationToken)
     {
-        // A job of another application in the same store may have a type that is not here; then it cannot fire here either.
-        Type? type = new JobType(job.JobTypeName).TryResolve(out Type? resolved) ? resolved : null;
-        if (policies.Find(job.Key, type) is { } policy)
+        if (policies.Find(job, type) is not { OncePerOccurrence: true } policy)
         {
-            JobIdentity.Of(job.Key, type, policy);
+            return;
+        }
+
+        JobIdentity.Of(job, type, policy, trigger: null, shared.Contains(type), toldApart: true);
+        PagedResult<TriggerHeader> triggers = await _scheduler!.QueryTriggers(new TriggerQuery { Job = job, Take = PagedQuery.All }, cancellationToken).ConfigureAwait(false);
+        foreach (TriggerKey key in triggers.Items.Select(t => t.Key).Where(JobIdentity.IsGenerated))
+        {
+            if (await _scheduler.GetTrigger(key, cancellationToken).ConfigureAwait(false) is { } trigger && TriggerData.IsOwn(trigger.JobDataMap))
+            {
+                JobIdentity.Of(job, type, policy, key, shared.Contains(type), toldApart: true);
+            }
         }
     }
 }

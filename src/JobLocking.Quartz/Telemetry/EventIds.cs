@@ -7,4 +7,7 @@ internal static class EventIds
     public const int DeferredInMemory = 3001;
     public const int InterruptFailed = 3002;
     public const int UnknownJob = 3003;
+    public const int GivenUpByShutdown = 3004;
+    public const int Interrupted = 3005;
+    public const int StuckDeferral = 3006;
 }

@@ -20,4 +20,13 @@ internal static partial class Log
 
     [LoggerMessage(EventIds.UnknownJob, LogLevel.Warning, "Lock '{Lock}' was given to job {Job} by ForJob, but scheduler {Scheduler} has no job of this key at start")]
     public static partial void UnknownJob(ILogger logger, string @lock, JobKey job, string scheduler);
+
+    [LoggerMessage(EventIds.GivenUpByShutdown, LogLevel.Error, "Job {Job} #{Execution} fails without having run: the shutdown came while its lock '{LockName}' was asked for. Only a retry policy in a persistent job store brings it back")]
+    public static partial void GivenUpByShutdown(ILogger logger, JobKey job, string execution, string lockName);
+
+    [LoggerMessage(EventIds.Interrupted, LogLevel.Information, "Job {Job} #{Execution} was interrupted while its lock '{LockName}' was asked for, and has not run")]
+    public static partial void Interrupted(ILogger logger, JobKey job, string execution, string lockName);
+
+    [LoggerMessage(EventIds.StuckDeferral, LogLevel.Warning, "The deferral {Deferral} of trigger {Trigger} will not fire by itself, its state is {State}; that of job {Job} #{Execution} takes its place")]
+    public static partial void StuckDeferral(ILogger logger, TriggerKey deferral, TriggerKey trigger, TriggerState state, JobKey job, string execution);
 }

@@ -1,0 +1,16 @@
+using Quartz;
+
+namespace JobLocking.Quartz.Firings;
+
+/// <summary>What the data of a trigger says about the work.</summary>
+internal static class TriggerData
+{
+    private const string Ours = "JOBLOCKING_";
+    private const string OfQuartz = "QRTZ_";
+
+    /// <summary>Whether the trigger gives its job data of its own, beside what we and Quartz keep there: then it stands for other work than the job's other triggers.</summary>
+    public static bool IsOwn(JobDataMap data) =>
+        data.Keys.Any(key =>
+            key == SchedulerConstants.JobInput
+            || !(key.StartsWith(Ours, StringComparison.Ordinal) || key.StartsWith(OfQuartz, StringComparison.Ordinal)));
+}
