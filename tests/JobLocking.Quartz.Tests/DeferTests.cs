@@ -28,6 +28,23 @@ public sealed class DeferTests(SharedRedis redis)
     }
 
     [Fact]
+    public async Task A_deferred_run_can_tell_the_time_the_schedule_meant()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report") { DeferBy = 1 }));
+        DateTimeOffset meant = DateTimeOffset.UtcNow.AddSeconds(1);
+        await using (TaskLease held = await a.HoldAsync("report"))
+        {
+            await a.FireOnceAsync(trigger: t => t.StartAt(meant));
+            await a.Firings.EndedAsync(e => e.IsDeferred);
+        }
+
+        Journal.Run run = await cluster.Journal.BegunAsync(1);
+        Assert.True(run.Scheduled > meant);
+        Assert.Equal(meant, run.Context.GetOriginalFireTimeUtc());
+    }
+
+    [Fact]
     public async Task A_recurring_firing_that_meets_the_lock_of_another_job_runs_later()
     {
         await using Cluster cluster = new(redis);

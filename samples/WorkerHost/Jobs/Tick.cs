@@ -11,5 +11,5 @@ namespace WorkerHost.Jobs;
 internal sealed class Tick(Journal journal) : IJob
 {
     public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken) =>
-        await journal.RecordAsync("tick", () => Task.Delay(Random.Shared.Next(1, 6), cancellationToken), context.ScheduledFireTimeUtc);
+        await journal.RecordAsync("tick", () => Task.Delay(Random.Shared.Next(1, 6), cancellationToken), context.GetOriginalFireTimeUtc());
 }
