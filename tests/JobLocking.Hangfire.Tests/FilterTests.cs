@@ -105,7 +105,7 @@ public sealed class FilterTests : IDisposable
         JobStorageTransaction transaction = Substitute.For<JobStorageTransaction>();
         ElectStateContext election = Election(new DeletedState(), ProcessingState.StateName, transaction);
 
-        new TurnedAway(new LockDecision.Defer(TimeSpan.FromSeconds(15), "busy"), record).Elect(election);
+        Elect(election, record);
 
         Assert.Equal("Deferred (1): busy", Assert.IsType<ScheduledState>(election.CandidateState).Reason);
         transaction.DidNotReceiveWithAnyArgs().SetJobParameter(default!, default!, default);
@@ -119,7 +119,7 @@ public sealed class FilterTests : IDisposable
         JobStorageTransaction transaction = Substitute.For<JobStorageTransaction>();
         _storage.HasFeature(JobStorageFeatures.Transaction.SetJobParameter).Returns(true);
 
-        new TurnedAway(new LockDecision.Defer(TimeSpan.FromSeconds(15), "busy"), record).Elect(Election(new DeletedState(), ProcessingState.StateName, transaction));
+        Elect(Election(new DeletedState(), ProcessingState.StateName, transaction), record);
 
         transaction.Received(1).SetJobParameter("17", Parameter, record.ToString());
         _connection.DidNotReceiveWithAnyArgs().SetJobParameter(default, default, default);
@@ -145,7 +145,7 @@ public sealed class FilterTests : IDisposable
         FailedState other = new(new InvalidOperationException());
         ElectStateContext election = Election(other, ProcessingState.StateName);
 
-        new TurnedAway(new LockDecision.Defer(TimeSpan.FromSeconds(15), "busy"), new AttemptRecord()).Elect(election);
+        Elect(election, new AttemptRecord());
 
         Assert.Same(other, election.CandidateState);
     }
@@ -169,6 +169,14 @@ public sealed class FilterTests : IDisposable
         Assert.Equal(origin, execution.Origin);
         Assert.Equal(recurringJobId is null ? "Work.Brief" : "Work.Brief [nightly]", execution.Job);
         Assert.Equal(("Hangfire", "17", "work:x"), (execution.Scheduler, execution.Execution, execution.Name));
+    }
+
+    private void Elect(ElectStateContext election, AttemptRecord record)
+    {
+        LockPolicy policy = _services.GetRequiredService<LockPolicies>().Find(_job.Job.Type, _job.Job.Method)!;
+        LockExecution execution = JobExecution.Describe(Context(), policy, record);
+        LockDecision.Defer busy = new(TimeSpan.FromSeconds(15), "busy", TimeLeft: null, Holder: null);
+        new TurnedAway(execution, busy, record).Elect(election, _services.GetRequiredService<LockEngine>());
     }
 
     private PerformContext Context(BackgroundJob? job = null) => new(_storage, _connection, job ?? _job, Substitute.For<IJobCancellationToken>());
