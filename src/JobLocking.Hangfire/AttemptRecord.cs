@@ -9,7 +9,7 @@ namespace JobLocking.Hangfire;
 /// <summary>What one attempt at a job leaves for the next: a parameter of the job, readable on its page in the dashboard.</summary>
 internal sealed record AttemptRecord
 {
-    public const string Parameter = "TaskLock";
+    public const string Parameter = "JobLocking.Attempt";
 
     private static readonly JsonSerializerOptions Brief = new() { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingDefault };
 
@@ -29,7 +29,14 @@ internal sealed record AttemptRecord
         string? text = job.ParametersSnapshot is { } snapshot
             ? snapshot.GetValueOrDefault(Parameter)
             : connection.GetJobParameter(job.Id, Parameter);
-        return string.IsNullOrEmpty(text) ? new AttemptRecord() : JsonSerializer.Deserialize<AttemptRecord>(text)!;
+        try
+        {
+            return string.IsNullOrEmpty(text) ? new AttemptRecord() : JsonSerializer.Deserialize<AttemptRecord>(text) ?? new AttemptRecord();
+        }
+        catch (JsonException)
+        {
+            return new AttemptRecord(); // Anybody may write parameters. It is read in an election, too, where nothing may fail.
+        }
     }
 
     public void Write(IStorageConnection connection, string jobId) => connection.SetJobParameter(jobId, Parameter, ToString());

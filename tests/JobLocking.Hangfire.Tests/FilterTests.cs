@@ -13,7 +13,7 @@ namespace JobLocking.Hangfire.Tests;
 /// <summary>What no server can be brought to do at will.</summary>
 public sealed class FilterTests : IDisposable
 {
-    private const string Parameter = "TaskLock";
+    private const string Parameter = "JobLocking.Attempt";
 
     private readonly ServiceProvider _services;
 
@@ -137,6 +137,25 @@ public sealed class FilterTests : IDisposable
         filter.OnStateElection(Election(new EnqueuedState(), ScheduledState.StateName, job: job));
 
         Assert.Throws<TaskLockException>(() => filter.OnPerforming(new PerformingContext(Context(job))));
+    }
+
+    [Theory]
+    [InlineData("\"mine\"")]
+    [InlineData("null")]
+    [InlineData("mine")]
+    [InlineData("[1]")]
+    [InlineData("""{"Begun":"yes"}""")]
+    public async Task A_parameter_that_another_has_written_is_no_record_and_fails_neither_the_election_nor_the_job(string parameter)
+    {
+        _connection.GetJobParameter("17", Parameter).Returns(parameter);
+        EnqueuedState enqueued = new();
+
+        _filter.OnStateElection(Election(enqueued, ScheduledState.StateName));
+        _filter.OnPerforming(new PerformingContext(Context()));
+
+        Assert.Equal(EnqueuedState.DefaultQueue, enqueued.Queue);
+        Assert.Single(await HeldAsync());
+        _connection.Received(1).SetJobParameter("17", Parameter, new AttemptRecord { Begun = true }.ToString());
     }
 
     [Fact]
