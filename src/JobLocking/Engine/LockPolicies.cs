@@ -75,8 +75,12 @@ public sealed class LockPolicies
         return new LockPolicy(job, template!, settings, TimeSpan.FromSeconds(_options.OccurrenceRetention));
     }
 
-    /// <summary>Everything that is wrong with what is known at start.</summary>
-    internal IReadOnlyList<string> Problems()
+    /// <summary>
+    /// Everything that is wrong with what is known at start: options, configuration, declared locks. A host does not start
+    /// with any; an adapter that may run without a host has to refuse to be registered with any.
+    /// </summary>
+    /// <returns>The problems, each with the job or property, the value and the fix; empty if all is well.</returns>
+    public IReadOnlyList<string> Problems()
     {
         List<string> problems = [.. _options.Problems];
         if (_options.OccurrenceRetention < 60)
