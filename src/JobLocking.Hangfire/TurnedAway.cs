@@ -30,7 +30,7 @@ internal sealed record TurnedAway(LockExecution Execution, LockDecision Decision
         }
 
         // The history keeps the state that is replaced here.
-        canceled.Reason = "Not run";
+        canceled.Reason = "Replaced by the deferral";
         Record.Write(context);
 
         // Hangfire's schedule rounds down to whole seconds: less than one would come back at once, again and again.

@@ -50,6 +50,21 @@ public sealed class DeferTests(SharedRedis redis)
     }
 
     [Fact]
+    public async Task The_history_of_a_deferred_job_says_what_became_of_the_state_that_the_deferral_replaced()
+    {
+        await using Cluster cluster = redis.NewCluster();
+        Node a = await cluster.StartAsync("a");
+        await using TaskLease lease = await a.TakeAsync("work:x");
+
+        string job = cluster.Client.Enqueue<Work>(w => w.Auto("x", "one-off", CancellationToken.None));
+
+        await cluster.SeesAsync(job, ScheduledState.StateName, "Deferred (1): ");
+        JobState[] history = [.. cluster.History(job).TakeLast(4)];
+        Assert.Equal(["Scheduled", "Deleted", "Processing", "Enqueued"], history.Select(s => s.Name));
+        Assert.Equal("Replaced by the deferral", history[1].Reason);
+    }
+
+    [Fact]
     public async Task A_deferral_is_over_when_the_job_runs_so_that_its_retry_waits_anew()
     {
         await using Cluster cluster = redis.NewCluster();
