@@ -53,4 +53,20 @@ public sealed class FailTests(SharedRedis redis)
         Assert.True(cluster.Client.ChangeState(job, new EnqueuedState()));
         await cluster.SeesAsync(job, ScheduledState.StateName, "Deferred (1): ");
     }
+
+    [Fact]
+    public async Task The_automatic_retry_of_a_job_that_gave_up_waits_as_long_again()
+    {
+        await using Cluster cluster = redis.NewCluster();
+        Node a = await cluster.StartAsync("a");
+        await using TaskLease lease = await a.TakeAsync("work:x");
+        string job = cluster.Client.Enqueue<RetriedWork>(w => w.GiveUp("x", "given up", CancellationToken.None));
+        await cluster.SeesAsync(job, ScheduledState.StateName, "Retry attempt 1 of 3: Given up after");
+
+        Assert.True(cluster.Client.ChangeState(job, new EnqueuedState()));
+
+        await cluster.SeesAsync(job, ScheduledState.StateName, "Deferred (1): ");
+        await cluster.SeesAsync(job, ScheduledState.StateName, "Retry attempt 2 of 3: Given up after");
+        Assert.Equal(0, cluster.Stage["given up"].Begun);
+    }
 }
