@@ -15,10 +15,14 @@ public static class TaskLockConfigurationExtensions
     /// Called again it replaces what it registered before, since Hangfire's configuration belongs to the whole process.
     /// Several hosts in one process therefore use the overload for <see cref="BackgroundJobServerOptions"/>.
     /// </summary>
+    /// <remarks>
+    /// A deferred job waits among the scheduled ones. It returns when a server next looks there: up to one
+    /// <see cref="BackgroundJobServerOptions.SchedulePollingInterval"/> (15 seconds by default) after the delay.
+    /// </remarks>
     /// <param name="configuration">Hangfire's configuration.</param>
     /// <param name="services">The services of the host, with <c>AddJobLocking()</c> and a store among them.</param>
     /// <returns>The same configuration.</returns>
-    /// <exception cref="TaskLockException">JobLocking is not registered, or the lock of a job does not fit its method.</exception>
+    /// <exception cref="TaskLockException">JobLocking or its store is not registered, the configuration is wrong, or the lock of a job does not fit its method.</exception>
     public static IGlobalConfiguration UseTaskLocks(this IGlobalConfiguration configuration, IServiceProvider services)
     {
         ArgumentNullException.ThrowIfNull(configuration);
@@ -38,10 +42,14 @@ public static class TaskLockConfigurationExtensions
     /// Has this one server take the locks of its jobs, whatever other hosts of the process do:
     /// <c>services.AddHangfireServer((sp, options) => options.UseTaskLocks(sp))</c>. It wins over the process-wide registration.
     /// </summary>
+    /// <remarks>
+    /// A deferred job waits among the scheduled ones. It returns when a server next looks there: up to one
+    /// <see cref="BackgroundJobServerOptions.SchedulePollingInterval"/> (15 seconds by default) after the delay.
+    /// </remarks>
     /// <param name="options">The options of the server; its other filters stay.</param>
     /// <param name="services">The services of the host, with <c>AddJobLocking()</c> and a store among them.</param>
     /// <returns>The same options.</returns>
-    /// <exception cref="TaskLockException">JobLocking is not registered, or the lock of a job does not fit its method.</exception>
+    /// <exception cref="TaskLockException">JobLocking or its store is not registered, the configuration is wrong, or the lock of a job does not fit its method.</exception>
     public static BackgroundJobServerOptions UseTaskLocks(this BackgroundJobServerOptions options, IServiceProvider services)
     {
         ArgumentNullException.ThrowIfNull(options);
