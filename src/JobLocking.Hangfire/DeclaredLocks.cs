@@ -3,20 +3,25 @@ using JobLocking.Engine;
 
 namespace JobLocking.Hangfire;
 
-/// <summary>Checks the locks of methods before a server starts. The lock of a class is checked with each job: only then its method is known.</summary>
+/// <summary>
+/// Checks what is known before a server starts: what would stop a host too, since there may be none, and the locks of
+/// methods. The lock of a class is checked with each job: only then its method is known.
+/// </summary>
 internal static class DeclaredLocks
 {
     public static void Check(LockPolicies policies)
     {
-        string[] problems = [.. policies.Methods.Where(known => !IsQuartz(known.Method)).SelectMany(known => Problems(known.Method, known.Policy))];
-        if (problems.Length > 0)
-        {
-            throw new TaskLockException(string.Join(Environment.NewLine, problems));
-        }
+        Refuse(policies.Problems());
+        Refuse([.. policies.Methods.Where(known => !IsQuartz(known.Method)).SelectMany(known => Problems(policies, known.Method, known.Policy))]);
     }
 
-    private static IEnumerable<string> Problems(MethodInfo method, LockPolicy policy)
+    public static IEnumerable<string> Problems(LockPolicies policies, MethodInfo method, LockPolicy policy)
     {
+        if (!method.IsPublic && !ImplementedBy(method).Any(declared => policies.Find(declared.DeclaringType!, declared) is not null))
+        {
+            yield return $"Lock '{policy.Template}' of job {policy.Job}: [TaskLock] is on a method that is not public and that no interface leads to, so that Hangfire never runs it under the lock. Fix: make the method public, or put [TaskLock] on the one that is enqueued.";
+        }
+
         if (policy.OncePerOccurrence)
         {
             yield return JobExecution.NoOccurrence(policy);
@@ -28,6 +33,24 @@ internal static class DeclaredLocks
             yield return $"Lock '{policy.Template}' of job {policy.Job}: Name has the placeholder {{{placeholder}}}, but the method has no such parameter. Fix: "
                 + (parameters.Length > 0 ? $"use {parameters}, or write {{{{ for a literal brace." : "write {{ for a literal brace.");
         }
+    }
+
+    private static void Refuse(IReadOnlyList<string> problems)
+    {
+        if (problems.Count > 0)
+        {
+            throw new TaskLockException(string.Join(Environment.NewLine, problems.Distinct()));
+        }
+    }
+
+    /// <summary>The methods of interfaces that a method implements, explicitly above all: through them it is enqueued.</summary>
+    private static IEnumerable<MethodInfo> ImplementedBy(MethodInfo method)
+    {
+        Type type = method.DeclaringType!;
+        return from map in (type.IsInterface ? [] : type.GetInterfaces()).Select(type.GetInterfaceMap)
+               from pair in map.InterfaceMethods.Zip(map.TargetMethods)
+               where pair.Second == method
+               select pair.First;
     }
 
     private static bool IsQuartz(MethodInfo method) =>

@@ -103,6 +103,26 @@ public class OnClass(Stage stage, ITaskLeaseAccessor leases) : IOnInterface
 
 public class Inherited(Stage stage, ITaskLeaseAccessor leases) : OnClass(stage, leases);
 
+/// <summary>Says nothing itself.</summary>
+public interface IUndecorated
+{
+    Task Openly();
+
+    Task Explicitly();
+}
+
+public class Undecorated(Stage stage, ITaskLeaseAccessor leases) : IUndecorated
+{
+    [TaskLock("of-the-implementation")]
+    public Task Openly() => stage["placed"].PlayAsync(leases, default);
+
+    [TaskLock("of-the-explicit-implementation")]
+    Task IUndecorated.Explicitly() => stage["placed"].PlayAsync(leases, default);
+
+    /// <summary>Not decorated here, or no host of these tests would start.</summary>
+    internal Task Hidden() => stage["placed"].PlayAsync(leases, default);
+}
+
 /// <summary>As from a package: nothing to decorate.</summary>
 [AutomaticRetry(Attempts = 0)]
 public class ThirdParty(Stage stage, ITaskLeaseAccessor leases)

@@ -22,6 +22,7 @@ public sealed class Node : IAsyncDisposable
         HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { ApplicationName = "tests" });
         builder.Services.AddSingleton(cluster.Stage);
         builder.Services.AddTransient<IOnInterface, OnInterface>();
+        builder.Services.AddTransient<IUndecorated, Undecorated>();
         cluster.AddLocks(builder.Services, o =>
         {
             o.NodeName = name;

@@ -16,6 +16,8 @@ public sealed class PlacementTests(SharedRedis redis)
         { "of-the-interface's-method", Job.FromExpression<IOnInterface>(j => j.ByMethod()) },
         { "of-the-interface", Job.FromExpression<OnInterface>(j => j.ByType()) },
         { "of-the-interface's-method", Job.FromExpression<OnInterface>(j => j.ByMethod()) },
+        { "of-the-implementation", Job.FromExpression<IUndecorated>(j => j.Openly()) },
+        { "of-the-explicit-implementation", Job.FromExpression<IUndecorated>(j => j.Explicitly()) },
         { null, Job.FromExpression<ThirdParty>(j => j.Report("t")) },
     };
 

@@ -1,11 +1,15 @@
+using System.Reflection;
 using Hangfire;
 using Hangfire.Common;
 using Hangfire.States;
+using JobLocking.Engine;
 using JobLocking.TestKit;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
 using Xunit;
 
 namespace JobLocking.Hangfire.Tests;
@@ -114,6 +118,77 @@ public sealed class RegistrationTests(SharedRedis redis) : IDisposable
             error.Message.Split(Environment.NewLine));
     }
 
+    public static TheoryData<string, string, string> WhatStopsAHost => new()
+    {
+        { "Locks:0:Exipre", "300", "Exipre" },
+        { "Expire", "0", "Expire is 0, but must be at least 1 second" },
+        { "NodeName", " ", "NodeName is empty" },
+        { "OccurrenceRetention", "5", "OccurrenceRetention is 5" },
+    };
+
+    [Theory]
+    [MemberData(nameof(WhatStopsAHost))]
+    public void Without_a_host_the_registration_refuses_what_a_host_would(string property, string value, string said)
+    {
+        ConfigurationManager configuration = new();
+        configuration["JobLocking:Locks:0:Name"] = "work:{key}";
+        configuration[$"JobLocking:{property}"] = value;
+        using ServiceProvider services = Services(null, s => s.AddSingleton<IConfiguration>(configuration));
+
+        TaskLockException ofServer = Assert.Throws<TaskLockException>(() => new BackgroundJobServerOptions().UseTaskLocks(services));
+        TaskLockException ofProcess = Assert.Throws<TaskLockException>(() => GlobalConfiguration.Configuration.UseTaskLocks(services));
+
+        Assert.Contains(said, ofServer.Message, StringComparison.Ordinal);
+        Assert.Contains("Fix: ", ofServer.Message, StringComparison.Ordinal);
+        Assert.Equal(ofServer.Message, ofProcess.Message);
+        Assert.DoesNotContain(GlobalJobFilters.Filters, f => f.Instance is TaskLockFilter);
+    }
+
+    [Fact]
+    public void Without_a_host_a_lock_that_is_declared_wrongly_stops_the_registration()
+    {
+        using ServiceProvider services = Services(o => o.ForJob<ThirdParty>(new TaskLockAttribute("third") { Expire = 5, MinHold = 6 }));
+
+        TaskLockException error = Assert.Throws<TaskLockException>(() => new BackgroundJobServerOptions().UseTaskLocks(services));
+
+        Assert.Contains($"Lock 'third' of job {typeof(ThirdParty)}: MinHold is 6", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Without_a_host_a_missing_store_and_a_wrong_one_stop_the_registration()
+    {
+        using ServiceProvider none = new ServiceCollection().AddJobLocking().Services.BuildServiceProvider();
+        using ServiceProvider wrong = new ServiceCollection().AddJobLocking().UseRedis("localhost:6379,noSuchOption=1").Services.BuildServiceProvider();
+
+        TaskLockException missing = Assert.Throws<TaskLockException>(() => new BackgroundJobServerOptions().UseTaskLocks(none));
+        OptionsValidationException refused = Assert.Throws<OptionsValidationException>(() => new BackgroundJobServerOptions().UseTaskLocks(wrong));
+
+        Assert.Contains("has no store", missing.Message, StringComparison.Ordinal);
+        Assert.Contains("noSuchOption", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("Hidden", true)]
+    [InlineData("JobLocking.Hangfire.Tests.IUndecorated.Explicitly", false)]
+    [InlineData(nameof(Undecorated.Openly), false)]
+    public void A_lock_on_a_method_that_no_job_can_be_made_of_is_refused_at_start(string name, bool isRefused)
+    {
+        using ServiceProvider services = Services();
+        LockPolicies policies = services.GetRequiredService<LockPolicies>();
+        MethodInfo method = typeof(Undecorated).GetMethod(name, BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic)!;
+
+        string[] problems = [.. DeclaredLocks.Problems(policies, method, policies.Resolve(new TaskLockAttribute("hidden"), $"{typeof(Undecorated)}.{name}"))];
+
+        if (!isRefused)
+        {
+            Assert.Empty(problems);
+            return;
+        }
+
+        Assert.StartsWith($"Lock 'hidden' of job {typeof(Undecorated)}.Hidden: [TaskLock] is on a method that is not public", Assert.Single(problems), StringComparison.Ordinal);
+        Assert.Contains("Fix: make the method public", problems[0], StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task A_host_with_such_a_placeholder_does_not_start()
     {
@@ -150,9 +225,10 @@ public sealed class RegistrationTests(SharedRedis redis) : IDisposable
         Assert.Equal(0, cluster.Stage["once"].Begun);
     }
 
-    private static ServiceProvider Services(Action<JobLockingOptions>? configure = null)
+    private static ServiceProvider Services(Action<JobLockingOptions>? configure = null, Action<IServiceCollection>? more = null)
     {
         ServiceCollection services = new();
+        more?.Invoke(services);
         services.AddJobLocking(configure).UseInMemory();
         return services.BuildServiceProvider();
     }
