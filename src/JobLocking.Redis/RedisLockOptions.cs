@@ -3,6 +3,10 @@ using StackExchange.Redis;
 namespace JobLocking.Redis;
 
 /// <summary>How to reach the Redis that keeps the locks. Exactly one of the first three is to be given.</summary>
+/// <remarks>
+/// A <c>ChannelPrefix</c> of the connection counts, and has to be the same in all processes: who has another is told of a
+/// break by its next renewal only.
+/// </remarks>
 public sealed class RedisLockOptions
 {
     /// <summary>The connection as StackExchange.Redis reads it: <c>localhost:6379</c>.</summary>

@@ -88,9 +88,6 @@ internal sealed class RedisConnection(RedisLockOptions options) : IAsyncDisposab
         // The callers wait for the first try only; the connection goes on trying behind them.
         configuration.AbortOnConnectFail = false;
         configuration.ConnectRetry = 1;
-
-        // It would be put before the channels that are listened to, not before those that a script publishes to.
-        configuration.ChannelPrefix = default;
         return await ConnectionMultiplexer.ConnectAsync(configuration).ConfigureAwait(false);
     }
 }

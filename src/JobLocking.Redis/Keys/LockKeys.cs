@@ -12,7 +12,8 @@ internal sealed class LockKeys(string prefix)
 {
     private readonly string _channels = prefix + "process:";
 
-    public string Channels => _channels;
+    /// <summary>What comes before the process id in the name of its channel.</summary>
+    public RedisChannel Channels => RedisChannel.Literal(_channels);
 
     public RedisKey Lock(string name) => prefix + name;
 

@@ -84,8 +84,12 @@ internal sealed class RedisLockStore(RedisLockOptions options) : ILockStore, IAs
 
     public async ValueTask<bool> BreakAsync(string name, long fencingToken, CancellationToken cancellationToken)
     {
-        RedisValue[] values = [fencingToken.ToString(CultureInfo.InvariantCulture), _keys.Channels];
-        return (bool)await EvaluateAsync(LockScripts.Break, [_keys.Lock(name)], values, "Breaking", name, cancellationToken).ConfigureAwait(false);
+        const string What = "Breaking";
+
+        // The connection may put a prefix before its channels. Only it knows; a script that publishes does not.
+        RedisResult channels = await AskAsync(redis => redis.ExecuteAsync("ECHO", _keys.Channels), What, name, cancellationToken).ConfigureAwait(false);
+        RedisValue[] values = [fencingToken.ToString(CultureInfo.InvariantCulture), (RedisValue)channels];
+        return (bool)await EvaluateAsync(LockScripts.Break, [_keys.Lock(name)], values, What, name, cancellationToken).ConfigureAwait(false);
     }
 
     public async ValueTask<IAsyncDisposable> ListenAsync(Action<LockNotice> onNotice, CancellationToken cancellationToken)
@@ -169,15 +173,17 @@ internal sealed class RedisLockStore(RedisLockOptions options) : ILockStore, IAs
         return primaries.Length > 0 ? primaries : throw new LockStoreException($"{what}: Redis cannot be reached.", mayHaveBeenApplied: false);
     }
 
-    private async ValueTask<RedisResult> EvaluateAsync(
-        string script, RedisKey[] keys, RedisValue[] values, string what, string name, CancellationToken cancellationToken)
+    private ValueTask<RedisResult> EvaluateAsync(
+        string script, RedisKey[] keys, RedisValue[] values, string what, string name, CancellationToken cancellationToken) =>
+        AskAsync(redis => redis.ScriptEvaluateAsync(script, keys, values, CommandFlags.DemandMaster), what, name, cancellationToken);
+
+    private async ValueTask<RedisResult> AskAsync(Func<IDatabase, Task<RedisResult>> ask, string what, string name, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         IConnectionMultiplexer connection = await ConnectAsync(what, cancellationToken).ConfigureAwait(false);
         try
         {
-            Task<RedisResult> sent = connection.GetDatabase().ScriptEvaluateAsync(script, keys, values, CommandFlags.DemandMaster);
-            return await RedisFault.UntilAsync(sent, cancellationToken).ConfigureAwait(false);
+            return await RedisFault.UntilAsync(ask(connection.GetDatabase()), cancellationToken).ConfigureAwait(false);
         }
         catch (Exception error) when (RedisFault.IsOne(error))
         {

@@ -102,14 +102,23 @@ public sealed class RedisConnectionTests : OwnServerTests
         await Assert.ThrowsAsync<LockStoreException>(async () => await store.CheckAsync(Cancellation));
     }
 
-    [Fact]
-    public async Task A_prefix_for_channels_in_the_connection_does_not_silence_breaks()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_prefix_for_channels_in_the_connection_does_not_silence_breaks(bool ofTheirs)
     {
-        await using RedisLockStore store = CreateStore($"{Server.ConnectionString},channelPrefix=app:");
+        string connectionString = $"{Server.ConnectionString},channelPrefix=app:";
+        await using ConnectionMultiplexer connection = await ConnectionMultiplexer.ConnectAsync(connectionString);
+        await using RedisLockStore own = CreateStore(connectionString);
+        await using RedisLockStore theirs = new(new RedisLockOptions { ConnectionMultiplexerFactory = () => Task.FromResult<IConnectionMultiplexer>(connection) });
         ConcurrentQueue<LockNotice> notices = new();
-        await using IAsyncDisposable listening = await store.ListenAsync(notices.Enqueue, Cancellation);
+        await using IAsyncDisposable listening = await (ofTheirs ? theirs : own).ListenAsync(notices.Enqueue, Cancellation);
 
-        await BreakAndHearAsync(store, notices);
+        await BreakAndHearAsync(ofTheirs ? theirs : own, notices, breaker: ofTheirs ? own : theirs);
+        await BreakAndHearAsync(ofTheirs ? theirs : own, notices);
+
+        RedisResult[] channels = (RedisResult[])(await Redis.ExecuteAsync("PUBSUB", "CHANNELS", "*process*"))!;
+        Assert.StartsWith("app:task_lock:process:", (string?)Assert.Single(channels), StringComparison.Ordinal);
     }
 
     [Theory]
@@ -150,14 +159,14 @@ public sealed class RedisConnectionTests : OwnServerTests
 
     private static Task<LockStoreException> FailsAsync(Func<Task> ask) => Assert.ThrowsAsync<LockStoreException>(ask);
 
-    private async Task BreakAndHearAsync(ILockStore store, ConcurrentQueue<LockNotice> notices)
+    private async Task BreakAndHearAsync(ILockStore store, ConcurrentQueue<LockNotice> notices, ILockStore? breaker = null)
     {
         // A subscription is made again a moment after the connection: until then a notice may be lost, and another lease is broken.
         await Eventually.IsTrueAsync(async () =>
         {
             AcquireRequest lease = LockRequests.Acquire($"{Name}:{Guid.NewGuid()}");
             long token = (await store.AcquireAsync(lease, Cancellation)).FencingToken;
-            await store.BreakAsync(lease.Name, token, Cancellation);
+            await (breaker ?? store).BreakAsync(lease.Name, token, Cancellation);
             await Eventually.IsTrueAsync(() => notices.Contains(new LockNotice(lease.LeaseId)), TimeSpan.FromSeconds(1));
             return true;
         });
