@@ -4,7 +4,8 @@ using StackExchange.Redis;
 namespace JobLocking.Redis.Connections;
 
 /// <summary>
-/// Whether Redis may throw locks away when its memory is full: every lock has a time to live, so every policy but one may.
+/// Whether Redis may throw locks away when its memory is full: every lock has a time to live, so every policy but one may,
+/// if there is a limit to its memory.
 /// Silent where it cannot be seen.
 /// </summary>
 internal static class EvictionCheck

@@ -124,11 +124,14 @@ public sealed class RedisConnectionTests : OwnServerTests
     [Theory]
     [InlineData("allkeys-lru")]
     [InlineData("volatile-ttl")]
-    public async Task A_policy_that_evicts_locks_is_warned_of_without_admin_mode(string policy)
+    public async Task A_policy_that_evicts_locks_at_the_limit_of_the_memory_is_warned_of_without_admin_mode(string policy)
     {
         Assert.Null(await Store.CheckAsync(Cancellation));
 
         await Redis.ExecuteAsync("CONFIG", "SET", "maxmemory-policy", policy);
+        Assert.Null(await Store.CheckAsync(Cancellation));
+
+        await Redis.ExecuteAsync("CONFIG", "SET", "maxmemory", "1gb");
 
         string? warning = await Store.CheckAsync(Cancellation);
         Assert.Contains(policy, warning, StringComparison.Ordinal);
@@ -139,6 +142,7 @@ public sealed class RedisConnectionTests : OwnServerTests
     public async Task Where_rights_forbid_to_see_the_policy_the_check_is_silent()
     {
         await Redis.ExecuteAsync("CONFIG", "SET", "maxmemory-policy", "allkeys-lru");
+        await Redis.ExecuteAsync("CONFIG", "SET", "maxmemory", "1gb");
         await Redis.ExecuteAsync("ACL", "SETUSER", "worker", "on", ">secret", "~*", "&*", "+@all", "-info", "-config");
         await using RedisLockStore worker = CreateStore($"{Server.ConnectionString},user=worker,password=secret");
 
