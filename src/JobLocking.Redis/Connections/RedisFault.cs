@@ -6,9 +6,6 @@ namespace JobLocking.Redis.Connections;
 /// <summary>What StackExchange.Redis throws, told as a <see cref="LockStoreException"/>.</summary>
 internal static class RedisFault
 {
-    // The code that our scripts begin an error with, which they only return before they have written anything.
-    private const string OfScript = "JOBLOCKING ";
-
     public static bool IsOne(Exception error) =>
         error is RedisException or RedisTimeoutException or RedisCommandException or TimeoutException or ObjectDisposedException;
 
@@ -43,7 +40,6 @@ internal static class RedisFault
 
     private static string Reason(Exception error) => error switch
     {
-        RedisServerException server when server.Message.StartsWith(OfScript, StringComparison.Ordinal) => $"{server.Message[OfScript.Length..]}. Fix: delete that key.",
         RedisServerException server => $"Redis answered '{server.Message}'.",
         RedisConnectionException connection => $"Redis cannot be reached ({connection.FailureType}).",
         TimeoutException => "Redis did not answer in time.",
@@ -51,18 +47,18 @@ internal static class RedisFault
         _ => error.Message,
     };
 
-    // Only what the server says of its own state, before it runs anything, and what was never handed to the socket. A
-    // script can fail half way, with any other error.
+    // Only what the server says of its own state, before it runs anything, and what ended in the backlog: it was taken out
+    // of there, and will not be sent. What is about to be sent may still go out after its time-out. A script can fail half
+    // way, with any other error.
     private static bool MayHaveBeenApplied(Exception error) => error switch
     {
-        RedisServerException server when server.Message.StartsWith(OfScript, StringComparison.Ordinal) => false,
         RedisServerException server => server.Kind is not (RedisErrorKind.Loading or RedisErrorKind.Busy or RedisErrorKind.ReadOnly
             or RedisErrorKind.OutOfMemory or RedisErrorKind.MasterDown or RedisErrorKind.ClusterDown or RedisErrorKind.TryAgain
             or RedisErrorKind.Moved or RedisErrorKind.Ask or RedisErrorKind.UnknownRedirectTarget or RedisErrorKind.CrossSlot
             or RedisErrorKind.Misconfigured or RedisErrorKind.NoReplicas or RedisErrorKind.MaxClients or RedisErrorKind.NoScript
             or RedisErrorKind.NoAuth or RedisErrorKind.WrongPass),
-        RedisConnectionException connection => connection.CommandStatus is not (CommandStatus.WaitingInBacklog or CommandStatus.WaitingToBeSent),
-        RedisTimeoutException timeout => timeout.Commandstatus is not (CommandStatus.WaitingInBacklog or CommandStatus.WaitingToBeSent),
+        RedisConnectionException connection => connection.CommandStatus != CommandStatus.WaitingInBacklog,
+        RedisTimeoutException timeout => timeout.Commandstatus != CommandStatus.WaitingInBacklog,
         RedisCommandException => false,
         _ => true,
     };

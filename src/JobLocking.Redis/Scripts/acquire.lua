@@ -14,6 +14,7 @@
 --          { 'contended', value of the lock, PTTL }
 --          { 'running', value of the occurrence, PTTL }
 --          { 'succeeded' or 'failed', value of the occurrence }
+--          { 'unfenced' }, if the fence holds no token, and nothing was written
 
 local lease, expiry, process, holder = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
@@ -63,7 +64,7 @@ end
 
 local value = read(KEYS[1])
 if value then
-  local id, token = string.match(value, '^([^:]+):(%d+):')
+  local id, token = string.match(value, '^([^:]+):(%d+):[^:]*:')
   if id ~= lease then
     return contended(value)
   end
@@ -76,7 +77,7 @@ end
 
 local last = read(KEYS[2])
 if last and (#last > 16 or not string.find(last, '^%d+$') or tonumber(last) > 9007199254740990) then
-  return { err = 'JOBLOCKING its fence holds no fencing token' }
+  return { 'unfenced' }
 end
 
 local now = redis.call('TIME')

@@ -48,6 +48,8 @@ internal sealed class RedisLockStore(RedisLockOptions options) : ILockStore, IAs
                 return new AcquireResult(AcquireOutcome.OccurrenceSucceeded, Holder: OccurrenceMark.Holder(Bytes(answer[1])));
             case "failed":
                 return new AcquireResult(AcquireOutcome.OccurrenceFailed, Holder: OccurrenceMark.Holder(Bytes(answer[1])));
+            case "unfenced":
+                throw new LockStoreException($"Acquiring lock '{name}': key '{_keys.Fence(name)}' holds no fencing token. Fix: delete that key.", mayHaveBeenApplied: false);
             default:
                 LockValue held = LockValue.Parse(Bytes(answer[1]));
                 return new AcquireResult(AcquireOutcome.Contended, Holder: held.Holder, TimeLeft: TimeLeft(answer[2]), IsKept: held.IsKept);
