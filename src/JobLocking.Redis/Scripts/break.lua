@@ -14,7 +14,7 @@ if type(value) ~= 'string' then
   return 0
 end
 
-local lease, token, process = string.match(value, '^([%w_-]+):(%d+):([%w_-]*):')
+local lease, token, process = string.match(value, '^([^:]+):(%d+):([^:]*):')
 if token ~= ARGV[1] then
   return 0
 end

@@ -5,16 +5,15 @@
 --
 -- Result   for each lease: 'renewed', 'theirs', 'missing', or what went wrong
 
-local function starts(value, with)
-  return string.sub(value, 1, #with) == with
-end
+-- Who owns a lock, and who runs an occurrence, by their values; the same as where they are acquired and released.
+local of_lock, of_occurrence = '^([^:]+):%d+:[^:]*:', '^running:([^:]+):'
 
 local function failure(reply)
   return type(reply) == 'table' and reply.err
 end
 
 -- PEXPIRE, and nothing that needs memory, so that it works at maxmemory; GT would take Redis 7.
-local function renew(key, owner, expiry)
+local function renew(key, owner, lease, expiry)
   local value = redis.pcall('GET', key)
   if not value then
     return redis.pcall('EXISTS', key) == 1 and 'theirs' or 'missing' -- Garnet does not find a key of another type
@@ -23,7 +22,7 @@ local function renew(key, owner, expiry)
   if failed then
     return string.find(failed, 'WRONGTYPE', 1, true) and 'theirs' or failed
   end
-  if not starts(value, owner) then
+  if string.match(value, owner) ~= lease then
     return 'theirs'
   end
   local left = redis.pcall('PTTL', key)
@@ -41,9 +40,9 @@ local results = {}
 local key = 1
 for i = 1, #ARGV, 3 do
   local lease, expiry = ARGV[i], ARGV[i + 1]
-  local result = renew(KEYS[key], lease .. ':', expiry)
+  local result = renew(KEYS[key], of_lock, lease, expiry)
   if result == 'renewed' and ARGV[i + 2] == '2' then
-    renew(KEYS[key + 1], 'running:' .. lease .. ':', expiry)
+    renew(KEYS[key + 1], of_occurrence, lease, expiry)
   end
   key = key + tonumber(ARGV[i + 2])
   results[#results + 1] = result
