@@ -25,16 +25,28 @@ internal sealed class RenewalBatches(IConnectionMultiplexer connection, LockKeys
             .SelectMany(slot => slot.Chunk(LargestBatch));
         (int[] Batch, Task<RedisResult> Sent)[] all = [.. batches.Select(batch => (batch, RedisFault.Observed(SendAsync(batch, leases))))];
 
+        // A server that does not answer must not cost the leases on another: their holders have to learn in time that they
+        // were renewed. Asked at a third of the expiry, they do so within half of it.
+        using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        if (all.Length > 1)
+        {
+            patience.CancelAfter(ShortestExpiry(leases.Span) / 2);
+        }
+
         Exception? failure = null;
         foreach ((int[] batch, Task<RedisResult> sent) in all)
         {
             try
             {
-                RedisResult results = await RedisFault.UntilAsync(sent, cancellationToken).ConfigureAwait(false);
+                RedisResult results = await RedisFault.UntilAsync(sent, patience.Token).ConfigureAwait(false);
                 for (int i = 0; i < batch.Length; i++)
                 {
                     outcomes.Span[batch[i]] = Outcome((string?)results[i]);
                 }
+            }
+            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+            {
+                failure = new TimeoutException();
             }
             catch (Exception error) when (RedisFault.IsOne(error))
             {
@@ -47,6 +59,17 @@ internal sealed class RenewalBatches(IConnectionMultiplexer connection, LockKeys
         {
             throw RedisFault.Translate(failure, "Renewing leases");
         }
+    }
+
+    private static TimeSpan ShortestExpiry(ReadOnlySpan<RenewRequest> leases)
+    {
+        TimeSpan shortest = TimeSpan.MaxValue;
+        foreach (RenewRequest lease in leases)
+        {
+            shortest = lease.Expiry < shortest ? lease.Expiry : shortest;
+        }
+
+        return shortest;
     }
 
     private async Task<RedisResult> SendAsync(int[] batch, ReadOnlyMemory<RenewRequest> leases)
