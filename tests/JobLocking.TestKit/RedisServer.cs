@@ -52,9 +52,9 @@ public sealed class RedisServer : IAsyncDisposable
                     await server.LaunchAsync();
                     return server;
                 }
-                catch (InvalidOperationException) when (attempt < Attempts && server.Output.Contains("Address already in use", StringComparison.Ordinal))
+                catch (InvalidOperationException) when (attempt < Attempts && server.HasBadPort)
                 {
-                    // Somebody else was faster to take the port.
+                    // Somebody else was faster to take the port; or a member of a cluster wants another, 10000 higher.
                 }
             }
         }
@@ -97,6 +97,9 @@ public sealed class RedisServer : IAsyncDisposable
         await KillAsync();
         Directory.Delete(_directory, recursive: true);
     }
+
+    private bool HasBadPort =>
+        Output.Contains("Address already in use", StringComparison.Ordinal) || Output.Contains("port number too high", StringComparison.Ordinal);
 
     private string Output
     {
