@@ -1,2 +1,2 @@
-global using static JobLocking.Quartz.Tests.Current;
 global using Xunit;
+global using static JobLocking.Quartz.Tests.Current;
