@@ -78,6 +78,9 @@ public sealed class HeldLeasesTests : OwnServerTests
     {
         IHost host = UseRedisTests.Host(locks => locks.UseRedis(Server.ConnectionString));
         await host.StartAsync(Cancellation);
+
+        // The host asks once for the eviction policy, in the background, which is not to be counted with what follows.
+        await Eventually.SeesAsync(ScriptsAsync, scripts => scripts == 1);
         return host;
     }
 
