@@ -14,11 +14,12 @@ public sealed class TaskLease : IAsyncDisposable
     private long _deadline;
     private volatile State _state;
 
-    internal TaskLease(Leases leases, AcquireRequest request, LeaseTerms terms, long fencingToken, long acquiredAt, long sentAt)
+    internal TaskLease(Leases leases, string template, AcquireRequest request, LeaseTerms terms, long fencingToken, long acquiredAt, long sentAt)
     {
         _leases = leases;
         _acquiredAt = acquiredAt;
         _deadline = Deadline.After(leases.Time, sentAt, request.Expiry);
+        Template = template;
         Name = request.Name;
         Id = request.LeaseId;
         Holder = request.Holder;
@@ -59,11 +60,16 @@ public sealed class TaskLease : IAsyncDisposable
     /// </summary>
     public CancellationToken Lost => _lost.Token;
 
+    /// <summary>The template of the lock's name, by which metrics tell leases apart.</summary>
+    internal string Template { get; }
+
     internal string Id { get; }
 
     internal LockOccurrence? Occurrence { get; }
 
     internal LeaseTerms Terms { get; }
+
+    internal TimeSpan HeldFor => _leases.Time.GetElapsedTime(_acquiredAt);
 
     internal long DeadlineAt => Volatile.Read(ref _deadline);
 
@@ -75,6 +81,9 @@ public sealed class TaskLease : IAsyncDisposable
 
     /// <summary>A renewal is under way. Belongs to the renewal loop.</summary>
     internal bool IsRenewing { get; set; }
+
+    /// <summary>Counted as held by the metrics, which alone write it, before anybody else knows the lease.</summary>
+    internal bool IsCounted { get; set; }
 
     internal bool IsReleased => _state == State.Released;
 

@@ -12,7 +12,7 @@ namespace JobLocking.Engine;
 /// Takes leases from the store and gives them back, for jobs and by hand alike. What the store may have done although it
 /// did not answer is set right here.
 /// </summary>
-internal sealed class Leases(ILockStore store, RenewalLoop renewal, TimeProvider time, ILogger logger)
+internal sealed class Leases(ILockStore store, RenewalLoop renewal, MetricsReporter metrics, TimeProvider time, ILogger logger)
 {
     private const int AcquireAttempts = 2;
 
@@ -26,12 +26,29 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, TimeProvider
 
     /// <summary>One logical acquire. Throws <see cref="TaskLockUnavailableException"/> if it is not known to be granted or refused.</summary>
     public async ValueTask<(AcquireResult Result, TaskLease? Lease)> AcquireAsync(
-        string name, LeaseTerms terms, LockHolder holder, LockOccurrence? occurrence, CancellationToken cancellationToken)
+        string template, string name, LeaseTerms terms, LockHolder holder, LockOccurrence? occurrence, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
 
         AcquireRequest request = new(name, NewLeaseId(), terms.Expiry, holder, occurrence);
-        long acquiredAt = time.GetTimestamp();
+        long askedAt = time.GetTimestamp();
+        try
+        {
+            (AcquireResult Result, TaskLease? Lease) answer = await AskAsync(template, request, terms, askedAt, cancellationToken).ConfigureAwait(false);
+            metrics.StoreAsked(template, holder.Scheduler, TagValues.Of(answer.Result.Outcome), time.GetElapsedTime(askedAt));
+            return answer;
+        }
+        catch (Exception e)
+        {
+            metrics.StoreAsked(template, holder.Scheduler, TagValues.Of(e), time.GetElapsedTime(askedAt));
+            throw;
+        }
+    }
+
+    private async ValueTask<(AcquireResult Result, TaskLease? Lease)> AskAsync(
+        string template, AcquireRequest request, LeaseTerms terms, long acquiredAt, CancellationToken cancellationToken)
+    {
+        string name = request.Name;
         bool mayHold = false;
         for (int attempt = 1; ; attempt++)
         {
@@ -44,9 +61,10 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, TimeProvider
                     return (result, null);
                 }
 
-                TaskLease lease = new(this, request, terms, result.FencingToken, acquiredAt, sentAt);
+                TaskLease lease = new(this, template, request, terms, result.FencingToken, acquiredAt, sentAt);
                 if (lease.DeadlineAt > time.GetTimestamp())
                 {
+                    metrics.LeaseBegan(lease);
                     Local.Add(lease);
                     renewal.Add(lease, sentAt);
                     return (result, lease);
@@ -81,6 +99,11 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, TimeProvider
     public async ValueTask EndAsync(TaskLease lease, bool keep, OccurrenceEnd? occurrence)
     {
         bool held = lease.Release();
+        if (held)
+        {
+            metrics.LeaseReleased(lease);
+        }
+
         Local.Remove(lease);
         renewal.Remove(lease);
         if (!held && occurrence is null && lease.Loss is not (LeaseLoss.Expired or LeaseLoss.HeldTooLong))
@@ -149,6 +172,7 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, TimeProvider
     {
         Local.Remove(lease);
         renewal.Remove(lease);
+        metrics.LeaseLost(lease, lease.Loss!.Value);
         Log.LeaseLost(logger, lease.Name, lease.FencingToken, lease.Loss!.Value);
         InBackground(ObserveAsync(lease.Name, callbacks));
     }

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace JobLocking.Engine;
 
 /// <summary>What shall become of an execution. A closed set of four.</summary>
@@ -25,12 +27,19 @@ public abstract record LockDecision
         internal LockHolder Holder { get; }
 
         internal AmbientLease? Ambient { get; set; }
+
+        /// <summary>The scheduler's own span of the execution; null where there is none.</summary>
+        internal Activity? Span { get; set; }
     }
 
     /// <summary>Do not run the job, and say why where the scheduler shows it.</summary>
     /// <param name="Reason">For people: which lock, held by whom.</param>
     /// <param name="Holder">Who holds the lock or ran the occurrence; null for a foreign client.</param>
-    public sealed record Skip(string Reason, LockHolder? Holder) : LockDecision;
+    public sealed record Skip(string Reason, LockHolder? Holder) : LockDecision
+    {
+        /// <summary>The reason as metrics and traces tell it.</summary>
+        internal string Cause { get; init; } = "";
+    }
 
     /// <summary>
     /// Do not run the job now, but after a time. The adapter counts it, so that <see cref="LockExecution.Deferrals"/> is one
@@ -40,7 +49,11 @@ public abstract record LockDecision
     /// <param name="Reason">For people: which lock, held by whom.</param>
     /// <param name="TimeLeft">Until the holder's lease expires if nobody renews it; null if that is not known.</param>
     /// <param name="Holder">Who holds the lock or runs the occurrence; null for a foreign client, or when the store cannot be asked.</param>
-    public sealed record Defer(TimeSpan Delay, string Reason, TimeSpan? TimeLeft, LockHolder? Holder) : LockDecision;
+    public sealed record Defer(TimeSpan Delay, string Reason, TimeSpan? TimeLeft, LockHolder? Holder) : LockDecision
+    {
+        /// <summary>The reason as metrics and traces tell it.</summary>
+        internal string Cause { get; init; } = "";
+    }
 
     /// <summary>Fail the execution; the scheduler's own retry decides what follows.</summary>
     /// <param name="Error">To be thrown.</param>

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using JobLocking.Stores;
 using JobLocking.Telemetry;
 using Microsoft.Extensions.Logging;
@@ -13,6 +14,7 @@ public sealed class LockEngine
 
     private readonly Leases _leases;
     private readonly TaskLeaseAccessor _accessor;
+    private readonly MetricsReporter _metrics;
     private readonly JobLockingOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
@@ -20,10 +22,11 @@ public sealed class LockEngine
     // One entry for each template at most: what would otherwise be said at every contention is said once.
     private readonly ConcurrentDictionary<(string Template, int Event), bool> _said = [];
 
-    internal LockEngine(Leases leases, TaskLeaseAccessor accessor, IOptions<JobLockingOptions> options, TimeProvider time, ILogger logger)
+    internal LockEngine(Leases leases, TaskLeaseAccessor accessor, MetricsReporter metrics, IOptions<JobLockingOptions> options, TimeProvider time, ILogger logger)
     {
         _leases = leases;
         _accessor = accessor;
+        _metrics = metrics;
         _options = options.Value;
         _time = time;
         _logger = logger;
@@ -37,6 +40,20 @@ public sealed class LockEngine
     {
         ArgumentNullException.ThrowIfNull(execution);
 
+        Activity? current = Activity.Current;
+        using Activity? own = current is null ? Spans.StartAcquire() : null;
+        LockDecision decision = await JudgeAsync(execution, cancellationToken).ConfigureAwait(false);
+        Spans.Decided(own ?? current, execution, decision);
+        if (decision is LockDecision.Run run)
+        {
+            run.Span = current;
+        }
+
+        return decision;
+    }
+
+    private async ValueTask<LockDecision> JudgeAsync(LockExecution execution, CancellationToken cancellationToken)
+    {
         LockPolicy policy = execution.Policy;
         DateTimeOffset now = _time.GetUtcNow();
         if (execution.Occurrence is { } occurrence && now - occurrence.ScheduledTime > policy.OccurrenceRetention)
@@ -49,6 +66,7 @@ public sealed class LockEngine
         // have the lock by the time it would come back.
         if (execution.Occurrence is null && _leases.Local.Contention(execution.Name) is { } local && OnConflict(execution, now, local) is (LockDecision.Skip or LockDecision.Fail) and var decision)
         {
+            _metrics.ContendedLocally(policy.Template, execution.Scheduler);
             return decision;
         }
 
@@ -56,7 +74,7 @@ public sealed class LockEngine
         try
         {
             (AcquireResult result, TaskLease? lease) = await _leases.AcquireAsync(
-                execution.Name, new LeaseTerms(policy.Expire, policy.MaxHold, policy.MinHold), holder, execution.Occurrence, cancellationToken).ConfigureAwait(false);
+                policy.Template, execution.Name, new LeaseTerms(policy.Expire, policy.MaxHold, policy.MinHold), holder, execution.Occurrence, cancellationToken).ConfigureAwait(false);
             WarnOnce(execution, result);
             return result.Outcome switch
             {
@@ -90,6 +108,7 @@ public sealed class LockEngine
     {
         ArgumentNullException.ThrowIfNull(execution);
         ArgumentNullException.ThrowIfNull(deferral);
+        _metrics.Deferred(execution, deferral.Cause);
         Log.Deferred(_logger, execution.Job, execution.Execution, deferral.Delay, execution.Deferrals + 1, deferral.Reason, deferral.TimeLeft, execution.Name, deferral.Holder);
     }
 
@@ -109,6 +128,11 @@ public sealed class LockEngine
         }
 
         bool lost = lease.IsLost();
+        if (lost)
+        {
+            Spans.Lost(run.Span, lease.Loss!.Value);
+        }
+
         if (lost && error is null)
         {
             Log.SucceededAfterLoss(_logger, run.Holder.Job, run.Holder.Execution, lease.Name);
@@ -162,16 +186,18 @@ public sealed class LockEngine
         {
             LockUnavailable.Run => Run(execution, lease: null, holder),
             LockUnavailable.Fail => Fail(execution, error),
-            _ => Defer(execution, now, $"lock '{execution.Name}' cannot be asked for: the store is unavailable", default, mayGiveUp: true),
+            _ => Defer(execution, now, $"lock '{execution.Name}' cannot be asked for: the store is unavailable", result: null, mayGiveUp: true),
         };
 
     private LockDecision.Skip Skip(LockExecution execution, AcquireResult result, string reason)
     {
+        string cause = TagValues.Of(result.Outcome);
+        _metrics.Skipped(execution, cause);
         Log.Skipped(_logger, execution.Job, execution.Execution, reason, result.TimeLeft, execution.Name, result.Holder);
-        return new LockDecision.Skip(reason, result.Holder);
+        return new LockDecision.Skip(reason, result.Holder) { Cause = cause };
     }
 
-    private LockDecision Defer(LockExecution execution, DateTimeOffset now, string reason, AcquireResult result, bool mayGiveUp)
+    private LockDecision Defer(LockExecution execution, DateTimeOffset now, string reason, AcquireResult? result, bool mayGiveUp)
     {
         LockPolicy policy = execution.Policy;
         double longest = Math.Max(policy.DeferBy.TotalSeconds, LongestDeferral.TotalSeconds);
@@ -183,13 +209,16 @@ public sealed class LockEngine
             if (left <= TimeSpan.Zero)
             {
                 return Fail(execution, new TaskLockConflictException(
-                    $"Given up after {execution.Deferrals} deferrals in {(now - first).TotalSeconds:0} seconds (GiveUpAfter = {policy.GiveUpAfter.TotalSeconds:0}): {reason}.", execution.Name, result.Holder));
+                    $"Given up after {execution.Deferrals} deferrals in {(now - first).TotalSeconds:0} seconds (GiveUpAfter = {policy.GiveUpAfter.TotalSeconds:0}): {reason}.", execution.Name, result?.Holder));
             }
 
             delay = delay < left ? delay : left;
         }
 
-        return new LockDecision.Defer(delay, reason, result.TimeLeft, result.Holder);
+        return new LockDecision.Defer(delay, reason, result?.TimeLeft, result?.Holder)
+        {
+            Cause = result is { } answer ? TagValues.Of(answer.Outcome) : TagValues.Unavailable,
+        };
     }
 
     private LockDecision.Fail Fail(LockExecution execution, TaskLockException error)

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using JobLocking.Policy;
 using JobLocking.Stores;
@@ -8,10 +9,8 @@ using Microsoft.Extensions.Options;
 namespace JobLocking.Engine;
 
 /// <summary>The locks by hand, on the same leases as the jobs'.</summary>
-internal sealed class TaskLocks(ILockStore store, Leases leases, IOptions<JobLockingOptions> options, ILogger logger) : ITaskLocks
+internal sealed class TaskLocks(ILockStore store, Leases leases, MetricsReporter metrics, IOptions<JobLockingOptions> options, ILogger logger) : ITaskLocks
 {
-    private const string Scheduler = "code";
-
     private static readonly TimeSpan ShortestExpire = TimeSpan.FromMilliseconds(100);
 
     public async ValueTask<TaskLease?> TryAcquireAsync(string name, TaskLockOptions? options, CancellationToken cancellationToken)
@@ -21,18 +20,31 @@ internal sealed class TaskLocks(ILockStore store, Leases leases, IOptions<JobLoc
         LeaseTerms terms = Terms(name, options ?? new TaskLockOptions());
         string resolved = NameTemplate.FromHand(name);
         cancellationToken.ThrowIfCancellationRequested();
+        using Activity? span = Spans.StartAcquire();
         if (leases.Local.Contention(resolved) is not null)
         {
+            metrics.ContendedLocally(JobLockingDiagnostics.ByHand, JobLockingDiagnostics.ByHand);
+            Spans.AnsweredByHand(span, resolved, TagValues.Contended, lease: null);
             return null;
         }
 
-        (_, TaskLease? lease) = await leases.AcquireAsync(resolved, terms, Holder(), occurrence: null, cancellationToken).ConfigureAwait(false);
-        if (lease is not null)
+        try
         {
-            Log.Acquired(logger, lease.Name, lease.FencingToken, lease.Holder);
-        }
+            (AcquireResult result, TaskLease? lease) = await leases.AcquireAsync(
+                JobLockingDiagnostics.ByHand, resolved, terms, Holder(), occurrence: null, cancellationToken).ConfigureAwait(false);
+            Spans.AnsweredByHand(span, resolved, TagValues.Of(result.Outcome), lease);
+            if (lease is not null)
+            {
+                Log.Acquired(logger, lease.Name, lease.FencingToken, lease.Holder);
+            }
 
-        return lease;
+            return lease;
+        }
+        catch (Exception e)
+        {
+            Spans.AnsweredByHand(span, resolved, TagValues.Of(e), lease: null);
+            throw;
+        }
     }
 
     public async IAsyncEnumerable<HeldLock> ListAsync(string? prefix, [EnumeratorCancellation] CancellationToken cancellationToken)
@@ -89,5 +101,5 @@ internal sealed class TaskLocks(ILockStore store, Leases leases, IOptions<JobLoc
             : throw new TaskLockException($"Options of lock '{name}': {problem}");
     }
 
-    private LockHolder Holder() => new(options.Value.ApplicationName, options.Value.NodeName, Scheduler, null, null, leases.Time.GetUtcNow());
+    private LockHolder Holder() => new(options.Value.ApplicationName, options.Value.NodeName, JobLockingDiagnostics.ByHand, null, null, leases.Time.GetUtcNow());
 }

@@ -10,7 +10,7 @@ namespace JobLocking.Renewal;
 /// long as there are leases and ends neither with the host nor with its container: a job that outlives them still has to be
 /// told when its lease is over.
 /// </summary>
-internal sealed class RenewalLoop(ILockStore store, TimeProvider time, ILogger logger)
+internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, TimeProvider time, ILogger logger)
 {
     private static readonly TimeSpan LongestRetryPause = TimeSpan.FromSeconds(1);
 
@@ -185,9 +185,11 @@ internal sealed class RenewalLoop(ILockStore store, TimeProvider time, ILogger l
     private void Apply(TaskLease lease, RenewOutcome outcome, long sentAt, TimeSpan expiry)
     {
         bool lives = outcome is RenewOutcome.Renewed or RenewOutcome.Transient;
+        bool held;
         lock (_gate)
         {
-            if (lives && _byId.ContainsKey(lease.Id))
+            held = _byId.ContainsKey(lease.Id);
+            if (lives && held)
             {
                 if (outcome == RenewOutcome.Renewed)
                 {
@@ -200,6 +202,12 @@ internal sealed class RenewalLoop(ILockStore store, TimeProvider time, ILogger l
             }
 
             lease.IsRenewing = false;
+        }
+
+        // What is answered for a lease that has ended meanwhile tells nothing.
+        if (held)
+        {
+            metrics.RenewalAnswered(lease, outcome);
         }
 
         if (!lives)

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Globalization;
 using JobLocking.Engine;
 using JobLocking.Renewal;
@@ -20,6 +21,7 @@ internal sealed class EngineUnderTest : IDisposable
 
         ServiceCollection services = new();
         services.AddFakeLogging();
+        services.AddMetrics();
         services.AddSingleton<TimeProvider>(Time);
         services.AddSingleton<ILockStore>(Store);
         services.AddJobLocking(o => (o.NodeName, o.ApplicationName) = (node, application));
@@ -49,6 +51,8 @@ internal sealed class EngineUnderTest : IDisposable
     public ITaskLeaseAccessor Accessor { get; }
 
     public LockPolicies Policies { get; }
+
+    public IMeterFactory Meters => _services.GetRequiredService<IMeterFactory>();
 
     public IEnumerable<int> LoggedIds => _services.GetFakeLogCollector().GetSnapshot().Select(r => r.Id.Id);
 

@@ -212,13 +212,14 @@ public sealed class RenewalLoopTests : IDisposable
         AsyncLocal<string?> ofTheJob = new();
         TaskCompletionSource<string?> seen = new();
         UnreliableStore store = new(new InMemoryLockStore(TimeProvider.System)) { OnRenew = () => seen.TrySetResult(ofTheJob.Value) };
-        RenewalLoop loop = new(store, TimeProvider.System, NullLogger.Instance);
-        Leases leases = new(store, loop, TimeProvider.System, NullLogger.Instance);
+        using MetricsReporter metrics = new(null);
+        RenewalLoop loop = new(store, metrics, TimeProvider.System, NullLogger.Instance);
+        Leases leases = new(store, loop, metrics, TimeProvider.System, NullLogger.Instance);
 
         ofTheJob.Value = "job";
         LeaseTerms terms = new(TimeSpan.FromMilliseconds(300), TimeSpan.Zero, TimeSpan.Zero);
         LockHolder holder = new("app", "node", "Test", null, null, default);
-        (_, TaskLease? lease) = await leases.AcquireAsync("x", terms, holder, occurrence: null, CancellationToken.None);
+        (_, TaskLease? lease) = await leases.AcquireAsync("x", "x", terms, holder, occurrence: null, CancellationToken.None);
         Assert.Null(await seen.Task.WaitAsync(Eventually.DefaultTimeout));
         await lease!.DisposeAsync();
     }

@@ -1,0 +1,61 @@
+using System.Diagnostics.Metrics;
+using System.Globalization;
+using JobLocking;
+
+namespace WorkerHost;
+
+/// <summary>
+/// Adds up what the nodes of this process measure, and prints it at the end. A worker process says
+/// AddJobLockingInstrumentation() to OpenTelemetry instead.
+/// </summary>
+internal sealed class Metrics : IDisposable
+{
+    private readonly MeterListener _listener = new();
+    private readonly SortedDictionary<string, Series> _series = new(StringComparer.Ordinal);
+
+    public Metrics()
+    {
+        _listener.InstrumentPublished = (instrument, listener) =>
+        {
+            if (instrument.Meter.Name == JobLockingDiagnostics.MeterName)
+            {
+                listener.EnableMeasurementEvents(instrument);
+            }
+        };
+        _listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) => Add(instrument, value, tags));
+        _listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) => Add(instrument, value, tags));
+        _listener.Start();
+    }
+
+    public void Print()
+    {
+        lock (_series)
+        {
+            foreach ((string name, Series series) in _series)
+            {
+                Console.WriteLine(series.IsHistogram
+                    ? string.Create(CultureInfo.InvariantCulture, $"{name}: {series.Count} times, {series.Sum / series.Count:0.0000} s on average, {series.Max:0.0000} s at most")
+                    : string.Create(CultureInfo.InvariantCulture, $"{name}: {series.Sum}"));
+            }
+        }
+    }
+
+    public void Dispose() => _listener.Dispose();
+
+    private void Add(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags)
+    {
+        string name = instrument.Name;
+        foreach ((string tag, object? tagged) in tags)
+        {
+            name += $" {tag["joblocking.".Length..]}={tagged}";
+        }
+
+        lock (_series)
+        {
+            Series old = _series.GetValueOrDefault(name);
+            _series[name] = new Series(old.Count + 1, old.Sum + value, Math.Max(old.Max, value), instrument is Histogram<double>);
+        }
+    }
+
+    private readonly record struct Series(int Count, double Sum, double Max, bool IsHistogram);
+}

@@ -1,0 +1,16 @@
+using JobLocking;
+
+namespace OpenTelemetry.Metrics;
+
+/// <summary>The metrics of JobLocking in OpenTelemetry.</summary>
+public static class JobLockingMeterProviderBuilderExtensions
+{
+    /// <summary>Collects the metrics of JobLocking.</summary>
+    /// <param name="builder">The meter provider's builder.</param>
+    /// <returns>The same builder.</returns>
+    public static MeterProviderBuilder AddJobLockingInstrumentation(this MeterProviderBuilder builder)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        return builder.AddMeter(JobLockingDiagnostics.MeterName);
+    }
+}

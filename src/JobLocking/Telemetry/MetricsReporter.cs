@@ -1,0 +1,102 @@
+using System.Diagnostics.Metrics;
+using JobLocking.Engine;
+using JobLocking.Stores;
+using static JobLocking.JobLockingDiagnostics;
+
+namespace JobLocking.Telemetry;
+
+/// <summary>
+/// Measures, with a verb for each fact. At most three tags, whose values are bounded, so that nothing is allocated,
+/// listened to or not.
+/// </summary>
+internal sealed class MetricsReporter : IDisposable
+{
+    // From a round trip on the same machine to two time-outs of StackExchange.Redis.
+    private static readonly InstrumentAdvice<double> RoundTrips = new()
+    {
+        HistogramBucketBoundaries = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    };
+
+    // From a job that finds nothing to do to one that takes the night.
+    private static readonly InstrumentAdvice<double> Runs = new()
+    {
+        HistogramBucketBoundaries = [0.1, 0.5, 1, 5, 15, 30, 60, 150, 300, 900, 1800, 3600, 10_800, 43_200],
+    };
+
+    private readonly Meter _meter;
+    private readonly Histogram<double> _acquireDuration;
+    private readonly Counter<long> _acquisitions;
+    private readonly UpDownCounter<long> _held;
+    private readonly Histogram<double> _holdDuration;
+    private readonly Counter<long> _skips;
+    private readonly Counter<long> _defers;
+    private readonly Counter<long> _lost;
+    private readonly Counter<long> _renewals;
+
+    /// <param name="factory">The container's: its meters can be told from those of another container. Null where there is none.</param>
+    public MetricsReporter(IMeterFactory? factory)
+    {
+        MeterOptions options = new(MeterName) { Version = typeof(MetricsReporter).Assembly.GetName().Version?.ToString(3) };
+        _meter = factory?.Create(options) ?? new Meter(options);
+        _acquireDuration = _meter.CreateHistogram(AcquireDuration, "s", "From asking the store for a lock to its answer.", tags: null, RoundTrips);
+        _acquisitions = _meter.CreateCounter<long>(Acquisitions, "{acquisition}", "Questions for a lock, by their answer.");
+        _held = _meter.CreateUpDownCounter<long>(Held, "{lease}", "Leases held now.");
+        _holdDuration = _meter.CreateHistogram(HoldDuration, "s", "How long leases were held.", tags: null, Runs);
+        _skips = _meter.CreateCounter<long>(Skips, "{execution}", "Executions skipped.");
+        _defers = _meter.CreateCounter<long>(Defers, "{execution}", "Executions deferred.");
+        _lost = _meter.CreateCounter<long>(Lost, "{lease}", "Leases lost while they were held.");
+        _renewals = _meter.CreateCounter<long>(Renewals, "{renewal}", "Renewals of leases, by their answer.");
+    }
+
+    /// <summary>The store was asked for a lock; <see cref="LeaseBegan"/> follows if it was granted.</summary>
+    public void StoreAsked(string template, string scheduler, string outcome, TimeSpan duration)
+    {
+        _acquireDuration.Record(duration.TotalSeconds, Tag(LockTag, template), Tag(SchedulerTag, scheduler), Tag(OutcomeTag, outcome));
+        _acquisitions.Add(1, Tag(LockTag, template), Tag(SchedulerTag, scheduler), Tag(OutcomeTag, outcome));
+    }
+
+    /// <summary>The store was not asked, because this process itself has the lock.</summary>
+    public void ContendedLocally(string template, string scheduler) =>
+        _acquisitions.Add(1, Tag(LockTag, template), Tag(SchedulerTag, scheduler), Tag(OutcomeTag, TagValues.Contended));
+
+    public void LeaseBegan(TaskLease lease)
+    {
+        // Whoever begins to listen while leases are held must not see fewer than none when they end.
+        lease.IsCounted = _held.Enabled;
+        if (lease.IsCounted)
+        {
+            _held.Add(1, Tag(LockTag, lease.Template), Tag(SchedulerTag, lease.Holder.Scheduler));
+        }
+    }
+
+    public void LeaseReleased(TaskLease lease) => End(lease);
+
+    public void LeaseLost(TaskLease lease, LeaseLoss loss)
+    {
+        End(lease);
+        _lost.Add(1, Tag(LockTag, lease.Template), Tag(SchedulerTag, lease.Holder.Scheduler), Tag(ReasonTag, TagValues.Of(loss)));
+    }
+
+    public void RenewalAnswered(TaskLease lease, RenewOutcome outcome) =>
+        _renewals.Add(1, Tag(LockTag, lease.Template), Tag(SchedulerTag, lease.Holder.Scheduler), Tag(OutcomeTag, TagValues.Of(outcome)));
+
+    public void Skipped(LockExecution execution, string cause) =>
+        _skips.Add(1, Tag(LockTag, execution.Policy.Template), Tag(SchedulerTag, execution.Scheduler), Tag(ReasonTag, cause));
+
+    public void Deferred(LockExecution execution, string cause) =>
+        _defers.Add(1, Tag(LockTag, execution.Policy.Template), Tag(SchedulerTag, execution.Scheduler), Tag(ReasonTag, cause));
+
+    public void Dispose() => _meter.Dispose();
+
+    private static KeyValuePair<string, object?> Tag(string name, string value) => new(name, value);
+
+    private void End(TaskLease lease)
+    {
+        if (lease.IsCounted)
+        {
+            _held.Add(-1, Tag(LockTag, lease.Template), Tag(SchedulerTag, lease.Holder.Scheduler));
+        }
+
+        _holdDuration.Record(lease.HeldFor.TotalSeconds, Tag(LockTag, lease.Template), Tag(SchedulerTag, lease.Holder.Scheduler));
+    }
+}

@@ -1,0 +1,253 @@
+using JobLocking.Engine;
+using JobLocking.Stores;
+using JobLocking.Telemetry;
+using JobLocking.TestKit;
+using JobLocking.Tests.Engine;
+using Xunit;
+using static JobLocking.JobLockingDiagnostics;
+using static JobLocking.Tests.Engine.UnreliableStore;
+
+namespace JobLocking.Tests.Telemetry;
+
+[Collection("Meters of this process")] // OpenTelemetry listens to all of them, whatever their container.
+public sealed class MetricsTests : IDisposable
+{
+    private static readonly TaskLockAttribute Plain = new("x");
+
+    private readonly EngineUnderTest _node = new();
+    private readonly EngineUnderTest _other;
+    private readonly Measurements _measured;
+
+    public MetricsTests()
+    {
+        _other = new EngineUnderTest(sharing: _node, node: "node-2");
+        _measured = new Measurements(_node.Meters);
+    }
+
+    [Fact]
+    public async Task A_run_is_counted_timed_and_held_under_the_template_of_its_lock()
+    {
+        LockExecution execution = _node.Execution(new TaskLockAttribute("invoice:{id}")) with { Name = "invoice:7" };
+        _node.Store.HoldAcquire = new TaskCompletionSource();
+        Task<LockDecision.Run> asking = _node.DecideAsync<LockDecision.Run>(execution);
+        _node.Time.Advance(TimeSpan.FromSeconds(2));
+        _node.Store.HoldAcquire.SetResult();
+        LockDecision.Run run = await asking;
+
+        Assert.Equal(["2 lock=invoice:{id} scheduler=Test outcome=granted"], _measured.Of(AcquireDuration));
+        Assert.Equal(["1 lock=invoice:{id} scheduler=Test outcome=granted"], _measured.Of(Acquisitions));
+        Assert.Equal(["1 lock=invoice:{id} scheduler=Test"], _measured.Of(Held));
+
+        _node.Time.Advance(TimeSpan.FromSeconds(10));
+        await _node.Engine.EndAsync(run, null, aborted: false);
+        Assert.Equal(["1 lock=invoice:{id} scheduler=Test", "-1 lock=invoice:{id} scheduler=Test"], _measured.Of(Held));
+        Assert.Equal(["12 lock=invoice:{id} scheduler=Test"], _measured.Of(HoldDuration));
+        Assert.Empty(_measured.Of(Lost));
+    }
+
+    [Fact]
+    public async Task A_lock_by_hand_has_no_name_in_the_metrics_but_code()
+    {
+        await using (TaskLease? lease = await _node.Locks.TryAcquireAsync("customer-4711"))
+        {
+            Assert.Null(await _node.Locks.TryAcquireAsync("customer-4711"));
+        }
+
+        Assert.Equal(["1 lock=code scheduler=code outcome=granted", "1 lock=code scheduler=code outcome=contended"], _measured.Of(Acquisitions));
+        Assert.DoesNotContain(_measured.All, m => m.Tags.Contains("4711", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Contention_that_the_process_knows_itself_is_counted_but_not_timed()
+    {
+        TaskLockAttribute skip = new("x") { OnConflict = LockConflict.Skip };
+        await _node.DecideAsync<LockDecision.Run>(_node.Execution(skip));
+        await _node.DecideAsync<LockDecision.Skip>(_node.Execution(skip));
+        Assert.Contains("1 lock=x scheduler=Test outcome=contended", _measured.Of(Acquisitions));
+        Assert.Equal(["0 lock=x scheduler=Test outcome=granted"], _measured.Of(AcquireDuration));
+    }
+
+    [Fact]
+    public async Task A_store_that_cannot_be_asked_is_an_outcome()
+    {
+        _node.Store.AcquireAlways = Breakage.Refused;
+        LockExecution execution = _node.Execution(Plain);
+        LockDecision.Defer defer = await _node.DecideAsync<LockDecision.Defer>(execution);
+        _node.Engine.Deferred(execution, defer);
+        Assert.Equal(["1 lock=x scheduler=Test outcome=unavailable"], _measured.Of(Acquisitions));
+        Assert.Equal(["1 lock=x scheduler=Test reason=unavailable"], _measured.Of(Defers));
+        Assert.Empty(_measured.Of(Held));
+    }
+
+    [Fact]
+    public async Task An_acquire_that_is_cancelled_is_an_outcome()
+    {
+        _node.Store.HoldAcquire = new TaskCompletionSource();
+        using CancellationTokenSource cancel = new();
+        Task asking = _node.Engine.DecideAsync(_node.Execution(Plain), cancel.Token).AsTask();
+        await cancel.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => asking);
+        Assert.Equal(["1 lock=x scheduler=Test outcome=cancelled"], _measured.Of(Acquisitions));
+    }
+
+    [Fact]
+    public async Task A_skip_says_why()
+    {
+        await _other.DecideAsync<LockDecision.Run>(_other.Execution(Plain));
+        await _node.DecideAsync<LockDecision.Skip>(_node.Execution(Plain, ExecutionOrigin.Recurring));
+        Assert.Equal(["1 lock=x scheduler=Test reason=contended"], _measured.Of(Skips));
+    }
+
+    [Theory]
+    [InlineData(false, "occurrence_succeeded")]
+    [InlineData(true, "occurrence_failed")]
+    public async Task A_skip_for_its_occurrence_says_how_that_ended(bool fails, string reason)
+    {
+        LockDecision.Run run = await _other.DecideAsync<LockDecision.Run>(Occurrence(_other));
+        await _other.Engine.EndAsync(run, fails ? new InvalidOperationException() : null, aborted: false);
+        await _node.DecideAsync<LockDecision.Skip>(Occurrence(_node));
+        Assert.Equal([$"1 lock=x scheduler=Test reason={reason}"], _measured.Of(Skips));
+        Assert.Equal([$"1 lock=x scheduler=Test outcome={reason}"], _measured.Of(Acquisitions));
+    }
+
+    [Fact]
+    public async Task A_deferral_counts_when_it_has_been_stored_and_says_why()
+    {
+        await _other.DecideAsync<LockDecision.Run>(Occurrence(_other));
+        foreach (LockExecution execution in new[] { Occurrence(_node), _node.Execution(Plain) })
+        {
+            LockDecision.Defer defer = await _node.DecideAsync<LockDecision.Defer>(execution);
+            int before = _measured.Of(Defers).Count;
+            _node.Engine.Deferred(execution, defer);
+            Assert.Equal(before + 1, _measured.Of(Defers).Count);
+        }
+
+        Assert.Equal(["1 lock=x scheduler=Test reason=occurrence_running", "1 lock=x scheduler=Test reason=contended"], _measured.Of(Defers));
+    }
+
+    [Theory]
+    [InlineData(LeaseLoss.Expired, "expired")]
+    [InlineData(LeaseLoss.HeldTooLong, "held_too_long")]
+    [InlineData(LeaseLoss.Taken, "taken")]
+    [InlineData(LeaseLoss.Gone, "gone")]
+    [InlineData(LeaseLoss.Broken, "broken")]
+    internal async Task A_loss_ends_the_hold_once_and_says_how(LeaseLoss loss, string reason)
+    {
+        LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(_node.Execution(Plain));
+        _node.Time.Advance(TimeSpan.FromSeconds(3));
+        run.Lease!.Lose(loss);
+        run.Lease.Lose(loss);
+        Assert.Equal([$"1 lock=x scheduler=Test reason={reason}"], _measured.Of(Lost));
+
+        await _node.Engine.EndAsync(run, null, aborted: false);
+        await run.Lease.DisposeAsync();
+        Assert.Equal(0, _measured.Sum(Held));
+        Assert.Equal(["3 lock=x scheduler=Test"], _measured.Of(HoldDuration));
+        Assert.Single(_measured.Of(Lost));
+    }
+
+    [Fact]
+    public async Task Every_renewal_is_counted_by_its_answer()
+    {
+        await _node.DecideAsync<LockDecision.Run>(_node.Execution(Plain));
+        await RenewalAnsweredAsync("renewed");
+        _node.Store.RenewAlways = Breakage.RequestLost;
+        await RenewalAnsweredAsync("transient");
+        _node.Store.RenewAlways = Breakage.None;
+        await _node.Memory.BreakAsync("x", Assert.Single(await _node.ListAsync()).FencingToken!.Value, CancellationToken.None);
+        await RenewalAnsweredAsync("missing");
+        await Eventually.IsTrueAsync(() => _measured.Of(Lost).Count == 1);
+    }
+
+    [Fact]
+    public async Task A_renewal_that_finds_another_holder_says_so()
+    {
+        await _node.DecideAsync<LockDecision.Run>(_node.Execution(Plain));
+        await _node.Memory.BreakAsync("x", Assert.Single(await _node.ListAsync()).FencingToken!.Value, CancellationToken.None);
+        await _other.DecideAsync<LockDecision.Run>(_other.Execution(Plain));
+        await RenewalAnsweredAsync("not_yours");
+        await Eventually.IsTrueAsync(() => _measured.Of(Lost).Count == 1);
+    }
+
+    [Fact]
+    public async Task The_renewal_of_a_lease_that_was_released_meanwhile_is_no_alarm()
+    {
+        LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(_node.Execution(Plain));
+        LockDecision.Run still = await _node.DecideAsync<LockDecision.Run>(_node.Execution(new TaskLockAttribute("y")));
+        TaskCompletionSource asked = new();
+        using ManualResetEventSlim released = new();
+        _node.Store.OnRenew = () =>
+        {
+            asked.SetResult();
+            released.Wait();
+        };
+        _node.Time.Advance(TimeSpan.FromSeconds(20));
+        await asked.Task.WaitAsync(Eventually.DefaultTimeout);
+        await _node.Engine.EndAsync(run, null, aborted: false);
+        released.Set();
+        await Eventually.IsTrueAsync(() => !run.Lease!.IsRenewing && !still.Lease!.IsRenewing && _measured.Of(Renewals).Count > 0);
+        Assert.Equal(["1 lock=y scheduler=Test outcome=renewed"], _measured.Of(Renewals));
+    }
+
+    [Fact]
+    public async Task Who_begins_to_listen_while_a_lease_is_held_never_sees_fewer_than_none()
+    {
+        LockDecision.Run run = await _other.DecideAsync<LockDecision.Run>(_other.Execution(Plain));
+        using Measurements late = new(_other.Meters);
+        await _other.Engine.EndAsync(run, null, aborted: false);
+        Assert.Empty(late.Of(Held));
+        Assert.Single(late.Of(HoldDuration));
+    }
+
+    [Fact]
+    public async Task The_metrics_of_two_containers_do_not_mix()
+    {
+        await _other.DecideAsync<LockDecision.Run>(_other.Execution(Plain));
+        Assert.Empty(_measured.All);
+    }
+
+    [Fact]
+    public async Task Nothing_is_allocated_to_tell_nobody()
+    {
+        using MetricsReporter metrics = new(null);
+        LockExecution execution = _other.Execution(Plain);
+        TaskLease lease = (await _other.DecideAsync<LockDecision.Run>(execution)).Lease!;
+
+        Tell(); // What runs for the first time is compiled, and that allocates.
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 100; i++)
+        {
+            Tell();
+        }
+
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+
+        void Tell()
+        {
+            metrics.StoreAsked("x", "Test", TagValues.Of(AcquireOutcome.Granted), TimeSpan.FromSeconds(1));
+            metrics.ContendedLocally("x", "Test");
+            metrics.LeaseBegan(lease);
+            metrics.RenewalAnswered(lease, RenewOutcome.Renewed);
+            metrics.LeaseReleased(lease);
+            metrics.LeaseLost(lease, LeaseLoss.Expired);
+            metrics.Skipped(execution, TagValues.Contended);
+            metrics.Deferred(execution, TagValues.Contended);
+        }
+    }
+
+    public void Dispose()
+    {
+        _measured.Dispose();
+        _other.Dispose();
+        _node.Dispose();
+    }
+
+    private static LockExecution Occurrence(EngineUnderTest node) =>
+        node.Execution(new TaskLockAttribute("x") { OncePerOccurrence = true }, ExecutionOrigin.Recurring, occurrence: new LockOccurrence("Job.Run", node.Time.Start, IsRetry: false));
+
+    private async Task RenewalAnsweredAsync(string outcome)
+    {
+        _node.Time.Advance(TimeSpan.FromSeconds(20));
+        await Eventually.IsTrueAsync(() => _measured.Of(Renewals).Contains($"1 lock=x scheduler=Test outcome={outcome}"));
+    }
+}
