@@ -180,8 +180,9 @@ public sealed class DeferTests(SharedRedis redis)
         await a.Firings.EndedAsync(1);
         await held.DisposeAsync();
 
-        Firings.Ended ended = await a.Firings.EndedAsync(e => e.Trigger.Key == followUp && !e.IsDeferred);
-        Assert.True(ended.IsRun, $"{ended}");
+        // At once or by a deferral of its own, for the first run may still have the lock when it fires.
+        await cluster.Journal.BegunAsync(2);
+        Assert.DoesNotContain(a.Firings.All, e => e.IsSkipped);
     }
 
     [Fact]
