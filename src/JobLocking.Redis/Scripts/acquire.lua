@@ -21,10 +21,11 @@ local lease, expiry, process, holder = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 -- The value of a key, false if it is missing, '' for a key of another type: that is a foreign client's.
 local function read(key)
   local value = redis.pcall('GET', key)
-  if not value then
-    return redis.call('EXISTS', key) == 1 and '' -- Garnet does not find, but does replace, a key of another type
+  if not value and redis.call('EXISTS', key) == 1 then
+    -- Garnet does not find, but does replace, a key of another type. Or it has come just now, where scripts interleave.
+    value = redis.pcall('GET', key) or ''
   end
-  if type(value) == 'string' then
+  if type(value) ~= 'table' then
     return value
   end
   return string.find(value.err, 'WRONGTYPE', 1, true) and '' or redis.call('GET', key) -- raises what pcall caught
