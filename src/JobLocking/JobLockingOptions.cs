@@ -47,6 +47,14 @@ public sealed class JobLockingOptions
         set => Defaults.MinHold = value;
     }
 
+    /// <summary>How many executions may hold the lock at once, over all nodes. While deployments with different limits run side by side, nobody is let in above the smallest limit among the holders.</summary>
+    /// <value>Default 1, from 1 to 1000.</value>
+    public int Limit
+    {
+        get => Defaults.Limit ?? LockSettings.BuiltIn.Limit!.Value;
+        set => Defaults.Limit = value;
+    }
+
     /// <summary>What becomes of an execution that finds the lock taken. Whatever is set, a second attempt (retry, redelivery, recovery, returned deferral) is never skipped for it.</summary>
     /// <value>Default <see cref="LockConflict.Auto"/>.</value>
     public LockConflict OnConflict
@@ -55,7 +63,15 @@ public sealed class JobLockingOptions
         set => Defaults.OnConflict = value;
     }
 
-    /// <summary>After how many seconds a deferred execution tries again, when its scheduler next looks. Each further deferral doubles it, up to 5 minutes (or to this value, if it is longer).</summary>
+    /// <summary>How many seconds to wait in place for the lock, in the order of the queue, before <see cref="OnConflict"/> applies. Keep it short: it takes a worker slot of the scheduler.</summary>
+    /// <value>Default 0, at most 3600.</value>
+    public int Wait
+    {
+        get => Defaults.Wait ?? LockSettings.BuiltIn.Wait!.Value;
+        set => Defaults.Wait = value;
+    }
+
+    /// <summary>After how many seconds a deferred execution tries again at the latest, when its scheduler next looks; a release wakes it at once. Each further deferral doubles it, up to 5 minutes (or to this value, if it is longer), until a release wakes the execution.</summary>
     /// <value>Default 15, at least 1.</value>
     public int DeferBy
     {

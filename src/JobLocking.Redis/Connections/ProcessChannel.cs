@@ -64,13 +64,13 @@ internal sealed class ProcessChannel : IAsyncDisposable
         }
     }
 
-    private void OnMessage(RedisChannel channel, RedisValue leaseId) => _onNotice(new LockNotice((string?)leaseId ?? ""));
+    private void OnMessage(RedisChannel channel, RedisValue leaseId) => _onNotice(new LockNotice.Broken((string?)leaseId ?? ""));
 
     private void OnRestored(object? sender, ConnectionFailedEventArgs restored)
     {
         if (restored.ConnectionType == ConnectionType.Interactive)
         {
-            _onNotice(new LockNotice(null));
+            _onNotice(new LockNotice.Reconnected());
         }
     }
 }

@@ -53,7 +53,7 @@ internal sealed class LockScan(IDatabase database, IServer server, LockKeys keys
             if (!answer.IsNull)
             {
                 LockValue value = LockValue.Parse(RedisLockStore.Bytes(answer[0]));
-                held.Add(new HeldLock(keys.Name(key), value.Holder, value.FencingToken, RedisLockStore.TimeLeft(answer[1]), value.IsKept));
+                held.Add(new HeldLock(keys.Name(key), value.Holder, value.FencingToken, RedisLockStore.TimeLeft(answer[1]), value.IsKept, []));
             }
         }
 

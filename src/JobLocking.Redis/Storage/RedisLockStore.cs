@@ -69,7 +69,7 @@ internal sealed class RedisLockStore(RedisLockOptions options) : ILockStore, IAs
         RedisKey[] keys = end is null ? [_keys.Lock(name)] : [_keys.Lock(name), _keys.Occurrence(name, end.Occurrence)];
         RedisValue[] values =
         [
-            request.LeaseId,
+            request.LeaseId ?? "",
             request.KeepFor > TimeSpan.Zero ? Milliseconds(request.KeepFor) : 0,
             end is null or { Outcome: OccurrenceOutcome.Unfinished } ? "" : OccurrenceMark.Of(end),
             Milliseconds(end?.Retention ?? TimeSpan.Zero),
@@ -83,6 +83,8 @@ internal sealed class RedisLockStore(RedisLockOptions options) : ILockStore, IAs
             _ => ReleaseOutcome.NotYours,
         };
     }
+
+    public ValueTask<LookResult> LookAsync(LookRequest request, CancellationToken cancellationToken) => throw new NotImplementedException();
 
     public async ValueTask<bool> BreakAsync(string name, long fencingToken, CancellationToken cancellationToken)
     {

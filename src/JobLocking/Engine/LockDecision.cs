@@ -42,14 +42,16 @@ public abstract record LockDecision
     }
 
     /// <summary>
-    /// Do not run the job now, but after a time. The adapter counts it, so that <see cref="LockExecution.Deferrals"/> is one
-    /// more then, and says <see cref="LockEngine.Deferred"/> once it is stored.
+    /// Do not run the job now, but when it is woken, or after a time. The adapter counts it, so that
+    /// <see cref="LockExecution.Deferrals"/> is one more then, and says either <see cref="LockEngine.Deferred"/> or
+    /// <see cref="LockEngine.NotDeferred"/>.
     /// </summary>
-    /// <param name="Delay">After which time it shall try again.</param>
+    /// <param name="Delay">After which time it shall try again if nothing wakes it.</param>
     /// <param name="Reason">For people: which lock, held by whom.</param>
     /// <param name="TimeLeft">Until the holder's lease expires if nobody renews it; null if that is not known.</param>
     /// <param name="Holder">Who holds the lock or runs the occurrence; null for a foreign client, or when the store cannot be asked.</param>
-    public sealed record Defer(TimeSpan Delay, string Reason, TimeSpan? TimeLeft, LockHolder? Holder) : LockDecision
+    /// <param name="Ticket">To be given back in <see cref="LockExecution.Ticket"/>, in whichever process: its place in the queue.</param>
+    public sealed record Defer(TimeSpan Delay, string Reason, TimeSpan? TimeLeft, LockHolder? Holder, string Ticket) : LockDecision
     {
         /// <summary>The reason as metrics and traces tell it.</summary>
         internal string Cause { get; init; } = "";

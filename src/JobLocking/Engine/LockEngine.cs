@@ -101,15 +101,38 @@ public sealed class LockEngine
         run.Ambient = _accessor.Enter(run.Lease);
     }
 
-    /// <summary>Says that a deferral has been stored, so that the execution will come back.</summary>
+    /// <summary>Says that a deferral is stored, so that the execution will come back.</summary>
     /// <param name="execution">The execution.</param>
     /// <param name="deferral">The decision.</param>
-    public void Deferred(LockExecution execution, LockDecision.Defer deferral)
+    /// <param name="wake">
+    /// Starts the deferred execution at once, and says whether it did: false if the deferral is not there any more, whoever
+    /// has started, removed or moved it; then the turn goes to the next in the queue. Called at most once, on a thread of the
+    /// pool; right now if the turn has come while the deferral was being stored.
+    /// </param>
+    public void Deferred(LockExecution execution, LockDecision.Defer deferral, Func<ValueTask<bool>> wake)
     {
         ArgumentNullException.ThrowIfNull(execution);
         ArgumentNullException.ThrowIfNull(deferral);
+        ArgumentNullException.ThrowIfNull(wake);
         _metrics.Deferred(execution, deferral.Cause);
         Log.Deferred(_logger, execution.Job, execution.Execution, deferral.Delay, execution.Deferrals + 1, deferral.Reason, deferral.TimeLeft, execution.Name, deferral.Holder);
+    }
+
+    /// <summary>Says that a deferral was not stored: the execution leaves the queue, and a turn that it had goes to the next.</summary>
+    /// <param name="deferral">The decision.</param>
+    public void NotDeferred(LockDecision.Defer deferral)
+    {
+        ArgumentNullException.ThrowIfNull(deferral);
+        throw new NotImplementedException($"{_time}");
+    }
+
+    /// <summary>Decides without asking the store, where that is certain: for schedulers that can turn an execution away before it costs a worker. Never waits, never throws for reasons of the store.</summary>
+    /// <param name="execution">The execution.</param>
+    /// <returns>To skip it; null if the store has to be asked.</returns>
+    public LockDecision.Skip? SkipsLocally(LockExecution execution)
+    {
+        ArgumentNullException.ThrowIfNull(execution);
+        throw new NotImplementedException($"{_time}");
     }
 
     /// <summary>Ends a run: gives its lease back, marks its occurrence. Never throws for reasons of the store.</summary>
@@ -201,7 +224,7 @@ public sealed class LockEngine
     {
         LockPolicy policy = execution.Policy;
         double longest = Math.Max(policy.DeferBy.TotalSeconds, LongestDeferral.TotalSeconds);
-        TimeSpan delay = TimeSpan.FromSeconds(Math.Min(longest, policy.DeferBy.TotalSeconds * Math.Pow(2, execution.Deferrals)));
+        TimeSpan delay = TimeSpan.FromSeconds(Math.Min(longest, policy.DeferBy.TotalSeconds * Math.Pow(2, execution.DeferralsUnwoken)));
 
         if (mayGiveUp && policy.GiveUpAfter > TimeSpan.Zero && execution.FirstDeferredAt is { } first)
         {
@@ -215,7 +238,7 @@ public sealed class LockEngine
             delay = delay < left ? delay : left;
         }
 
-        return new LockDecision.Defer(delay, reason, result?.TimeLeft, result?.Holder)
+        return new LockDecision.Defer(delay, reason, result?.TimeLeft, result?.Holder, "")
         {
             Cause = result is { } answer ? TagValues.Of(answer.Outcome) : TagValues.Unavailable,
         };

@@ -29,6 +29,12 @@ public sealed record LockExecution
     /// <summary>How often it was deferred before.</summary>
     public int Deferrals { get; init; }
 
+    /// <summary>How often it was deferred since a release last woke it; <see cref="Deferrals"/> if none ever did. By so much the next deferral is longer.</summary>
+    public int DeferralsUnwoken { get; init; }
+
+    /// <summary>The <see cref="LockDecision.Defer.Ticket"/> of its last deferral, by which it keeps its place in the queue; null if it does not come from one.</summary>
+    public string? Ticket { get; init; }
+
     /// <summary>When it was deferred for the first time, UTC; null if it never was.</summary>
     public DateTimeOffset? FirstDeferredAt { get; init; }
 }

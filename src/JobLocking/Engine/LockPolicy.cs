@@ -14,7 +14,9 @@ public sealed class LockPolicy
         Expire = TimeSpan.FromSeconds(settings.Expire!.Value);
         MaxHold = TimeSpan.FromSeconds(settings.MaxHold!.Value);
         MinHold = TimeSpan.FromSeconds(settings.MinHold!.Value);
+        Limit = settings.Limit!.Value;
         OnConflict = settings.OnConflict!.Value;
+        Wait = TimeSpan.FromSeconds(settings.Wait!.Value);
         DeferBy = TimeSpan.FromSeconds(settings.DeferBy!.Value);
         GiveUpAfter = TimeSpan.FromSeconds(settings.GiveUpAfter!.Value);
         OncePerOccurrence = settings.OncePerOccurrence!.Value;
@@ -40,7 +42,11 @@ public sealed class LockPolicy
 
     internal TimeSpan MinHold { get; }
 
+    internal int Limit { get; }
+
     internal LockConflict OnConflict { get; }
+
+    internal TimeSpan Wait { get; }
 
     internal TimeSpan DeferBy { get; }
 

@@ -47,6 +47,8 @@ internal sealed class TaskLocks(ILockStore store, Leases leases, MetricsReporter
         }
     }
 
+    public ValueTask<TaskLease> AcquireAsync(string name, TaskLockOptions? options, CancellationToken cancellationToken) => throw new NotImplementedException();
+
     public async IAsyncEnumerable<HeldLock> ListAsync(string? prefix, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         IAsyncEnumerator<HeldLock> locks = store.ListAsync(prefix, cancellationToken).GetAsyncEnumerator(cancellationToken);

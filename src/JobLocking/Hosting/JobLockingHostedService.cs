@@ -65,7 +65,7 @@ internal sealed class JobLockingHostedService(IServiceProvider services, TimePro
         IAsyncDisposable? listening = null;
         try
         {
-            listening = await UntilItAnswersAsync(() => store.ListenAsync(renewal.OnNotice, _stopped.Token)).ConfigureAwait(false);
+            listening = await UntilItAnswersAsync(() => store.ListenAsync(notice => OnNotice(renewal, notice), _stopped.Token)).ConfigureAwait(false);
             if (await UntilItAnswersAsync(() => store.CheckAsync(_stopped.Token)).ConfigureAwait(false) is { } warning)
             {
                 Log.StoreWarning(logger, warning);
@@ -82,6 +82,19 @@ internal sealed class JobLockingHostedService(IServiceProvider services, TimePro
             {
                 await listening.DisposeAsync().ConfigureAwait(false);
             }
+        }
+    }
+
+    private static void OnNotice(RenewalLoop renewal, LockNotice notice)
+    {
+        switch (notice)
+        {
+            case LockNotice.Broken broken:
+                renewal.Break(broken.LeaseId);
+                break;
+            case LockNotice.Reconnected:
+                renewal.RenewAllNow();
+                break;
         }
     }
 

@@ -15,11 +15,13 @@ internal static class LockConfigurationReader
 
     private static readonly Dictionary<string, Func<LockSettings, string, bool>> Properties = new(StringComparer.OrdinalIgnoreCase)
     {
-        [nameof(LockSettings.Expire)] = (s, v) => Seconds(v, n => s.Expire = n),
-        [nameof(LockSettings.MaxHold)] = (s, v) => Seconds(v, n => s.MaxHold = n),
-        [nameof(LockSettings.MinHold)] = (s, v) => Seconds(v, n => s.MinHold = n),
-        [nameof(LockSettings.DeferBy)] = (s, v) => Seconds(v, n => s.DeferBy = n),
-        [nameof(LockSettings.GiveUpAfter)] = (s, v) => Seconds(v, n => s.GiveUpAfter = n),
+        [nameof(LockSettings.Expire)] = (s, v) => Number(v, n => s.Expire = n),
+        [nameof(LockSettings.MaxHold)] = (s, v) => Number(v, n => s.MaxHold = n),
+        [nameof(LockSettings.MinHold)] = (s, v) => Number(v, n => s.MinHold = n),
+        [nameof(LockSettings.Limit)] = (s, v) => Number(v, n => s.Limit = n),
+        [nameof(LockSettings.Wait)] = (s, v) => Number(v, n => s.Wait = n),
+        [nameof(LockSettings.DeferBy)] = (s, v) => Number(v, n => s.DeferBy = n),
+        [nameof(LockSettings.GiveUpAfter)] = (s, v) => Number(v, n => s.GiveUpAfter = n),
         [nameof(LockSettings.OnConflict)] = (s, v) => Named<LockConflict>(v, n => s.OnConflict = n),
         [nameof(LockSettings.OnUnavailable)] = (s, v) => Named<LockUnavailable>(v, n => s.OnUnavailable = n),
         [nameof(LockSettings.OncePerOccurrence)] = (s, v) => bool.TryParse(v, out bool b) && Set(() => s.OncePerOccurrence = b),
@@ -29,7 +31,7 @@ internal static class LockConfigurationReader
     {
         [nameof(JobLockingOptions.NodeName)] = (o, v) => Set(() => o.NodeName = v),
         [nameof(JobLockingOptions.ApplicationName)] = (o, v) => Set(() => o.ApplicationName = v),
-        [nameof(JobLockingOptions.OccurrenceRetention)] = (o, v) => Seconds(v, n => o.OccurrenceRetention = n),
+        [nameof(JobLockingOptions.OccurrenceRetention)] = (o, v) => Number(v, n => o.OccurrenceRetention = n),
     };
 
     public static void Read(IConfigurationSection section, JobLockingOptions options)
@@ -91,12 +93,12 @@ internal static class LockConfigurationReader
     {
         if (property.Value is not { Length: > 0 } value || !set(value))
         {
-            problems.Add($"Configuration {property.Path} is '{property.Value}', which is not a value for {property.Key}. Fix: times are whole seconds (300), names are written as in code (Defer, true).");
+            problems.Add($"Configuration {property.Path} is '{property.Value}', which is not a value for {property.Key}. Fix: times are whole seconds (300), a limit is a whole number (3), names are written as in code (Defer, true).");
         }
     }
 
-    private static bool Seconds(string value, Action<int> set) =>
-        int.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int seconds) && Set(() => set(seconds));
+    private static bool Number(string value, Action<int> set) =>
+        int.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int number) && Set(() => set(number));
 
     private static bool Named<T>(string value, Action<T> set)
         where T : struct, Enum =>

@@ -8,7 +8,9 @@ internal sealed record LockSettings
         Expire = 60,
         MaxHold = 0,
         MinHold = 0,
+        Limit = 1,
         OnConflict = LockConflict.Auto,
+        Wait = 0,
         DeferBy = 15,
         GiveUpAfter = 0,
         OncePerOccurrence = false,
@@ -21,7 +23,11 @@ internal sealed record LockSettings
 
     public int? MinHold { get; set; }
 
+    public int? Limit { get; set; }
+
     public LockConflict? OnConflict { get; set; }
+
+    public int? Wait { get; set; }
 
     public int? DeferBy { get; set; }
 
@@ -37,7 +43,9 @@ internal sealed record LockSettings
         Expire = Expire ?? weaker.Expire,
         MaxHold = MaxHold ?? weaker.MaxHold,
         MinHold = MinHold ?? weaker.MinHold,
+        Limit = Limit ?? weaker.Limit,
         OnConflict = OnConflict ?? weaker.OnConflict,
+        Wait = Wait ?? weaker.Wait,
         DeferBy = DeferBy ?? weaker.DeferBy,
         GiveUpAfter = GiveUpAfter ?? weaker.GiveUpAfter,
         OncePerOccurrence = OncePerOccurrence ?? weaker.OncePerOccurrence,

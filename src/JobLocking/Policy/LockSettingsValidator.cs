@@ -29,6 +29,16 @@ internal static class LockSettingsValidator
             yield return $"MinHold is {minHold}, but must be from 0 to Expire ({expire}). Fix: lower MinHold or raise Expire.";
         }
 
+        if (settings.Limit is < 1 or > 1000)
+        {
+            yield return $"Limit is {settings.Limit}, but must be from 1 to 1000 executions at once. Fix: leave it out for one at a time.";
+        }
+
+        if (settings.Wait is < 0 or > 3600)
+        {
+            yield return $"Wait is {settings.Wait}, but must be from 0 to 3600 seconds: it takes a worker slot. Fix: lower it, and let OnConflict = Defer do the rest.";
+        }
+
         if (settings.DeferBy < 1)
         {
             yield return $"DeferBy is {settings.DeferBy}, but must be at least 1 second. Fix: set it to how long a deferred execution shall wait, for example 15.";

@@ -58,26 +58,20 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
         }
     }
 
-    public void OnNotice(LockNotice notice)
+    /// <summary>An operator has ended a lease.</summary>
+    public void Break(string leaseId)
     {
-        if (notice.BrokenLeaseId is { } id)
+        TaskLease? broken;
+        lock (_gate)
         {
-            TaskLease? broken;
-            lock (_gate)
-            {
-                _byId.TryGetValue(id, out broken);
-            }
+            _byId.TryGetValue(leaseId, out broken);
+        }
 
-            broken?.Lose(LeaseLoss.Broken);
-        }
-        else
-        {
-            RenewAllNow();
-        }
+        broken?.Lose(LeaseLoss.Broken);
     }
 
     /// <summary>The connection is back, and nobody knows how long it will last.</summary>
-    private void RenewAllNow()
+    public void RenewAllNow()
     {
         lock (_gate)
         {

@@ -8,9 +8,9 @@ namespace JobLocking.Stores;
 public interface ILockStore
 {
     /// <summary>
-    /// Grants the lock if nobody holds it, in one atomic step: judges the occurrence first, mints the fencing token,
-    /// marks the occurrence as running. Asked again with the same <see cref="AcquireRequest.LeaseId"/> while that lease
-    /// holds the lock, grants it again with the same token and a full expiry.
+    /// Grants the lock if it has room, in one atomic step: judges the occurrence first, mints the fencing token,
+    /// marks the occurrence as running; or parks who asks, so that no release falls between. Asked again with the same
+    /// <see cref="AcquireRequest.LeaseId"/> while that lease holds the lock, grants it again with the same token and a full expiry.
     /// </summary>
     ValueTask<AcquireResult> AcquireAsync(AcquireRequest request, CancellationToken cancellationToken);
 
@@ -22,9 +22,15 @@ public interface ILockStore
 
     /// <summary>
     /// Ends a lease if, and only if, it still holds the lock; keeps the lock for a time if asked to. Marks or clears the
-    /// occurrence whether or not the lease still held. Also the compensation of an acquire whose answer is unknown.
+    /// occurrence whether or not the lease still held. Forgets the parked execution, if one is given. Then, if the lock has
+    /// room for it, it is the turn of the oldest that is parked: it is taken out of the queue and its process told, by a
+    /// <see cref="LockNotice.Turn"/>; the next one, where nobody listens. Also the compensation of an acquire whose answer is
+    /// unknown, and the passing on of a turn that is not taken.
     /// </summary>
     ValueTask<ReleaseOutcome> ReleaseAsync(ReleaseRequest request, CancellationToken cancellationToken);
+
+    /// <summary>Sees whether a parked execution should try, for turns that got lost and holders that died; if not, makes sure of its place.</summary>
+    ValueTask<LookResult> LookAsync(LookRequest request, CancellationToken cancellationToken);
 
     /// <summary>
     /// Has <paramref name="onNotice"/> called, from any thread, for what concerns this process. Returns when it listens;
@@ -33,10 +39,10 @@ public interface ILockStore
     /// <returns>Dispose it to stop listening.</returns>
     ValueTask<IAsyncDisposable> ListenAsync(Action<LockNotice> onNotice, CancellationToken cancellationToken);
 
-    /// <summary>The locks that are held and whose resolved name starts with <paramref name="prefix"/>.</summary>
+    /// <summary>The locks that are held and whose resolved name starts with <paramref name="prefix"/>: one for each holder, with all who are parked.</summary>
     IAsyncEnumerable<HeldLock> ListAsync(string? prefix, CancellationToken cancellationToken);
 
-    /// <summary>Ends the lease with this fencing token if it holds the lock, and tells the process that holds it.</summary>
+    /// <summary>Ends the lease with this fencing token if it holds the lock, tells the process that holds it, and gives the turn to the next as a release does.</summary>
     ValueTask<bool> BreakAsync(string name, long fencingToken, CancellationToken cancellationToken);
 
     /// <summary>Asks the store whether it answers.</summary>

@@ -48,6 +48,8 @@ internal sealed class InMemoryLockStore(TimeProvider time) : ILockStore
         }
     }
 
+    public ValueTask<LookResult> LookAsync(LookRequest request, CancellationToken cancellationToken) => throw new NotImplementedException();
+
     public ValueTask<IAsyncDisposable> ListenAsync(Action<LockNotice> onNotice, CancellationToken cancellationToken)
     {
         lock (_gate)
@@ -67,7 +69,7 @@ internal sealed class InMemoryLockStore(TimeProvider time) : ILockStore
                 .Where(name => prefix is null || name.StartsWith(prefix, StringComparison.Ordinal))
                 .Select(name => (Name: name, Held: Find(name)))
                 .Where(found => found.Held is not null)
-                .Select(found => new HeldLock(found.Name, found.Held!.Holder, found.Held.Token, Until(found.Held.ExpiresAt), found.Held.LeaseId is null))];
+                .Select(found => new HeldLock(found.Name, found.Held!.Holder, found.Held.Token, Until(found.Held.ExpiresAt), found.Held.LeaseId is null, []))];
         }
 
         foreach (HeldLock one in held)
@@ -97,7 +99,7 @@ internal sealed class InMemoryLockStore(TimeProvider time) : ILockStore
 
         if (held.LeaseId is not null)
         {
-            listeners.ForEach(listener => listener(new LockNotice(held.LeaseId)));
+            listeners.ForEach(listener => listener(new LockNotice.Broken(held.LeaseId)));
         }
 
         return new(true);

@@ -1,11 +1,14 @@
 namespace JobLocking.Stores;
 
-/// <summary>The end of a lease.</summary>
-/// <param name="Name">The resolved name of its lock.</param>
-/// <param name="LeaseId">The id it was acquired with.</param>
+/// <summary>The end of a lease, or of a wait.</summary>
+/// <param name="Name">The resolved name of the lock.</param>
+/// <param name="LeaseId">The id the lease was acquired with; null where only a wait ends.</param>
 /// <param name="KeepFor">How long the lock stays taken, without a lease; zero to free it at once.</param>
 /// <param name="Occurrence">What becomes of the occurrence it ran; null for none.</param>
-public sealed record ReleaseRequest(string Name, string LeaseId, TimeSpan KeepFor = default, OccurrenceEnd? Occurrence = null);
+/// <param name="Limit">The limit it was acquired with, or asked for.</param>
+/// <param name="ParkingId">The id of an execution that does not wait any more; null for none.</param>
+public sealed record ReleaseRequest(
+    string Name, string? LeaseId, TimeSpan KeepFor = default, OccurrenceEnd? Occurrence = null, int Limit = 1, string? ParkingId = null);
 
 /// <summary>How the run of an occurrence ended.</summary>
 public enum OccurrenceOutcome
@@ -33,7 +36,7 @@ public enum ReleaseOutcome
     /// <summary>The lease held the lock and has ended.</summary>
     Released,
 
-    /// <summary>The lock was held by another, or kept; nothing was freed.</summary>
+    /// <summary>The lock was held by others, or kept; nothing was freed.</summary>
     NotYours,
 
     /// <summary>Nobody held the lock.</summary>

@@ -5,7 +5,8 @@ namespace JobLocking.Stores;
 /// <param name="LeaseId">The id it was acquired with.</param>
 /// <param name="Expiry">How long it shall live from now on, at least.</param>
 /// <param name="Occurrence">The occurrence it runs; null for none.</param>
-public readonly record struct RenewRequest(string Name, string LeaseId, TimeSpan Expiry, LockOccurrence? Occurrence);
+/// <param name="Limit">The limit it was acquired with.</param>
+public readonly record struct RenewRequest(string Name, string LeaseId, TimeSpan Expiry, LockOccurrence? Occurrence = null, int Limit = 1);
 
 /// <summary>What became of a renewal.</summary>
 public enum RenewOutcome

@@ -1,0 +1,15 @@
+namespace JobLocking.Stores;
+
+/// <summary>A look at a lock on behalf of a parked execution, without taking it.</summary>
+/// <param name="Name">The resolved name of the lock.</param>
+/// <param name="Limit">As in <see cref="AcquireRequest.Limit"/>.</param>
+/// <param name="Parking">The place of the execution: parked again, in the same place, if the lock is taken.</param>
+/// <param name="Holder">Who waits.</param>
+/// <param name="Occurrence">The occurrence it stands by for; null for none.</param>
+public sealed record LookRequest(string Name, int Limit, Parking Parking, LockHolder Holder, LockOccurrence? Occurrence = null);
+
+/// <summary>What a look saw.</summary>
+/// <param name="IsFree">The execution should try: the lock has room for it, and nobody is running its occurrence. It is not parked any more.</param>
+/// <param name="TimeLeft">Until the first holder expires, or the runner of the occurrence, if nobody renews it; null if it is free or without expiry.</param>
+/// <param name="ParkedSince">As in <see cref="AcquireResult.ParkedSince"/>.</param>
+public readonly record struct LookResult(bool IsFree, TimeSpan? TimeLeft = null, long ParkedSince = 0);
