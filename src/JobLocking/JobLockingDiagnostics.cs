@@ -24,6 +24,12 @@ public static class JobLockingDiagnostics
     /// <summary>Histogram, seconds: how long leases were held, until they were given back or lost.</summary>
     public const string HoldDuration = "joblocking.hold.duration";
 
+    /// <summary>Histogram, seconds: how long who waited in place did so, whether or not it had the lock in the end. What is deferred does not wait in place.</summary>
+    public const string WaitDuration = "joblocking.wait.duration";
+
+    /// <summary>Up-down counter: executions that this process has parked now, in place or deferred.</summary>
+    public const string Parked = "joblocking.parked";
+
     /// <summary>Counter: executions that were skipped.</summary>
     public const string Skips = "joblocking.skips";
 

@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using JobLocking;
+using JobLocking.Contention;
 using JobLocking.Engine;
 using JobLocking.Hosting;
 using JobLocking.Policy;
@@ -65,18 +66,30 @@ public static class JobLockingServiceCollectionExtensions
 
         services.AddSingleton(static sp => new MetricsReporter(sp.GetService<IMeterFactory>()));
         services.AddSingleton(static sp => new RenewalLoop(OnlyStore.Of(sp), Metrics(sp), Time(sp), Logger(sp)));
-        services.AddSingleton(static sp => new Leases(OnlyStore.Of(sp), sp.GetRequiredService<RenewalLoop>(), Metrics(sp), Time(sp), Logger(sp)));
+        services.AddSingleton(static sp => new Leases(OnlyStore.Of(sp), sp.GetRequiredService<RenewalLoop>(), Background(sp), Metrics(sp), Time(sp), Logger(sp)));
+        services.AddSingleton(static sp => new BackgroundWork(Time(sp), Logger(sp)));
+        services.AddSingleton(static sp => new LocalQueue(OnlyStore.Of(sp), Background(sp), Metrics(sp), Time(sp), Logger(sp)));
+        services.AddSingleton(static sp => new Waiters(sp.GetRequiredService<Leases>(), sp.GetRequiredService<LocalQueue>(), Metrics(sp), Time(sp)));
         services.AddSingleton(static sp => new LockPolicies(Options(sp)));
         services.AddSingleton<TaskLeaseAccessor>();
         services.AddSingleton<ITaskLeaseAccessor>(static sp => sp.GetRequiredService<TaskLeaseAccessor>());
         services.AddSingleton(static sp => new LockEngine(
-            sp.GetRequiredService<Leases>(), sp.GetRequiredService<TaskLeaseAccessor>(), Metrics(sp), Options(sp), Time(sp), Logger(sp)));
+            sp.GetRequiredService<Leases>(),
+            sp.GetRequiredService<Waiters>(),
+            sp.GetRequiredService<LocalQueue>(),
+            sp.GetRequiredService<TaskLeaseAccessor>(),
+            Metrics(sp),
+            Options(sp),
+            Time(sp),
+            Logger(sp)));
         services.AddSingleton<ITaskLocks>(static sp => new TaskLocks(
-            OnlyStore.Of(sp), sp.GetRequiredService<Leases>(), Metrics(sp), Options(sp), Logger(sp)));
+            OnlyStore.Of(sp), sp.GetRequiredService<Leases>(), sp.GetRequiredService<Waiters>(), sp.GetRequiredService<LocalQueue>(), Metrics(sp), Options(sp), Logger(sp)));
         services.AddSingleton<IHostedService>(static sp => new JobLockingHostedService(sp, Time(sp), Logger(sp)));
     }
 
     private static TimeProvider Time(IServiceProvider services) => services.GetService<TimeProvider>() ?? TimeProvider.System;
+
+    private static BackgroundWork Background(IServiceProvider services) => services.GetRequiredService<BackgroundWork>();
 
     private static MetricsReporter Metrics(IServiceProvider services) => services.GetRequiredService<MetricsReporter>();
 

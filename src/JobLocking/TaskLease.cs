@@ -14,17 +14,17 @@ public sealed class TaskLease : IAsyncDisposable
     private long _deadline;
     private volatile State _state;
 
-    internal TaskLease(Leases leases, string template, AcquireRequest request, LeaseTerms terms, long fencingToken, long acquiredAt, long sentAt)
+    internal TaskLease(Leases leases, LeaseRequest wanted, string id, long fencingToken, long acquiredAt, long sentAt)
     {
         _leases = leases;
         _acquiredAt = acquiredAt;
-        _deadline = Deadline.After(leases.Time, sentAt, request.Expiry);
-        Template = template;
-        Name = request.Name;
-        Id = request.LeaseId;
-        Holder = request.Holder;
-        Occurrence = request.Occurrence;
-        Terms = terms;
+        _deadline = Deadline.After(leases.Time, sentAt, wanted.Terms.Expiry);
+        Template = wanted.Template;
+        Name = wanted.Name;
+        Id = id;
+        Holder = wanted.Holder;
+        Occurrence = wanted.Occurrence;
+        Terms = wanted.Terms;
         FencingToken = fencingToken;
     }
 

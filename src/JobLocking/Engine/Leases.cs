@@ -1,6 +1,3 @@
-using System.Buffers.Text;
-using System.Collections.Concurrent;
-using System.Security.Cryptography;
 using JobLocking.Renewal;
 using JobLocking.Stores;
 using JobLocking.Telemetry;
@@ -12,41 +9,36 @@ namespace JobLocking.Engine;
 /// Takes leases from the store and gives them back, for jobs and by hand alike. What the store may have done although it
 /// did not answer is set right here.
 /// </summary>
-internal sealed class Leases(ILockStore store, RenewalLoop renewal, MetricsReporter metrics, TimeProvider time, ILogger logger)
+internal sealed class Leases(ILockStore store, RenewalLoop renewal, BackgroundWork background, MetricsReporter metrics, TimeProvider time, ILogger logger)
 {
     private const int AcquireAttempts = 2;
-
-    private static readonly TimeSpan LongestDrain = TimeSpan.FromSeconds(2);
-
-    private readonly ConcurrentDictionary<Task, bool> _background = [];
 
     public TimeProvider Time => time;
 
     public LocalHolders Local { get; } = new(time);
 
     /// <summary>One logical acquire. Throws <see cref="TaskLockUnavailableException"/> if it is not known to be granted or refused.</summary>
-    public async ValueTask<(AcquireResult Result, TaskLease? Lease)> AcquireAsync(
-        string template, string name, LeaseTerms terms, LockHolder holder, LockOccurrence? occurrence, CancellationToken cancellationToken)
+    public async ValueTask<(AcquireResult Result, TaskLease? Lease)> AcquireAsync(LeaseRequest wanted, Parking? parking, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
 
-        AcquireRequest request = new(name, NewLeaseId(), terms.Expiry, holder, occurrence);
+        AcquireRequest request = new(wanted.Name, LeaseId.New(), wanted.Terms.Expiry, wanted.Holder, wanted.Occurrence, wanted.Terms.Limit, parking);
         long askedAt = time.GetTimestamp();
         try
         {
-            (AcquireResult Result, TaskLease? Lease) answer = await AskAsync(template, request, terms, askedAt, cancellationToken).ConfigureAwait(false);
-            metrics.StoreAsked(template, holder.Scheduler, TagValues.Of(answer.Result.Outcome), time.GetElapsedTime(askedAt));
+            (AcquireResult Result, TaskLease? Lease) answer = await AskAsync(wanted, request, askedAt, cancellationToken).ConfigureAwait(false);
+            metrics.StoreAsked(wanted.Template, wanted.Holder.Scheduler, TagValues.Of(answer.Result.Outcome), time.GetElapsedTime(askedAt));
             return answer;
         }
         catch (Exception e)
         {
-            metrics.StoreAsked(template, holder.Scheduler, TagValues.Of(e), time.GetElapsedTime(askedAt));
+            metrics.StoreAsked(wanted.Template, wanted.Holder.Scheduler, TagValues.Of(e), time.GetElapsedTime(askedAt));
             throw;
         }
     }
 
     private async ValueTask<(AcquireResult Result, TaskLease? Lease)> AskAsync(
-        string template, AcquireRequest request, LeaseTerms terms, long acquiredAt, CancellationToken cancellationToken)
+        LeaseRequest wanted, AcquireRequest request, long acquiredAt, CancellationToken cancellationToken)
     {
         string name = request.Name;
         bool mayHold = false;
@@ -61,7 +53,7 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, MetricsRepor
                     return (result, null);
                 }
 
-                TaskLease lease = new(this, template, request, terms, result.FencingToken, acquiredAt, sentAt);
+                TaskLease lease = new(this, wanted, request.LeaseId, result.FencingToken, acquiredAt, sentAt);
                 if (lease.DeadlineAt > time.GetTimestamp())
                 {
                     metrics.LeaseBegan(lease);
@@ -71,7 +63,7 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, MetricsRepor
                 }
 
                 Compensate(request);
-                throw new TaskLockUnavailableException($"Lock '{name}' was granted, but the answer took longer than its expiry of {terms.Expiry.TotalSeconds} seconds.", name, null);
+                throw new TaskLockUnavailableException($"Lock '{name}' was granted, but the answer took longer than its expiry of {request.Expiry.TotalSeconds} seconds.", name, null);
             }
             catch (LockStoreException e)
             {
@@ -113,7 +105,7 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, MetricsRepor
 
         // A lease whose deadline passed may still have its key, which nobody shall wait for. The store compares the id.
         // The rest of the minimum hold is counted when it is sent, each time.
-        ReleaseRequest Request() => new(lease.Name, lease.Id, held && keep ? lease.RemainingMinHold() : TimeSpan.Zero, occurrence);
+        ReleaseRequest Request() => new(lease.Name, lease.Id, held && keep ? lease.RemainingMinHold() : TimeSpan.Zero, occurrence, lease.Terms.Limit);
         try
         {
             ReleaseOutcome outcome = await store.ReleaseAsync(Request(), CancellationToken.None).ConfigureAwait(false);
@@ -132,7 +124,7 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, MetricsRepor
             TimeSpan left = Deadline.Until(time, lease.DeadlineAt) + Deadline.Drift(lease.Terms.Expiry);
             TimeSpan expiry = left > lease.Terms.Expiry ? left : lease.Terms.Expiry;
             Log.ReleaseFailed(logger, e, lease.Name, expiry);
-            InBackground(ReleaseAgainAsync(Request, expiry));
+            background.Add(ReleaseAgainAsync(Request, expiry));
         }
     }
 
@@ -143,7 +135,7 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, MetricsRepor
         long sentAt = time.GetTimestamp();
         try
         {
-            await store.RenewAsync(new[] { new RenewRequest(lease.Name, lease.Id, duration, lease.Occurrence) }, outcomes, cancellationToken).ConfigureAwait(false);
+            await store.RenewAsync(new[] { new RenewRequest(lease.Name, lease.Id, duration, lease.Occurrence, lease.Terms.Limit) }, outcomes, cancellationToken).ConfigureAwait(false);
         }
         catch (LockStoreException e)
         {
@@ -174,34 +166,14 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, MetricsRepor
         renewal.Remove(lease);
         metrics.LeaseLost(lease, lease.Loss!.Value);
         Log.LeaseLost(logger, lease.Name, lease.FencingToken, lease.Loss!.Value);
-        InBackground(ObserveAsync(lease.Name, callbacks));
-    }
-
-    /// <summary>Waits a while for what is still being set right, so that a process that ends leaves no lock behind that it could have freed.</summary>
-    public async Task DrainAsync(CancellationToken cancellationToken)
-    {
-        try
-        {
-            await Task.WhenAll(_background.Keys).WaitAsync(LongestDrain, time, cancellationToken).ConfigureAwait(false);
-        }
-        catch (Exception e) when (e is TimeoutException or OperationCanceledException)
-        {
-            Log.NotDrained(logger, _background.Count);
-        }
-    }
-
-    private static string NewLeaseId()
-    {
-        Span<byte> id = stackalloc byte[16];
-        RandomNumberGenerator.Fill(id);
-        return Base64Url.EncodeToString(id);
+        background.Add(ObserveAsync(lease.Name, callbacks));
     }
 
     private void Compensate(AcquireRequest request)
     {
         OccurrenceEnd? occurrence = request.Occurrence is { } running ? new OccurrenceEnd(running, request.Holder, OccurrenceOutcome.Unfinished, TimeSpan.Zero) : null;
-        ReleaseRequest release = new(request.Name, request.LeaseId, Occurrence: occurrence);
-        InBackground(ReleaseAgainAsync(() => release, request.Expiry));
+        ReleaseRequest release = new(request.Name, request.LeaseId, Occurrence: occurrence, Limit: request.Limit);
+        background.Add(ReleaseAgainAsync(() => release, request.Expiry));
     }
 
     /// <summary>
@@ -242,16 +214,5 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, MetricsRepor
         {
             Log.LostCallbackFailed(logger, e, name);
         }
-    }
-
-    private void InBackground(Task task)
-    {
-        if (task.IsCompleted)
-        {
-            return;
-        }
-
-        _background.TryAdd(task, true);
-        task.ContinueWith(static (done, all) => ((ConcurrentDictionary<Task, bool>)all!).TryRemove(done, out _), _background, TaskScheduler.Default);
     }
 }

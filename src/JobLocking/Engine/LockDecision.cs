@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using JobLocking.Contention;
 
 namespace JobLocking.Engine;
 
@@ -50,9 +51,14 @@ public abstract record LockDecision
     /// <param name="Reason">For people: which lock, held by whom.</param>
     /// <param name="TimeLeft">Until the holder's lease expires if nobody renews it; null if that is not known.</param>
     /// <param name="Holder">Who holds the lock or runs the occurrence; null for a foreign client, or when the store cannot be asked.</param>
-    /// <param name="Ticket">To be given back in <see cref="LockExecution.Ticket"/>, in whichever process: its place in the queue.</param>
-    public sealed record Defer(TimeSpan Delay, string Reason, TimeSpan? TimeLeft, LockHolder? Holder, string Ticket) : LockDecision
+    public sealed record Defer(TimeSpan Delay, string Reason, TimeSpan? TimeLeft, LockHolder? Holder) : LockDecision
     {
+        /// <summary>To be given back in <see cref="LockExecution.Ticket"/>, in whichever process: its place in the queue.</summary>
+        public string Ticket { get; internal init; } = "";
+
+        /// <summary>The same as this process knows it.</summary>
+        internal Place Place { get; init; } = null!;
+
         /// <summary>The reason as metrics and traces tell it.</summary>
         internal string Cause { get; init; } = "";
     }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using JobLocking.Contention;
 using JobLocking.Stores;
 using JobLocking.Telemetry;
 using Microsoft.Extensions.Logging;
@@ -13,6 +14,8 @@ public sealed class LockEngine
     private static readonly TimeSpan LongestDeferral = TimeSpan.FromMinutes(5);
 
     private readonly Leases _leases;
+    private readonly Waiters _waiters;
+    private readonly LocalQueue _queue;
     private readonly TaskLeaseAccessor _accessor;
     private readonly MetricsReporter _metrics;
     private readonly JobLockingOptions _options;
@@ -22,9 +25,11 @@ public sealed class LockEngine
     // One entry for each template at most: what would otherwise be said at every contention is said once.
     private readonly ConcurrentDictionary<(string Template, int Event), bool> _said = [];
 
-    internal LockEngine(Leases leases, TaskLeaseAccessor accessor, MetricsReporter metrics, IOptions<JobLockingOptions> options, TimeProvider time, ILogger logger)
+    internal LockEngine(Leases leases, Waiters waiters, LocalQueue queue, TaskLeaseAccessor accessor, MetricsReporter metrics, IOptions<JobLockingOptions> options, TimeProvider time, ILogger logger)
     {
         _leases = leases;
+        _waiters = waiters;
+        _queue = queue;
         _accessor = accessor;
         _metrics = metrics;
         _options = options.Value;
@@ -62,23 +67,68 @@ public sealed class LockEngine
                 $"The occurrence of {occurrence.ScheduledTime:u} of job {execution.Job} is older than OccurrenceRetention ({policy.OccurrenceRetention.TotalSeconds} seconds): nobody can tell any more whether it was run. Fix: raise OccurrenceRetention, or run the job by hand."));
         }
 
-        // Without a round trip where the answer does not change what Redis knows. A deferral does not end here: another may
-        // have the lock by the time it would come back.
-        if (execution.Occurrence is null && _leases.Local.Contention(execution.Name) is { } local && OnConflict(execution, now, local) is (LockDecision.Skip or LockDecision.Fail) and var decision)
+        if (LocalDecision(execution, now) is { } local)
         {
-            _metrics.ContendedLocally(policy.Template, execution.Scheduler);
-            return decision;
+            return local;
         }
 
         LockHolder holder = new(_options.ApplicationName, _options.NodeName, execution.Scheduler, execution.Job, execution.Execution, now);
+        LeaseRequest wanted = new(policy.Template, execution.Name, new LeaseTerms(policy.Expire, policy.MaxHold, policy.MinHold, policy.Limit), holder, execution.Occurrence);
+        Place? place = IsToBeParked(execution) ? PlaceFor(execution, wanted) : null;
+        LockDecision decision = await AskAsync(execution, wanted, place, now, cancellationToken).ConfigureAwait(false);
+        if (decision is LockDecision.Defer unparked && place is null)
+        {
+            // Nobody would wake it. Whoever asks to be parked may be granted the lock as well by now.
+            place = PlaceFor(execution, wanted);
+            decision = unparked.Cause == TagValues.Unavailable
+                ? unparked
+                : await AskAsync(execution, wanted, place, now, cancellationToken).ConfigureAwait(false);
+        }
+
+        if (place is not null)
+        {
+            if (decision is LockDecision.Defer defer)
+            {
+                return defer with { Place = place, Ticket = place.Ticket };
+            }
+
+            if (decision is not LockDecision.Run { Lease: not null })
+            {
+                _queue.Leave(place);
+            }
+        }
+
+        return decision;
+    }
+
+    /// <summary>
+    /// Without a round trip, where the answer does not change what the store knows. A deferral does not end here: it has to be
+    /// parked, and another may have the lock by the time it would come back.
+    /// </summary>
+    private LockDecision? LocalDecision(LockExecution execution, DateTimeOffset now)
+    {
+        // Who was parked before has to leave the queue, or its place in it would be offered a turn.
+        if (execution.Occurrence is not null || execution.Ticket is not null || execution.Policy.Wait > TimeSpan.Zero
+            || _leases.Local.Contention(execution.Name, execution.Policy.Limit) is not { } contention
+            || OnConflict(execution, now, contention) is not { } decision
+            || decision is LockDecision.Defer)
+        {
+            return null;
+        }
+
+        _metrics.ContendedLocally(execution.Policy.Template, execution.Scheduler);
+        return decision;
+    }
+
+    private async ValueTask<LockDecision> AskAsync(LockExecution execution, LeaseRequest wanted, Place? place, DateTimeOffset now, CancellationToken cancellationToken)
+    {
         try
         {
-            (AcquireResult result, TaskLease? lease) = await _leases.AcquireAsync(
-                policy.Template, execution.Name, new LeaseTerms(policy.Expire, policy.MaxHold, policy.MinHold), holder, execution.Occurrence, cancellationToken).ConfigureAwait(false);
+            (AcquireResult result, TaskLease? lease) = await _waiters.AcquireAsync(wanted, place, execution.Policy.Wait, cancellationToken).ConfigureAwait(false);
             WarnOnce(execution, result);
             return result.Outcome switch
             {
-                AcquireOutcome.Granted => Run(execution, lease, holder),
+                AcquireOutcome.Granted => Run(execution, lease, wanted.Holder),
                 AcquireOutcome.OccurrenceSucceeded => Skip(execution, result, $"the occurrence of {execution.Occurrence!.ScheduledTime:u} was run by {result.Holder}"),
                 AcquireOutcome.OccurrenceFailed => Skip(execution, result, $"the occurrence of {execution.Occurrence!.ScheduledTime:u} was run, and failed, by {result.Holder}"),
                 AcquireOutcome.OccurrenceRunning => Defer(
@@ -89,8 +139,37 @@ public sealed class LockEngine
         catch (TaskLockUnavailableException e)
         {
             Log.Unavailable(_logger, e, execution.Name);
-            return OnUnavailable(execution, now, holder, e);
+            return OnUnavailable(execution, now, wanted.Holder, e);
         }
+    }
+
+    /// <summary>
+    /// Whether a refusal most likely ends in waiting, here or deferred. To park whoever is skipped would cost a second round
+    /// trip at each contention, to leave the queue; who is deferred after all is asked for a second time.
+    /// </summary>
+    private static bool IsToBeParked(LockExecution execution) =>
+        execution.Policy.Wait > TimeSpan.Zero
+        || execution.Occurrence is not null
+        || execution.Ticket is not null
+        || execution.Policy.OnConflict switch
+        {
+            LockConflict.Fail => false,
+            LockConflict.Skip => !IsFirstAttempt(execution),
+            LockConflict.Auto => execution.Origin != ExecutionOrigin.Recurring,
+            _ => true,
+        };
+
+    private static bool IsFirstAttempt(LockExecution execution) => execution.Origin is ExecutionOrigin.Recurring or ExecutionOrigin.OneOff;
+
+    private static Place PlaceFor(LockExecution execution, LeaseRequest wanted) =>
+        Place.For(wanted, execution.Policy.Wait + DelayOf(execution) + LocalQueue.Grace, execution.Ticket);
+
+    /// <summary>The net below the queue, for executions whose process died or froze: the longer, the less it has caught.</summary>
+    private static TimeSpan DelayOf(LockExecution execution)
+    {
+        double first = execution.Policy.DeferBy.TotalSeconds;
+        double longest = Math.Max(first, LongestDeferral.TotalSeconds);
+        return TimeSpan.FromSeconds(Math.Min(longest, first * Math.Pow(2, execution.DeferralsUnwoken)));
     }
 
     /// <summary>Makes the lease of a run the one that <see cref="ITaskLeaseAccessor"/> finds, from the caller's flow of execution on, until <see cref="EndAsync"/>.</summary>
@@ -116,6 +195,7 @@ public sealed class LockEngine
         ArgumentNullException.ThrowIfNull(wake);
         _metrics.Deferred(execution, deferral.Cause);
         Log.Deferred(_logger, execution.Job, execution.Execution, deferral.Delay, execution.Deferrals + 1, deferral.Reason, deferral.TimeLeft, execution.Name, deferral.Holder);
+        _queue.Deferred(deferral.Place, deferral.Delay, wake);
     }
 
     /// <summary>Says that a deferral was not stored: the execution leaves the queue, and a turn that it had goes to the next.</summary>
@@ -123,7 +203,7 @@ public sealed class LockEngine
     public void NotDeferred(LockDecision.Defer deferral)
     {
         ArgumentNullException.ThrowIfNull(deferral);
-        throw new NotImplementedException($"{_time}");
+        _queue.Leave(deferral.Place);
     }
 
     /// <summary>Decides without asking the store, where that is certain: for schedulers that can turn an execution away before it costs a worker. Never waits, never throws for reasons of the store.</summary>
@@ -132,7 +212,7 @@ public sealed class LockEngine
     public LockDecision.Skip? SkipsLocally(LockExecution execution)
     {
         ArgumentNullException.ThrowIfNull(execution);
-        throw new NotImplementedException($"{_time}");
+        return IsToBeParked(execution) ? null : LocalDecision(execution, _time.GetUtcNow()) as LockDecision.Skip;
     }
 
     /// <summary>Ends a run: gives its lease back, marks its occurrence. Never throws for reasons of the store.</summary>
@@ -173,8 +253,11 @@ public sealed class LockEngine
         return endedByLoss && !aborted && error is OperationCanceledException ? lease.LostError(error) : null;
     }
 
-    private static string Describe(AcquireResult result) =>
-        $"{(result.IsKept ? "kept for its minimum hold after the run of" : "held by")} {result.Holder?.ToString() ?? "a foreign client"}";
+    private static string Describe(AcquireResult result)
+    {
+        string first = $"{(result.IsKept ? "kept for its minimum hold after the run of" : "held by")} {result.Holder?.ToString() ?? "a foreign client"}";
+        return result.Others is { Count: > 0 and var others } ? $"{first} and {others} more" : first;
+    }
 
     private LockDecision.Run Run(LockExecution execution, TaskLease? lease, LockHolder holder)
     {
@@ -193,16 +276,18 @@ public sealed class LockEngine
     private LockDecision OnConflict(LockExecution execution, DateTimeOffset now, AcquireResult result)
     {
         string reason = $"lock '{execution.Name}' is {Describe(result)}";
-        bool sameJob = result.Holder is null || (result.Holder.Job == execution.Job && result.Holder.Application == _options.ApplicationName);
-        bool firstAttempt = execution.Origin is ExecutionOrigin.Recurring or ExecutionOrigin.OneOff;
         return execution.Policy.OnConflict switch
         {
             LockConflict.Fail => Fail(execution, new TaskLockConflictException($"The {reason}.", execution.Name, result.Holder)),
-            LockConflict.Skip when firstAttempt => Skip(execution, result, reason),
-            LockConflict.Auto when execution.Origin == ExecutionOrigin.Recurring && sameJob => Skip(execution, result, reason),
+            LockConflict.Skip when IsFirstAttempt(execution) => Skip(execution, result, reason),
+            LockConflict.Auto when execution.Origin == ExecutionOrigin.Recurring && IsSameJob(execution, result.Holder) && (result.Others?.All(other => IsSameJob(execution, other)) ?? true) => Skip(execution, result, reason),
             _ => Defer(execution, now, reason, result, mayGiveUp: true),
         };
     }
+
+    /// <summary>A foreign client cannot say what it is at.</summary>
+    private bool IsSameJob(LockExecution execution, LockHolder? holder) =>
+        holder is null || (holder.Job == execution.Job && holder.Application == _options.ApplicationName);
 
     private LockDecision OnUnavailable(LockExecution execution, DateTimeOffset now, LockHolder holder, TaskLockUnavailableException error) =>
         execution.Policy.OnUnavailable switch
@@ -223,8 +308,7 @@ public sealed class LockEngine
     private LockDecision Defer(LockExecution execution, DateTimeOffset now, string reason, AcquireResult? result, bool mayGiveUp)
     {
         LockPolicy policy = execution.Policy;
-        double longest = Math.Max(policy.DeferBy.TotalSeconds, LongestDeferral.TotalSeconds);
-        TimeSpan delay = TimeSpan.FromSeconds(Math.Min(longest, policy.DeferBy.TotalSeconds * Math.Pow(2, execution.DeferralsUnwoken)));
+        TimeSpan delay = DelayOf(execution);
 
         if (mayGiveUp && policy.GiveUpAfter > TimeSpan.Zero && execution.FirstDeferredAt is { } first)
         {
@@ -238,7 +322,7 @@ public sealed class LockEngine
             delay = delay < left ? delay : left;
         }
 
-        return new LockDecision.Defer(delay, reason, result?.TimeLeft, result?.Holder, "")
+        return new LockDecision.Defer(delay, reason, result?.TimeLeft, result?.Holder)
         {
             Cause = result is { } answer ? TagValues.Of(answer.Outcome) : TagValues.Unavailable,
         };

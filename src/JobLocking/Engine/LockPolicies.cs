@@ -11,7 +11,7 @@ public sealed class LockPolicies
     private readonly JobLockingOptions _options;
     private readonly IReadOnlyList<Assembly> _assemblies;
     private readonly ConcurrentDictionary<(Type, MethodInfo?), LockPolicy?> _found = [];
-    private readonly ConcurrentDictionary<string, bool> _templates = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, (int Limit, string Job)> _templates = new(StringComparer.Ordinal);
 
     internal LockPolicies(IOptions<JobLockingOptions> options)
         : this(options, DecoratedJobs.AssembliesOfThisProcess())
@@ -71,7 +71,13 @@ public sealed class LockPolicies
             throw new TaskLockException(string.Join(Environment.NewLine, problems.Select(p => $"Lock '{taskLock.Name}' of job {job}: {p}")));
         }
 
-        _templates.TryAdd(taskLock.Name, true);
+        (int limit, string first) = _templates.GetOrAdd(taskLock.Name, (settings.Limit!.Value, job));
+        if (limit != settings.Limit)
+        {
+            throw new TaskLockException(
+                $"Lock '{taskLock.Name}' of job {job}: Limit is {settings.Limit}, but {limit} for job {first}, and one lock has one limit. Fix: write the same Limit at both, or set it once under JobLocking:Locks.");
+        }
+
         return new LockPolicy(job, template!, settings, TimeSpan.FromSeconds(_options.OccurrenceRetention));
     }
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
+using JobLocking.Contention;
 using JobLocking.Policy;
 using JobLocking.Stores;
 using JobLocking.Telemetry;
@@ -9,45 +10,24 @@ using Microsoft.Extensions.Options;
 namespace JobLocking.Engine;
 
 /// <summary>The locks by hand, on the same leases as the jobs'.</summary>
-internal sealed class TaskLocks(ILockStore store, Leases leases, MetricsReporter metrics, IOptions<JobLockingOptions> options, ILogger logger) : ITaskLocks
+internal sealed class TaskLocks(
+    ILockStore store, Leases leases, Waiters waiters, LocalQueue queue, MetricsReporter metrics, IOptions<JobLockingOptions> options, ILogger logger) : ITaskLocks
 {
+    private const int LargestLimit = 1000;
+
     private static readonly TimeSpan ShortestExpire = TimeSpan.FromMilliseconds(100);
 
-    public async ValueTask<TaskLease?> TryAcquireAsync(string name, TaskLockOptions? options, CancellationToken cancellationToken)
+    private static readonly TimeSpan LongestWait = TimeSpan.FromDays(1);
+
+    public ValueTask<TaskLease?> TryAcquireAsync(string name, TaskLockOptions? options, CancellationToken cancellationToken)
     {
-        ArgumentNullException.ThrowIfNull(name);
-
-        LeaseTerms terms = Terms(name, options ?? new TaskLockOptions());
-        string resolved = NameTemplate.FromHand(name);
-        cancellationToken.ThrowIfCancellationRequested();
-        using Activity? span = Spans.StartAcquire();
-        if (leases.Local.Contention(resolved) is not null)
-        {
-            metrics.ContendedLocally(JobLockingDiagnostics.ByHand, JobLockingDiagnostics.ByHand);
-            Spans.AnsweredByHand(span, resolved, TagValues.Contended, lease: null);
-            return null;
-        }
-
-        try
-        {
-            (AcquireResult result, TaskLease? lease) = await leases.AcquireAsync(
-                JobLockingDiagnostics.ByHand, resolved, terms, Holder(), occurrence: null, cancellationToken).ConfigureAwait(false);
-            Spans.AnsweredByHand(span, resolved, TagValues.Of(result.Outcome), lease);
-            if (lease is not null)
-            {
-                Log.Acquired(logger, lease.Name, lease.FencingToken, lease.Holder);
-            }
-
-            return lease;
-        }
-        catch (Exception e)
-        {
-            Spans.AnsweredByHand(span, resolved, TagValues.Of(e), lease: null);
-            throw;
-        }
+        options ??= new TaskLockOptions();
+        return AcquireAsync(name, options, options.Wait, cancellationToken);
     }
 
-    public ValueTask<TaskLease> AcquireAsync(string name, TaskLockOptions? options, CancellationToken cancellationToken) => throw new NotImplementedException();
+    // A wait without an end ends with the lease only.
+    public async ValueTask<TaskLease> AcquireAsync(string name, TaskLockOptions? options, CancellationToken cancellationToken) =>
+        (await AcquireAsync(name, options ?? new TaskLockOptions(), Timeout.InfiniteTimeSpan, cancellationToken).ConfigureAwait(false))!;
 
     public async IAsyncEnumerable<HeldLock> ListAsync(string? prefix, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -79,6 +59,63 @@ internal sealed class TaskLocks(ILockStore store, Leases leases, MetricsReporter
         }
     }
 
+    private async ValueTask<TaskLease?> AcquireAsync(string name, TaskLockOptions how, TimeSpan wait, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+
+        LeaseRequest wanted = new(JobLockingDiagnostics.ByHand, NameTemplate.FromHand(name), Terms(name, how), Holder());
+        cancellationToken.ThrowIfCancellationRequested();
+        using Activity? span = Spans.StartAcquire();
+        if (wait == TimeSpan.Zero && leases.Local.Contention(wanted.Name, how.Limit) is not null)
+        {
+            metrics.ContendedLocally(JobLockingDiagnostics.ByHand, JobLockingDiagnostics.ByHand);
+            Spans.AnsweredByHand(span, wanted.Name, TagValues.Contended, lease: null);
+            return null;
+        }
+
+        try
+        {
+            (AcquireResult result, TaskLease? lease) = await AskAsync(wanted, wait, cancellationToken).ConfigureAwait(false);
+            Spans.AnsweredByHand(span, wanted.Name, TagValues.Of(result.Outcome), lease);
+            if (lease is not null)
+            {
+                Log.Acquired(logger, lease.Name, lease.FencingToken, lease.Holder);
+            }
+
+            return lease;
+        }
+        catch (Exception e)
+        {
+            Spans.AnsweredByHand(span, wanted.Name, TagValues.Of(e), lease: null);
+            throw;
+        }
+    }
+
+    private async ValueTask<(AcquireResult Result, TaskLease? Lease)> AskAsync(LeaseRequest wanted, TimeSpan wait, CancellationToken cancellationToken)
+    {
+        if (wait == TimeSpan.Zero)
+        {
+            return await waiters.AcquireAsync(wanted, place: null, wait, cancellationToken).ConfigureAwait(false);
+        }
+
+        Place place = Place.For(wanted, wait == Timeout.InfiniteTimeSpan ? LongestWait : wait + LocalQueue.Grace, ticket: null);
+        try
+        {
+            (AcquireResult Result, TaskLease? Lease) answer = await waiters.AcquireAsync(wanted, place, wait, cancellationToken).ConfigureAwait(false);
+            if (answer.Lease is null)
+            {
+                queue.Leave(place);
+            }
+
+            return answer;
+        }
+        catch (TaskLockUnavailableException)
+        {
+            queue.Leave(place);
+            throw;
+        }
+    }
+
     private static async ValueTask<bool> NextAsync(IAsyncEnumerator<HeldLock> locks)
     {
         try
@@ -96,10 +133,12 @@ internal sealed class TaskLocks(ILockStore store, Leases leases, MetricsReporter
         string? problem =
             options.Expire < ShortestExpire || options.Expire > LeaseTerms.LongestExpiry ? $"Expire is {options.Expire}, but must be from {ShortestExpire.TotalMilliseconds} milliseconds to {LeaseTerms.LongestExpiry.TotalDays} days." :
             options.MaxHold < TimeSpan.Zero || (options.MaxHold > TimeSpan.Zero && options.MaxHold < options.Expire) ? $"MaxHold is {options.MaxHold}, but must be zero (none) or at least Expire ({options.Expire})." :
+            options.Limit is < 1 or > LargestLimit ? $"Limit is {options.Limit}, but must be from 1 to {LargestLimit}." :
+            options.Wait < TimeSpan.Zero || options.Wait > LongestWait ? $"Wait is {options.Wait}, but must be from zero to {LongestWait.TotalDays} day." :
             options.MinHold < TimeSpan.Zero || options.MinHold > options.Expire ? $"MinHold is {options.MinHold}, but must be from zero to Expire ({options.Expire})." :
             null;
         return problem is null
-            ? new LeaseTerms(options.Expire, options.MaxHold, options.MinHold)
+            ? new LeaseTerms(options.Expire, options.MaxHold, options.MinHold, options.Limit)
             : throw new TaskLockException($"Options of lock '{name}': {problem}");
     }
 

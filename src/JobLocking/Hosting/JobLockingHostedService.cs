@@ -1,3 +1,4 @@
+using JobLocking.Contention;
 using JobLocking.Engine;
 using JobLocking.Policy;
 using JobLocking.Renewal;
@@ -30,7 +31,7 @@ internal sealed class JobLockingHostedService(IServiceProvider services, TimePro
         }
 
         // In the background: a store that is out of reach must not keep the host from starting.
-        _listening = ListenAsync(store, services.GetRequiredService<RenewalLoop>());
+        _listening = ListenAsync(store);
         return Task.CompletedTask;
     }
 
@@ -54,18 +55,21 @@ internal sealed class JobLockingHostedService(IServiceProvider services, TimePro
     {
         await _stopped.CancelAsync().ConfigureAwait(false);
         await _listening.ConfigureAwait(false);
-        await services.GetRequiredService<Leases>().DrainAsync(cancellationToken).ConfigureAwait(false);
+        services.GetRequiredService<LocalQueue>().Stop();
+        await services.GetRequiredService<BackgroundWork>().DrainAsync(cancellationToken).ConfigureAwait(false);
     }
 
     public void Dispose() => _stopped.Dispose();
 
-    private async Task ListenAsync(ILockStore store, RenewalLoop renewal)
+    private async Task ListenAsync(ILockStore store)
     {
         await Task.Yield();
+        RenewalLoop renewal = services.GetRequiredService<RenewalLoop>();
+        LocalQueue queue = services.GetRequiredService<LocalQueue>();
         IAsyncDisposable? listening = null;
         try
         {
-            listening = await UntilItAnswersAsync(() => store.ListenAsync(notice => OnNotice(renewal, notice), _stopped.Token)).ConfigureAwait(false);
+            listening = await UntilItAnswersAsync(() => store.ListenAsync(notice => OnNotice(notice, renewal, queue), _stopped.Token)).ConfigureAwait(false);
             if (await UntilItAnswersAsync(() => store.CheckAsync(_stopped.Token)).ConfigureAwait(false) is { } warning)
             {
                 Log.StoreWarning(logger, warning);
@@ -85,15 +89,19 @@ internal sealed class JobLockingHostedService(IServiceProvider services, TimePro
         }
     }
 
-    private static void OnNotice(RenewalLoop renewal, LockNotice notice)
+    private static void OnNotice(LockNotice notice, RenewalLoop renewal, LocalQueue queue)
     {
         switch (notice)
         {
             case LockNotice.Broken broken:
                 renewal.Break(broken.LeaseId);
                 break;
+            case LockNotice.Turn turn:
+                queue.OnTurn(turn);
+                break;
             case LockNotice.Reconnected:
                 renewal.RenewAllNow();
+                queue.LookAtAllNow();
                 break;
         }
     }

@@ -156,7 +156,7 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
         for (int i = 0; i < requests.Length; i++)
         {
             TaskLease lease = leases[i];
-            requests[i] = new RenewRequest(lease.Name, lease.Id, Expiry(lease, sentAt), lease.Occurrence);
+            requests[i] = new RenewRequest(lease.Name, lease.Id, Expiry(lease, sentAt), lease.Occurrence, lease.Terms.Limit);
         }
 
         try

@@ -21,6 +21,10 @@ internal static class EventIds
     public const int Unavailable = 1104;
     public const int OtherApplication = 1105;
     public const int NoExpiry = 1106;
+    public const int Woken = 1107;
+    public const int WakeFailed = 1108;
+    public const int TurnNotPassedOn = 1109;
+    public const int LookFailed = 1110;
 
     public const int Broken = 1200;
     public const int ListenFailed = 1201;

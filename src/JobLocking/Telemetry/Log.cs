@@ -61,6 +61,18 @@ internal static partial class Log
     [LoggerMessage(EventIds.NoExpiry, LogLevel.Warning, "Lock '{LockName}' is held without an expiry, by {Holder}: it ends only when somebody deletes it")]
     public static partial void NoExpiry(ILogger logger, string lockName, string holder);
 
+    [LoggerMessage(EventIds.Woken, LogLevel.Debug, "Job {Job} #{Execution} is started out of its deferral: it has its turn at lock '{LockName}'")]
+    public static partial void Woken(ILogger logger, string? job, string? execution, string lockName);
+
+    [LoggerMessage(EventIds.WakeFailed, LogLevel.Warning, "Job {Job} #{Execution} could not be started out of its deferral when it had its turn at lock '{LockName}'; it comes back by itself after its delay")]
+    public static partial void WakeFailed(ILogger logger, Exception error, string? job, string? execution, string lockName);
+
+    [LoggerMessage(EventIds.TurnNotPassedOn, LogLevel.Warning, "A turn at lock '{LockName}' could not be passed on; whoever waits finds the lock free within seconds")]
+    public static partial void TurnNotPassedOn(ILogger logger, Exception error, string lockName);
+
+    [LoggerMessage(EventIds.LookFailed, LogLevel.Debug, "Lock '{LockName}' could not be looked at for those who wait; tried again within seconds")]
+    public static partial void LookFailed(ILogger logger, Exception error, string lockName);
+
     [LoggerMessage(EventIds.Broken, LogLevel.Warning, "Lock '{LockName}' with fencing token {FencingToken} was broken by an operator")]
     public static partial void Broken(ILogger logger, string lockName, long fencingToken);
 

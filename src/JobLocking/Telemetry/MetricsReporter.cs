@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using JobLocking.Contention;
 using JobLocking.Engine;
 using JobLocking.Stores;
 using static JobLocking.JobLockingDiagnostics;
@@ -17,6 +18,12 @@ internal sealed class MetricsReporter : IDisposable
         HistogramBucketBoundaries = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
     };
 
+    // From one handoff to the longest wait of a job.
+    private static readonly InstrumentAdvice<double> Waits = new()
+    {
+        HistogramBucketBoundaries = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600],
+    };
+
     // From a job that finds nothing to do to one that takes the night.
     private static readonly InstrumentAdvice<double> Runs = new()
     {
@@ -28,6 +35,8 @@ internal sealed class MetricsReporter : IDisposable
     private readonly Counter<long> _acquisitions;
     private readonly UpDownCounter<long> _held;
     private readonly Histogram<double> _holdDuration;
+    private readonly Histogram<double> _waitDuration;
+    private readonly UpDownCounter<long> _parked;
     private readonly Counter<long> _skips;
     private readonly Counter<long> _defers;
     private readonly Counter<long> _lost;
@@ -42,6 +51,8 @@ internal sealed class MetricsReporter : IDisposable
         _acquisitions = _meter.CreateCounter<long>(Acquisitions, "{acquisition}", "Questions for a lock, by their answer.");
         _held = _meter.CreateUpDownCounter<long>(Held, "{lease}", "Leases held now.");
         _holdDuration = _meter.CreateHistogram(HoldDuration, "s", "How long leases were held.", tags: null, Runs);
+        _waitDuration = _meter.CreateHistogram(WaitDuration, "s", "How long who waited in place did so.", tags: null, Waits);
+        _parked = _meter.CreateUpDownCounter<long>(JobLockingDiagnostics.Parked, "{execution}", "Executions parked now, in place or deferred.");
         _skips = _meter.CreateCounter<long>(Skips, "{execution}", "Executions skipped.");
         _defers = _meter.CreateCounter<long>(Defers, "{execution}", "Executions deferred.");
         _lost = _meter.CreateCounter<long>(Lost, "{lease}", "Leases lost while they were held.");
@@ -79,6 +90,28 @@ internal sealed class MetricsReporter : IDisposable
 
     public void RenewalAnswered(TaskLease lease, RenewOutcome outcome) =>
         _renewals.Add(1, Tag(LockTag, lease.Template), Tag(SchedulerTag, lease.Holder.Scheduler), Tag(OutcomeTag, TagValues.Of(outcome)));
+
+    public void Waited(LeaseRequest wanted, string outcome, TimeSpan duration) =>
+        _waitDuration.Record(duration.TotalSeconds, Tag(LockTag, wanted.Template), Tag(SchedulerTag, wanted.Holder.Scheduler), Tag(OutcomeTag, outcome));
+
+    /// <summary>May be told of the same place again.</summary>
+    public void Parked(Place place)
+    {
+        if (!place.IsCounted && _parked.Enabled)
+        {
+            place.IsCounted = true;
+            _parked.Add(1, Tag(LockTag, place.Wanted.Template), Tag(SchedulerTag, place.Wanted.Holder.Scheduler));
+        }
+    }
+
+    public void ParkedNoMore(Place place)
+    {
+        if (place.IsCounted)
+        {
+            place.IsCounted = false;
+            _parked.Add(-1, Tag(LockTag, place.Wanted.Template), Tag(SchedulerTag, place.Wanted.Holder.Scheduler));
+        }
+    }
 
     public void Skipped(LockExecution execution, string cause) =>
         _skips.Add(1, Tag(LockTag, execution.Policy.Template), Tag(SchedulerTag, execution.Scheduler), Tag(ReasonTag, cause));

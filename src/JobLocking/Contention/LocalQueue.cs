@@ -1,0 +1,427 @@
+using System.Security.Cryptography;
+using JobLocking.Engine;
+using JobLocking.Stores;
+using JobLocking.Telemetry;
+using Microsoft.Extensions.Logging;
+
+namespace JobLocking.Contention;
+
+/// <summary>
+/// The executions of this process that wait for locks, in place or deferred. The store says whose turn it is; for turns that
+/// got lost, and holders that died, this looks at each lock from time to time, on behalf of the oldest here that waits for it.
+/// </summary>
+internal sealed class LocalQueue(ILockStore store, BackgroundWork background, MetricsReporter metrics, TimeProvider time, ILogger logger)
+{
+    /// <summary>The safety poll.</summary>
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
+
+    /// <summary>A scheduler may look for what is due only so often; until then a turn still saves time.</summary>
+    public static readonly TimeSpan Grace = TimeSpan.FromSeconds(15);
+
+    private static readonly Comparer<Place> OldestFirst = Comparer<Place>.Create(static (a, b) =>
+    {
+        // What the store does not know comes last.
+        int bySince = ((ulong)(a.Since - 1)).CompareTo((ulong)(b.Since - 1));
+        return bySince != 0 ? bySince : a.Arrival.CompareTo(b.Arrival);
+    });
+
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, Place> _byId = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Line> _byLock = new(StringComparer.Ordinal);
+    private long _arrivals;
+
+    /// <summary>The places of one lock, and when to look at it.</summary>
+    private sealed class Line(string name)
+    {
+        public string Name { get; } = name;
+
+        public SortedSet<Place> Places { get; } = new(OldestFirst);
+
+        public ITimer? Timer { get; set; }
+
+        public long LookAt { get; set; } = long.MaxValue;
+
+        public bool IsLooking { get; set; }
+    }
+
+    /// <summary>Before the store is asked: its turn may come before its answer. Who has been here before under the same id has come back.</summary>
+    public void Enter(Place place)
+    {
+        lock (_gate)
+        {
+            if (_byId.TryGetValue(place.Id, out Place? before))
+            {
+                place.HasTurn = before.HasTurn;
+                Remove(before);
+            }
+
+            place.Arrival = ++_arrivals;
+            _byId.Add(place.Id, place);
+        }
+    }
+
+    /// <summary>The store has refused the lock.</summary>
+    public void Refused(Place place, AcquireResult result)
+    {
+        lock (_gate)
+        {
+            if (IsHere(place))
+            {
+                LookWithin(LineUp(place, result.ParkedSince), result.TimeLeft);
+            }
+        }
+    }
+
+    /// <summary>Waits in place for the turn.</summary>
+    /// <returns>False if it did not come in time.</returns>
+    public async ValueTask<bool> TurnAsync(Place place, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        Task turn;
+        lock (_gate)
+        {
+            if (place.HasTurn)
+            {
+                place.HasTurn = false;
+                return true;
+            }
+
+            place.Waiter = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            turn = place.Waiter.Task;
+        }
+
+        try
+        {
+            await turn.WaitAsync(timeout, time, cancellationToken).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+        }
+
+        lock (_gate)
+        {
+            place.Waiter = null;
+            bool has = place.HasTurn;
+            place.HasTurn = false;
+            return has;
+        }
+    }
+
+    /// <summary>A deferral is stored, and is to be woken when its turn comes, or has come meanwhile; after the delay it comes back by itself.</summary>
+    public void Deferred(Place place, TimeSpan delay, Func<ValueTask<bool>> wake)
+    {
+        lock (_gate)
+        {
+            if (!place.HasTurn)
+            {
+                place.Wake = wake;
+                place.LapsesAt = Deadline.Add(time, time.GetTimestamp(), delay + Grace);
+                _byId[place.Id] = place;
+                LookWithin(LineUp(place, place.Since), timeLeft: null);
+                return;
+            }
+
+            place.HasTurn = false;
+            Remove(place);
+        }
+
+        Start(place, wake);
+    }
+
+    /// <summary>The execution has its lock: the store has taken it out of its queue.</summary>
+    public void Served(Place place)
+    {
+        lock (_gate)
+        {
+            Remove(place);
+        }
+    }
+
+    /// <summary>The execution does not want the lock any more; if it was its turn, it is the next one's.</summary>
+    public void Leave(Place place)
+    {
+        Served(place);
+        PassOn(place.Wanted.Name, place.Wanted.Terms.Limit, place.Id);
+    }
+
+    public void OnTurn(LockNotice.Turn turn)
+    {
+        if (turn.After > TimeSpan.Zero)
+        {
+            _ = GiveLaterAsync(turn);
+        }
+        else
+        {
+            Give(turn);
+        }
+    }
+
+    /// <summary>The connection is back: turns have got lost.</summary>
+    public void LookAtAllNow()
+    {
+        lock (_gate)
+        {
+            foreach (Line line in _byLock.Values)
+            {
+                LookAt(line, time.GetTimestamp());
+            }
+        }
+    }
+
+    /// <summary>The process ends: what is deferred comes back by itself, or elsewhere. Who still waits in place has a caller who decides.</summary>
+    public void Stop()
+    {
+        lock (_gate)
+        {
+            foreach (Place place in _byId.Values.Where(p => p.Wake is not null).ToList())
+            {
+                Remove(place);
+            }
+        }
+    }
+
+    private void Give(LockNotice.Turn turn)
+    {
+        Place? place;
+        lock (_gate)
+        {
+            _byId.TryGetValue(turn.ParkingId, out place);
+        }
+
+        if (place is null)
+        {
+            PassOn(turn.Name, limit: 1);
+        }
+        else
+        {
+            Give(place);
+        }
+    }
+
+    private void Give(Place place)
+    {
+        Func<ValueTask<bool>>? wake = null;
+        lock (_gate)
+        {
+            bool isHere = IsHere(place);
+            if (isHere && place.Wake is null)
+            {
+                place.HasTurn = true;
+                place.Waiter?.TrySetResult();
+                return;
+            }
+
+            if (isHere)
+            {
+                wake = place.Wake;
+                Remove(place);
+            }
+        }
+
+        if (wake is null)
+        {
+            PassOn(place.Wanted.Name, place.Wanted.Terms.Limit);
+        }
+        else
+        {
+            Start(place, wake);
+        }
+    }
+
+    private async Task GiveLaterAsync(LockNotice.Turn turn)
+    {
+        await Task.Delay(turn.After, time, CancellationToken.None).ConfigureAwait(false);
+        Give(turn);
+    }
+
+    private void Start(Place place, Func<ValueTask<bool>> wake) => InBackground(async () =>
+    {
+        bool started = false;
+        try
+        {
+            started = await wake().ConfigureAwait(false);
+        }
+#pragma warning disable CA1031 // Whatever the scheduler threw, the deferral comes back by itself, and the next in the queue must not wait for that.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            Log.WakeFailed(logger, e, place.Wanted.Holder.Job, place.Wanted.Holder.Execution, place.Wanted.Name);
+        }
+
+        if (started)
+        {
+            Log.Woken(logger, place.Wanted.Holder.Job, place.Wanted.Holder.Execution, place.Wanted.Name);
+        }
+        else
+        {
+            // Not by its id: the execution may have come back by itself, and have been parked anew.
+            PassOn(place.Wanted.Name, place.Wanted.Terms.Limit);
+        }
+    });
+
+    /// <param name="name">The lock.</param>
+    /// <param name="limit">As far as it is known.</param>
+    /// <param name="parkingId">Who leaves the queue; null for nobody.</param>
+    private void PassOn(string name, int limit, string? parkingId = null) => InBackground(async () =>
+    {
+        try
+        {
+            await store.ReleaseAsync(new ReleaseRequest(name, LeaseId: null, Limit: limit, ParkingId: parkingId), CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (LockStoreException e)
+        {
+            Log.TurnNotPassedOn(logger, e, name);
+        }
+    });
+
+    private async Task LookAsync(Line line)
+    {
+        Place? oldest;
+        lock (_gate)
+        {
+            DropLapsed(line);
+            oldest = line.Places.FirstOrDefault(place => !place.HasTurn && (place.Wake is not null || place.Waiter is not null));
+        }
+
+        TimeSpan? timeLeft = null;
+        if (oldest is not null)
+        {
+            LeaseRequest wanted = oldest.Wanted;
+            try
+            {
+                LookResult look = await store.LookAsync(
+                    new LookRequest(line.Name, wanted.Terms.Limit, oldest.Parking, wanted.Holder, wanted.Occurrence), CancellationToken.None).ConfigureAwait(false);
+                timeLeft = look.TimeLeft;
+                Saw(oldest, look);
+            }
+#pragma warning disable CA1031 // The next look may see more. Acquires tell that the store is out of reach.
+            catch (Exception e)
+#pragma warning restore CA1031
+            {
+                Log.LookFailed(logger, e, line.Name);
+            }
+        }
+
+        lock (_gate)
+        {
+            line.IsLooking = false;
+            LookWithin(line, timeLeft);
+        }
+    }
+
+    private void Saw(Place place, LookResult look)
+    {
+        Place? here;
+        lock (_gate)
+        {
+            here = _byId.GetValueOrDefault(place.Id);
+            if (here == place && !look.IsFree)
+            {
+                LineUp(place, look.ParkedSince);
+            }
+        }
+
+        if (here is null)
+        {
+            // It went while it was looked for, and may have been parked again.
+            PassOn(place.Wanted.Name, place.Wanted.Terms.Limit, place.Id);
+        }
+        else if (look.IsFree)
+        {
+            Give(here);
+        }
+    }
+
+    private void DropLapsed(Line line)
+    {
+        long now = time.GetTimestamp();
+        foreach (Place place in line.Places.Where(place => place.LapsesAt <= now).ToList())
+        {
+            Remove(place);
+        }
+    }
+
+    private bool IsHere(Place place) => _byId.GetValueOrDefault(place.Id) == place;
+
+    private Line LineUp(Place place, long since)
+    {
+        if (!_byLock.TryGetValue(place.Wanted.Name, out Line? line))
+        {
+            _byLock.Add(place.Wanted.Name, line = new Line(place.Wanted.Name));
+        }
+
+        line.Places.Remove(place);
+        place.Since = since > 0 ? since : place.Since;
+        line.Places.Add(place);
+        metrics.Parked(place);
+        return line;
+    }
+
+    private void Remove(Place place)
+    {
+        if (!IsHere(place))
+        {
+            return;
+        }
+
+        _byId.Remove(place.Id);
+        metrics.ParkedNoMore(place);
+        if (_byLock.TryGetValue(place.Wanted.Name, out Line? line) && line.Places.Remove(place) && line.Places.Count == 0)
+        {
+            _byLock.Remove(line.Name);
+            line.Timer?.Dispose();
+        }
+    }
+
+    /// <summary>When the time of the holder has passed, and a little more, not all processes in the same moment; but soon in any case.</summary>
+    private void LookWithin(Line line, TimeSpan? timeLeft)
+    {
+        TimeSpan expired = (timeLeft ?? LongestPause) + TimeSpan.FromMilliseconds(RandomNumberGenerator.GetInt32(5, 100));
+        LookAt(line, Deadline.Add(time, time.GetTimestamp(), expired < LongestPause ? expired : LongestPause));
+    }
+
+    private void LookAt(Line line, long moment)
+    {
+        if (line.IsLooking || line.Places.Count == 0 || moment >= line.LookAt)
+        {
+            return;
+        }
+
+        line.LookAt = moment;
+        line.Timer ??= CreateTimer(line);
+        double wait = Math.Max(0, Math.Ceiling(Deadline.Until(time, moment).TotalMilliseconds));
+        line.Timer.Change(TimeSpan.FromMilliseconds(wait), Timeout.InfiniteTimeSpan);
+    }
+
+    private ITimer CreateTimer(Line line)
+    {
+        // Else it would run in the context of a job: with its ambient lease, in its trace.
+        using (ExecutionContext.SuppressFlow())
+        {
+            return time.CreateTimer(_ => OnTimer(line), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    private void OnTimer(Line line)
+    {
+        lock (_gate)
+        {
+            line.LookAt = long.MaxValue;
+            if (line.IsLooking || line.Places.Count == 0)
+            {
+                return;
+            }
+
+            line.IsLooking = true;
+        }
+
+        _ = LookAsync(line);
+    }
+
+    private void InBackground(Func<Task> work)
+    {
+        using (ExecutionContext.SuppressFlow())
+        {
+            background.Add(Task.Run(work));
+        }
+    }
+}

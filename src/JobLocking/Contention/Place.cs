@@ -1,0 +1,63 @@
+using System.Globalization;
+using JobLocking.Engine;
+using JobLocking.Stores;
+
+namespace JobLocking.Contention;
+
+/// <summary>
+/// The place of one execution in the queue of a lock, from before it asks until it has the lock or gives up: whoever has
+/// its turn while nobody is there to take it (the answer is under way, the deferral is being stored) finds it remembered
+/// here. What can change belongs to <see cref="LocalQueue"/>.
+/// </summary>
+internal sealed class Place
+{
+    private Place(string id, long since, LeaseRequest wanted, TimeSpan patience)
+    {
+        Id = id;
+        Since = since;
+        Wanted = wanted;
+        Patience = patience;
+    }
+
+    public string Id { get; }
+
+    public LeaseRequest Wanted { get; }
+
+    /// <summary>After which time the store forgets the place.</summary>
+    public TimeSpan Patience { get; }
+
+    /// <summary>Since when it is parked, by the store's clock; 0 if it never was.</summary>
+    public long Since { get; set; }
+
+    /// <summary>Where the execution finds its place again, whichever process runs it.</summary>
+    public string Ticket => string.Create(CultureInfo.InvariantCulture, $"{Since}:{Id}");
+
+    public Parking Parking => new(Id, Patience, Since);
+
+    /// <summary>It is its turn, and nobody has taken notice yet.</summary>
+    public bool HasTurn { get; set; }
+
+    /// <summary>Tells who waits in place; null while nobody does.</summary>
+    public TaskCompletionSource? Waiter { get; set; }
+
+    /// <summary>Starts the deferred execution; null unless a deferral is stored.</summary>
+    public Func<ValueTask<bool>>? Wake { get; set; }
+
+    /// <summary>When the deferral has come back by itself, so that it is not for this process to wake it any more.</summary>
+    public long LapsesAt { get; set; } = long.MaxValue;
+
+    /// <summary>The order among those of this process that the store does not know.</summary>
+    public long Arrival { get; set; }
+
+    /// <summary>Counted as parked by the metrics.</summary>
+    public bool IsCounted { get; set; }
+
+    /// <summary>The place that a ticket names, or a new one behind all others.</summary>
+    public static Place For(LeaseRequest wanted, TimeSpan patience, string? ticket)
+    {
+        int colon = ticket?.IndexOf(':', StringComparison.Ordinal) ?? -1;
+        return colon > 0 && colon + 1 < ticket!.Length && long.TryParse(ticket.AsSpan(0, colon), NumberStyles.None, CultureInfo.InvariantCulture, out long since)
+            ? new Place(ticket[(colon + 1)..], since, wanted, patience)
+            : new Place(LeaseId.New(), 0, wanted, patience);
+    }
+}

@@ -1,0 +1,76 @@
+using JobLocking.Engine;
+using JobLocking.Stores;
+using JobLocking.Telemetry;
+
+namespace JobLocking.Contention;
+
+/// <summary>Takes a lock for one who is ready to wait: for jobs and by hand, the one path.</summary>
+internal sealed class Waiters(Leases leases, LocalQueue queue, MetricsReporter metrics, TimeProvider time)
+{
+    /// <summary>Asks, and while the lock is taken waits for the turn and asks again.</summary>
+    /// <param name="wanted">The lease.</param>
+    /// <param name="place">Its place in the queue; null not to be parked. Left if this is cancelled; else, without a lease, and when the store cannot be asked, the caller's to leave or to keep.</param>
+    /// <param name="wait">For how long.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public async ValueTask<(AcquireResult Result, TaskLease? Lease)> AcquireAsync(LeaseRequest wanted, Place? place, TimeSpan wait, CancellationToken cancellationToken)
+    {
+        if (place is null)
+        {
+            return await leases.AcquireAsync(wanted, parking: null, cancellationToken).ConfigureAwait(false);
+        }
+
+        queue.Enter(place);
+        long start = time.GetTimestamp();
+        bool hasWaited = false;
+        try
+        {
+            for (; ; )
+            {
+                (AcquireResult Result, TaskLease? Lease) answer = await leases.AcquireAsync(wanted, place.Parking, cancellationToken).ConfigureAwait(false);
+                if (answer.Lease is not null)
+                {
+                    queue.Served(place);
+                    Waited(TagValues.Granted);
+                    return answer;
+                }
+
+                queue.Refused(place, answer.Result);
+                if (answer.Result.Outcome != AcquireOutcome.Contended || Left(wait, start) is not { } left)
+                {
+                    Waited(TagValues.Of(answer.Result.Outcome));
+                    return answer;
+                }
+
+                hasWaited = true;
+                if (!await queue.TurnAsync(place, left, cancellationToken).ConfigureAwait(false))
+                {
+                    Waited(TagValues.Contended);
+                    return answer;
+                }
+            }
+        }
+        catch (TaskLockUnavailableException)
+        {
+            Waited(TagValues.Unavailable);
+            throw;
+        }
+        catch (Exception e)
+        {
+            queue.Leave(place);
+            Waited(TagValues.Of(e));
+            throw;
+        }
+
+        void Waited(string outcome)
+        {
+            if (hasWaited)
+            {
+                metrics.Waited(wanted, outcome, time.GetElapsedTime(start));
+            }
+        }
+    }
+
+    /// <summary>What is left of the wait; null at its end.</summary>
+    private TimeSpan? Left(TimeSpan wait, long start) =>
+        wait == Timeout.InfiniteTimeSpan ? wait : wait - time.GetElapsedTime(start) is { Ticks: > 0 } left ? left : null;
+}
