@@ -212,7 +212,7 @@ public sealed class LockEngine
     public LockDecision.Skip? SkipsLocally(LockExecution execution)
     {
         ArgumentNullException.ThrowIfNull(execution);
-        return IsToBeParked(execution) ? null : LocalDecision(execution, _time.GetUtcNow()) as LockDecision.Skip;
+        return IsToBeParked(execution) || execution.Policy.OnConflict == LockConflict.Fail ? null : LocalDecision(execution, _time.GetUtcNow()) as LockDecision.Skip;
     }
 
     /// <summary>Ends a run: gives its lease back, marks its occurrence. Never throws for reasons of the store.</summary>

@@ -89,7 +89,7 @@ internal sealed class JobLockingHostedService(IServiceProvider services, TimePro
         }
     }
 
-    private static void OnNotice(LockNotice notice, RenewalLoop renewal, LocalQueue queue)
+    internal static void OnNotice(LockNotice notice, RenewalLoop renewal, LocalQueue queue)
     {
         switch (notice)
         {
