@@ -15,8 +15,8 @@ public static class LockRequests
         new(name, LeaseId(), expiry ?? TimeSpan.FromMinutes(1), Holder(node), occurrence);
 
     public static RenewRequest Renew(AcquireRequest lease, TimeSpan? expiry = null) =>
-        new(lease.Name, lease.LeaseId, expiry ?? TimeSpan.FromMinutes(1), lease.Occurrence);
+        new(lease.Name, lease.LeaseId, expiry ?? TimeSpan.FromMinutes(1), lease.Occurrence, lease.Limit);
 
     public static ReleaseRequest Release(AcquireRequest lease, TimeSpan keepFor = default, OccurrenceEnd? end = null) =>
-        new(lease.Name, lease.LeaseId, keepFor, end);
+        new(lease.Name, lease.LeaseId, keepFor, end, lease.Limit);
 }

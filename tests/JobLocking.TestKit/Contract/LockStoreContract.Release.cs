@@ -122,7 +122,7 @@ public abstract partial class LockStoreContract
 
         Assert.True(await Other.BreakAsync(Name, token, Cancellation));
 
-        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotice(lease.LeaseId)));
+        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotice.Broken(lease.LeaseId)));
         Assert.Equal(RenewOutcome.Missing, await RenewedAsync(lease));
         Assert.Equal(AcquireOutcome.Granted, (await AskedByAnotherAsync(Name)).Outcome);
         Assert.Equal(ReleaseOutcome.NotYours, await ReleasedAsync(lease));
@@ -140,8 +140,8 @@ public abstract partial class LockStoreContract
 
         await Other.BreakAsync(Name, token, Cancellation);
 
-        await Eventually.IsTrueAsync(() => listening.Contains(new LockNotice(lease.LeaseId)));
-        Assert.DoesNotContain(new LockNotice(lease.LeaseId), stopped);
+        await Eventually.IsTrueAsync(() => listening.Contains(new LockNotice.Broken(lease.LeaseId)));
+        Assert.DoesNotContain(new LockNotice.Broken(lease.LeaseId), stopped);
     }
 
     [Fact]

@@ -12,7 +12,7 @@ public sealed class InMemoryLockStoreContract : LockStoreContract
     private readonly FakeTimeProvider _time = new();
     private InMemoryLockStore? _store;
 
-    protected override ILockStore CreateStore() => _store ??= new InMemoryLockStore(_time);
+    protected override ILockStore CreateStore() => _store = _store?.OfAnotherProcess() ?? new InMemoryLockStore(_time);
 
     protected override Task PassAsync(TimeSpan time)
     {

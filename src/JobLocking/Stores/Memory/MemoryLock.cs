@@ -1,0 +1,244 @@
+namespace JobLocking.Stores.Memory;
+
+/// <summary>One lock: who holds it, who waits for it, what is known of its occurrences. Used by one thread at a time.</summary>
+internal sealed class MemoryLock(string name, MemoryLocks locks)
+{
+    private const int MostOthers = 99;
+    private const int MostParkedListed = 1000;
+    private const int MostTurns = 100;
+
+    private readonly MemoryClock _clock = locks.Clock;
+    private readonly MemoryQueue _queue = new(locks.Clock);
+    private readonly List<Held> _holders = [];
+    private readonly Dictionary<(string Job, DateTimeOffset Time), Mark> _occurrences = [];
+
+    // The lease id is null while the lock is kept after the run.
+    private sealed record Held(string? LeaseId, MemoryProcess Process, LockHolder Holder, long Token, int Limit, long ExpiresAt);
+
+    // The lease id is null once the run has ended.
+    private sealed record Mark(string? LeaseId, OccurrenceOutcome Outcome, LockHolder Holder, long ExpiresAt);
+
+    /// <summary>Whether there is nothing left to be remembered.</summary>
+    public bool IsIdle => _holders.Count == 0 && _queue.IsEmpty && _occurrences.Count == 0;
+
+    /// <summary>Ends the leases whose time has run out.</summary>
+    public void Expire() => _holders.RemoveAll(held => _clock.HasPassed(held.ExpiresAt));
+
+    /// <summary>Forgets whatever has lapsed.</summary>
+    public void Tidy()
+    {
+        Expire();
+        _queue.Oldest();
+        foreach (((string Job, DateTimeOffset Time) occurrence, Mark mark) in _occurrences)
+        {
+            if (_clock.HasPassed(mark.ExpiresAt))
+            {
+                _occurrences.Remove(occurrence);
+            }
+        }
+    }
+
+    public AcquireResult Acquire(AcquireRequest request, MemoryProcess process)
+    {
+        if (Judge(request) is { } judged)
+        {
+            bool standsBy = judged.Outcome == AcquireOutcome.OccurrenceRunning && !HasRoomFor(request.Limit);
+            return standsBy ? judged with { ParkedSince = Park(request, process) } : judged;
+        }
+
+        Held? own = Find(request.LeaseId);
+        if (own is null && !HasRoomFor(request.Limit))
+        {
+            return Contended() with { ParkedSince = Park(request, process) };
+        }
+
+        Held held = new(request.LeaseId, process, request.Holder, own?.Token ?? locks.Mint(), request.Limit, _clock.After(request.Expiry));
+        Replace(own, held);
+        if (request.Occurrence is { } running)
+        {
+            _occurrences[Key(running)] = new Mark(request.LeaseId, OccurrenceOutcome.Unfinished, request.Holder, held.ExpiresAt);
+        }
+
+        _queue.Forget(request.Parking?.Id);
+
+        // Several holders may have died at once, and nobody told those who wait.
+        NameNext();
+        return new AcquireResult(AcquireOutcome.Granted, held.Token);
+    }
+
+    public RenewOutcome Renew(RenewRequest request)
+    {
+        if (Find(request.LeaseId) is not { } held)
+        {
+            return _holders.Count == 0 ? RenewOutcome.Missing : RenewOutcome.NotYours;
+        }
+
+        long expiresAt = Math.Max(held.ExpiresAt, _clock.After(request.Expiry));
+        Replace(held, held with { ExpiresAt = expiresAt });
+        if (request.Occurrence is { } running && Find(running) is { } mark && mark.LeaseId == request.LeaseId)
+        {
+            _occurrences[Key(running)] = mark with { ExpiresAt = expiresAt };
+        }
+
+        return RenewOutcome.Renewed;
+    }
+
+    public ReleaseOutcome Release(ReleaseRequest request)
+    {
+        if (request.Occurrence is { } end)
+        {
+            End(end, request.LeaseId);
+        }
+
+        _queue.Forget(request.ParkingId);
+        if (Find(request.LeaseId) is not { } held)
+        {
+            NameNext();
+            return _holders.Count == 0 ? ReleaseOutcome.Missing : ReleaseOutcome.NotYours;
+        }
+
+        Held? kept = request.KeepFor > TimeSpan.Zero ? held with { LeaseId = null, ExpiresAt = _clock.After(request.KeepFor) } : null;
+        Replace(held, kept);
+        NameNext(kept);
+        return ReleaseOutcome.Released;
+    }
+
+    public LookResult Look(LookRequest request, MemoryProcess process)
+    {
+        bool hasRoom = HasRoomFor(request.Limit);
+        Mark? runner = request.Occurrence is { } occurrence && Find(occurrence) is { LeaseId: not null } mark ? mark : null;
+        if (hasRoom && runner is null)
+        {
+            _queue.Forget(request.Parking.Id);
+            return new LookResult(IsFree: true);
+        }
+
+        long since = _queue.Park(request.Parking, process, request.Holder, request.Limit);
+        return new LookResult(false, _clock.Until(hasRoom ? runner!.ExpiresAt : EndsFirst().ExpiresAt), since);
+    }
+
+    public bool Break(long fencingToken)
+    {
+        if (_holders.Find(held => held.Token == fencingToken) is not { } held)
+        {
+            return false;
+        }
+
+        Replace(held, null);
+        if (held.LeaseId is not null)
+        {
+            locks.Tell(held.Process, new LockNotice.Broken(held.LeaseId));
+        }
+
+        NameNext();
+        return true;
+    }
+
+    public IEnumerable<HeldLock> List()
+    {
+        List<ParkedExecution> parked = [.. _queue.Waiting.Take(MostParkedListed).Select(one => new ParkedExecution(one.Waiter, MemoryClock.Utc(one.Since)))];
+        return _holders.Select(held => new HeldLock(name, held.Holder, held.Token, _clock.Until(held.ExpiresAt), held.LeaseId is null, parked));
+    }
+
+    private AcquireResult? Judge(AcquireRequest request)
+    {
+        if (request.Occurrence is not { } occurrence || Find(occurrence) is not { } mark || mark.LeaseId == request.LeaseId)
+        {
+            return null;
+        }
+
+        return mark switch
+        {
+            { LeaseId: not null } => new AcquireResult(AcquireOutcome.OccurrenceRunning, Holder: mark.Holder, TimeLeft: _clock.Until(mark.ExpiresAt)),
+            { Outcome: OccurrenceOutcome.Succeeded } => new AcquireResult(AcquireOutcome.OccurrenceSucceeded, Holder: mark.Holder),
+            _ when occurrence.IsRetry => null,
+            _ => new AcquireResult(AcquireOutcome.OccurrenceFailed, Holder: mark.Holder),
+        };
+    }
+
+    private AcquireResult Contended()
+    {
+        Held first = EndsFirst();
+        LockHolder?[]? others = _holders.Count == 1 ? null : [.. _holders.Where(held => held != first).Take(MostOthers).Select(held => held.Holder)];
+        return new AcquireResult(
+            AcquireOutcome.Contended, Holder: first.Holder, TimeLeft: _clock.Until(first.ExpiresAt), IsKept: first.LeaseId is null, Others: others);
+    }
+
+    private long Park(AcquireRequest request, MemoryProcess process) =>
+        request.Parking is { } parking ? _queue.Park(parking, process, request.Holder, request.Limit) : 0;
+
+    private void End(OccurrenceEnd end, string? leaseId)
+    {
+        if (Find(end.Occurrence) is { } mark && (mark.LeaseId is null || mark.LeaseId != leaseId))
+        {
+            return;
+        }
+
+        if (end.Outcome == OccurrenceOutcome.Unfinished)
+        {
+            _occurrences.Remove(Key(end.Occurrence));
+        }
+        else
+        {
+            _occurrences[Key(end.Occurrence)] = new Mark(null, end.Outcome, end.Holder, _clock.After(end.Retention));
+        }
+    }
+
+    // The turn of the oldest, if the lock has room for it, or will have when it is no longer kept.
+    private void NameNext(Held? kept = null)
+    {
+        for (int turn = 0; turn < MostTurns && _queue.Oldest() is { } next; turn++)
+        {
+            bool hasRoom = HasRoomFor(next.Limit);
+            if (!hasRoom && (kept is null || !HasRoomFor(next.Limit, without: kept)))
+            {
+                return;
+            }
+
+            _queue.Forget(next.Id);
+            if (next.Process.Listens)
+            {
+                locks.Tell(next.Process, new LockNotice.Turn(name, next.Id, hasRoom ? TimeSpan.Zero : _clock.Until(kept!.ExpiresAt)));
+                return;
+            }
+        }
+    }
+
+    // While one with a smaller limit holds, nobody is granted above that.
+    private bool HasRoomFor(int limit, Held? without = null)
+    {
+        int count = 0;
+        foreach (Held held in _holders)
+        {
+            if (held != without)
+            {
+                count++;
+                limit = Math.Min(limit, held.Limit);
+            }
+        }
+
+        return count < limit;
+    }
+
+    private Held EndsFirst() => _holders.MinBy(held => held.ExpiresAt)!;
+
+    private Held? Find(string? leaseId) => leaseId is null ? null : _holders.Find(held => held.LeaseId == leaseId);
+
+    private Mark? Find(LockOccurrence occurrence) =>
+        _occurrences.TryGetValue(Key(occurrence), out Mark? mark) && !_clock.HasPassed(mark.ExpiresAt) ? mark : null;
+
+    private void Replace(Held? held, Held? by)
+    {
+        if (held is not null)
+        {
+            _holders.Remove(held);
+        }
+
+        if (by is not null)
+        {
+            _holders.Add(by);
+        }
+    }
+
+    private static (string Job, DateTimeOffset Time) Key(LockOccurrence occurrence) => (occurrence.Job, occurrence.ScheduledTime);
+}
