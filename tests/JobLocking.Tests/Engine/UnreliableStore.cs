@@ -89,6 +89,8 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
         return outcome;
     }
 
+    public ValueTask<LookResult> LookAsync(LookRequest request, CancellationToken cancellationToken) => inner.LookAsync(request, cancellationToken);
+
     public ValueTask<IAsyncDisposable> ListenAsync(Action<LockNotice> onNotice, CancellationToken cancellationToken) => inner.ListenAsync(onNotice, cancellationToken);
 
     public IAsyncEnumerable<HeldLock> ListAsync(string? prefix, CancellationToken cancellationToken) => inner.ListAsync(prefix, cancellationToken);
