@@ -289,7 +289,7 @@ internal sealed class LocalQueue(ILockStore store, BackgroundWork background, Me
             try
             {
                 LookResult look = await store.LookAsync(
-                    new LookRequest(line.Name, wanted.Terms.Limit, oldest.Parking, wanted.Holder, wanted.Occurrence), CancellationToken.None).ConfigureAwait(false);
+                    new LookRequest(line.Name, wanted.Terms.Limit, PlaceOf(oldest), wanted.Holder, wanted.Occurrence), CancellationToken.None).ConfigureAwait(false);
                 timeLeft = look.TimeLeft;
                 Saw(oldest, look);
             }
@@ -306,6 +306,13 @@ internal sealed class LocalQueue(ILockStore store, BackgroundWork background, Me
             line.IsLooking = false;
             LookWithin(line, timeLeft);
         }
+    }
+
+    /// <summary>A look must not prolong what the process itself will have forgotten by then.</summary>
+    private Parking PlaceOf(Place place)
+    {
+        TimeSpan left = place.LapsesAt == long.MaxValue ? place.Patience : Deadline.Until(time, place.LapsesAt);
+        return place.Parking with { Patience = left > TimeSpan.Zero ? left : TimeSpan.FromMilliseconds(1) };
     }
 
     private void Saw(Place place, LookResult look)

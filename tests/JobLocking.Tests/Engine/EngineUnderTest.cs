@@ -1,6 +1,8 @@
 using System.Diagnostics.Metrics;
 using System.Globalization;
+using JobLocking.Contention;
 using JobLocking.Engine;
+using JobLocking.Hosting;
 using JobLocking.Renewal;
 using JobLocking.Stores;
 using Microsoft.Extensions.DependencyInjection;
@@ -12,11 +14,12 @@ namespace JobLocking.Tests.Engine;
 internal sealed class EngineUnderTest : IDisposable
 {
     private readonly ServiceProvider _services;
+    private readonly Task<IAsyncDisposable> _listening;
 
     public EngineUnderTest(EngineUnderTest? sharing = null, string node = "node-1", string application = "app")
     {
         Time = sharing?.Time ?? new TestClock();
-        Memory = sharing?.Memory ?? new InMemoryLockStore(Time);
+        Memory = sharing?.Memory.OfAnotherProcess() ?? new InMemoryLockStore(Time);
         Store = new UnreliableStore(Memory);
 
         ServiceCollection services = new();
@@ -31,7 +34,9 @@ internal sealed class EngineUnderTest : IDisposable
         Leases = _services.GetRequiredService<Leases>();
         Renewal = _services.GetRequiredService<RenewalLoop>();
         Accessor = _services.GetRequiredService<ITaskLeaseAccessor>();
+        Queue = _services.GetRequiredService<LocalQueue>();
         Policies = _services.GetRequiredService<LockPolicies>();
+        _listening = Memory.ListenAsync(notice => JobLockingHostedService.OnNotice(notice, Renewal, Queue), CancellationToken.None).AsTask();
     }
 
     public TestClock Time { get; }
@@ -48,9 +53,13 @@ internal sealed class EngineUnderTest : IDisposable
 
     public RenewalLoop Renewal { get; }
 
+    public LocalQueue Queue { get; }
+
     public ITaskLeaseAccessor Accessor { get; }
 
     public LockPolicies Policies { get; }
+
+    public BackgroundWork Background => _services.GetRequiredService<BackgroundWork>();
 
     public IMeterFactory Meters => _services.GetRequiredService<IMeterFactory>();
 
@@ -60,7 +69,7 @@ internal sealed class EngineUnderTest : IDisposable
 
     public LockExecution Execution(
         TaskLockAttribute taskLock, ExecutionOrigin origin = ExecutionOrigin.OneOff, string job = "Job.Run", int deferrals = 0,
-        DateTimeOffset? firstDeferredAt = null, LockOccurrence? occurrence = null) => new()
+        DateTimeOffset? firstDeferredAt = null, LockOccurrence? occurrence = null, string? ticket = null) => new()
         {
             Policy = Policies.Resolve(taskLock, job),
             Name = taskLock.Name,
@@ -69,13 +78,21 @@ internal sealed class EngineUnderTest : IDisposable
             Execution = Random.Shared.Next(1_000_000).ToString(CultureInfo.InvariantCulture),
             Origin = origin,
             Deferrals = deferrals,
+            DeferralsUnwoken = deferrals,
+            Ticket = ticket,
             FirstDeferredAt = firstDeferredAt,
             Occurrence = occurrence,
         };
 
+    /// <summary>What an adapter answers whose deferral is not there any more.</summary>
+    public static ValueTask<bool> NeverWoken() => new(false);
+
     public async Task<T> DecideAsync<T>(LockExecution execution)
         where T : LockDecision =>
         Assert.IsType<T>(await Engine.DecideAsync(execution, CancellationToken.None));
+
+    /// <summary>Whatever it is told from now on is lost.</summary>
+    public async Task GoesDeafAsync() => await (await _listening).DisposeAsync();
 
     public async Task<IReadOnlyList<HeldLock>> ListAsync()
     {

@@ -57,7 +57,7 @@ public sealed class LeasesTests : IDisposable
             _node.Time.Advance(TimeSpan.FromMilliseconds(100));
             return (await _node.ListAsync()).Count == 0;
         });
-        await _node.Leases.DrainAsync(CancellationToken.None).WaitAsync(Eventually.DefaultTimeout, CancellationToken.None);
+        await _node.Background.DrainAsync(CancellationToken.None).WaitAsync(Eventually.DefaultTimeout, CancellationToken.None);
         Assert.True(_node.Time.GetUtcNow() < new DateTimeOffset(2026, 1, 1, 0, 0, 59, TimeSpan.Zero), "it ended by its expiry, not by the compensation");
     }
 
@@ -230,7 +230,7 @@ public sealed class LeasesTests : IDisposable
         TaskLease lease = (await AcquireAsync())!;
         _node.Store.ReleaseAlways = Breakage.RequestLost;
         await lease.DisposeAsync();
-        Task draining = _node.Leases.DrainAsync(CancellationToken.None);
+        Task draining = _node.Background.DrainAsync(CancellationToken.None);
         Assert.False(draining.IsCompleted);
         _node.Time.Advance(TimeSpan.FromSeconds(2));
         await draining.WaitAsync(Eventually.DefaultTimeout);
@@ -270,8 +270,7 @@ public sealed class LeasesTests : IDisposable
     public async Task A_broken_lease_is_told_at_once()
     {
         TaskLease lease = (await AcquireAsync())!;
-        await using IAsyncDisposable listening = await _node.Memory.ListenAsync(_node.Renewal.OnNotice, CancellationToken.None);
-        await _node.Locks.BreakAsync("x", lease.FencingToken, CancellationToken.None);
+        await _node.Memory.BreakAsync("x", lease.FencingToken, CancellationToken.None);
         Assert.True(lease.Lost.IsCancellationRequested);
     }
 

@@ -64,7 +64,39 @@ public sealed class LocalHoldersTests : IDisposable
         TaskLockAttribute taskLock = new("x") { OnConflict = LockConflict.Skip };
         await _node.DecideAsync<LockDecision.Run>(_node.Execution(taskLock));
         await _node.DecideAsync<LockDecision.Skip>(_node.Execution(taskLock, occurrence: new("Job.Run", _node.Time.GetUtcNow(), IsRetry: false)));
+        Assert.Equal(2, _node.Store.Calls.Count(call => call.StartsWith("acquire", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task A_lock_with_a_limit_is_full_here_when_as_many_of_this_process_hold_it()
+    {
+        TaskLockOptions two = new() { Limit = 2 };
+        TaskLease first = (await _node.Locks.TryAcquireAsync("x", two))!;
+        TaskLease second = (await _node.Locks.TryAcquireAsync("x", two))!;
         Assert.Equal(2, _node.Store.Calls.Count);
+        Assert.Null(await _node.Locks.TryAcquireAsync("x", two));
+        Assert.Null(await _node.Locks.TryAcquireAsync("x", new TaskLockOptions { Limit = 5 }));
+        Assert.Equal(2, _node.Store.Calls.Count);
+
+        await first.DisposeAsync();
+        TaskLease third = (await _node.Locks.TryAcquireAsync("x", two))!;
+        Assert.True(third.FencingToken > second.FencingToken);
+        Assert.Null(await _node.Locks.TryAcquireAsync("x"));
+    }
+
+    [Fact]
+    public async Task A_recurring_job_with_a_limit_is_skipped_only_while_every_holder_is_the_same_job()
+    {
+        TaskLockAttribute two = new("x") { Limit = 2 };
+        using EngineUnderTest other = new(sharing: _node, node: "node-2");
+        await _node.DecideAsync<LockDecision.Run>(_node.Execution(two, ExecutionOrigin.Recurring));
+        LockDecision.Run second = await other.DecideAsync<LockDecision.Run>(other.Execution(two, job: "Other.Run"));
+        await _node.DecideAsync<LockDecision.Defer>(_node.Execution(two, ExecutionOrigin.Recurring));
+
+        await other.Engine.EndAsync(second, null, aborted: false);
+        await other.DecideAsync<LockDecision.Run>(other.Execution(two, ExecutionOrigin.Recurring));
+        LockDecision.Skip skip = await _node.DecideAsync<LockDecision.Skip>(_node.Execution(two, ExecutionOrigin.Recurring));
+        Assert.Contains("and 1 more", skip.Reason, StringComparison.Ordinal);
     }
 
     public void Dispose() => _node.Dispose();

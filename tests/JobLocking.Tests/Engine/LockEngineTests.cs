@@ -56,7 +56,7 @@ public sealed class LockEngineTests : IDisposable
         LockExecution execution = _node.Execution(Plain);
         LockDecision.Defer defer = await _node.DecideAsync<LockDecision.Defer>(execution);
         Assert.DoesNotContain(EventIds.Deferred, _node.LoggedIds);
-        _node.Engine.Deferred(execution, defer);
+        _node.Engine.Deferred(execution, defer, EngineUnderTest.NeverWoken);
         Assert.Contains(EventIds.Deferred, _node.LoggedIds);
     }
 
@@ -199,6 +199,7 @@ public sealed class LockEngineTests : IDisposable
     public async Task A_loss_that_nobody_saw_is_warned_about_at_the_release()
     {
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(_node.Execution(Plain));
+        await _node.GoesDeafAsync();
         await _node.Memory.BreakAsync("x", run.Lease!.FencingToken, CancellationToken.None);
         LockDecision.Run successor = await _other.DecideAsync<LockDecision.Run>(_other.Execution(Plain));
 

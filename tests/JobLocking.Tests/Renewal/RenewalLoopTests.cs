@@ -124,6 +124,7 @@ public sealed class RenewalLoopTests : IDisposable
     public async Task A_missing_lease_is_lost_at_once_and_not_re_created()
     {
         TaskLease lease = await AcquireAsync("x");
+        await _node.GoesDeafAsync();
         await _node.Memory.BreakAsync("x", lease.FencingToken, CancellationToken.None);
         Advance(20);
         await Eventually.IsTrueAsync(() => lease.Lost.IsCancellationRequested);
@@ -135,6 +136,7 @@ public sealed class RenewalLoopTests : IDisposable
     public async Task A_lease_that_another_has_is_lost_at_once()
     {
         TaskLease lease = await AcquireAsync("x");
+        await _node.GoesDeafAsync();
         await _node.Memory.BreakAsync("x", lease.FencingToken, CancellationToken.None);
         using EngineUnderTest other = new(sharing: _node, node: "node-2");
         Assert.NotNull(await other.Locks.TryAcquireAsync("x"));
@@ -177,7 +179,7 @@ public sealed class RenewalLoopTests : IDisposable
         await AcquireAsync("x");
         await AcquireAsync("y");
         Advance(3);
-        _node.Renewal.OnNotice(new LockNotice(null));
+        _node.Renewal.RenewAllNow();
         Advance(0.002);
         await Eventually.IsTrueAsync(() => _node.Store.Calls.Contains("renew 2"));
     }
@@ -214,12 +216,12 @@ public sealed class RenewalLoopTests : IDisposable
         UnreliableStore store = new(new InMemoryLockStore(TimeProvider.System)) { OnRenew = () => seen.TrySetResult(ofTheJob.Value) };
         using MetricsReporter metrics = new(null);
         RenewalLoop loop = new(store, metrics, TimeProvider.System, NullLogger.Instance);
-        Leases leases = new(store, loop, metrics, TimeProvider.System, NullLogger.Instance);
+        Leases leases = new(store, loop, new BackgroundWork(TimeProvider.System, NullLogger.Instance), metrics, TimeProvider.System, NullLogger.Instance);
 
         ofTheJob.Value = "job";
         LeaseTerms terms = new(TimeSpan.FromMilliseconds(300), TimeSpan.Zero, TimeSpan.Zero);
         LockHolder holder = new("app", "node", "Test", null, null, default);
-        (_, TaskLease? lease) = await leases.AcquireAsync("x", "x", terms, holder, occurrence: null, CancellationToken.None);
+        (_, TaskLease? lease) = await leases.AcquireAsync(new LeaseRequest("x", "x", terms, holder), parking: null, CancellationToken.None);
         Assert.Null(await seen.Task.WaitAsync(Eventually.DefaultTimeout));
         await lease!.DisposeAsync();
     }

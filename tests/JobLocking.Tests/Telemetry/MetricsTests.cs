@@ -73,7 +73,7 @@ public sealed class MetricsTests : IDisposable
         _node.Store.AcquireAlways = Breakage.Refused;
         LockExecution execution = _node.Execution(Plain);
         LockDecision.Defer defer = await _node.DecideAsync<LockDecision.Defer>(execution);
-        _node.Engine.Deferred(execution, defer);
+        _node.Engine.Deferred(execution, defer, EngineUnderTest.NeverWoken);
         Assert.Equal(["1 lock=x scheduler=Test outcome=unavailable"], _measured.Of(Acquisitions));
         Assert.Equal(["1 lock=x scheduler=Test reason=unavailable"], _measured.Of(Defers));
         Assert.Empty(_measured.Of(Held));
@@ -118,7 +118,7 @@ public sealed class MetricsTests : IDisposable
         {
             LockDecision.Defer defer = await _node.DecideAsync<LockDecision.Defer>(execution);
             int before = _measured.Of(Defers).Count;
-            _node.Engine.Deferred(execution, defer);
+            _node.Engine.Deferred(execution, defer, EngineUnderTest.NeverWoken);
             Assert.Equal(before + 1, _measured.Of(Defers).Count);
         }
 
@@ -154,6 +154,7 @@ public sealed class MetricsTests : IDisposable
         _node.Store.RenewAlways = Breakage.RequestLost;
         await RenewalAnsweredAsync("transient");
         _node.Store.RenewAlways = Breakage.None;
+        await _node.GoesDeafAsync();
         await _node.Memory.BreakAsync("x", Assert.Single(await _node.ListAsync()).FencingToken!.Value, CancellationToken.None);
         await RenewalAnsweredAsync("missing");
         await Eventually.IsTrueAsync(() => _measured.Of(Lost).Count == 1);
@@ -163,6 +164,7 @@ public sealed class MetricsTests : IDisposable
     public async Task A_renewal_that_finds_another_holder_says_so()
     {
         await _node.DecideAsync<LockDecision.Run>(_node.Execution(Plain));
+        await _node.GoesDeafAsync();
         await _node.Memory.BreakAsync("x", Assert.Single(await _node.ListAsync()).FencingToken!.Value, CancellationToken.None);
         await _other.DecideAsync<LockDecision.Run>(_other.Execution(Plain));
         await RenewalAnsweredAsync("not_yours");

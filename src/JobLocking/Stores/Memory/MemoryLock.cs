@@ -113,7 +113,7 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
             return new LookResult(IsFree: true);
         }
 
-        long since = _queue.Park(request.Parking, process, request.Holder, request.Limit);
+        long since = _queue.Keep(request.Parking, process, request.Holder, request.Limit);
         return new LookResult(false, _clock.Until(hasRoom ? runner!.ExpiresAt : EndsFirst().ExpiresAt), since);
     }
 

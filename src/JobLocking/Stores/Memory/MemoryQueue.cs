@@ -32,6 +32,10 @@ internal sealed class MemoryQueue(MemoryClock clock)
         return since;
     }
 
+    /// <summary>Makes sure of a place. One that another process has taken for the same execution stands: that is where it waits now.</summary>
+    public long Keep(Parking parking, MemoryProcess process, LockHolder waiter, int limit) =>
+        _parked.Find(one => one.Id == parking.Id) is { } parked && parked.Process != process ? parked.Since : Park(parking, process, waiter, limit);
+
     public void Forget(string? id)
     {
         int place = _parked.FindIndex(one => one.Id == id);

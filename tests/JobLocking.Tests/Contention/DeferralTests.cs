@@ -1,0 +1,245 @@
+using System.Collections.Concurrent;
+using JobLocking.Engine;
+using JobLocking.Stores;
+using JobLocking.Telemetry;
+using JobLocking.Tests.Engine;
+using JobLocking.TestKit;
+using Xunit;
+using Breakage = JobLocking.Tests.Engine.UnreliableStore.Breakage;
+
+namespace JobLocking.Tests.Contention;
+
+/// <summary>Deferrals that a release wakes, as far as the engine has to do with them.</summary>
+public sealed class DeferralTests : IDisposable
+{
+    private static readonly TaskLockAttribute Deferring = new("x") { OnConflict = LockConflict.Defer };
+
+    private readonly EngineUnderTest _node = new();
+    private readonly EngineUnderTest _other;
+    private readonly ConcurrentQueue<string> _woken = new();
+
+    public DeferralTests() => _other = new EngineUnderTest(sharing: _node, node: "node-2");
+
+    [Fact]
+    public async Task A_release_wakes_the_oldest_deferral_and_no_other()
+    {
+        LockDecision.Run run = await HoldAsync();
+        await DeferAsync(_other, "first");
+        _node.Time.Advance(TimeSpan.FromMilliseconds(1));
+        await DeferAsync(_node, "second");
+        Assert.Equal(2, Assert.Single(await _node.ListAsync()).Parked.Count);
+
+        await _node.Engine.EndAsync(run, null, aborted: false);
+        await WokenAsync("first");
+    }
+
+    [Fact]
+    public async Task A_turn_that_comes_while_the_deferral_is_being_stored_is_remembered()
+    {
+        LockDecision.Run run = await HoldAsync();
+        LockExecution execution = _other.Execution(Deferring);
+        LockDecision.Defer defer = await _other.DecideAsync<LockDecision.Defer>(execution);
+        await _node.Engine.EndAsync(run, null, aborted: false);
+        _other.Engine.Deferred(execution, defer, () => Wake("late"));
+        await WokenAsync("late");
+    }
+
+    [Fact]
+    public async Task A_deferral_that_is_not_stored_leaves_the_queue_and_passes_its_turn_on()
+    {
+        LockDecision.Run run = await HoldAsync();
+        LockExecution execution = _other.Execution(Deferring);
+        LockDecision.Defer coalesced = await _other.DecideAsync<LockDecision.Defer>(execution);
+        _node.Time.Advance(TimeSpan.FromMilliseconds(1));
+        await DeferAsync(_node, "second");
+        await _node.Engine.EndAsync(run, null, aborted: false);
+        Assert.Empty(_woken);
+
+        _other.Engine.NotDeferred(coalesced);
+        await WokenAsync("second");
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_deferral_that_is_not_there_any_more_or_cannot_be_woken_passes_its_turn_on(bool throws)
+    {
+        LockDecision.Run run = await HoldAsync();
+        LockExecution execution = _other.Execution(Deferring);
+        LockDecision.Defer gone = await _other.DecideAsync<LockDecision.Defer>(execution);
+        _other.Engine.Deferred(execution, gone, () => throws ? throw new InvalidOperationException("storage") : new ValueTask<bool>(false));
+        _node.Time.Advance(TimeSpan.FromMilliseconds(1));
+        await DeferAsync(_node, "second");
+
+        await _node.Engine.EndAsync(run, null, aborted: false);
+        await WokenAsync("second");
+        Assert.Equal(throws, _other.LoggedIds.Contains(EventIds.WakeFailed));
+    }
+
+    [Fact]
+    public async Task A_woken_execution_that_finds_the_lock_taken_again_has_its_old_place()
+    {
+        LockDecision.Run run = await HoldAsync();
+        string ticket = await DeferAsync(_other, "first");
+        _node.Time.Advance(TimeSpan.FromMilliseconds(1));
+        await DeferAsync(_node, "second");
+        await _node.Engine.EndAsync(run, null, aborted: false);
+        await WokenAsync("first");
+
+        // Somebody was faster. Another process runs the first meanwhile.
+        TaskLease faster = (await _node.Locks.TryAcquireAsync("x"))!;
+        Assert.Equal(ticket, await DeferAsync(_node, "first again", ticket));
+        await faster.DisposeAsync();
+        await WokenAsync("first", "first again");
+    }
+
+    [Fact]
+    public async Task A_deferral_that_came_back_by_itself_and_ran_is_not_woken()
+    {
+        LockDecision.Run run = await HoldAsync();
+        string ticket = await DeferAsync(_other, "first");
+        await _node.Engine.EndAsync(run, null, aborted: false);
+        await WokenAsync("first");
+        LockDecision.Run itself = await _other.DecideAsync<LockDecision.Run>(_other.Execution(Deferring, ExecutionOrigin.Deferred, ticket: ticket));
+        Assert.Empty(Assert.Single(await _node.ListAsync()).Parked);
+        await _other.Engine.EndAsync(itself, null, aborted: false);
+        Assert.Single(_woken);
+    }
+
+    [Fact]
+    public async Task A_standby_that_finds_its_occurrence_done_does_not_swallow_the_turn_of_the_next()
+    {
+        LockOccurrence occurrence = new("Job.Run", _node.Time.GetUtcNow(), IsRetry: false);
+        LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(_node.Execution(Deferring, ExecutionOrigin.Recurring, occurrence: occurrence));
+        string standby = await DeferAsync(_other, "standby", occurrence: occurrence);
+        _node.Time.Advance(TimeSpan.FromMilliseconds(1));
+        await DeferAsync(_node, "next");
+
+        await _node.Engine.EndAsync(run, null, aborted: false);
+        await WokenAsync("standby");
+        await _other.DecideAsync<LockDecision.Skip>(_other.Execution(Deferring, ExecutionOrigin.Deferred, occurrence: occurrence, ticket: standby));
+        await WokenAsync("standby", "next");
+    }
+
+    [Fact]
+    public async Task A_holder_that_died_lets_one_deferral_go_within_its_expiry_and_a_look()
+    {
+        await _node.Memory.AcquireAsync(new AcquireRequest("x", "dead", TimeSpan.FromSeconds(30), new LockHolder("app", "dead", "Test", null, null, default)), CancellationToken.None);
+        TaskLockAttribute patient = new("x") { OnConflict = LockConflict.Defer, DeferBy = 3600 };
+        await DeferAsync(_other, "first", taskLock: patient);
+        _node.Time.Advance(TimeSpan.FromMilliseconds(1));
+        await DeferAsync(_other, "second", taskLock: patient);
+        await LookedAtAsync(TimeSpan.FromSeconds(29));
+        Assert.Empty(_woken);
+        await LookedAtAsync(TimeSpan.FromSeconds(2));
+        await WokenAsync("first");
+    }
+
+    [Fact]
+    public async Task A_deferral_is_woken_when_a_store_that_was_out_of_reach_is_back()
+    {
+        _other.Store.AcquireAlways = Breakage.Refused;
+        await DeferAsync(_other, "unavailable");
+        _other.Store.AcquireAlways = Breakage.None;
+        await LookedAtAsync(TimeSpan.FromSeconds(5.2));
+        await WokenAsync("unavailable");
+    }
+
+    [Fact]
+    public async Task A_deferral_that_is_due_is_the_schedulers_and_no_longer_ours()
+    {
+        await HoldAsync();
+        await DeferAsync(_other, "first");
+        await LookedAtAsync(TimeSpan.FromSeconds(31));
+        await LookedAtAsync(TimeSpan.FromSeconds(6));
+        Assert.Empty(Assert.Single(await _node.ListAsync()).Parked);
+        Assert.Empty(_woken);
+    }
+
+    [Fact]
+    public async Task A_recurring_job_that_is_deferred_behind_another_job_is_parked_as_well()
+    {
+        LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(_node.Execution(new TaskLockAttribute("x"), job: "Other.Run"));
+        LockExecution execution = _other.Execution(new TaskLockAttribute("x"), ExecutionOrigin.Recurring);
+        LockDecision.Defer defer = await _other.DecideAsync<LockDecision.Defer>(execution);
+        _other.Engine.Deferred(execution, defer, () => Wake("recurring"));
+        Assert.Single(Assert.Single(await _node.ListAsync()).Parked);
+        await _node.Engine.EndAsync(run, null, aborted: false);
+        await WokenAsync("recurring");
+    }
+
+    [Fact]
+    public async Task A_lock_that_is_kept_for_its_minimum_hold_wakes_the_next_at_its_end()
+    {
+        LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(_node.Execution(new TaskLockAttribute("x") { MinHold = 20 }));
+        await DeferAsync(_other, "first", taskLock: new TaskLockAttribute("x") { OnConflict = LockConflict.Defer, DeferBy = 600 });
+        await _node.Engine.EndAsync(run, null, aborted: false);
+        await LookedAtAsync(TimeSpan.FromSeconds(19.9));
+        Assert.Empty(_woken);
+        await LookedAtAsync(TimeSpan.FromSeconds(0.2));
+        await WokenAsync("first");
+    }
+
+    [Fact]
+    public async Task A_host_that_has_stopped_wakes_nothing_any_more()
+    {
+        LockDecision.Run run = await HoldAsync();
+        await DeferAsync(_other, "first");
+        _node.Time.Advance(TimeSpan.FromMilliseconds(1));
+        await DeferAsync(_node, "second");
+        _other.Queue.Stop();
+        await _node.Engine.EndAsync(run, null, aborted: false);
+        await WokenAsync("second");
+    }
+
+    [Fact]
+    public async Task What_is_certainly_skipped_is_decided_without_the_store()
+    {
+        TaskLockAttribute taskLock = new("x");
+        await _node.DecideAsync<LockDecision.Run>(_node.Execution(taskLock, ExecutionOrigin.Recurring));
+        int calls = _node.Store.Calls.Count;
+        Assert.NotNull(_node.Engine.SkipsLocally(_node.Execution(taskLock, ExecutionOrigin.Recurring)));
+        Assert.Null(_node.Engine.SkipsLocally(_node.Execution(taskLock, ExecutionOrigin.OneOff)));
+        Assert.Null(_node.Engine.SkipsLocally(_node.Execution(taskLock, ExecutionOrigin.Retry)));
+        Assert.Null(_node.Engine.SkipsLocally(_node.Execution(new TaskLockAttribute("x") { OnConflict = LockConflict.Fail })));
+        Assert.Null(_node.Engine.SkipsLocally(_node.Execution(new TaskLockAttribute("x") { OnConflict = LockConflict.Skip, Wait = 1 })));
+        Assert.Null(_other.Engine.SkipsLocally(_other.Execution(taskLock, ExecutionOrigin.Recurring)));
+        Assert.Equal(calls, _node.Store.Calls.Count);
+        Assert.DoesNotContain(EventIds.Failed, _node.LoggedIds);
+    }
+
+    public void Dispose()
+    {
+        _other.Dispose();
+        _node.Dispose();
+    }
+
+    private Task<LockDecision.Run> HoldAsync() => _node.DecideAsync<LockDecision.Run>(_node.Execution(Deferring));
+
+    private async Task<string> DeferAsync(EngineUnderTest node, string name, string? ticket = null, LockOccurrence? occurrence = null, TaskLockAttribute? taskLock = null)
+    {
+        LockExecution execution = node.Execution(taskLock ?? Deferring, ticket is null ? ExecutionOrigin.OneOff : ExecutionOrigin.Deferred, occurrence: occurrence, ticket: ticket);
+        LockDecision.Defer defer = await node.DecideAsync<LockDecision.Defer>(execution);
+        node.Engine.Deferred(execution, defer, () => Wake(name));
+        return defer.Ticket;
+    }
+
+    private ValueTask<bool> Wake(string name)
+    {
+        _woken.Enqueue(name);
+        return new(true);
+    }
+
+    private Task WokenAsync(params string[] names) => Eventually.IsTrueAsync(() => _woken.SequenceEqual(names));
+
+    /// <summary>Lets time pass, step by step, so that each look that falls due is over before the next.</summary>
+    private async Task LookedAtAsync(TimeSpan time)
+    {
+        TimeSpan step = TimeSpan.FromMilliseconds(100);
+        for (TimeSpan passed = TimeSpan.Zero; passed < time; passed += step)
+        {
+            _node.Time.Advance(step);
+            await Task.Yield();
+        }
+    }
+}

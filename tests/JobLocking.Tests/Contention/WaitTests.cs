@@ -1,0 +1,285 @@
+using JobLocking.Engine;
+using JobLocking.Hosting;
+using JobLocking.Stores;
+using JobLocking.Tests.Engine;
+using JobLocking.TestKit;
+using Xunit;
+using Breakage = JobLocking.Tests.Engine.UnreliableStore.Breakage;
+
+namespace JobLocking.Tests.Contention;
+
+/// <summary>Waiting in place, by hand and for jobs.</summary>
+public sealed class WaitTests : IDisposable
+{
+    private readonly EngineUnderTest _node = new();
+    private readonly EngineUnderTest _other;
+
+    public WaitTests() => _other = new EngineUnderTest(sharing: _node, node: "node-2");
+
+    [Fact]
+    public async Task Who_waits_has_the_lock_as_soon_as_it_is_released_with_two_tries_in_all()
+    {
+        TaskLease held = (await _node.Locks.TryAcquireAsync("x"))!;
+        Task<TaskLease> waiting = _other.Locks.AcquireAsync("x").AsTask();
+        await ParkedAsync(1);
+        Assert.False(waiting.IsCompleted);
+
+        await held.DisposeAsync();
+        TaskLease lease = await waiting.WaitAsync(Eventually.DefaultTimeout);
+        Assert.True(lease.FencingToken > held.FencingToken);
+        Assert.Equal(2, _other.Store.Calls.Count);
+        Assert.Empty(await ParkedAsync(0));
+    }
+
+    [Fact]
+    public async Task The_oldest_has_the_first_turn_whatever_process_it_waits_in()
+    {
+        TaskLease held = (await _node.Locks.TryAcquireAsync("x"))!;
+        List<Task<TaskLease>> waiting = [];
+        for (int i = 0; i < 6; i++)
+        {
+            waiting.Add((i % 2 == 0 ? _node : _other).Locks.AcquireAsync("x").AsTask());
+            await ParkedAsync(i + 1);
+            _node.Time.Advance(TimeSpan.FromMilliseconds(1));
+        }
+
+        foreach (Task<TaskLease> next in waiting)
+        {
+            await held.DisposeAsync();
+            held = await next.WaitAsync(Eventually.DefaultTimeout);
+            Assert.Single(await _node.ListAsync());
+        }
+    }
+
+    [Fact]
+    public async Task A_wait_ends_with_its_time_and_leaves_no_place_behind()
+    {
+        await _node.Locks.TryAcquireAsync("x");
+        Task<TaskLease?> waiting = _other.Locks.TryAcquireAsync("x", new TaskLockOptions { Wait = TimeSpan.FromSeconds(10) }).AsTask();
+        await ParkedAsync(1);
+        _node.Time.Advance(TimeSpan.FromSeconds(9));
+        Assert.False(waiting.IsCompleted);
+        await ParkedAsync(1);
+
+        await Eventually.IsTrueAsync(() =>
+        {
+            _node.Time.Advance(TimeSpan.FromSeconds(1));
+            return waiting.IsCompleted;
+        });
+        Assert.Null(await waiting);
+        await ParkedAsync(0);
+    }
+
+    [Fact]
+    public async Task Who_is_cancelled_passes_its_turn_on()
+    {
+        TaskLease held = (await _node.Locks.TryAcquireAsync("x"))!;
+        using CancellationTokenSource cancelled = new();
+        Task<TaskLease> first = _other.Locks.AcquireAsync("x", null, cancelled.Token).AsTask();
+        await ParkedAsync(1);
+        _node.Time.Advance(TimeSpan.FromMilliseconds(1));
+        Task<TaskLease> second = _node.Locks.AcquireAsync("x").AsTask();
+        await ParkedAsync(2);
+
+        await cancelled.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => first);
+        await ParkedAsync(1);
+        await held.DisposeAsync();
+        await second.WaitAsync(Eventually.DefaultTimeout);
+    }
+
+    [Fact]
+    public async Task Who_is_cancelled_while_it_tries_in_its_turn_passes_it_on()
+    {
+        TaskLease held = (await _node.Locks.TryAcquireAsync("x"))!;
+        using CancellationTokenSource cancelled = new();
+        Task<TaskLease> first = _other.Locks.AcquireAsync("x", null, cancelled.Token).AsTask();
+        await ParkedAsync(1);
+        _node.Time.Advance(TimeSpan.FromMilliseconds(1));
+        Task<TaskLease> second = _node.Locks.AcquireAsync("x").AsTask();
+        await ParkedAsync(2);
+
+        _other.Store.HoldAcquire = new TaskCompletionSource();
+        await held.DisposeAsync();
+        await Eventually.IsTrueAsync(() => _other.Store.Calls.Count >= 2);
+        await cancelled.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => first);
+        await second.WaitAsync(Eventually.DefaultTimeout);
+    }
+
+    [Fact]
+    public async Task A_turn_for_somebody_who_is_not_here_any_more_goes_to_the_next()
+    {
+        TaskLease held = (await _node.Locks.TryAcquireAsync("x"))!;
+        await _other.Memory.AcquireAsync(new AcquireRequest("x", "gone", TimeSpan.FromMinutes(1), held.Holder, Parking: new Parking("ghost", TimeSpan.FromMinutes(1))), CancellationToken.None);
+        _node.Time.Advance(TimeSpan.FromMilliseconds(1));
+        Task<TaskLease> waiting = _node.Locks.AcquireAsync("x").AsTask();
+        await ParkedAsync(2);
+
+        await held.DisposeAsync();
+        await waiting.WaitAsync(Eventually.DefaultTimeout);
+    }
+
+    [Fact]
+    public async Task A_holder_that_died_is_noticed_when_its_time_has_passed()
+    {
+        await DiesAsync(TimeSpan.FromSeconds(3));
+        Task<TaskLease> waiting = _node.Locks.AcquireAsync("x").AsTask();
+        await ParkedAsync(1);
+        _node.Time.Advance(TimeSpan.FromSeconds(2.9));
+        Assert.False(waiting.IsCompleted);
+
+        // The look is due a little later, not in all processes in the same moment.
+        _node.Time.Advance(TimeSpan.FromSeconds(0.3));
+        await waiting.WaitAsync(Eventually.DefaultTimeout);
+    }
+
+    [Fact]
+    public async Task A_turn_that_got_lost_is_made_good_by_the_safety_poll()
+    {
+        TaskLease held = (await _node.Locks.TryAcquireAsync("x"))!;
+        Task<TaskLease> waiting = _other.Locks.AcquireAsync("x").AsTask();
+        await ParkedAsync(1);
+
+        await _other.GoesDeafAsync();
+        await held.DisposeAsync();
+        TaskLease newcomer = (await _node.Locks.TryAcquireAsync("x"))!;
+        await ParkedAsync(0);
+        _node.Time.Advance(TimeSpan.FromSeconds(5.2));
+        await ParkedAsync(1);
+
+        await newcomer.DisposeAsync();
+        Assert.False(waiting.IsCompleted);
+        _node.Time.Advance(TimeSpan.FromSeconds(5.2));
+        await waiting.WaitAsync(Eventually.DefaultTimeout);
+    }
+
+    [Fact]
+    public async Task All_locks_are_looked_at_when_the_connection_is_back()
+    {
+        TaskLease held = (await _node.Locks.TryAcquireAsync("x"))!;
+        Task<TaskLease> waiting = _other.Locks.AcquireAsync("x").AsTask();
+        await ParkedAsync(1);
+        await _other.GoesDeafAsync();
+        await held.DisposeAsync();
+        Assert.False(waiting.IsCompleted);
+
+        JobLockingHostedService.OnNotice(new LockNotice.Reconnected(), _other.Renewal, _other.Queue);
+        _node.Time.Advance(TimeSpan.FromMilliseconds(1));
+        await waiting.WaitAsync(Eventually.DefaultTimeout);
+    }
+
+    [Fact]
+    public async Task A_break_is_a_release_to_those_who_wait()
+    {
+        TaskLease held = (await _node.Locks.TryAcquireAsync("x"))!;
+        Task<TaskLease> waiting = _other.Locks.AcquireAsync("x").AsTask();
+        await ParkedAsync(1);
+        Assert.True(await _other.Locks.BreakAsync("x", held.FencingToken));
+        await waiting.WaitAsync(Eventually.DefaultTimeout);
+        Assert.True(held.Lost.IsCancellationRequested);
+    }
+
+    [Fact]
+    public async Task A_wait_fails_with_the_store_and_leaves_the_queue()
+    {
+        TaskLease held = (await _node.Locks.TryAcquireAsync("x"))!;
+        Task<TaskLease> waiting = _other.Locks.AcquireAsync("x").AsTask();
+        await ParkedAsync(1);
+        _other.Store.AcquireAlways = Breakage.Refused;
+        await held.DisposeAsync();
+        await Assert.ThrowsAsync<TaskLockUnavailableException>(() => waiting);
+        _other.Store.AcquireAlways = Breakage.None;
+        Assert.NotNull(await _node.Locks.TryAcquireAsync("x"));
+        await ParkedAsync(0);
+    }
+
+    [Fact]
+    public async Task A_refusal_whose_answer_is_lost_leaves_nobody_parked_who_does_not_wait()
+    {
+        await _node.Locks.TryAcquireAsync("x");
+        _other.Store.Acquire.Enqueue(Breakage.AnswerLost);
+        _other.Store.Acquire.Enqueue(Breakage.AnswerLost);
+        await Assert.ThrowsAsync<TaskLockUnavailableException>(async () => await _other.Locks.AcquireAsync("x"));
+        await ParkedAsync(0);
+    }
+
+    [Fact]
+    public async Task A_job_waits_in_place_before_OnConflict_applies()
+    {
+        TaskLockAttribute taskLock = new("x") { Wait = 10, OnConflict = LockConflict.Skip };
+        LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(_node.Execution(taskLock));
+        Task<LockDecision> served = _other.Engine.DecideAsync(_other.Execution(taskLock), CancellationToken.None).AsTask();
+        await ParkedAsync(1);
+        await _node.Engine.EndAsync(run, null, aborted: false);
+        LockDecision.Run second = Assert.IsType<LockDecision.Run>(await served.WaitAsync(Eventually.DefaultTimeout));
+
+        Task<LockDecision> skipped = _node.Engine.DecideAsync(_node.Execution(taskLock), CancellationToken.None).AsTask();
+        await ParkedAsync(1);
+        await Eventually.IsTrueAsync(() =>
+        {
+            _node.Time.Advance(TimeSpan.FromSeconds(1));
+            return skipped.IsCompleted;
+        });
+        Assert.IsType<LockDecision.Skip>(await skipped);
+        await ParkedAsync(0);
+        Assert.False(second.Lease!.Lost.IsCancellationRequested);
+    }
+
+    [Fact]
+    public async Task A_job_that_is_skipped_or_fails_without_waiting_costs_one_try_and_no_place()
+    {
+        await _node.Locks.TryAcquireAsync("x");
+        await _other.DecideAsync<LockDecision.Skip>(_other.Execution(new TaskLockAttribute("x") { OnConflict = LockConflict.Skip }));
+        await _other.DecideAsync<LockDecision.Fail>(_other.Execution(new TaskLockAttribute("x") { OnConflict = LockConflict.Fail }));
+        Assert.Equal(2, _other.Store.Calls.Count);
+        Assert.Empty(await ParkedAsync(0));
+    }
+
+    [Fact]
+    public async Task Many_who_wait_in_several_processes_are_all_served_with_one_turn_for_each_release()
+    {
+        const int Waiters = 40;
+        using EngineUnderTest third = new(sharing: _node, node: "node-3");
+        EngineUnderTest[] nodes = [_node, _other, third];
+        TaskLease held = (await _node.Locks.TryAcquireAsync("x"))!;
+        int inside = 0;
+        int most = 0;
+        List<Task> all = [];
+        for (int i = 0; i < Waiters; i++)
+        {
+            all.Add(WorkAsync(nodes[i % nodes.Length]));
+        }
+
+        await ParkedAsync(Waiters);
+        await held.DisposeAsync();
+        await Task.WhenAll(all).WaitAsync(Eventually.DefaultTimeout);
+        Assert.Equal(1, most);
+
+        // One try that parked it and one in its turn, and its release.
+        int acquires = nodes.Sum(node => node.Store.Calls.Count(call => call.StartsWith("acquire", StringComparison.Ordinal)));
+        Assert.Equal(1 + (2 * Waiters), acquires);
+
+        async Task WorkAsync(EngineUnderTest node)
+        {
+            await using TaskLease lease = await node.Locks.AcquireAsync("x");
+            most = Math.Max(most, Interlocked.Increment(ref inside));
+            await Task.Yield();
+            Interlocked.Decrement(ref inside);
+        }
+    }
+
+    public void Dispose()
+    {
+        _other.Dispose();
+        _node.Dispose();
+    }
+
+    private async Task<IReadOnlyList<ParkedExecution>> ParkedAsync(int count) =>
+        await Eventually.SeesAsync(
+            async () => (await _node.ListAsync()).SelectMany(held => held.Parked).ToList(), parked => parked.Count == count);
+
+    /// <summary>Somebody takes the lock and is never heard of again.</summary>
+    private async Task DiesAsync(TimeSpan expiry) =>
+        await _other.Memory.AcquireAsync(new AcquireRequest("x", "dead", expiry, new LockHolder("app", "dead", "Test", null, null, default)), CancellationToken.None);
+}
