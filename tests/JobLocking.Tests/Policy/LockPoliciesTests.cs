@@ -208,12 +208,16 @@ public sealed class LockPoliciesTests
             ("JobLocking:MaxHold", "900"),
             ("JobLocking:Locks:0:Name", "on-class"),
             ("JobLocking:Locks:0:Expire", "300"),
+            ("JobLocking:Wait", "7"),
+            ("JobLocking:Locks:0:Limit", "3"),
             ("JobLocking:Locks:0:OnConflict", "fail"),
             ("JobLocking:Locks:0:OncePerOccurrence", "true")).Find(typeof(Decorated), null)!;
 
         Assert.Equal(TimeSpan.FromSeconds(300), policy.Expire);
         Assert.Equal(TimeSpan.FromSeconds(900), policy.MaxHold);
         Assert.Equal(TimeSpan.FromSeconds(40), policy.DeferBy);
+        Assert.Equal(TimeSpan.FromSeconds(7), policy.Wait);
+        Assert.Equal(3, policy.Limit);
         Assert.Equal(LockConflict.Fail, policy.OnConflict);
         Assert.True(policy.OncePerOccurrence);
     }
@@ -236,6 +240,10 @@ public sealed class LockPoliciesTests
         { new TaskLockAttribute("x") { MaxHold = 59 }, "MaxHold is 59" },
         { new TaskLockAttribute("x") { MinHold = 61 }, "MinHold is 61" },
         { new TaskLockAttribute("x") { MinHold = -1 }, "MinHold is -1" },
+        { new TaskLockAttribute("x") { Limit = 0 }, "Limit is 0" },
+        { new TaskLockAttribute("x") { Limit = 1001 }, "Limit is 1001" },
+        { new TaskLockAttribute("x") { Wait = -1 }, "Wait is -1" },
+        { new TaskLockAttribute("x") { Wait = 5000 }, "Wait is 5000" },
         { new TaskLockAttribute("x") { DeferBy = 0 }, "DeferBy is 0" },
         { new TaskLockAttribute("x") { GiveUpAfter = -1 }, "GiveUpAfter is -1" },
         { new TaskLockAttribute("x") { GiveUpAfter = 5 }, "GiveUpAfter is 5" },
@@ -258,6 +266,7 @@ public sealed class LockPoliciesTests
     [InlineData("JobLocking:Expires", "5", "JobLocking:Expires")]
     [InlineData("JobLocking:Expire", "00:05:00", "00:05:00")]
     [InlineData("JobLocking:Expire", "1.5", "1.5")]
+    [InlineData("JobLocking:Limit", "two", "a limit is a whole number")]
     [InlineData("JobLocking:OnConflict", "1", "OnConflict")]
     [InlineData("JobLocking:OnConflict", "Wait", "Wait")]
     [InlineData("JobLocking:OccurrenceRetention", "1", "OccurrenceRetention is 1")]
@@ -291,6 +300,21 @@ public sealed class LockPoliciesTests
             .ForJob<Decorated>(new TaskLockAttribute("z"))).Problems();
         Assert.Contains(problems, p => p.Contains("'Gone'", StringComparison.Ordinal));
         Assert.Contains(problems, p => p.Contains("'y', 'z'", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void One_template_with_two_limits_is_refused_and_configuration_can_settle_it()
+    {
+        static void TwoLimits(JobLockingOptions o) => o
+            .ForJob<Undecorated>(new TaskLockAttribute("shared") { Limit = 2 })
+            .ForJob<Implementation>(new TaskLockAttribute("shared") { Limit = 3 });
+        string problem = Assert.Single(Policies(TwoLimits).Problems());
+        Assert.Contains("'shared'", problem, StringComparison.Ordinal);
+        Assert.Contains("Limit is 3, but 2", problem, StringComparison.Ordinal);
+        Assert.Contains(typeof(Undecorated).ToString(), problem, StringComparison.Ordinal);
+        Assert.Contains(typeof(Implementation).ToString(), problem, StringComparison.Ordinal);
+
+        Assert.Empty(Policies(TwoLimits, ("JobLocking:Locks:0:Name", "shared"), ("JobLocking:Locks:0:Limit", "4")).Problems());
     }
 
     [Fact]

@@ -91,6 +91,50 @@ public sealed class MetricsTests : IDisposable
     }
 
     [Fact]
+    public async Task Who_waits_in_place_is_parked_and_timed_to_the_end()
+    {
+        TaskLease held = (await _other.Locks.TryAcquireAsync("x"))!;
+        Task<TaskLease> waiting = _node.Locks.AcquireAsync("x").AsTask();
+        await Eventually.IsTrueAsync(() => _measured.Of(Parked).SequenceEqual(["1 lock=code scheduler=code"]));
+        _node.Time.Advance(TimeSpan.FromSeconds(2));
+        await held.DisposeAsync();
+        await waiting.WaitAsync(Eventually.DefaultTimeout);
+        Assert.Equal(["2 lock=code scheduler=code outcome=granted"], _measured.Of(WaitDuration));
+        Assert.Equal(0, _measured.Sum(Parked));
+    }
+
+    [Fact]
+    public async Task A_wait_that_is_over_or_cancelled_is_timed_as_that()
+    {
+        await _other.Locks.TryAcquireAsync("x");
+        Task<TaskLease?> waiting = _node.Locks.TryAcquireAsync("x", new TaskLockOptions { Wait = TimeSpan.FromSeconds(1) }).AsTask();
+        await Eventually.IsTrueAsync(() => _measured.Sum(Parked) == 1);
+        _node.Time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Null(await waiting);
+
+        using CancellationTokenSource cancel = new();
+        Task<TaskLease> cancelled = _node.Locks.AcquireAsync("x", null, cancel.Token).AsTask();
+        await Eventually.IsTrueAsync(() => _measured.Sum(Parked) == 1);
+        await cancel.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => cancelled);
+        Assert.Equal(["1 lock=code scheduler=code outcome=contended", "0 lock=code scheduler=code outcome=cancelled"], _measured.Of(WaitDuration));
+        Assert.Equal(0, _measured.Sum(Parked));
+    }
+
+    [Fact]
+    public async Task A_deferral_is_parked_until_it_is_woken()
+    {
+        TaskLease held = (await _other.Locks.TryAcquireAsync("x"))!;
+        LockExecution execution = _node.Execution(Plain);
+        LockDecision.Defer defer = await _node.DecideAsync<LockDecision.Defer>(execution);
+        _node.Engine.Deferred(execution, defer, () => new(true));
+        Assert.Equal(["1 lock=x scheduler=Test"], _measured.Of(Parked));
+        await held.DisposeAsync();
+        await Eventually.IsTrueAsync(() => _measured.Sum(Parked) == 0);
+        Assert.Empty(_measured.Of(WaitDuration));
+    }
+
+    [Fact]
     public async Task A_skip_says_why()
     {
         await _other.DecideAsync<LockDecision.Run>(_other.Execution(Plain));
