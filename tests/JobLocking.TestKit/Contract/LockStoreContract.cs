@@ -21,7 +21,7 @@ public abstract partial class LockStoreContract : IAsyncLifetime
     /// <summary>The store of this process.</summary>
     protected ILockStore Store { get; private set; } = null!;
 
-    /// <summary>The store of another process, if the locks are shared with any.</summary>
+    /// <summary>The store of another process.</summary>
     protected ILockStore Other { get; private set; } = null!;
 
     /// <summary>A name that no other test uses.</summary>
@@ -29,7 +29,7 @@ public abstract partial class LockStoreContract : IAsyncLifetime
 
     protected static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    /// <summary>Makes a store. Called twice; both share their locks, and are the same one if no others can.</summary>
+    /// <summary>Makes a store. Called twice: they share their locks, and are two processes.</summary>
     protected abstract ILockStore CreateStore();
 
     /// <summary>Lets time pass, for the store's own clock.</summary>

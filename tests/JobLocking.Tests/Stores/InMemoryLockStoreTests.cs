@@ -1,5 +1,7 @@
 using System.Reflection;
+using System.Runtime.CompilerServices;
 using JobLocking.Stores;
+using JobLocking.TestKit;
 using JobLocking.TestKit.Contract;
 using Microsoft.Extensions.Time.Testing;
 using Xunit;
@@ -19,6 +21,97 @@ public sealed class InMemoryLockStoreContract : LockStoreContract
         _time.Advance(time);
         return Task.CompletedTask;
     }
+}
+
+public sealed class InMemoryLockStoreTests
+{
+    private readonly FakeTimeProvider _time = new();
+    private readonly InMemoryLockStore _store;
+
+    public InMemoryLockStoreTests() => _store = new InMemoryLockStore(_time);
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Who_is_told_of_its_turn_may_ask_at_once_even_if_another_thread_does()
+    {
+        AcquireRequest lease = LockRequests.Acquire("told");
+        AcquireRequest waits = Waits("told");
+        await _store.AcquireAsync(lease, Cancellation);
+        await _store.AcquireAsync(waits, Cancellation);
+        AcquireResult answer = default;
+        await using IAsyncDisposable listening = await _store.ListenAsync(
+            _ =>
+            {
+                Thread asks = new(() => answer = _store.AcquireAsync(waits, Cancellation).AsTask().GetAwaiter().GetResult());
+                asks.Start();
+                asks.Join(Eventually.DefaultTimeout);
+            },
+            Cancellation);
+
+        await _store.ReleaseAsync(LockRequests.Release(lease), Cancellation);
+
+        Assert.Equal(AcquireOutcome.Granted, answer.Outcome);
+    }
+
+    [Fact]
+    public async Task A_queue_has_an_end_and_those_in_it_keep_their_places()
+    {
+        await _store.AcquireAsync(LockRequests.Acquire("crowded", TimeSpan.FromHours(1)), Cancellation);
+        List<AcquireRequest> parked = [.. Enumerable.Range(0, 10_000).Select(_ => Waits("crowded"))];
+        List<long> since = [];
+        foreach (AcquireRequest one in parked)
+        {
+            since.Add((await _store.AcquireAsync(one, Cancellation)).ParkedSince);
+        }
+
+        Assert.DoesNotContain(0, since);
+        Assert.Equal(0, await ParkedSinceAsync(Waits("crowded")));
+        Assert.Equal(since[7], await ParkedSinceAsync(parked[7] with { Parking = parked[7].Parking! with { Since = since[7] } }));
+
+        _time.Advance(TimeSpan.FromMinutes(2));
+        Assert.NotEqual(0, await ParkedSinceAsync(Waits("crowded")));
+
+        async Task<long> ParkedSinceAsync(AcquireRequest request) => (await _store.AcquireAsync(request, Cancellation)).ParkedSince;
+    }
+
+    [Fact]
+    public async Task What_has_ended_is_forgotten_though_nobody_asks_for_it_again()
+    {
+        WeakReference[] holders = await LeaveBehindAsync();
+        Assert.All(holders, holder => Assert.True(holder.IsAlive));
+
+        _time.Advance(TimeSpan.FromMinutes(10));
+        await _store.AcquireAsync(LockRequests.Acquire("another"), Cancellation);
+
+        await Eventually.IsTrueAsync(() =>
+        {
+            GC.Collect();
+            return !holders.Any(holder => holder.IsAlive);
+        });
+
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        async Task<WeakReference[]> LeaveBehindAsync()
+        {
+            LockOccurrence occurrence = new("reports", default, IsRetry: false);
+            AcquireRequest dead = LockRequests.Acquire("dead");
+            AcquireRequest kept = LockRequests.Acquire("kept");
+            AcquireRequest done = LockRequests.Acquire("done", occurrence: occurrence);
+            AcquireRequest waits = Waits("dead");
+            OccurrenceEnd end = new(occurrence, done.Holder, OccurrenceOutcome.Succeeded, TimeSpan.FromMinutes(1));
+            foreach (AcquireRequest request in new[] { dead, kept, done, waits })
+            {
+                await _store.AcquireAsync(request, Cancellation);
+            }
+
+            await _store.ReleaseAsync(LockRequests.Release(kept, keepFor: TimeSpan.FromMinutes(1)), Cancellation);
+            await _store.ReleaseAsync(LockRequests.Release(done, end: end), Cancellation);
+            return [.. new[] { dead, kept, done, waits }.Select(request => new WeakReference(request.Holder))];
+        }
+    }
+
+    private static AcquireRequest Waits(string name) =>
+        LockRequests.Acquire(name) with { Parking = new Parking(LockRequests.LeaseId(), TimeSpan.FromMinutes(1)) };
 }
 
 public sealed class ContractCoverageTests

@@ -1,0 +1,267 @@
+using System.Collections.Concurrent;
+using JobLocking.Stores;
+using Xunit;
+
+namespace JobLocking.TestKit.Contract;
+
+public abstract partial class LockStoreContract
+{
+    /// <summary>A look on behalf of a parked execution.</summary>
+    protected static LookRequest LookOf(AcquireRequest parked) =>
+        new(parked.Name, parked.Limit, parked.Parking!, parked.Holder, parked.Occurrence);
+
+    private async Task<LookResult> LookedAsync(AcquireRequest parked, ILockStore? store = null) => await (store ?? Store).LookAsync(LookOf(parked), Cancellation);
+
+    [Fact]
+    public async Task A_look_at_a_free_lock_says_so_and_takes_neither_the_lock_nor_a_place()
+    {
+        (AcquireRequest lease, _) = await GrantedAsync();
+        await ParkedAsync(Store, "first");
+        AcquireRequest second = await ParkedAsync(Store, "second");
+        await ParkedAsync(Store, "third");
+        await using Notices here = await Notices.OfAsync(Store);
+        await ReleasedAsync(lease);
+
+        Assert.Equal(new LookResult(IsFree: true), await LookedAsync(second));
+
+        await GrantedAsync();
+        Assert.Equal(["third"], await QueueAsync());
+    }
+
+    [Fact]
+    public async Task A_look_at_a_lock_that_nobody_ever_took_finds_it_free() =>
+        Assert.Equal(new LookResult(IsFree: true), await LookedAsync(WithPlace(Request(Name))));
+
+    [Fact]
+    public async Task A_look_at_a_taken_lock_says_for_how_long_and_changes_no_place()
+    {
+        await GrantedAsync();
+        AcquireRequest first = await ParkedAsync(Store, "first");
+        AcquireRequest second = await ParkedAsync(Store, "second");
+
+        LookResult look = await LookedAsync(first);
+
+        Assert.Equal((false, first.Parking!.Since), (look.IsFree, look.ParkedSince));
+        AssertTimeLeft(look.TimeLeft, TimeSpan.Zero, AMinute);
+        Assert.Equal(second.Parking!.Since, (await LookedAsync(second)).ParkedSince);
+        Assert.Equal(["first", "second"], await QueueAsync());
+    }
+
+    [Fact]
+    public async Task A_look_at_a_taken_lock_gives_a_lost_place_back()
+    {
+        await using Notices here = await Notices.OfAsync(Store);
+        await using Notices there = await Notices.OfAsync(Other);
+        (AcquireRequest lease, _) = await GrantedAsync();
+        AcquireRequest first = await ParkedAsync(Store, "first");
+        await ParkedAsync(Store, "second");
+        await ReleasedAsync(lease);
+        await here.TurnAsync(first);
+        (AcquireRequest newcomer, _) = await GrantedAsync();
+        Assert.Equal(["second"], await QueueAsync());
+
+        Assert.Equal(first.Parking!.Since, (await LookedAsync(first, Other)).ParkedSince);
+
+        Assert.Equal(["first", "second"], await QueueAsync());
+        await ReleasedAsync(newcomer);
+        await there.TurnAsync(first);
+        Assert.Equal([first.Parking!.Id], await here.TurnsAsync());
+    }
+
+    [Fact]
+    public async Task A_look_at_a_lock_whose_holder_died_finds_it_free()
+    {
+        await GrantedAsync(AMoment);
+        AcquireRequest waits = WithPlace(Request(Name, node: "waits"));
+        await Store.AcquireAsync(waits, Cancellation);
+        await PassAsync(AMoment);
+
+        await Eventually.SeesAsync(() => LookedAsync(waits), look => look.IsFree);
+
+        Assert.Equal(AcquireOutcome.Granted, (await Store.AcquireAsync(waits, Cancellation)).Outcome);
+        Assert.Empty(await QueueAsync());
+    }
+
+    [Fact]
+    public async Task A_look_gives_new_patience()
+    {
+        await GrantedAsync();
+        AcquireRequest waits = WithPlace(Request(Name, node: "first"), AMoment);
+        long since = (await Store.AcquireAsync(waits, Cancellation)).ParkedSince;
+        await ParkedAsync(Store, "second", patience: AMoment);
+
+        await LookedAsync(waits with { Parking = new Parking(waits.Parking!.Id, AMinute, since) });
+        await PassAsync(AMoment);
+
+        await Eventually.SeesAsync(QueueAsync, queue => queue.SequenceEqual(["first"]));
+    }
+
+    [Fact]
+    public async Task A_look_at_a_kept_lock_says_for_how_long()
+    {
+        (AcquireRequest lease, _) = await GrantedAsync();
+        AcquireRequest first = await ParkedAsync(Store, "first");
+        await ReleasedAsync(lease, keepFor: TimeSpan.FromSeconds(20));
+
+        LookResult look = await LookedAsync(first);
+
+        Assert.Equal((false, first.Parking!.Since), (look.IsFree, look.ParkedSince));
+        AssertTimeLeft(look.TimeLeft, TimeSpan.Zero, TimeSpan.FromSeconds(20));
+        Assert.Equal(["first"], await QueueAsync());
+    }
+
+    [Fact]
+    public async Task Who_stands_by_for_an_occurrence_is_parked_and_has_its_turn_when_the_run_ends()
+    {
+        await using Notices here = await Notices.OfAsync(Store);
+        (AcquireRequest runner, _) = await GrantedAsync(occurrence: Occurrence());
+        AcquireRequest standby = WithPlace(Request(Name, node: "standby", occurrence: Occurrence()));
+
+        AcquireResult result = await Store.AcquireAsync(standby, Cancellation);
+
+        Assert.Equal(AcquireOutcome.OccurrenceRunning, result.Outcome);
+        Assert.True(result.ParkedSince > 0);
+        Assert.Equal(["standby"], await QueueAsync());
+        await ReleasedAsync(runner, end: Succeeded(Occurrence()));
+        await here.TurnAsync(standby);
+        Assert.Equal((AcquireOutcome.OccurrenceSucceeded, 0), await OutcomeAsync(standby));
+    }
+
+    [Fact]
+    public async Task Who_stands_by_for_an_occurrence_beside_a_free_lock_is_not_parked()
+    {
+        (_, long token) = await GrantedAsync(occurrence: Occurrence());
+        await Store.BreakAsync(Name, token, Cancellation);
+
+        Assert.Equal((AcquireOutcome.OccurrenceRunning, 0), await OutcomeAsync(WithPlace(Request(Name, occurrence: Occurrence()))));
+
+        await GrantedAsync();
+        Assert.Empty(await QueueAsync());
+    }
+
+    [Fact]
+    public async Task Who_need_not_run_is_not_parked_although_the_lock_is_taken()
+    {
+        foreach ((OccurrenceEnd end, AcquireOutcome outcome) in new[]
+        {
+            (Succeeded(Occurrence(job: "done")), AcquireOutcome.OccurrenceSucceeded),
+            (Failed(Occurrence(job: "failed")), AcquireOutcome.OccurrenceFailed),
+        })
+        {
+            (AcquireRequest lease, long token) = await GrantedAsync(occurrence: end.Occurrence);
+            await ReleasedAsync(lease, keepFor: AMinute, end: end);
+
+            Assert.Equal((outcome, 0), await OutcomeAsync(WithPlace(Request(Name, occurrence: end.Occurrence))));
+
+            Assert.Empty(await QueueAsync());
+            await Store.BreakAsync(Name, token, Cancellation);
+        }
+    }
+
+    [Fact]
+    public async Task A_look_for_an_occurrence_that_runs_elsewhere_says_for_how_long_although_the_lock_is_free()
+    {
+        (AcquireRequest runner, long token) = await GrantedAsync(occurrence: Occurrence());
+        AcquireRequest standby = WithPlace(Request(Name, node: "standby", occurrence: Occurrence()));
+        long since = (await Store.AcquireAsync(standby, Cancellation)).ParkedSince;
+        standby = standby with { Parking = standby.Parking! with { Since = since } };
+        await Store.BreakAsync(Name, token, Cancellation);
+
+        LookResult look = await LookedAsync(standby);
+
+        Assert.Equal((false, since), (look.IsFree, look.ParkedSince));
+        AssertTimeLeft(look.TimeLeft, TimeSpan.Zero, AMinute);
+        await ReleasedAsync(runner, end: Unfinished(Occurrence()));
+        Assert.True((await LookedAsync(standby)).IsFree);
+    }
+
+    [Fact]
+    public async Task A_look_for_an_occurrence_that_has_been_run_says_try()
+    {
+        (AcquireRequest runner, _) = await GrantedAsync(occurrence: Occurrence());
+        AcquireRequest standby = WithPlace(Request(Name, node: "standby", occurrence: Occurrence()));
+        await Store.AcquireAsync(standby, Cancellation);
+        await ReleasedAsync(runner, end: Succeeded(Occurrence()));
+
+        Assert.True((await LookedAsync(standby)).IsFree);
+    }
+
+    [Fact]
+    public async Task The_list_shows_who_waits_and_since_when()
+    {
+        await GrantedAsync();
+        AcquireRequest first = await ParkedAsync(Other, "first");
+        AcquireRequest second = await ParkedAsync(Store, "Büro \"2\":{}\n");
+
+        HeldLock held = Assert.Single(await ListedAsync(Name));
+
+        Assert.Equal(
+            new[] { first, second }.Select(one => new ParkedExecution(one.Holder, DateTimeOffset.UnixEpoch.AddMicroseconds(one.Parking!.Since))),
+            held.Parked);
+    }
+
+    [Theory]
+    [MemberData(nameof(HostileNames))]
+    public async Task A_hostile_name_has_a_queue_like_any_other(string hostile)
+    {
+        await using Notices here = await Notices.OfAsync(Store);
+        (AcquireRequest lease, _) = await GrantedAsync(Request(hostile));
+        AcquireRequest waits = WithPlace(Request(hostile, node: "waits"));
+        await Store.AcquireAsync(waits, Cancellation);
+        Assert.Equal("waits", Assert.Single(Assert.Single(await ListedAsync(hostile)).Parked).Waiter.Node);
+
+        await ReleasedAsync(lease);
+
+        await here.TurnAsync(waits);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public async Task Of_many_who_wait_each_has_its_turn_and_nobody_needs_to_look(int limit)
+    {
+        const int Workers = 12;
+        const int Runs = 15;
+        ConcurrentDictionary<string, SemaphoreSlim> turns = new();
+        SemaphoreSlim TurnOf(string parkingId) => turns.GetOrAdd(parkingId, _ => new SemaphoreSlim(0));
+        void OnNotice(LockNotice notice) => TurnOf(((LockNotice.Turn)notice).ParkingId).Release();
+        await using IAsyncDisposable here = await Store.ListenAsync(OnNotice, Cancellation);
+        await using IAsyncDisposable there = await Other.ListenAsync(OnNotice, Cancellation);
+        using SemaphoreSlim room = new(limit);
+        int runs = 0;
+
+        async Task WorkAsync(ILockStore store)
+        {
+            AcquireRequest asks = WithPlace(Request(Name) with { Limit = limit });
+            for (AcquireResult answer; (answer = await store.AcquireAsync(asks, Cancellation)).Outcome != AcquireOutcome.Granted;)
+            {
+                asks = asks with { Parking = asks.Parking! with { Since = answer.ParkedSince } };
+                Assert.True(await TurnOf(asks.Parking.Id).WaitAsync(Eventually.DefaultTimeout, Cancellation), "The turn did not come.");
+            }
+
+            Assert.True(await room.WaitAsync(0, Cancellation), "More hold the lock than may.");
+            await Task.Yield();
+            Interlocked.Increment(ref runs);
+            room.Release();
+            await store.ReleaseAsync(LockRequests.Release(asks), Cancellation);
+        }
+
+        await Task.WhenAll(Enumerable.Range(0, Workers).Select(worker => Task.Run(
+            async () =>
+            {
+                for (int run = 0; run < Runs; run++)
+                {
+                    await WorkAsync(worker % 2 == 0 ? Store : Other);
+                }
+            },
+            Cancellation)));
+
+        Assert.Equal(Workers * Runs, runs);
+    }
+
+    private async Task<(AcquireOutcome Outcome, long ParkedSince)> OutcomeAsync(AcquireRequest request)
+    {
+        AcquireResult result = await Store.AcquireAsync(request, Cancellation);
+        return (result.Outcome, result.ParkedSince);
+    }
+}
