@@ -1,54 +1,68 @@
+using JobLocking.Redis.Keys;
 using JobLocking.Stores;
 using StackExchange.Redis;
 
 namespace JobLocking.Redis.Connections;
 
 /// <summary>
-/// Hears what is published to this process and when the connection is back. StackExchange.Redis subscribes again by itself.
+/// Hears what is published to this process, in that order, and when the connection is back. StackExchange.Redis subscribes
+/// again by itself.
 /// </summary>
 internal sealed class ProcessChannel : IAsyncDisposable
 {
     private readonly IConnectionMultiplexer _connection;
 
-    private readonly RedisChannel _channel;
+    private readonly ChannelMessageQueue _messages;
+
+    private readonly LockKeys _keys;
 
     private readonly Action<LockNotice> _onNotice;
 
-    private ProcessChannel(IConnectionMultiplexer connection, RedisChannel channel, Action<LockNotice> onNotice)
+    private ProcessChannel(IConnectionMultiplexer connection, ChannelMessageQueue messages, LockKeys keys, Action<LockNotice> onNotice)
     {
         _connection = connection;
-        _channel = channel;
+        _messages = messages;
+        _keys = keys;
         _onNotice = onNotice;
     }
 
     public static async Task<ProcessChannel> OpenAsync(
-        IConnectionMultiplexer connection, RedisChannel channel, Action<LockNotice> onNotice, CancellationToken cancellationToken)
+        IConnectionMultiplexer connection, LockKeys keys, string processId, Action<LockNotice> onNotice, CancellationToken cancellationToken)
     {
-        ProcessChannel opened = new(connection, channel, onNotice);
+        ISubscriber subscriber = connection.GetSubscriber();
+        RedisChannel channel = keys.Channel(processId);
+        ChannelMessageQueue messages;
         try
         {
-            Task subscribed = RedisFault.Observed(connection.GetSubscriber().SubscribeAsync(channel, opened.OnMessage));
-            await subscribed.WaitAsync(cancellationToken).ConfigureAwait(false);
+            Task<ChannelMessageQueue> subscribed = RedisFault.Observed(subscriber.SubscribeAsync(channel));
+            messages = await subscribed.WaitAsync(cancellationToken).ConfigureAwait(false);
         }
         catch
         {
-            // It would come alive with the connection, and the caller would listen twice.
-            await opened.DisposeAsync().ConfigureAwait(false);
+            // It would come alive with the connection, and a process that hears nothing would be told of its turns.
+            _ = RedisFault.Observed(subscriber.UnsubscribeAsync(channel));
             throw;
         }
 
+        ProcessChannel opened = new(connection, messages, keys, onNotice);
         connection.ConnectionRestored += opened.OnRestored;
+
+        // Else all notices would come in the context of who listens.
+        using (ExecutionContext.SuppressFlow())
+        {
+            messages.OnMessage(opened.OnMessage);
+        }
+
         return opened;
     }
 
     public async ValueTask DisposeAsync()
     {
         _connection.ConnectionRestored -= OnRestored;
-        ISubscriber subscriber = _connection.GetSubscriber();
-        bool isConnected = subscriber.IsConnected(_channel);
+        bool isConnected = _connection.GetSubscriber().IsConnected(_messages.Channel);
 
         // Forgotten here at once; the server is waited for only if it can answer.
-        Task unsubscribed = RedisFault.Observed(subscriber.UnsubscribeAsync(_channel, OnMessage));
+        Task unsubscribed = RedisFault.Observed(_messages.UnsubscribeAsync());
         if (!isConnected)
         {
             return;
@@ -64,7 +78,14 @@ internal sealed class ProcessChannel : IAsyncDisposable
         }
     }
 
-    private void OnMessage(RedisChannel channel, RedisValue leaseId) => _onNotice(new LockNotice.Broken((string?)leaseId ?? ""));
+    private void OnMessage(ChannelMessage message)
+    {
+        // Anybody may publish here.
+        if (NoticeText.Read((string?)message.Message ?? "", _keys) is { } notice)
+        {
+            _onNotice(notice);
+        }
+    }
 
     private void OnRestored(object? sender, ConnectionFailedEventArgs restored)
     {

@@ -17,7 +17,19 @@ internal sealed class LockKeys(string prefix)
 
     public RedisKey Lock(string name) => prefix + name;
 
-    public RedisKey Fence(string name) => $"{{{prefix}{name}}}:fence";
+    public RedisKey Fence(string name) => Beside(name, "fence");
+
+    /// <summary>The queue: parking id → since when, in µs of the server.</summary>
+    public RedisKey Parked(string name) => Beside(name, "parked");
+
+    /// <summary>Who waits in the queue: parking id → <see cref="WaiterValue"/>.</summary>
+    public RedisKey Waiters(string name) => Beside(name, "waiters");
+
+    /// <summary>Who holds a lock with a limit above 1: lease id → <see cref="LockValue"/>.</summary>
+    public RedisKey Holders(string name) => Beside(name, "holders");
+
+    /// <summary>The limits they know: lease id → limit.</summary>
+    public RedisKey Limits(string name) => Beside(name, "limits");
 
     public RedisKey Occurrence(string name, LockOccurrence occurrence) => string.Create(
         CultureInfo.InvariantCulture,
@@ -28,5 +40,9 @@ internal sealed class LockKeys(string prefix)
     /// <summary>What SCAN has to match to find the locks whose names start so. Nothing else does: the keys beside a lock start with a brace.</summary>
     public string Pattern(string? namePrefix) => string.Concat((prefix + namePrefix).Select(c => c is '*' or '?' or '[' or ']' or '\\' ? $"\\{c}" : $"{c}")) + "*";
 
+    public bool IsLock(string key) => key.StartsWith(prefix, StringComparison.Ordinal);
+
     public string Name(RedisKey @lock) => ((string)@lock!)[prefix.Length..];
+
+    private RedisKey Beside(string name, string what) => $"{{{prefix}{name}}}:{what}";
 }

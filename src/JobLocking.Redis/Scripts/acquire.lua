@@ -2,93 +2,79 @@
 --
 -- KEYS[1]  the lock
 -- KEYS[2]  its fence: the fencing token minted last
--- KEYS[3]  the occurrence, if there is one
+-- KEYS[3]  and KEYS[4]: its queue, parked and waiters, if the asker would be parked
+-- KEYS[n]  the last: the occurrence, if there is one
 -- ARGV[1]  lease id
 -- ARGV[2]  expiry of the lease, ms
 -- ARGV[3]  process id
 -- ARGV[4]  holder, JSON
 -- ARGV[5]  how long the fence is kept, ms
 -- ARGV[6]  '1' for a retry, which may run an occurrence that has failed
+-- ARGV[7]  to be parked: parking id
+-- ARGV[8]  to be parked: since when, µs; '0' behind all others
+-- ARGV[9]  to be parked: when its place lapses, ms from now
 --
 -- Result   { 'granted', token }
---          { 'contended', value of the lock, PTTL }
---          { 'running', value of the occurrence, PTTL }
+--          { 'contended', parked since, value of the lock, PTTL }
+--          { 'running', parked since, value of the occurrence, PTTL }
 --          { 'succeeded' or 'failed', value of the occurrence }
 --          { 'unfenced' }, if the fence holds no token, and nothing was written
+--          { 'shared' }, if leases with a limit above 1 may hold it, and nothing was written
 
+local lock, fence, parked, waiters = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local lease, expiry, process, holder = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local parking = ARGV[7]
+local occurrence = KEYS[parking and 5 or 3]
 
--- The value of a key, false if it is missing, '' for a key of another type: that is a foreign client's.
-local function read(key)
-  local value = redis.pcall('GET', key)
-  if not value and redis.call('EXISTS', key) == 1 then
-    -- Garnet does not find, but does replace, a key of another type. Or it has come just now, where scripts interleave.
-    value = redis.pcall('GET', key) or ''
-  end
-  if type(value) ~= 'table' then
-    return value
-  end
-  return string.find(value.err, 'WRONGTYPE', 1, true) and '' or redis.call('GET', key) -- raises what pcall caught
-end
-
-local function starts(value, with)
-  return string.sub(value, 1, #with) == with
-end
-
--- No value of ours is longer; a foreign one is not worth sending.
-local function shown(value)
-  return string.sub(value, 1, 16384)
+local function parked_since()
+  return parking and park(parked, waiters, parking, ARGV[8], ARGV[9], process, 1, holder) or '0'
 end
 
 local function contended(value)
-  return { 'contended', shown(value or ''), redis.call('PTTL', KEYS[1]) }
+  if value == '' and is_a('zset', lock) then
+    return { 'shared' }
+  end
+  return { 'contended', parked_since(), shown(value), redis.call('PTTL', lock) }
 end
 
-local mark = KEYS[3] and read(KEYS[3])
-if mark then
-  if starts(mark, 'succeeded:') then
-    return { 'succeeded', shown(mark) }
-  elseif starts(mark, 'failed:') then
-    if ARGV[6] ~= '1' then
-      return { 'failed', shown(mark) }
-    end
-  elseif not starts(mark, 'running:' .. lease .. ':') then
-    return { 'running', shown(mark), redis.call('PTTL', KEYS[3]) }
+local function granted(token)
+  if occurrence then
+    mark_running(occurrence, lease, holder, expiry)
+  end
+  if parking then
+    unpark(parked, waiters, parking)
+  end
+  return { 'granted', token }
+end
+
+if occurrence then
+  local outcome, mark = judge(occurrence, lease, ARGV[6] == '1')
+  if outcome == 'running' then
+    local since = redis.call('EXISTS', lock) == 1 and parked_since() or '0'
+    return { outcome, since, shown(mark), redis.call('PTTL', occurrence) }
+  elseif outcome then
+    return { outcome, shown(mark) }
   end
 end
 
-local function run_occurrence()
-  if KEYS[3] then
-    redis.call('SET', KEYS[3], 'running:' .. lease .. ':' .. holder, 'PX', expiry)
-  end
-end
-
-local value = read(KEYS[1])
+local value = read(lock)
 if value then
   local id, token = string.match(value, '^([^:]+):(%d+):[^:]*:')
   if id ~= lease then
     return contended(value)
   end
   -- The answer to the first try was lost. Where scripts do not run in isolation the lease can end right here.
-  if redis.pcall('PEXPIRE', KEYS[1], expiry) == 1 then
-    run_occurrence()
-    return { 'granted', token }
+  if redis.pcall('PEXPIRE', lock, expiry) == 1 then
+    return granted(token)
   end
 end
 
-local last = read(KEYS[2])
-if last and (#last > 16 or not string.find(last, '^%d+$') or tonumber(last) > 9007199254740990) then
+local token = next_token(fence)
+if not token then
   return { 'unfenced' }
 end
-
-local now = redis.call('TIME')
-local token = math.max((tonumber(last or 0)) + 1, tonumber(now[1]) * 1000000 + tonumber(now[2]))
-token = string.format('%.0f', token) -- tostring would round it
-
-if not redis.call('SET', KEYS[1], lease .. ':' .. token .. ':' .. process .. ':' .. holder, 'NX', 'PX', expiry) then
-  return contended(read(KEYS[1]))
+if not redis.call('SET', lock, lease .. ':' .. token .. ':' .. process .. ':' .. holder, 'NX', 'PX', expiry) then
+  return contended(read(lock))
 end
-
-redis.call('SET', KEYS[2], token, 'PX', ARGV[5])
-run_occurrence()
-return { 'granted', token }
+redis.call('SET', fence, token, 'PX', ARGV[5])
+return granted(token)

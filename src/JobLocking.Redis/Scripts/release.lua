@@ -1,59 +1,52 @@
--- Ends a lease if it still holds the lock, and marks the occurrence it ran whether or not it does.
+-- Ends a lease if it still holds the lock, and marks the occurrence it ran whether or not it does; forgets an execution that
+-- waits no more. If the lock is free then, or kept, it is the turn of the oldest that is parked.
 --
 -- KEYS[1]  the lock
--- KEYS[2]  the occurrence, if there is one
--- ARGV[1]  lease id
+-- KEYS[2]  and KEYS[3]: its queue, parked and waiters
+-- KEYS[4]  the occurrence, if there is one
+-- ARGV[1]  lease id; '' where only a wait ends
 -- ARGV[2]  how long the lock stays taken, ms; '0' frees it
 -- ARGV[3]  the mark of an occurrence that was run; '' removes the mark of an unfinished run
 -- ARGV[4]  how long that mark is kept, ms
+-- ARGV[5]  parking id; '' for none
+-- ARGV[6]  what comes before the process id in the name of its channel
+-- ARGV[7]  how many may be told of their turn in vain
 --
--- Result   'released', 'theirs' or 'missing'
+-- Result   'released', 'theirs', 'missing'; or 'shared', if leases with a limit above 1 may hold the lock, and nothing was written
 
--- The value of a key, false if it is missing, '' for a key of another type: that is a foreign client's.
-local function read(key)
-  local value = redis.pcall('GET', key)
-  if not value and redis.call('EXISTS', key) == 1 then
-    -- Garnet does not find, but does replace, a key of another type. Or it has come just now, where scripts interleave.
-    value = redis.pcall('GET', key) or ''
-  end
-  if type(value) ~= 'table' then
-    return value
-  end
-  return string.find(value.err, 'WRONGTYPE', 1, true) and '' or redis.call('GET', key) -- raises what pcall caught
+local lock, parked, waiters, occurrence = unpack(KEYS)
+local lease, keep, parking = ARGV[1], ARGV[2], ARGV[5]
+
+local value = read(lock)
+if value == '' and is_a('zset', lock) then
+  return 'shared'
 end
-
--- At maxmemory SET is refused, unless the script has begun with a write that is not: PEXPIRE, even of a missing key
--- (for which Garnet raises an error if the key has just expired).
-local function set(key, value, expiry)
-  redis.pcall('PEXPIRE', key, expiry)
-  redis.call('SET', key, value, 'PX', expiry)
-end
-
-local value = read(KEYS[1])
-local mark = KEYS[2] and read(KEYS[2])
+local mark = occurrence and read(occurrence)
 
 local result = 'missing'
+local after = 0 -- until the lock is free, ms; nil if it is not said when
 if value then
   local id, token, holder = string.match(value, '^([^:]+):(%d+):[^:]*:(.*)$')
-  if id ~= ARGV[1] then
+  if id ~= lease then
     result = 'theirs'
+    after = lease == '' and id == 'kept' and redis.call('PTTL', lock) or nil
+  elseif keep == '0' then
+    result = 'released'
+    redis.call('DEL', lock)
   else
     result = 'released'
-    if ARGV[2] == '0' then
-      redis.call('DEL', KEYS[1])
-    else
-      set(KEYS[1], 'kept:' .. token .. '::' .. holder, ARGV[2])
-    end
+    after = tonumber(keep)
+    set(lock, 'kept:' .. token .. '::' .. holder, keep)
   end
 end
 
-if KEYS[2] then
-  local running = 'running:' .. ARGV[1] .. ':'
-  local mine = mark and string.sub(mark, 1, #running) == running
-  if ARGV[3] ~= '' and (mine or not mark) then
-    set(KEYS[2], ARGV[3], ARGV[4])
-  elseif mine then
-    redis.call('DEL', KEYS[2])
-  end
+if occurrence then
+  mark_ended(occurrence, mark, lease, ARGV[3], ARGV[4])
+end
+if parking ~= '' then
+  unpark(parked, waiters, parking)
+end
+if after then
+  turn(parked, waiters, lock, ARGV[6], ARGV[7], function() return after end)
 end
 return result

@@ -7,7 +7,8 @@ using StackExchange.Redis;
 namespace JobLocking.Redis.Storage;
 
 /// <summary>Finds the locks on one server: keys page by page, and the values of a page in one go.</summary>
-internal sealed class LockScan(IDatabase database, IServer server, LockKeys keys)
+/// <remarks>What has been <paramref name="seen"/> on any server is not shown again: SCAN may find a key twice.</remarks>
+internal sealed class LockScan(IDatabase database, IServer server, LockKeys keys, HashSet<string> seen)
 {
     private const int PageSize = 250;
 
@@ -38,25 +39,44 @@ internal sealed class LockScan(IDatabase database, IServer server, LockKeys keys
 
     private async Task<(List<HeldLock> Held, bool More)> PageAsync(IAsyncEnumerator<RedisKey> found, CancellationToken cancellationToken)
     {
-        List<(RedisKey Key, Task<RedisResult> Sent)> page = new(PageSize);
+        List<(string Name, Task<RedisResult> Sent)> page = new(PageSize);
         bool more = false;
         while (page.Count < PageSize && (more = await found.MoveNextAsync().ConfigureAwait(false)))
         {
-            RedisKey key = found.Current;
-            page.Add((key, RedisFault.Observed(database.ScriptEvaluateAsync(LockScripts.Peek, [key], [], CommandFlags.DemandMaster))));
+            string name = keys.Name(found.Current);
+            if (seen.Add(name))
+            {
+                page.Add((name, RedisFault.Observed(database.ScriptEvaluateAsync(
+                    LockScripts.Peek, [found.Current, keys.Parked(name), keys.Waiters(name), keys.Holders(name)], [], CommandFlags.DemandMaster))));
+            }
         }
 
         List<HeldLock> held = new(page.Count);
-        foreach ((RedisKey key, Task<RedisResult> sent) in page)
+        foreach ((string name, Task<RedisResult> sent) in page)
         {
             RedisResult answer = await RedisFault.UntilAsync(sent, cancellationToken).ConfigureAwait(false);
             if (!answer.IsNull)
             {
-                LockValue value = LockValue.Parse(RedisLockStore.Bytes(answer[0]));
-                held.Add(new HeldLock(keys.Name(key), value.Holder, value.FencingToken, RedisLockStore.TimeLeft(answer[1]), value.IsKept, []));
+                held.AddRange(Held(name, answer));
             }
         }
 
         return (held, more);
     }
+
+    private static IEnumerable<HeldLock> Held(string name, RedisResult answer)
+    {
+        ParkedExecution[] parked = [.. ((RedisResult[])answer[1]!).Chunk(2).Select(Parked).OfType<ParkedExecution>()];
+        foreach (RedisResult[] holder in ((RedisResult[])answer[0]!).Chunk(2))
+        {
+            LockValue value = LockValue.Parse(Answer.Bytes(holder[0]));
+            yield return new HeldLock(name, value.Holder, value.FencingToken, Answer.TimeLeft(holder[1]), value.IsKept, parked);
+        }
+    }
+
+    // A stranger may have left anything under the keys of the queue.
+    private static ParkedExecution? Parked(RedisResult[] entry) =>
+        WaiterValue.Holder(Answer.Bytes(entry[1])) is { } waiter && (double)entry[0] is >= 0 and < 9e15 and var since
+            ? new ParkedExecution(waiter, DateTimeOffset.UnixEpoch.AddMicroseconds(since))
+            : null;
 }

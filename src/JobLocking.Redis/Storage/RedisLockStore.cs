@@ -1,9 +1,7 @@
 using System.Buffers.Text;
-using System.Globalization;
 using System.Runtime.CompilerServices;
 using JobLocking.Redis.Connections;
 using JobLocking.Redis.Keys;
-using JobLocking.Redis.Scripts;
 using JobLocking.Stores;
 using StackExchange.Redis;
 
@@ -12,48 +10,46 @@ namespace JobLocking.Redis.Storage;
 /// <summary>The locks in Redis: one script, and so one round trip, for each question. The scripts decide; this is their wire.</summary>
 internal sealed class RedisLockStore(RedisLockOptions options) : ILockStore, IAsyncDisposable, IDisposable
 {
-    private const long FenceLifetimeMs = 24 * 60 * 60 * 1000;
+    private const int MostSendings = 5;
+
+    private const int MostToldInVain = 100;
 
     private readonly RedisConnection _connection = new(options);
 
     private readonly LockKeys _keys = new(options.KeyPrefix);
+
+    private readonly Channels _channels = new(new LockKeys(options.KeyPrefix).Channels);
 
     private readonly string _processId = Base64Url.EncodeToString(Guid.NewGuid().ToByteArray());
 
     public async ValueTask<AcquireResult> AcquireAsync(AcquireRequest request, CancellationToken cancellationToken)
     {
         string name = request.Name;
-        LockOccurrence? occurrence = request.Occurrence;
-        RedisKey[] keys = occurrence is null
-            ? [_keys.Lock(name), _keys.Fence(name)]
-            : [_keys.Lock(name), _keys.Fence(name), _keys.Occurrence(name, occurrence)];
-        RedisValue[] values =
-        [
-            request.LeaseId,
-            Milliseconds(request.Expiry),
-            _processId,
-            HolderJson.Write(request.Holder),
-            FenceLifetimeMs,
-            occurrence is { IsRetry: true } ? "1" : "0",
-        ];
+        byte[] holder = HolderJson.Write(request.Holder);
 
-        RedisResult answer = await EvaluateAsync(LockScripts.Acquire, keys, values, "Acquiring", name, cancellationToken).ConfigureAwait(false);
-        switch ((string?)answer[0])
+        // Locks change between a string and a ZSET only while they are free: to be sent on once is the rule where limits are
+        // mixed, and more than twice takes somebody who is faster in between each time.
+        bool isShared = request.Limit > 1;
+        for (int i = 0; i < MostSendings; i++)
         {
-            case "granted":
-                return new AcquireResult(AcquireOutcome.Granted, (long)answer[1]);
-            case "running":
-                return new AcquireResult(AcquireOutcome.OccurrenceRunning, Holder: OccurrenceMark.Holder(Bytes(answer[1])), TimeLeft: TimeLeft(answer[2]));
-            case "succeeded":
-                return new AcquireResult(AcquireOutcome.OccurrenceSucceeded, Holder: OccurrenceMark.Holder(Bytes(answer[1])));
-            case "failed":
-                return new AcquireResult(AcquireOutcome.OccurrenceFailed, Holder: OccurrenceMark.Holder(Bytes(answer[1])));
-            case "unfenced":
+            Question question = isShared
+                ? Questions.AcquireShared(_keys, request, _processId, holder)
+                : Questions.Acquire(_keys, request, _processId, holder);
+            RedisResult answer = await AskAsync(question, "Acquiring", name, cancellationToken).ConfigureAwait(false);
+            if (Answer.Acquired(answer) is { } result)
+            {
+                return result;
+            }
+
+            if ((string?)answer[0] == "unfenced")
+            {
                 throw new LockStoreException($"Acquiring lock '{name}': key '{_keys.Fence(name)}' holds no fencing token. Fix: delete that key.", mayHaveBeenApplied: false);
-            default:
-                LockValue held = LockValue.Parse(Bytes(answer[1]));
-                return new AcquireResult(AcquireOutcome.Contended, Holder: held.Holder, TimeLeft: TimeLeft(answer[2]), IsKept: held.IsKept);
+            }
+
+            isShared = !isShared;
         }
+
+        throw new LockStoreException($"Acquiring lock '{name}': others took and released it each time it was looked at.", mayHaveBeenApplied: false);
     }
 
     public async ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Memory<RenewOutcome> outcomes, CancellationToken cancellationToken)
@@ -64,37 +60,22 @@ internal sealed class RedisLockStore(RedisLockOptions options) : ILockStore, IAs
 
     public async ValueTask<ReleaseOutcome> ReleaseAsync(ReleaseRequest request, CancellationToken cancellationToken)
     {
-        string name = request.Name;
-        OccurrenceEnd? end = request.Occurrence;
-        RedisKey[] keys = end is null ? [_keys.Lock(name)] : [_keys.Lock(name), _keys.Occurrence(name, end.Occurrence)];
-        RedisValue[] values =
-        [
-            request.LeaseId ?? "",
-            request.KeepFor > TimeSpan.Zero ? Milliseconds(request.KeepFor) : 0,
-            end is null or { Outcome: OccurrenceOutcome.Unfinished } ? "" : OccurrenceMark.Of(end),
-            Milliseconds(end?.Retention ?? TimeSpan.Zero),
-        ];
-
-        RedisResult answer = await EvaluateAsync(LockScripts.Release, keys, values, "Releasing", name, cancellationToken).ConfigureAwait(false);
-        return (string?)answer switch
+        const string What = "Releasing";
+        Question question = request.Limit > 1 ? Questions.ReleaseShared(_keys, request) : Questions.Release(_keys, request);
+        RedisResult answer = await AskAsync(question, What, request.Name, cancellationToken).ConfigureAwait(false);
+        if ((string?)answer == "shared")
         {
-            "released" => ReleaseOutcome.Released,
-            "missing" => ReleaseOutcome.Missing,
-            _ => ReleaseOutcome.NotYours,
-        };
+            answer = await AskAsync(Questions.ReleaseShared(_keys, request), What, request.Name, cancellationToken).ConfigureAwait(false);
+        }
+
+        return Answer.Released(answer);
     }
 
-    public ValueTask<LookResult> LookAsync(LookRequest request, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public async ValueTask<LookResult> LookAsync(LookRequest request, CancellationToken cancellationToken) =>
+        Answer.Looked(await AskAsync(Questions.Look(_keys, request, _processId), "Looking at", request.Name, cancellationToken).ConfigureAwait(false));
 
-    public async ValueTask<bool> BreakAsync(string name, long fencingToken, CancellationToken cancellationToken)
-    {
-        const string What = "Breaking";
-
-        // The connection may put a prefix before its channels. Only it knows; a script that publishes does not.
-        RedisResult channels = await AskAsync(redis => redis.ExecuteAsync("ECHO", _keys.Channels), What, name, cancellationToken).ConfigureAwait(false);
-        RedisValue[] values = [fencingToken.ToString(CultureInfo.InvariantCulture), (RedisValue)channels];
-        return (bool)await EvaluateAsync(LockScripts.Break, [_keys.Lock(name)], values, What, name, cancellationToken).ConfigureAwait(false);
-    }
+    public async ValueTask<bool> BreakAsync(string name, long fencingToken, CancellationToken cancellationToken) =>
+        (bool)await AskAsync(Questions.Break(_keys, name, fencingToken), "Breaking", name, cancellationToken).ConfigureAwait(false);
 
     public async ValueTask<IAsyncDisposable> ListenAsync(Action<LockNotice> onNotice, CancellationToken cancellationToken)
     {
@@ -102,7 +83,7 @@ internal sealed class RedisLockStore(RedisLockOptions options) : ILockStore, IAs
         IConnectionMultiplexer connection = await ConnectAsync(What, cancellationToken).ConfigureAwait(false);
         try
         {
-            return await ProcessChannel.OpenAsync(connection, _keys.Channel(_processId), onNotice, cancellationToken).ConfigureAwait(false);
+            return await ProcessChannel.OpenAsync(connection, _keys, _processId, onNotice, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception error) when (RedisFault.IsOne(error))
         {
@@ -116,17 +97,13 @@ internal sealed class RedisLockStore(RedisLockOptions options) : ILockStore, IAs
         IConnectionMultiplexer connection = await ConnectAsync(What, cancellationToken).ConfigureAwait(false);
         IServer[] servers = Primaries(connection, What);
 
-        // SCAN may find a key twice.
         HashSet<string> seen = new(StringComparer.Ordinal);
         foreach (IServer server in servers)
         {
-            LockScan scan = new(connection.GetDatabase(), server, _keys);
+            LockScan scan = new(connection.GetDatabase(), server, _keys, seen);
             await foreach (HeldLock held in scan.RunAsync(prefix, What, cancellationToken).ConfigureAwait(false))
             {
-                if (seen.Add(held.Name))
-                {
-                    yield return held;
-                }
+                yield return held;
             }
         }
     }
@@ -159,40 +136,38 @@ internal sealed class RedisLockStore(RedisLockOptions options) : ILockStore, IAs
     // A container that is disposed of synchronously refuses services that can only be disposed of asynchronously.
     public void Dispose() => _connection.DisposeAsync().AsTask().GetAwaiter().GetResult();
 
-    /// <summary>Upwards: a lease must not end in Redis before it ends for its holder.</summary>
-    internal static long Milliseconds(TimeSpan span) => Math.Max(1, (long)Math.Ceiling(span.TotalMilliseconds));
-
-    internal static ReadOnlySpan<byte> Bytes(RedisResult value) => ((ReadOnlyMemory<byte>)(RedisValue)value).Span;
-
-    /// <summary>PTTL answers −1 for a key without expiry, and −2 for one that has just gone.</summary>
-    internal static TimeSpan? TimeLeft(RedisResult pttl) => (long)pttl switch
-    {
-        -1 => null,
-        long left => TimeSpan.FromMilliseconds(Math.Max(0, left)),
-    };
-
     private static IServer[] Primaries(IConnectionMultiplexer connection, string what)
     {
         IServer[] primaries = [.. connection.GetServers().Where(server => server is { IsConnected: true, IsReplica: false })];
         return primaries.Length > 0 ? primaries : throw new LockStoreException($"{what}: Redis cannot be reached.", mayHaveBeenApplied: false);
     }
 
-    private ValueTask<RedisResult> EvaluateAsync(
-        string script, RedisKey[] keys, RedisValue[] values, string what, string name, CancellationToken cancellationToken) =>
-        AskAsync(redis => redis.ScriptEvaluateAsync(script, keys, values, CommandFlags.DemandMaster), what, name, cancellationToken);
-
-    private async ValueTask<RedisResult> AskAsync(Func<IDatabase, Task<RedisResult>> ask, string what, string name, CancellationToken cancellationToken)
+    private async ValueTask<RedisResult> AskAsync(Question question, string what, string name, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         IConnectionMultiplexer connection = await ConnectAsync(what, cancellationToken).ConfigureAwait(false);
         try
         {
-            return await RedisFault.UntilAsync(ask(connection.GetDatabase()), cancellationToken).ConfigureAwait(false);
+            return await RedisFault.UntilAsync(SendAsync(connection, question), cancellationToken).ConfigureAwait(false);
         }
         catch (Exception error) when (RedisFault.IsOne(error))
         {
             throw RedisFault.Translate(error, $"{what} lock '{name}'");
         }
+    }
+
+    private async Task<RedisResult> SendAsync(IConnectionMultiplexer connection, Question question)
+    {
+        IDatabase database = connection.GetDatabase();
+        if (question.Publishes is { } at)
+        {
+            question.Values[at] = await _channels.PrefixAsync(database).ConfigureAwait(false);
+
+            // A member of a cluster counts only those who listen at itself. Outside a cluster keys have no slot.
+            question.Values[at + 1] = connection.HashSlot(question.Keys[0]) < 0 ? MostToldInVain : 1;
+        }
+
+        return await database.ScriptEvaluateAsync(question.Script, question.Keys, question.Values, CommandFlags.DemandMaster).ConfigureAwait(false);
     }
 
     private async ValueTask<IConnectionMultiplexer> ConnectAsync(string what, CancellationToken cancellationToken)

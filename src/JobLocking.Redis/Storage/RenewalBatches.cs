@@ -8,7 +8,7 @@ namespace JobLocking.Redis.Storage;
 
 /// <summary>
 /// Renews many leases with few scripts: as many in one as may hold up the other clients of the server, and in a cluster only
-/// those of one slot. All scripts are on their way before the first answer is awaited.
+/// those of one slot; those of locks with a limit have a script of their own. All scripts are on their way before the first answer is awaited.
 /// </summary>
 internal sealed class RenewalBatches(IConnectionMultiplexer connection, LockKeys keys)
 {
@@ -21,8 +21,8 @@ internal sealed class RenewalBatches(IConnectionMultiplexer connection, LockKeys
 
         // Outside a cluster every key has the same slot, −1.
         IEnumerable<int[]> batches = Enumerable.Range(0, leases.Length)
-            .GroupBy(i => connection.HashSlot(keys.Lock(leases.Span[i].Name)))
-            .SelectMany(slot => slot.Chunk(LargestBatch));
+            .GroupBy(i => (connection.HashSlot(keys.Lock(leases.Span[i].Name)), IsShared(leases.Span[i])))
+            .SelectMany(alike => alike.Chunk(LargestBatch));
         (int[] Batch, Task<RedisResult> Sent)[] all = [.. batches.Select(batch => (batch, RedisFault.Observed(SendAsync(batch, leases))))];
 
         // A server that does not answer must not cost the leases on another: their holders have to learn in time that they
@@ -72,6 +72,8 @@ internal sealed class RenewalBatches(IConnectionMultiplexer connection, LockKeys
         return shortest;
     }
 
+    private static bool IsShared(RenewRequest lease) => lease.Limit > 1;
+
     private async Task<RedisResult> SendAsync(int[] batch, ReadOnlyMemory<RenewRequest> leases)
     {
         List<RedisKey> touched = new(batch.Length * 2);
@@ -79,18 +81,26 @@ internal sealed class RenewalBatches(IConnectionMultiplexer connection, LockKeys
         for (int i = 0; i < batch.Length; i++)
         {
             RenewRequest lease = leases.Span[batch[i]];
+            int before = touched.Count;
             touched.Add(keys.Lock(lease.Name));
+            if (IsShared(lease))
+            {
+                touched.Add(keys.Holders(lease.Name));
+                touched.Add(keys.Limits(lease.Name));
+            }
+
             if (lease.Occurrence is { } occurrence)
             {
                 touched.Add(keys.Occurrence(lease.Name, occurrence));
             }
 
             values[i * 3] = lease.LeaseId;
-            values[(i * 3) + 1] = RedisLockStore.Milliseconds(lease.Expiry);
-            values[(i * 3) + 2] = lease.Occurrence is null ? 1 : 2;
+            values[(i * 3) + 1] = Question.Milliseconds(lease.Expiry);
+            values[(i * 3) + 2] = touched.Count - before;
         }
 
-        return await connection.GetDatabase().ScriptEvaluateAsync(LockScripts.Renew, [.. touched], values, CommandFlags.DemandMaster).ConfigureAwait(false);
+        string script = IsShared(leases.Span[batch[0]]) ? LockScripts.RenewShared : LockScripts.Renew;
+        return await connection.GetDatabase().ScriptEvaluateAsync(script, [.. touched], values, CommandFlags.DemandMaster).ConfigureAwait(false);
     }
 
     private static RenewOutcome Outcome(string? result) => result switch

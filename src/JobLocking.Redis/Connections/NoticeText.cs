@@ -1,0 +1,22 @@
+using System.Globalization;
+using JobLocking.Redis.Keys;
+using JobLocking.Stores;
+
+namespace JobLocking.Redis.Connections;
+
+/// <summary>
+/// What the scripts publish to a process: <c>broken:&lt;lease id&gt;</c>, or
+/// <c>turn:&lt;parking id&gt;:&lt;how long the lock is still kept, ms&gt;:&lt;key of the lock&gt;</c>.
+/// </summary>
+internal static class NoticeText
+{
+    /// <summary>The notice, or null if that is not what one of our scripts has published.</summary>
+    public static LockNotice? Read(string text, LockKeys keys) => text.Split(':', 4) switch
+    {
+        ["broken", { Length: > 0 } leaseId] => new LockNotice.Broken(leaseId),
+        ["turn", { Length: > 0 } parkingId, { } after, { } key]
+            when long.TryParse(after, NumberStyles.None, CultureInfo.InvariantCulture, out long ms) && keys.IsLock(key) =>
+                new LockNotice.Turn(keys.Name(key), parkingId, TimeSpan.FromMilliseconds(ms)),
+        _ => null,
+    };
+}

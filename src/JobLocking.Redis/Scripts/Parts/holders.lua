@@ -1,0 +1,74 @@
+-- Part of other scripts: the holders of a lock with a limit above 1. Needs values.
+--
+-- lock     ZSET  lease id → when it expires, ms
+-- holders  HASH  lease id → what is the value of a lock without a limit
+-- limits   ZSET  lease id → the limit it was acquired with
+--
+-- All three live until the last of the leases expires.
+
+local function remove(lock, holders, limits, lease)
+  redis.call('ZREM', lock, lease)
+  redis.pcall('HDEL', holders, lease)
+  redis.pcall('ZREM', limits, lease)
+end
+
+-- What stands beside a lock that nobody holds is the rest of one that somebody has deleted; or a stranger's.
+local function is_rest(kind, key)
+  local left = redis.call('PTTL', key)
+  return left == -2 or (left ~= -1 and is_a(kind, key))
+end
+
+-- How many leases hold the lock, without those that have expired by now; nil if it is, or may be, held by a stranger.
+local function holding(lock, holders, limits, now)
+  local kind = redis.call('TYPE', lock).ok
+  if kind ~= 'none' and kind ~= 'zset' then
+    return nil
+  end
+  while true do
+    local first = redis.call('ZRANGE', lock, '0', '0', 'WITHSCORES')
+    if not first[1] then
+      return is_rest('hash', holders) and is_rest('zset', limits) and 0 or nil
+    elseif redis.pcall('HEXISTS', holders, first[1]) ~= 1 then
+      return nil
+    elseif tonumber(first[2]) > now then
+      return redis.call('ZCARD', lock)
+    end
+    remove(lock, holders, limits, first[1])
+  end
+end
+
+-- The smallest limit of those who hold the lock: none is granted above it. Nil where a stranger's key stands.
+local function smallest(limits)
+  local first = redis.pcall('ZRANGE', limits, '0', '0', 'WITHSCORES')
+  return not first.err and (tonumber(first[2]) or math.huge) or nil
+end
+
+-- Whether the lease is there and lives, rather than being kept; and its token and holder.
+local function owned(lock, holders, lease)
+  local value = redis.pcall('HGET', holders, lease)
+  if type(value) ~= 'string' or not redis.call('ZSCORE', lock, lease) then
+    return false
+  end
+  local id, token, holder = string.match(value, '^([^:]+):(%d+):[^:]*:(.*)$')
+  return id == lease, token, holder
+end
+
+-- Lets the keys live until the last lease expires.
+local function set_lifetime(lock, holders, limits)
+  local last = redis.call('ZRANGE', lock, '-1', '-1', 'WITHSCORES')[2]
+  if last then
+    last = whole(tonumber(last))
+    redis.call('PEXPIREAT', lock, last)
+    redis.call('PEXPIREAT', holders, last)
+    redis.call('PEXPIREAT', limits, last)
+  end
+end
+
+-- Sets when a lease that holds the lock expires.
+local function expire_at(lock, holders, limits, lease, expiry)
+  local last = redis.call('ZRANGE', lock, '-1', '-1', 'WITHSCORES')[2]
+  -- A write that maxmemory does not forbid, so that the next is not refused either.
+  redis.call('PEXPIREAT', lock, whole(math.max(expiry, tonumber(last))))
+  redis.call('ZADD', lock, 'XX', whole(expiry), lease)
+  set_lifetime(lock, holders, limits)
+end

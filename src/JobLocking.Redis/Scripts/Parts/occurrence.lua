@@ -1,0 +1,31 @@
+-- Part of other scripts: the mark of an occurrence. Needs values.
+
+-- What forbids a lease to run the occurrence: 'succeeded', 'failed' or 'running', and the mark; nil if nothing does.
+local function judge(key, lease, is_retry)
+  local mark = read(key)
+  if not mark then
+    return nil
+  elseif starts(mark, 'succeeded:') then
+    return 'succeeded', mark
+  elseif starts(mark, 'failed:') then
+    if not is_retry then
+      return 'failed', mark
+    end
+  elseif not starts(mark, 'running:' .. lease .. ':') then
+    return 'running', mark
+  end
+end
+
+local function mark_running(key, lease, holder, expiry)
+  redis.call('SET', key, 'running:' .. lease .. ':' .. holder, 'PX', expiry)
+end
+
+-- The mark of another lease is left alone. An empty one removes what stands there.
+local function mark_ended(key, was, lease, mark, retention)
+  local is_mine = was and starts(was, 'running:' .. lease .. ':')
+  if mark ~= '' and (is_mine or not was) then
+    set(key, mark, retention)
+  elseif is_mine then
+    redis.call('DEL', key)
+  end
+end

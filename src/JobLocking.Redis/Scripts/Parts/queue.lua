@@ -1,0 +1,100 @@
+-- Part of other scripts: the queue of a lock. Needs values.
+--
+-- parked   ZSET  parking id → since when, µs
+-- waiters  HASH  parking id → <when its place lapses, ms>:<process id>:<limit>:<holder, JSON>
+--
+-- Nothing here raises an error: whatever a stranger has left under these keys, locks are granted and released.
+
+local most_parked, most_dropped = 10000, 100
+
+-- The id of the oldest and when it lapses, its process and its limit; no more than the id if there is no such record.
+local function oldest(parked, waiters)
+  local id = redis.pcall('ZRANGE', parked, '0', '0')[1]
+  local waiter = id and redis.pcall('HGET', waiters, id)
+  if type(waiter) ~= 'string' then
+    return id
+  end
+  local lapse, process, limit = string.match(waiter, '^(%d+):([^:]*):(%d+):')
+  return id, tonumber(lapse), process, tonumber(limit)
+end
+
+-- Whether it was there.
+local function unpark(parked, waiters, id)
+  redis.pcall('HDEL', waiters, id)
+  return redis.pcall('ZREM', parked, id) == 1
+end
+
+local function drop_lapsed(parked, waiters, now)
+  for _ = 1, most_dropped do
+    local id, lapse = oldest(parked, waiters)
+    if not id or (lapse and lapse > now) or not unpark(parked, waiters, id) then
+      return
+    end
+  end
+end
+
+-- Since when the execution is parked, µs; '0' if it cannot be. A place that it has already it keeps.
+local function park(parked, waiters, id, since, patience, process, limit, holder)
+  local parked_left, waiters_left = redis.call('PTTL', parked), redis.call('PTTL', waiters)
+  local place = redis.pcall('ZSCORE', parked, id)
+  if parked_left == -1 or waiters_left == -1 or type(place) == 'table' then
+    return '0' -- not ours: ours have a time to live
+  end
+
+  local now = microseconds()
+  if place then
+    place = whole(tonumber(place))
+    redis.pcall('PEXPIRE', parked, whole(math.max(parked_left, tonumber(patience)))) -- so that it is kept at maxmemory, too
+  else
+    if redis.call('ZCARD', parked) >= most_parked then
+      drop_lapsed(parked, waiters, now / 1000)
+      if redis.call('ZCARD', parked) >= most_parked then
+        return '0'
+      end
+    end
+    place = since
+    if place == '0' then
+      local last = redis.call('ZRANGE', parked, '-1', '-1', 'WITHSCORES')[2]
+      place = whole(math.max(tonumber(last or 0) + 1, now))
+    end
+    if redis.pcall('ZADD', parked, place, id) ~= 1 then
+      return '0' -- no memory
+    end
+  end
+
+  local waiter = whole(now / 1000 + tonumber(patience)) .. ':' .. process .. ':' .. limit .. ':' .. holder
+  if type(redis.pcall('HSET', waiters, id, waiter)) == 'table' then
+    redis.pcall('ZREM', parked, id)
+    place = '0'
+  end
+  redis.pcall('PEXPIRE', parked, whole(math.max(parked_left, tonumber(patience))))
+  redis.pcall('PEXPIRE', waiters, whole(math.max(waiters_left, tonumber(patience))))
+  return place
+end
+
+-- Gives the turn to the oldest: takes it out of the queue and tells its process; the next, where nobody listens.
+-- 'room_after' says for a limit in how many ms the lock has room, nil if it will not.
+-- In a cluster who listens at another node is not counted: 'passes' is how many may be told in vain.
+local function turn(parked, waiters, lock, channels, passes, room_after)
+  local now, told = nil, 0
+  for _ = 1, most_dropped do
+    local id, lapse, process, limit = oldest(parked, waiters)
+    if not id then
+      return
+    end
+    now = now or milliseconds()
+    local is_waiting = lapse and lapse > now
+    local after = is_waiting and room_after(limit)
+    if (is_waiting and not after) or not unpark(parked, waiters, id) then
+      return
+    end
+    if is_waiting then
+      told = told + 1
+      -- Where it may not be published all the queue would be told in vain.
+      local heard = redis.pcall('PUBLISH', channels .. process, 'turn:' .. id .. ':' .. whole(after) .. ':' .. lock)
+      if heard ~= 0 or told >= tonumber(passes) then
+        return
+      end
+    end
+  end
+end

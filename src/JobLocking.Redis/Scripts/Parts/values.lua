@@ -1,0 +1,49 @@
+-- Part of other scripts: what the value of a key is, and the time.
+
+-- The value of a key, false if it is missing, '' for a key of another type: that is a foreign client's.
+local function read(key)
+  local value = redis.pcall('GET', key)
+  if not value and redis.call('EXISTS', key) == 1 then
+    -- Garnet does not find, but does replace, a key of another type. Or it has come just now, where scripts interleave.
+    value = redis.pcall('GET', key) or ''
+  end
+  if type(value) ~= 'table' then
+    return value
+  end
+  return string.find(value.err, 'WRONGTYPE', 1, true) and '' or redis.call('GET', key) -- raises what pcall caught
+end
+
+-- At maxmemory SET is refused, unless the script has begun with a write that is not: PEXPIRE, even of a missing key
+-- (for which Garnet raises an error if the key has just expired).
+local function set(key, value, expiry)
+  redis.pcall('PEXPIRE', key, expiry)
+  redis.call('SET', key, value, 'PX', expiry)
+end
+
+local function is_a(kind, key)
+  return redis.call('TYPE', key).ok == kind
+end
+
+local function starts(value, with)
+  return string.sub(value, 1, #with) == with
+end
+
+-- No value of ours is longer; a foreign one is not worth sending.
+local function shown(value)
+  return string.sub(value or '', 1, 16384)
+end
+
+-- tostring would round it.
+local function whole(number)
+  return string.format('%.0f', number)
+end
+
+-- The clock of the server: no other is ever asked.
+local function microseconds()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000000 + tonumber(time[2])
+end
+
+local function milliseconds()
+  return math.floor(microseconds() / 1000)
+end

@@ -1,0 +1,105 @@
+-- Takes a lock with a limit above 1 for a lease, or says who has it. Rests on scripts that run in isolation.
+-- With the limit 1 it takes nothing, and clears away what has expired.
+--
+-- KEYS[1]  the lock
+-- KEYS[2]  its fence: the fencing token minted last
+-- KEYS[3]  and KEYS[4]: its queue, parked and waiters
+-- KEYS[5]  and KEYS[6]: holders and limits
+-- KEYS[7]  the occurrence, if there is one
+-- ARGV[1]  lease id
+-- ARGV[2]  expiry of the lease, ms
+-- ARGV[3]  process id
+-- ARGV[4]  holder, JSON
+-- ARGV[5]  how long the fence is kept, ms
+-- ARGV[6]  '1' for a retry, which may run an occurrence that has failed
+-- ARGV[7]  limit
+-- ARGV[8]  what comes before the process id in the name of its channel
+-- ARGV[9]  how many may be told of their turn in vain
+-- ARGV[10] to be parked: parking id
+-- ARGV[11] to be parked: since when, µs; '0' behind all others
+-- ARGV[12] to be parked: when its place lapses, ms from now
+--
+-- Result   as of acquire, with value and PTTL of each holder in turn, at most 100, the one that ends first in front;
+--          { 'free' } for the limit 1, if nobody holds the lock
+
+local lock, fence, parked, waiters, holders, limits, occurrence = unpack(KEYS)
+local lease, expiry, process, holder, limit = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[7])
+local parking = ARGV[10]
+
+local now = milliseconds()
+local live = holding(lock, holders, limits, now)
+local least = smallest(limits)
+local has_room = live and least and live < math.min(limit, least)
+
+local function parked_since()
+  return parking and park(parked, waiters, parking, ARGV[11], ARGV[12], process, ARGV[7], holder) or '0'
+end
+
+local function contended()
+  local answer = { 'contended', parked_since() }
+  if not live then
+    local left = redis.call('PTTL', lock)
+    answer[3], answer[4] = shown(is_a('zset', lock) and '' or read(lock)), left == -2 and -1 or left
+    return answer
+  end
+  local first, leases = redis.call('ZRANGE', lock, '0', '99', 'WITHSCORES'), {}
+  for i = 1, #first, 2 do
+    leases[#leases + 1] = first[i]
+  end
+  for i, value in ipairs(redis.call('HMGET', holders, unpack(leases))) do
+    answer[i * 2 + 1], answer[i * 2 + 2] = shown(value), tonumber(first[i * 2]) - now
+  end
+  return answer
+end
+
+local function granted(token)
+  if occurrence then
+    mark_running(occurrence, lease, holder, expiry)
+  end
+  if parking then
+    unpark(parked, waiters, parking)
+  end
+  -- Several holders may have died at once, and nobody has told those who wait.
+  turn(parked, waiters, lock, ARGV[8], ARGV[9], function(next_limit)
+    return live < math.min(limit, least, next_limit) and 0 or nil
+  end)
+  return { 'granted', token }
+end
+
+if occurrence then
+  local outcome, mark = judge(occurrence, lease, ARGV[6] == '1')
+  if outcome == 'running' then
+    return { outcome, has_room and '0' or parked_since(), shown(mark), redis.call('PTTL', occurrence) }
+  elseif outcome then
+    return { outcome, shown(mark) }
+  end
+end
+
+if live and least and live > 0 then
+  local is_mine, token = owned(lock, holders, lease)
+  if is_mine then
+    expire_at(lock, holders, limits, lease, now + tonumber(expiry)) -- the answer to the first try was lost
+    return granted(token)
+  end
+end
+if not has_room then
+  return contended()
+elseif limit == 1 then
+  return { 'free' }
+end
+
+local token = next_token(fence)
+if not token then
+  return { 'unfenced' }
+end
+if live == 0 and redis.call('EXISTS', holders, limits) > 0 then
+  redis.call('DEL', holders, limits)
+  least = math.huge
+end
+redis.call('ZADD', lock, whole(now + tonumber(expiry)), lease)
+redis.call('HSET', holders, lease, lease .. ':' .. token .. ':' .. process .. ':' .. holder)
+redis.call('ZADD', limits, ARGV[7], lease)
+set_lifetime(lock, holders, limits)
+redis.call('SET', fence, token, 'PX', ARGV[5])
+live = live + 1
+return granted(token)

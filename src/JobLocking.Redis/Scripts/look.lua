@@ -1,0 +1,24 @@
+-- Sees whether a parked execution should try; if not, makes sure of its place.
+--
+-- KEYS[1]  the lock
+-- KEYS[2]  and KEYS[3]: its queue, parked and waiters
+-- KEYS[4]  the occurrence, if there is one
+-- ARGV[1]  parking id
+-- ARGV[2]  since when it is parked, µs; '0' behind all others
+-- ARGV[3]  when its place lapses, ms from now
+-- ARGV[4]  process id
+-- ARGV[5]  limit
+-- ARGV[6]  holder, JSON
+--
+-- Result   { 'free' }, and it is not parked any more
+--          { 'taken', parked since, PTTL of what is in its way }
+
+local lock, parked, waiters, occurrence = unpack(KEYS)
+
+local is_running = occurrence and judge(occurrence, '', true) == 'running'
+local in_its_way = is_running and occurrence or lock
+if redis.call('EXISTS', in_its_way) == 0 then
+  unpark(parked, waiters, ARGV[1])
+  return { 'free' }
+end
+return { 'taken', park(parked, waiters, ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]), redis.call('PTTL', in_its_way) }

@@ -1,0 +1,32 @@
+-- Sees whether a parked execution should try a lock with a limit above 1; if not, makes sure of its place.
+--
+-- KEYS[1]  the lock
+-- KEYS[2]  and KEYS[3]: its queue, parked and waiters
+-- KEYS[4]  and KEYS[5]: holders and limits
+-- KEYS[6]  the occurrence, if there is one
+-- ARGV     as of look
+--
+-- Result   as of look, with what the holder that ends first has to live
+
+local lock, parked, waiters, holders, limits, occurrence = unpack(KEYS)
+
+local function taken(left)
+  return { 'taken', park(parked, waiters, ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]), left }
+end
+
+if occurrence and judge(occurrence, '', true) == 'running' then
+  return taken(redis.call('PTTL', occurrence))
+end
+
+local now = milliseconds()
+local live = holding(lock, holders, limits, now)
+local least = smallest(limits)
+if not live or not least then
+  local left = redis.call('PTTL', lock)
+  return taken(left == -2 and -1 or left)
+end
+if live >= math.min(tonumber(ARGV[5]), least) then
+  return taken(tonumber(redis.call('ZRANGE', lock, '0', '0', 'WITHSCORES')[2]) - now)
+end
+unpark(parked, waiters, ARGV[1])
+return { 'free' }

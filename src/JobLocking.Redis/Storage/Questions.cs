@@ -1,0 +1,110 @@
+using System.Globalization;
+using JobLocking.Redis.Keys;
+using JobLocking.Redis.Scripts;
+using JobLocking.Stores;
+using StackExchange.Redis;
+
+namespace JobLocking.Redis.Storage;
+
+/// <summary>
+/// What each script is given, in the order of its header; no key more than the case needs. Declared keys are all that a
+/// script touches.
+/// </summary>
+internal static class Questions
+{
+    private const long FenceLifetimeMs = 24 * 60 * 60 * 1000;
+
+    public static Question Acquire(LockKeys keys, AcquireRequest request, string processId, byte[] holder)
+    {
+        string name = request.Name;
+        RedisKey[] queue = request.Parking is null ? [] : [keys.Parked(name), keys.Waiters(name)];
+        return new Question(
+            LockScripts.Acquire,
+            [keys.Lock(name), keys.Fence(name), .. queue, .. Occurrence(keys, name, request.Occurrence)],
+            [.. Lease(request, processId, holder), .. Place(request.Parking)]);
+    }
+
+    public static Question AcquireShared(LockKeys keys, AcquireRequest request, string processId, byte[] holder)
+    {
+        string name = request.Name;
+        return new Question(
+            LockScripts.AcquireShared,
+            [
+                keys.Lock(name), keys.Fence(name), keys.Parked(name), keys.Waiters(name), keys.Holders(name), keys.Limits(name),
+                .. Occurrence(keys, name, request.Occurrence),
+            ],
+            [.. Lease(request, processId, holder), request.Limit, default, default, .. Place(request.Parking)],
+            Publishes: 7);
+    }
+
+    public static Question Release(LockKeys keys, ReleaseRequest request)
+    {
+        string name = request.Name;
+        return new Question(
+            LockScripts.Release,
+            [keys.Lock(name), keys.Parked(name), keys.Waiters(name), .. Occurrence(keys, name, request.Occurrence?.Occurrence)],
+            End(request),
+            Publishes: 5);
+    }
+
+    public static Question ReleaseShared(LockKeys keys, ReleaseRequest request)
+    {
+        string name = request.Name;
+        return new Question(
+            LockScripts.ReleaseShared,
+            [
+                keys.Lock(name), keys.Parked(name), keys.Waiters(name), keys.Holders(name), keys.Limits(name),
+                .. Occurrence(keys, name, request.Occurrence?.Occurrence),
+            ],
+            End(request),
+            Publishes: 5);
+    }
+
+    public static Question Look(LockKeys keys, LookRequest request, string processId)
+    {
+        string name = request.Name;
+        bool isShared = request.Limit > 1;
+        RedisKey[] holders = isShared ? [keys.Holders(name), keys.Limits(name)] : [];
+        return new Question(
+            isShared ? LockScripts.LookShared : LockScripts.Look,
+            [keys.Lock(name), keys.Parked(name), keys.Waiters(name), .. holders, .. Occurrence(keys, name, request.Occurrence)],
+            [.. Place(request.Parking), processId, request.Limit, HolderJson.Write(request.Holder)]);
+    }
+
+    public static Question Break(LockKeys keys, string name, long fencingToken) => new(
+        LockScripts.Break,
+        [keys.Lock(name), keys.Parked(name), keys.Waiters(name), keys.Holders(name), keys.Limits(name)],
+        [fencingToken.ToString(CultureInfo.InvariantCulture), default, default],
+        Publishes: 1);
+
+    private static RedisValue[] Lease(AcquireRequest request, string processId, byte[] holder) =>
+    [
+        request.LeaseId,
+        Question.Milliseconds(request.Expiry),
+        processId,
+        holder,
+        FenceLifetimeMs,
+        request.Occurrence is { IsRetry: true } ? "1" : "0",
+    ];
+
+    private static RedisValue[] End(ReleaseRequest request)
+    {
+        OccurrenceEnd? end = request.Occurrence;
+        return
+        [
+            request.LeaseId ?? "",
+            request.KeepFor > TimeSpan.Zero ? Question.Milliseconds(request.KeepFor) : 0,
+            end is null or { Outcome: OccurrenceOutcome.Unfinished } ? "" : OccurrenceMark.Of(end),
+            Question.Milliseconds(end?.Retention ?? TimeSpan.Zero),
+            request.ParkingId ?? "",
+            default,
+            default,
+        ];
+    }
+
+    private static RedisValue[] Place(Parking? parking) =>
+        parking is null ? [] : [parking.Id, parking.Since, Question.Milliseconds(parking.Patience)];
+
+    private static RedisKey[] Occurrence(LockKeys keys, string name, LockOccurrence? occurrence) =>
+        occurrence is null ? [] : [keys.Occurrence(name, occurrence)];
+}
