@@ -59,7 +59,7 @@ public sealed class RedisConnectionTests : OwnServerTests
 
         await Server.RestartAsync();
 
-        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotice(null)));
+        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotice.Reconnected()));
         await BreakAndHearAsync(Store, notices);
     }
 
@@ -171,7 +171,7 @@ public sealed class RedisConnectionTests : OwnServerTests
             AcquireRequest lease = LockRequests.Acquire($"{Name}:{Guid.NewGuid()}");
             long token = (await store.AcquireAsync(lease, Cancellation)).FencingToken;
             await (breaker ?? store).BreakAsync(lease.Name, token, Cancellation);
-            await Eventually.IsTrueAsync(() => notices.Contains(new LockNotice(lease.LeaseId)), TimeSpan.FromSeconds(1));
+            await Eventually.IsTrueAsync(() => notices.Contains(new LockNotice.Broken(lease.LeaseId)), TimeSpan.FromSeconds(1));
             return true;
         });
     }

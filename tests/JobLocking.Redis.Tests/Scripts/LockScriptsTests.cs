@@ -1,20 +1,42 @@
 using System.Reflection;
+using System.Text.RegularExpressions;
 using JobLocking.Redis.Scripts;
 using Xunit;
 
 namespace JobLocking.Redis.Tests.Scripts;
 
-public sealed class LockScriptsTests
+public sealed partial class LockScriptsTests
 {
     private static readonly FieldInfo[] Fields = typeof(LockScripts).GetFields(BindingFlags.Public | BindingFlags.Static);
 
-    [Fact]
-    public void Each_embedded_script_has_its_field()
-    {
-        string[] embedded = [.. typeof(LockScripts).Assembly.GetManifestResourceNames().Where(name => name.EndsWith(".lua", StringComparison.Ordinal))];
+    private static readonly string[] Embedded =
+        [.. typeof(LockScripts).Assembly.GetManifestResourceNames().Where(name => name.EndsWith(".lua", StringComparison.Ordinal))];
 
-        Assert.NotEmpty(embedded);
-        Assert.Equal(embedded.Order(StringComparer.Ordinal), Fields.Select(field => $"{field.Name.ToLowerInvariant()}.lua").Order(StringComparer.Ordinal));
+    [Fact]
+    public void Each_embedded_script_has_its_field_and_each_part_is_in_use()
+    {
+        ILookup<bool, string> files = Embedded.ToLookup(file => Text(file).StartsWith("-- Part of other scripts", StringComparison.Ordinal));
+
+        Assert.Equal(files[false].Order(StringComparer.Ordinal), Fields.Select(File).Order(StringComparer.Ordinal));
+        Assert.NotEmpty(files[true]);
+        Assert.All(files[true], part => Assert.Contains(Fields, field => Sent(field).Contains(Text(part), StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public void A_script_is_sent_with_all_the_parts_that_its_parts_need()
+    {
+        foreach (FieldInfo field in Fields)
+        {
+            foreach (string part in Embedded.Where(file => Sent(field).Contains(Text(file), StringComparison.Ordinal)))
+            {
+                foreach (string needed in Embedded.Where(file => NeededBy(Text(part)).Contains(file)))
+                {
+                    Assert.True(
+                        Sent(field).IndexOf(Text(needed), StringComparison.Ordinal) is >= 0 and var at && at < Sent(field).IndexOf(Text(part), StringComparison.Ordinal),
+                        $"{field.Name} lacks {needed}");
+                }
+            }
+        }
     }
 
     [Fact]
@@ -22,13 +44,33 @@ public sealed class LockScriptsTests
     {
         foreach (FieldInfo field in Fields)
         {
-            string script = (string)field.GetValue(null)!;
+            string script = Text(File(field));
 
-            Assert.StartsWith("-- ", script, StringComparison.Ordinal); // neither BOM nor shebang
-            Assert.DoesNotContain("\r", script, StringComparison.Ordinal);
+            Assert.EndsWith(script, Sent(field), StringComparison.Ordinal);
+            Assert.StartsWith("-- ", Sent(field), StringComparison.Ordinal); // neither BOM nor shebang
+            Assert.DoesNotContain("\r", Sent(field), StringComparison.Ordinal);
+            Assert.DoesNotContain("\uFEFF", Sent(field), StringComparison.Ordinal);
             Assert.Contains("-- KEYS", script, StringComparison.Ordinal);
             Assert.Contains("-- Result", script, StringComparison.Ordinal);
             Assert.True(!script.Contains("ARGV[1]", StringComparison.Ordinal) || script.Contains("-- ARGV", StringComparison.Ordinal), field.Name);
         }
     }
+
+    // AcquireShared is acquire_shared.lua.
+    private static string File(FieldInfo field) =>
+        string.Concat(field.Name.Select((c, i) => i > 0 && char.IsUpper(c) ? $"_{c}" : $"{c}")).ToLowerInvariant() + ".lua";
+
+    private static string Sent(FieldInfo field) => (string)field.GetValue(null)!;
+
+    private static string[] NeededBy(string text) =>
+        Needs().Match(text) is { Success: true } match ? [.. match.Groups[1].Value.Split(" and ").Select(part => $"{part}.lua")] : [];
+
+    private static string Text(string file)
+    {
+        using StreamReader reader = new(typeof(LockScripts).Assembly.GetManifestResourceStream(file)!);
+        return reader.ReadToEnd();
+    }
+
+    [GeneratedRegex("Needs ([a-z ]+)\\.")]
+    private static partial Regex Needs();
 }

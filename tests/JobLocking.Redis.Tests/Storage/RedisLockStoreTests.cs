@@ -166,14 +166,14 @@ public sealed partial class RedisLockStoreTests(SharedServers servers) : RedisSt
         long token = (await AskAsync(lease)).FencingToken;
 
         Assert.True(await bystander.BreakAsync(Name, token, Cancellation));
-        await Eventually.IsTrueAsync(() => heard.Contains(new LockNotice(lease.LeaseId)));
+        await Eventually.IsTrueAsync(() => heard.Contains(new LockNotice.Broken(lease.LeaseId)));
 
         // Told after the first break, the bystander would have heard of that before its own.
         lease = LockRequests.Acquire(Name);
         token = (await bystander.AcquireAsync(lease, Cancellation)).FencingToken;
         await Store.BreakAsync(Name, token, Cancellation);
         await Eventually.IsTrueAsync(() => !overheard.IsEmpty);
-        Assert.Equal([new LockNotice(lease.LeaseId)], overheard);
+        Assert.Equal([new LockNotice.Broken(lease.LeaseId)], overheard);
     }
 
     [GeneratedRegex("^(?<lease>[A-Za-z0-9_-]{22}):(?<token>[0-9]{16}):(?<process>[A-Za-z0-9_-]{22}):(?<holder>.*)$")]
