@@ -21,4 +21,4 @@ if redis.call('EXISTS', in_its_way) == 0 then
   unpark(parked, waiters, ARGV[1])
   return { 'free' }
 end
-return { 'taken', park(parked, waiters, ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]), redis.call('PTTL', in_its_way) }
+return { 'taken', keep(parked, waiters, ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]), redis.call('PTTL', in_its_way) }

@@ -11,7 +11,7 @@
 local lock, parked, waiters, holders, limits, occurrence = unpack(KEYS)
 
 local function taken(left)
-  return { 'taken', park(parked, waiters, ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]), left }
+  return { 'taken', keep(parked, waiters, ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]), left }
 end
 
 if occurrence and judge(occurrence, '', true) == 'running' then

@@ -69,6 +69,22 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
+    public async Task A_look_leaves_the_place_to_the_process_that_parked_the_execution_last()
+    {
+        await using Notices here = await Notices.OfAsync(Store);
+        await using Notices there = await Notices.OfAsync(Other);
+        (AcquireRequest lease, _) = await GrantedAsync();
+        AcquireRequest moved = await ParkedAsync(Store, "moved");
+        Assert.Equal(AcquireOutcome.Contended, (await Other.AcquireAsync(moved, Cancellation)).Outcome);
+
+        Assert.Equal(moved.Parking!.Since, (await LookedAsync(moved)).ParkedSince);
+
+        await ReleasedAsync(lease);
+        await there.TurnAsync(moved);
+        Assert.Empty(await here.TurnsAsync());
+    }
+
+    [Fact]
     public async Task A_look_at_a_lock_whose_holder_died_finds_it_free()
     {
         await GrantedAsync(AMoment);

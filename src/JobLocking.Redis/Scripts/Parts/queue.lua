@@ -72,6 +72,18 @@ local function park(parked, waiters, id, since, patience, process, limit, holder
   return place
 end
 
+-- Makes sure of a place. One that another process has taken for the same execution stands: that is where it waits now.
+local function keep(parked, waiters, id, since, patience, process, limit, holder)
+  local waiter = redis.pcall('HGET', waiters, id)
+  if type(waiter) == 'string' and string.match(waiter, '^%d+:([^:]*):') ~= process then
+    local place = redis.pcall('ZSCORE', parked, id)
+    if place and type(place) ~= 'table' then
+      return whole(tonumber(place))
+    end
+  end
+  return park(parked, waiters, id, since, patience, process, limit, holder)
+end
+
 -- Gives the turn to the oldest: takes it out of the queue and tells its process; the next, where nobody listens.
 -- 'room_after' says for a limit in how many ms the lock has room, nil if it will not.
 -- In a cluster who listens at another node is not counted: 'passes' is how many may be told in vain.
