@@ -51,7 +51,6 @@ internal sealed class LocalQueue(ILockStore store, BackgroundWork background, Me
         {
             if (_byId.TryGetValue(place.Id, out Place? before))
             {
-                place.HasTurn = before.HasTurn;
                 Remove(before);
             }
 
@@ -151,7 +150,7 @@ internal sealed class LocalQueue(ILockStore store, BackgroundWork background, Me
         }
         else
         {
-            Give(turn);
+            Give(turn.ParkingId, turn.Name, limit: 1);
         }
     }
 
@@ -179,58 +178,40 @@ internal sealed class LocalQueue(ILockStore store, BackgroundWork background, Me
         }
     }
 
-    private void Give(LockNotice.Turn turn)
+    private void Give(string parkingId, string name, int limit)
     {
         Place? place;
-        lock (_gate)
-        {
-            _byId.TryGetValue(turn.ParkingId, out place);
-        }
-
-        if (place is null)
-        {
-            PassOn(turn.Name, limit: 1);
-        }
-        else
-        {
-            Give(place);
-        }
-    }
-
-    private void Give(Place place)
-    {
         Func<ValueTask<bool>>? wake = null;
         lock (_gate)
         {
-            bool isHere = IsHere(place);
-            if (isHere && place.Wake is null)
-            {
-                place.HasTurn = true;
-                place.Waiter?.TrySetResult();
-                return;
-            }
-
-            if (isHere)
+            if (_byId.TryGetValue(parkingId, out place))
             {
                 wake = place.Wake;
+                if (wake is null)
+                {
+                    place.HasTurn = true;
+                    place.Waiter?.TrySetResult();
+                    return;
+                }
+
                 Remove(place);
             }
         }
 
         if (wake is null)
         {
-            PassOn(place.Wanted.Name, place.Wanted.Terms.Limit);
+            PassOn(name, limit);
         }
         else
         {
-            Start(place, wake);
+            Start(place!, wake);
         }
     }
 
     private async Task GiveLaterAsync(LockNotice.Turn turn)
     {
         await Task.Delay(turn.After, time, CancellationToken.None).ConfigureAwait(false);
-        Give(turn);
+        Give(turn.ParkingId, turn.Name, limit: 1);
     }
 
     private void Start(Place place, Func<ValueTask<bool>> wake) => InBackground(async () =>
@@ -334,7 +315,7 @@ internal sealed class LocalQueue(ILockStore store, BackgroundWork background, Me
         }
         else if (look.IsFree)
         {
-            Give(here);
+            Give(place.Id, place.Wanted.Name, place.Wanted.Terms.Limit);
         }
     }
 

@@ -146,6 +146,25 @@ public sealed class DeferralTests : IDisposable
     }
 
     [Fact]
+    public async Task A_place_that_a_look_has_given_is_kept_from_then_on()
+    {
+        LockDecision.Run run = await HoldAsync();
+        _other.Store.AcquireAlways = Breakage.Refused;
+        await DeferAsync(_other, "unavailable", taskLock: new TaskLockAttribute("x") { OnConflict = LockConflict.Defer, DeferBy = 300 });
+        Assert.Empty(Assert.Single(await _node.ListAsync()).Parked);
+        _other.Store.AcquireAlways = Breakage.None;
+        await LookedAtAsync(TimeSpan.FromSeconds(5.2));
+        DateTimeOffset since = Assert.Single(Assert.Single(await _node.ListAsync()).Parked).Since;
+
+        // Its turn comes, is lost, and a newcomer has the lock when it is looked at again.
+        await _other.GoesDeafAsync();
+        await _node.Engine.EndAsync(run, null, aborted: false);
+        await HoldAsync();
+        await LookedAtAsync(TimeSpan.FromSeconds(5.2));
+        Assert.Equal(since, Assert.Single(Assert.Single(await _node.ListAsync()).Parked).Since);
+    }
+
+    [Fact]
     public async Task A_deferral_that_is_due_is_the_schedulers_and_no_longer_ours()
     {
         await HoldAsync();
@@ -154,6 +173,10 @@ public sealed class DeferralTests : IDisposable
         await LookedAtAsync(TimeSpan.FromSeconds(6));
         Assert.Empty(Assert.Single(await _node.ListAsync()).Parked);
         Assert.Empty(_woken);
+
+        int calls = _other.Store.Calls.Count;
+        await LookedAtAsync(TimeSpan.FromSeconds(11));
+        Assert.Equal(calls, _other.Store.Calls.Count);
     }
 
     [Fact]

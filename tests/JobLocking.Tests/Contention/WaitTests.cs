@@ -205,6 +205,27 @@ public sealed class WaitTests : IDisposable
     }
 
     [Fact]
+    public async Task Who_leaves_while_the_lock_is_looked_at_leaves_no_place_behind()
+    {
+        await _node.Locks.TryAcquireAsync("x");
+        using CancellationTokenSource cancelled = new();
+        Task<TaskLease> waiting = _other.Locks.AcquireAsync("x", null, cancelled.Token).AsTask();
+        await ParkedAsync(1);
+        _other.Store.HoldLook = new TaskCompletionSource();
+        _node.Time.Advance(TimeSpan.FromSeconds(5.2));
+        await Eventually.IsTrueAsync(() => _other.Store.Calls.Any(call => call.StartsWith("look", StringComparison.Ordinal)));
+        await cancelled.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
+        await ParkedAsync(0);
+
+        // It parks once more whom nobody waits for.
+        int releases = _other.Store.Calls.Count;
+        _other.Store.HoldLook.SetResult();
+        await Eventually.IsTrueAsync(() => _other.Store.Calls.Count > releases);
+        await ParkedAsync(0);
+    }
+
+    [Fact]
     public async Task A_job_waits_in_place_before_OnConflict_applies()
     {
         TaskLockAttribute taskLock = new("x") { Wait = 10, OnConflict = LockConflict.Skip };

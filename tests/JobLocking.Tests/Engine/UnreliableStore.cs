@@ -37,6 +37,9 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
     /// <summary>Answers to acquires wait for it.</summary>
     public TaskCompletionSource? HoldAcquire { get; set; }
 
+    /// <summary>Looks wait for it before they are taken.</summary>
+    public TaskCompletionSource? HoldLook { get; set; }
+
     public List<string> Calls { get; } = [];
 
     public async ValueTask<AcquireResult> AcquireAsync(AcquireRequest request, CancellationToken cancellationToken)
@@ -89,7 +92,17 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
         return outcome;
     }
 
-    public ValueTask<LookResult> LookAsync(LookRequest request, CancellationToken cancellationToken) => inner.LookAsync(request, cancellationToken);
+    public async ValueTask<LookResult> LookAsync(LookRequest request, CancellationToken cancellationToken)
+    {
+        Note($"look {request.Name} {request.Parking.Id}");
+        Throw(AcquireAlways);
+        if (HoldLook is { } hold)
+        {
+            await hold.Task.WaitAsync(cancellationToken);
+        }
+
+        return await inner.LookAsync(request, cancellationToken);
+    }
 
     public ValueTask<IAsyncDisposable> ListenAsync(Action<LockNotice> onNotice, CancellationToken cancellationToken) => inner.ListenAsync(onNotice, cancellationToken);
 
