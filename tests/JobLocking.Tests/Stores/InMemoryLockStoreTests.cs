@@ -40,17 +40,19 @@ public sealed class InMemoryLockStoreTests
         await _store.AcquireAsync(lease, Cancellation);
         await _store.AcquireAsync(waits, Cancellation);
         AcquireResult answer = default;
+        bool answered = false;
         await using IAsyncDisposable listening = await _store.ListenAsync(
             _ =>
             {
                 Thread asks = new(() => answer = _store.AcquireAsync(waits, Cancellation).AsTask().GetAwaiter().GetResult());
                 asks.Start();
-                asks.Join(Eventually.DefaultTimeout);
+                answered = asks.Join(Eventually.DefaultTimeout);
             },
             Cancellation);
 
         await _store.ReleaseAsync(LockRequests.Release(lease), Cancellation);
 
+        Assert.True(answered);
         Assert.Equal(AcquireOutcome.Granted, answer.Outcome);
     }
 
