@@ -69,16 +69,19 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_look_leaves_the_place_to_the_process_that_parked_the_execution_last()
+    public async Task A_look_leaves_a_place_alone_that_another_process_has_given_meanwhile()
     {
         await using Notices here = await Notices.OfAsync(Store);
         await using Notices there = await Notices.OfAsync(Other);
         (AcquireRequest lease, _) = await GrantedAsync();
-        AcquireRequest moved = await ParkedAsync(Store, "moved");
-        Assert.Equal(AcquireOutcome.Contended, (await Other.AcquireAsync(moved, Cancellation)).Outcome);
+        AcquireRequest waits = await ParkedAsync(Store, "waits");
+        AcquireRequest moved = waits with { Holder = Holder("moved") };
+        await Other.AcquireAsync(moved, Cancellation);
 
-        Assert.Equal(moved.Parking!.Since, (await LookedAsync(moved)).ParkedSince);
+        LookResult look = await LookedAsync(waits);
 
+        Assert.Equal((false, waits.Parking!.Since), (look.IsFree, look.ParkedSince));
+        Assert.Equal(["moved"], await QueueAsync());
         await ReleasedAsync(lease);
         await there.TurnAsync(moved);
         Assert.Empty(await here.TurnsAsync());

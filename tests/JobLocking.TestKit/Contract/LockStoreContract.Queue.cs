@@ -141,6 +141,19 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
+    public async Task Who_asks_again_because_no_answer_came_keeps_its_place()
+    {
+        await GrantedAsync();
+        AcquireRequest first = await ParkedAsync(Store, "first");
+        await ParkedAsync(Store, "second");
+
+        AcquireResult again = await Store.AcquireAsync(first with { Parking = first.Parking! with { Since = 0 } }, Cancellation);
+
+        Assert.Equal(first.Parking!.Since, again.ParkedSince);
+        Assert.Equal(["first", "second"], await QueueAsync());
+    }
+
+    [Fact]
     public async Task A_new_place_is_behind_all_others()
     {
         await GrantedAsync();

@@ -97,6 +97,23 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
+    public async Task A_turn_that_is_not_taken_while_the_last_place_is_kept_goes_to_the_next_with_the_time_that_remains()
+    {
+        await using Notices here = await Notices.OfAsync(Store);
+        (AcquireRequest lease, _) = await GrantedAsync(Shared(2));
+        await GrantedAsync(Shared(2));
+        AcquireRequest first = await ParkedAsync(Store, "first", limit: 2);
+        AcquireRequest second = await ParkedAsync(Store, "second", limit: 2);
+        await ReleasedAsync(lease, keepFor: TimeSpan.FromSeconds(20));
+        await here.TurnAsync(first);
+
+        AssertNotHeld(await EndsItsWaitAsync(Store, first));
+
+        AssertTimeLeft((await here.TurnAsync(second)).After, TimeSpan.Zero, TimeSpan.FromSeconds(20));
+        Assert.Empty(await QueueAsync());
+    }
+
+    [Fact]
     public async Task A_look_at_a_lock_with_a_limit_sees_whether_it_has_room()
     {
         await using Notices here = await Notices.OfAsync(Store);

@@ -195,6 +195,22 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
+    public async Task A_turn_that_is_not_taken_while_the_lock_is_kept_goes_to_the_next_with_the_time_that_remains()
+    {
+        await using Notices here = await Notices.OfAsync(Store);
+        (AcquireRequest lease, _) = await GrantedAsync();
+        AcquireRequest first = await ParkedAsync(Store, "first");
+        AcquireRequest second = await ParkedAsync(Store, "second");
+        await ReleasedAsync(lease, keepFor: TimeSpan.FromSeconds(20));
+        await here.TurnAsync(first);
+
+        Assert.Equal(ReleaseOutcome.NotYours, await EndsItsWaitAsync(Store, first));
+
+        AssertTimeLeft((await here.TurnAsync(second)).After, TimeSpan.Zero, TimeSpan.FromSeconds(20));
+        Assert.Equal([first.Parking!.Id, second.Parking!.Id], await here.TurnsAsync());
+    }
+
+    [Fact]
     public async Task A_break_gives_the_turn_to_the_next()
     {
         await using Notices here = await Notices.OfAsync(Store);

@@ -93,7 +93,8 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
         _queue.Forget(request.ParkingId);
         if (Find(request.LeaseId) is not { } held)
         {
-            NameNext();
+            // Who was given the turn while the lock is kept passes on just that.
+            NameNext(request.LeaseId is null && _holders.Count > 0 && EndsFirst() is { LeaseId: null } first ? first : null);
             return _holders.Count == 0 ? ReleaseOutcome.Missing : ReleaseOutcome.NotYours;
         }
 

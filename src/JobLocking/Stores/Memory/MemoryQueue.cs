@@ -15,10 +15,11 @@ internal sealed class MemoryQueue(MemoryClock clock)
 
     public IEnumerable<Parked> Waiting => _parked.Where(one => !clock.HasPassed(one.LapsesAt));
 
-    /// <summary>Gives a place, the old one to who had one before.</summary>
+    /// <summary>Gives a place, the old one to who has or had one.</summary>
     /// <returns>Since when it is parked; 0 if the queue is full.</returns>
     public long Park(Parking parking, MemoryProcess process, LockHolder waiter, int limit)
     {
+        long old = Find(parking.Id)?.Since ?? parking.Since;
         Forget(parking.Id);
         if (_parked.Count >= Capacity && _parked.RemoveAll(one => clock.HasPassed(one.LapsesAt)) == 0)
         {
@@ -26,7 +27,7 @@ internal sealed class MemoryQueue(MemoryClock clock)
         }
 
         long last = IsEmpty ? 0 : _parked[^1].Since;
-        long since = parking.Since > 0 ? parking.Since : Math.Max(clock.Microseconds, last + 1);
+        long since = old > 0 ? old : Math.Max(clock.Microseconds, last + 1);
         int place = _parked.FindLastIndex(one => one.Since <= since) + 1;
         _parked.Insert(place, new Parked(parking.Id, process, waiter, limit, since, clock.After(parking.Patience)));
         return since;
@@ -34,7 +35,9 @@ internal sealed class MemoryQueue(MemoryClock clock)
 
     /// <summary>Makes sure of a place. One that another process has taken for the same execution stands: that is where it waits now.</summary>
     public long Keep(Parking parking, MemoryProcess process, LockHolder waiter, int limit) =>
-        _parked.Find(one => one.Id == parking.Id) is { } parked && parked.Process != process ? parked.Since : Park(parking, process, waiter, limit);
+        Find(parking.Id) is { } parked && parked.Process != process && !clock.HasPassed(parked.LapsesAt)
+            ? parked.Since
+            : Park(parking, process, waiter, limit);
 
     public void Forget(string? id)
     {
@@ -52,4 +55,6 @@ internal sealed class MemoryQueue(MemoryClock clock)
         _parked.RemoveRange(0, first < 0 ? _parked.Count : first);
         return IsEmpty ? null : _parked[0];
     }
+
+    private Parked? Find(string id) => _parked.Find(one => one.Id == id);
 }
