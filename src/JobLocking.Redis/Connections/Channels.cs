@@ -14,18 +14,7 @@ internal sealed class Channels(RedisChannel prefix)
     public ValueTask<byte[]> PrefixAsync(IDatabase database) =>
         _asTheServerSeesIt is { } known ? new(known) : new(AskAsync(database));
 
-    private async Task<byte[]> AskAsync(IDatabase database)
-    {
-        try
-        {
-            _asTheServerSeesIt = (byte[])(await database.ExecuteAsync("ECHO", prefix).ConfigureAwait(false))!;
-        }
-        catch (RedisServerException error) when (error.Kind == RedisErrorKind.NoPermission)
-        {
-            // As most connections have it. Better that a notice is not heard than that a lease is not released.
-            _asTheServerSeesIt = (byte[])prefix!;
-        }
-
-        return _asTheServerSeesIt;
-    }
+    // ECHO is what StackExchange.Redis itself needs to connect.
+    private async Task<byte[]> AskAsync(IDatabase database) =>
+        _asTheServerSeesIt = (byte[])(await database.ExecuteAsync("ECHO", prefix).ConfigureAwait(false))!;
 }

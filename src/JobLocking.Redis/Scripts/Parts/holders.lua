@@ -28,7 +28,7 @@ local function holding(lock, holders, limits, now)
     local first = redis.call('ZRANGE', lock, '0', '0', 'WITHSCORES')
     if not first[1] then
       return is_rest('hash', holders) and is_rest('zset', limits) and 0 or nil
-    elseif redis.pcall('HEXISTS', holders, first[1]) ~= 1 then
+    elseif ask('HEXISTS', holders, first[1]) ~= 1 then
       return nil
     elseif tonumber(first[2]) > now then
       return redis.call('ZCARD', lock)
@@ -39,13 +39,13 @@ end
 
 -- The smallest limit of those who hold the lock: none is granted above it. Nil where a stranger's key stands.
 local function smallest(limits)
-  local first = redis.pcall('ZRANGE', limits, '0', '0', 'WITHSCORES')
-  return not first.err and (tonumber(first[2]) or math.huge) or nil
+  local first = ask('ZRANGE', limits, '0', '0', 'WITHSCORES')
+  return first and (tonumber(first[2]) or math.huge) or nil
 end
 
 -- Whether the lease is there and lives, rather than being kept; and its token and holder.
 local function owned(lock, holders, lease)
-  local value = redis.pcall('HGET', holders, lease)
+  local value = ask('HGET', holders, lease)
   if type(value) ~= 'string' or not redis.call('ZSCORE', lock, lease) then
     return false
   end

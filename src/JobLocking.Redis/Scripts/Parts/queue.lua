@@ -7,7 +7,7 @@
 
 local most_parked, most_dropped = 10000, 100
 
--- The id of the oldest and when it lapses, its process and its limit; no more than the id if there is no such record.
+-- The id of the oldest and when its place lapses, its process and its limit; no more than the id if nobody knows.
 local function oldest(parked, waiters)
   local id = redis.pcall('ZRANGE', parked, '0', '0')[1]
   local waiter = id and redis.pcall('HGET', waiters, id)
@@ -93,6 +93,9 @@ local function turn(parked, waiters, lock, channels, passes, room_after)
     local id, lapse, process, limit = oldest(parked, waiters)
     if not id then
       return
+    end
+    if not lapse and redis.call('PTTL', parked) == -1 then
+      return -- not ours
     end
     now = now or milliseconds()
     local is_waiting = lapse and lapse > now

@@ -13,6 +13,15 @@ local function read(key)
   return string.find(value.err, 'WRONGTYPE', 1, true) and '' or redis.call('GET', key) -- raises what pcall caught
 end
 
+-- What a command answers, false where the key is of another type.
+local function ask(...)
+  local reply = redis.pcall(...)
+  if type(reply) ~= 'table' or not reply.err then
+    return reply
+  end
+  return not string.find(reply.err, 'WRONGTYPE', 1, true) and redis.call(...) -- raises what pcall caught
+end
+
 -- At maxmemory SET is refused, unless the script has begun with a write that is not: PEXPIRE, even of a missing key
 -- (for which Garnet raises an error if the key has just expired).
 local function set(key, value, expiry)
