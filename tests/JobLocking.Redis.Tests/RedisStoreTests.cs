@@ -17,7 +17,15 @@ public abstract class RedisStoreTests : IAsyncLifetime
 
     protected string LockKey => $"task_lock:{Name}";
 
-    protected string FenceKey => $"{{task_lock:{Name}}}:fence";
+    protected string FenceKey => KeyBeside("fence");
+
+    protected string ParkedKey => KeyBeside("parked");
+
+    protected string WaitersKey => KeyBeside("waiters");
+
+    protected string HoldersKey => KeyBeside("holders");
+
+    protected string LimitsKey => KeyBeside("limits");
 
     protected static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -44,14 +52,42 @@ public abstract class RedisStoreTests : IAsyncLifetime
 
     internal static RedisLockStore CreateStore(string connectionString) => new(new RedisLockOptions { Configuration = connectionString });
 
-    protected async Task<AcquireResult> AskAsync(AcquireRequest request) => await Store.AcquireAsync(request, Cancellation);
+    protected string KeyBeside(string what) => $"{{{LockKey}}}:{what}";
 
-    protected async Task<AcquireRequest> GrantedAsync(LockOccurrence? occurrence = null, string? name = null)
+    protected AcquireRequest Shared(int limit, TimeSpan? expiry = null, string node = "node-1") =>
+        LockRequests.Acquire(Name, expiry, node) with { Limit = limit };
+
+    /// <summary>A request to be parked if it is refused.</summary>
+    protected AcquireRequest Patient(int limit = 1, TimeSpan? patience = null, string node = "node-1") =>
+        Shared(limit, node: node) with { Parking = new Parking(LockRequests.LeaseId(), patience ?? TimeSpan.FromMinutes(1)) };
+
+    /// <summary>Asks for a taken lock, and is parked.</summary>
+    /// <returns>What to ask with again, for the same place.</returns>
+    protected async Task<AcquireRequest> ParkedAsync(AcquireRequest request, ILockStore? store = null)
     {
-        AcquireRequest request = LockRequests.Acquire(name ?? Name, occurrence: occurrence);
+        AcquireResult result = await (store ?? Store).AcquireAsync(request, Cancellation);
+        Assert.Equal(AcquireOutcome.Contended, result.Outcome);
+        Assert.True(result.ParkedSince > 0);
+        return request with { Parking = request.Parking! with { Since = result.ParkedSince } };
+    }
+
+    protected async Task<LookResult> LookedAsync(AcquireRequest parked) =>
+        await Store.LookAsync(new LookRequest(parked.Name, parked.Limit, parked.Parking!, parked.Holder, parked.Occurrence), Cancellation);
+
+    /// <summary>Ends a wait: leaves the queue, or passes a turn on.</summary>
+    protected async Task<ReleaseOutcome> EndsItsWaitAsync(AcquireRequest parked) =>
+        await Store.ReleaseAsync(new ReleaseRequest(parked.Name, null, Limit: parked.Limit, ParkingId: parked.Parking!.Id), Cancellation);
+
+    protected async Task<AcquireRequest> GrantedAsync(AcquireRequest request)
+    {
         Assert.Equal(AcquireOutcome.Granted, (await AskAsync(request)).Outcome);
         return request;
     }
+
+    protected async Task<AcquireResult> AskAsync(AcquireRequest request) => await Store.AcquireAsync(request, Cancellation);
+
+    protected async Task<AcquireRequest> GrantedAsync(LockOccurrence? occurrence = null, string? name = null) =>
+        await GrantedAsync(LockRequests.Acquire(name ?? Name, occurrence: occurrence));
 
     protected async Task<RenewOutcome> RenewedAsync(AcquireRequest lease)
     {

@@ -105,7 +105,7 @@ public sealed class RedisConnectionTests : OwnServerTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task A_prefix_for_channels_in_the_connection_does_not_silence_breaks(bool ofTheirs)
+    public async Task A_prefix_for_channels_in_the_connection_does_not_silence_notices(bool ofTheirs)
     {
         string connectionString = $"{Server.ConnectionString},channelPrefix=app:";
         await using ConnectionMultiplexer connection = await ConnectionMultiplexer.ConnectAsync(connectionString);
@@ -116,6 +116,12 @@ public sealed class RedisConnectionTests : OwnServerTests
 
         await BreakAndHearAsync(ofTheirs ? theirs : own, notices, breaker: ofTheirs ? own : theirs);
         await BreakAndHearAsync(ofTheirs ? theirs : own, notices);
+
+        AcquireRequest lease = LockRequests.Acquire(Name);
+        await own.AcquireAsync(lease, Cancellation);
+        AcquireRequest waits = await ParkedAsync(Patient(), ofTheirs ? theirs : own);
+        await own.ReleaseAsync(LockRequests.Release(lease), Cancellation);
+        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotice.Turn(Name, waits.Parking!.Id, TimeSpan.Zero)));
 
         RedisResult[] channels = (RedisResult[])(await Redis.ExecuteAsync("PUBSUB", "CHANNELS", "*process*"))!;
         Assert.StartsWith("app:task_lock:process:", (string?)Assert.Single(channels), StringComparison.Ordinal);

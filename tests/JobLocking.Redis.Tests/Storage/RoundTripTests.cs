@@ -1,6 +1,7 @@
 using System.Globalization;
 using JobLocking.Stores;
 using JobLocking.TestKit;
+using JobLocking.TestKit.Contract;
 using StackExchange.Redis;
 using Xunit;
 
@@ -38,6 +39,89 @@ public sealed class RoundTripTests : OwnServerTests
         Assert.All(outcomes, outcome => Assert.Equal(RenewOutcome.Renewed, outcome));
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task The_queue_costs_no_further_command(int limit)
+    {
+        await using Notices notices = await Notices.OfAsync(Store);
+        await WarmUpAsync(limit);
+        AcquireRequest[] leases = [.. Enumerable.Range(0, limit).Select(_ => Shared(limit))];
+        foreach (AcquireRequest lease in leases)
+        {
+            await AssertCommandsAsync(1, async () => await GrantedAsync(lease));
+        }
+
+        AcquireRequest parked = Patient(limit);
+        await AssertCommandsAsync(1, async () => parked = await ParkedAsync(parked));
+        await AssertCommandsAsync(1, async () => await ParkedAsync(parked));
+        await AssertCommandsAsync(1, async () => Assert.False((await LookedAsync(parked)).IsFree));
+        await AssertCommandsAsync(1, async () => Assert.Equal(RenewOutcome.Renewed, await RenewedAsync(leases[0])));
+        await AssertCommandsAsync(1, async () => Assert.Equal(AcquireOutcome.Contended, (await AskAsync(Shared(limit))).Outcome));
+        await AssertCommandsAsync(1, async () => Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(leases[0])), publishes: 1);
+        await notices.TurnAsync(parked);
+        await AssertCommandsAsync(1, async () => Assert.True((await LookedAsync(parked)).IsFree));
+        await AssertCommandsAsync(1, async () => await GrantedAsync(parked));
+        await AssertCommandsAsync(1, async () => Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(parked)));
+        await AssertCommandsAsync(1, async () => await EndsItsWaitAsync(parked));
+    }
+
+    [Fact]
+    public async Task A_hundred_leases_of_locks_with_a_limit_are_renewed_by_one_command()
+    {
+        AcquireRequest[] leases = [.. Enumerable.Range(0, 150).Select(i => LockRequests.Acquire($"{Name}:{i % 50}") with { Limit = 3 })];
+        await Task.WhenAll(leases.Select(AskAsync));
+        await RenewedAsync(leases[0]);
+
+        RenewOutcome[] outcomes = new RenewOutcome[leases.Length];
+        await AssertCommandsAsync(2, async () => await Store.RenewAsync(leases.Select(lease => LockRequests.Renew(lease)).ToArray(), outcomes, Cancellation));
+
+        Assert.All(outcomes, outcome => Assert.Equal(RenewOutcome.Renewed, outcome));
+    }
+
+    [Theory]
+    [InlineData(2, 1)]
+    [InlineData(1, 2)]
+    public async Task Who_has_another_limit_than_the_holder_asks_twice_at_most(int holds, int asks)
+    {
+        await WarmUpAsync(1);
+        await WarmUpAsync(2);
+        await GrantedAsync(Shared(holds));
+
+        await AssertCommandsAsync(holds, async () => await ParkedAsync(Patient(asks)));
+    }
+
+    [Theory]
+    [InlineData(10)]
+    [InlineData(500)]
+    public async Task What_a_question_costs_within_the_server_does_not_grow_with_holders_and_those_who_wait(int crowd)
+    {
+        int limit = crowd + 1;
+        await WarmUpAsync(limit);
+        AcquireRequest[] holders = [.. Enumerable.Range(0, crowd).Select(_ => Shared(limit))];
+        foreach (AcquireRequest[] some in holders.Chunk(50))
+        {
+            await Task.WhenAll(some.Select(GrantedAsync));
+        }
+
+        await GrantedAsync(Shared(limit));
+        foreach (int[] some in Enumerable.Range(0, crowd).Chunk(50))
+        {
+            await Task.WhenAll(some.Select(_ => ParkedAsync(Patient(limit))));
+        }
+
+        AcquireRequest parked = await ParkedAsync(Patient(limit));
+
+        Assert.InRange(await CallsWithinAsync(() => AskAsync(Shared(limit))), 1, 20);
+        Assert.InRange(await CallsWithinAsync(() => ParkedAsync(Patient(limit))), 1, 35);
+        Assert.InRange(await CallsWithinAsync(() => RenewedAsync(holders[3])), 1, 20);
+        Assert.InRange(await CallsWithinAsync(() => LookedAsync(parked)), 1, 30);
+        Assert.InRange(await CallsWithinAsync(() => EndsItsWaitAsync(parked)), 1, 30);
+        await using Notices notices = await Notices.OfAsync(Store);
+        Assert.InRange(await CallsWithinAsync(() => ReleasedAsync(holders[3])), 1, 40);
+        Assert.InRange(await CallsWithinAsync(() => GrantedAsync(Shared(limit))), 1, 40);
+    }
+
     [Fact]
     public async Task A_contended_lock_mints_no_token()
     {
@@ -51,15 +135,33 @@ public sealed class RoundTripTests : OwnServerTests
         Assert.False(calls.ContainsKey("set"));
     }
 
-    private async Task AssertCommandsAsync(long expected, Func<Task> ask)
+    // Scripts are loaded, and what the connection puts before its channels is known.
+    private async Task WarmUpAsync(int limit)
+    {
+        AcquireRequest lease = await GrantedAsync(Shared(limit));
+        await RenewedAsync(lease);
+        await LookedAsync(Patient(limit));
+        await ReleasedAsync(lease);
+    }
+
+    private async Task AssertCommandsAsync(long expected, Func<Task> ask, long publishes = 0)
     {
         await ServerCommandAsync("CONFIG", "RESETSTAT");
 
         await ask();
 
         Dictionary<string, long> calls = await CallsAsync();
-        Assert.Equal(expected, calls.GetValueOrDefault("evalsha"));
-        Assert.DoesNotContain(calls.Keys, command => command is "eval" or "script|load");
+        Assert.Equal((expected, publishes), (calls.GetValueOrDefault("evalsha"), calls.GetValueOrDefault("publish")));
+        Assert.DoesNotContain(calls.Keys, command => command is "eval" or "script|load" or "echo");
+    }
+
+    private async Task<long> CallsWithinAsync(Func<Task> ask)
+    {
+        await ServerCommandAsync("CONFIG", "RESETSTAT");
+
+        await ask();
+
+        return (await CallsAsync()).Where(call => call.Key is not ("evalsha" or "config|resetstat" or "info")).Sum(call => call.Value);
     }
 
     private async Task<Dictionary<string, long>> CallsAsync()

@@ -1,6 +1,7 @@
 using JobLocking.Redis.Storage;
 using JobLocking.Stores;
 using JobLocking.TestKit;
+using JobLocking.TestKit.Contract;
 using StackExchange.Redis;
 using Xunit;
 
@@ -20,6 +21,25 @@ public sealed class ServerFaultTests() : OwnServerTests("--busy-reply-threshold"
         Assert.Equal(RenewOutcome.Renewed, await RenewedAsync(lease));
         await FlushScriptsAsync();
         Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(lease));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task Scripts_of_the_queue_that_the_server_has_forgotten_are_loaded_again(int limit)
+    {
+        await using Notices notices = await Notices.OfAsync(Store);
+        AcquireRequest[] leases = [.. Enumerable.Range(0, limit).Select(_ => Shared(limit))];
+        await Task.WhenAll(leases.Select(GrantedAsync));
+        await FlushScriptsAsync();
+        AcquireRequest parked = await ParkedAsync(Patient(limit));
+        await FlushScriptsAsync();
+        Assert.False((await LookedAsync(parked)).IsFree);
+        await FlushScriptsAsync();
+        Assert.Equal(RenewOutcome.Renewed, await RenewedAsync(leases[0]));
+        await FlushScriptsAsync();
+        Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(leases[0]));
+        await notices.TurnAsync(parked);
     }
 
     [Fact]
@@ -76,8 +96,7 @@ public sealed class ServerFaultTests() : OwnServerTests("--busy-reply-threshold"
         AcquireRequest freed = await GrantedAsync(occurrence, Name + ":2");
         AcquireRequest lost = await GrantedAsync(occurrence, Name + ":3");
         await Redis.KeyDeleteAsync([LockKey + ":3", $"{{{LockKey}:3}}@job/1970-01-01T00:00:00.0000000Z"]);
-        await Redis.ExecuteAsync("CONFIG", "SET", "maxmemory-policy", "noeviction");
-        await Redis.ExecuteAsync("CONFIG", "SET", "maxmemory", "1");
+        await FillMemoryAsync();
 
         LockStoreException error = await RefusedAsync(LockRequests.Acquire(Name + ":new"));
         Assert.False(error.MayHaveBeenApplied);
@@ -93,6 +112,83 @@ public sealed class ServerFaultTests() : OwnServerTests("--busy-reply-threshold"
         {
             Assert.Equal(AcquireOutcome.OccurrenceSucceeded, (await AskAsync(LockRequests.Acquire(name, occurrence: occurrence))).Outcome);
         }
+    }
+
+    [Fact]
+    public async Task At_maxmemory_leases_of_a_lock_with_a_limit_are_renewed_and_released_and_acquiring_fails_clearly()
+    {
+        AcquireRequest kept = await GrantedAsync(Shared(3, TimeSpan.FromSeconds(30)));
+        AcquireRequest freed = await GrantedAsync(Shared(3, TimeSpan.FromSeconds(30)));
+        await FillMemoryAsync();
+
+        LockStoreException error = await RefusedAsync(Shared(3));
+        Assert.False(error.MayHaveBeenApplied);
+        Assert.Contains("maxmemory", error.Message, StringComparison.Ordinal);
+        Assert.Equal((2, 2, 2), (await Redis.SortedSetLengthAsync(LockKey), await Redis.HashLengthAsync(HoldersKey), await Redis.SortedSetLengthAsync(LimitsKey)));
+
+        Assert.Equal(RenewOutcome.Renewed, await RenewedAsync(kept));
+        Assert.Equal(AcquireOutcome.Granted, (await AskAsync(kept)).Outcome);
+        Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(freed));
+        Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(kept, keepFor: TimeSpan.FromMinutes(1)));
+        HeldLock held = Assert.Single(await Store.ListAsync(Name, Cancellation).ToListAsync(Cancellation));
+        Assert.True(held.IsKept);
+        Assert.InRange(held.TimeLeft!.Value, TimeSpan.FromSeconds(30), TimeSpan.FromMinutes(1));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task At_maxmemory_those_who_wait_keep_their_places_and_have_their_turn_and_nobody_else_is_parked(int limit)
+    {
+        await using Notices notices = await Notices.OfAsync(Store);
+        AcquireRequest[] leases = [.. Enumerable.Range(0, limit).Select(_ => Shared(limit))];
+        await Task.WhenAll(leases.Select(GrantedAsync));
+        AcquireRequest parked = await ParkedAsync(Patient(limit));
+        await FillMemoryAsync();
+
+        AcquireResult late = await AskAsync(Patient(limit));
+        Assert.Equal((AcquireOutcome.Contended, 0, leases[0].Holder), (late.Outcome, late.ParkedSince, late.Holder));
+        Assert.Equal(parked.Parking!.Since, (await AskAsync(parked)).ParkedSince);
+        Assert.Equal(parked.Parking!.Since, (await LookedAsync(parked)).ParkedSince);
+
+        Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(leases[0]));
+        await notices.TurnAsync(parked);
+    }
+
+    [Fact]
+    public async Task Where_it_may_not_be_published_locks_are_released_and_the_queue_is_not_told_in_vain()
+    {
+        await Redis.ExecuteAsync("ACL", "SETUSER", "worker", "on", ">secret", "~*", "&*", "+@all", "-publish");
+        await using RedisLockStore worker = CreateStore($"{Server.ConnectionString},user=worker,password=secret");
+        AcquireRequest lease = LockRequests.Acquire(Name);
+        await worker.AcquireAsync(lease, Cancellation);
+        AcquireRequest[] parked = [await ParkedAsync(Patient()), await ParkedAsync(Patient()), await ParkedAsync(Patient())];
+
+        Assert.Equal(ReleaseOutcome.Released, await worker.ReleaseAsync(LockRequests.Release(lease), Cancellation));
+
+        Assert.False(await Redis.KeyExistsAsync(LockKey));
+        Assert.Equal(2, await Redis.SortedSetLengthAsync(ParkedKey));
+        Assert.True((await LookedAsync(parked[0])).IsFree);
+    }
+
+    [Fact]
+    public async Task Rights_that_are_missing_fail_the_renewal_of_no_lease_of_a_lock_with_a_limit_for_good()
+    {
+        await Redis.ExecuteAsync("ACL", "SETUSER", "worker", "on", ">secret", "~*", "&*", "+@all");
+        await using RedisLockStore worker = CreateStore($"{Server.ConnectionString},user=worker,password=secret");
+        AcquireRequest lease = Shared(2);
+        await worker.AcquireAsync(lease, Cancellation);
+        RenewOutcome[] outcomes = new RenewOutcome[1];
+        foreach (string command in new[] { "pexpireat", "zadd", "zscore", "hget", "type" })
+        {
+            await Redis.ExecuteAsync("ACL", "SETUSER", "worker", $"-{command}");
+            await worker.RenewAsync(new[] { LockRequests.Renew(lease, TimeSpan.FromMinutes(2)) }, outcomes, Cancellation);
+            Assert.Equal(RenewOutcome.Transient, outcomes[0]);
+            await Redis.ExecuteAsync("ACL", "SETUSER", "worker", $"+{command}");
+        }
+
+        await worker.RenewAsync(new[] { LockRequests.Renew(lease, TimeSpan.FromMinutes(2)) }, outcomes, Cancellation);
+        Assert.Equal(RenewOutcome.Renewed, outcomes[0]);
     }
 
     [Fact]
@@ -132,6 +228,12 @@ public sealed class ServerFaultTests() : OwnServerTests("--busy-reply-threshold"
         await Redis.ExecuteAsync("ACL", "SETUSER", "worker", "+@all");
         await worker.RenewAsync(new[] { LockRequests.Renew(lease, TimeSpan.FromMinutes(2)) }, outcomes, Cancellation);
         Assert.Equal(RenewOutcome.Renewed, outcomes[0]);
+    }
+
+    private async Task FillMemoryAsync()
+    {
+        await Redis.ExecuteAsync("CONFIG", "SET", "maxmemory-policy", "noeviction");
+        await Redis.ExecuteAsync("CONFIG", "SET", "maxmemory", "1");
     }
 
     private async Task FlushScriptsAsync() => await Redis.ExecuteAsync("SCRIPT", "FLUSH");

@@ -1,0 +1,147 @@
+using JobLocking.Redis.Tests.Contract;
+using JobLocking.Stores;
+using StackExchange.Redis;
+using Xunit;
+
+namespace JobLocking.Redis.Tests.Storage;
+
+/// <summary>What others have put under the keys beside a lock: nothing is granted over it, nothing fails for it, it stays as it is.</summary>
+public abstract class ForeignKeyTests(string connectionString) : RedisStoreTests
+{
+    public static TheoryData<string, RedisType> Keys =>
+        new MatrixTheoryData<string, RedisType>(
+            ["parked", "waiters", "holders", "limits"], [RedisType.String, RedisType.Hash, RedisType.SortedSet, RedisType.List]);
+
+    public static TheoryData<RedisType> Types => [RedisType.String, RedisType.Hash, RedisType.SortedSet, RedisType.List];
+
+    protected override ValueTask<string> ConnectionStringAsync() => new(connectionString);
+
+    [Theory]
+    [MemberData(nameof(Keys))]
+    public async Task A_lock_without_a_limit_is_taken_and_released_whatever_stands_beside_it(string beside, RedisType type)
+    {
+        await PutAsync(KeyBeside(beside), type);
+        AcquireRequest lease = await GrantedAsync();
+        AcquireRequest refused = Patient();
+
+        AcquireResult result = await AskAsync(refused);
+
+        Assert.Equal(AcquireOutcome.Contended, result.Outcome);
+        Assert.Equal(beside is "holders" or "limits", result.ParkedSince > 0);
+        Assert.Equal(result.ParkedSince, (await LookedAsync(refused)).ParkedSince);
+        Assert.Equal(RenewOutcome.Renewed, await RenewedAsync(lease));
+        Assert.Equal(lease.Holder, Assert.Single(await Store.ListAsync(Name, Cancellation).ToListAsync(Cancellation)).Holder);
+        Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(lease));
+        Assert.Equal(ReleaseOutcome.Missing, await EndsItsWaitAsync(refused));
+        await GrantedAsync(refused);
+        await AssertUntouchedAsync(KeyBeside(beside), type);
+    }
+
+    [Theory]
+    [MemberData(nameof(Keys))]
+    public async Task A_lock_with_a_limit_is_not_granted_over_a_strangers_keys_where_its_holders_stand(string beside, RedisType type)
+    {
+        await PutAsync(KeyBeside(beside), type);
+        bool isInTheWay = beside is "holders" or "limits";
+        AcquireRequest asks = Patient(2);
+
+        AcquireResult result = await AskAsync(asks);
+
+        Assert.Equal(isInTheWay ? AcquireOutcome.Contended : AcquireOutcome.Granted, result.Outcome);
+        Assert.Equal((null, null), (result.Holder, result.TimeLeft));
+        Assert.Equal(!isInTheWay, await Redis.KeyExistsAsync(LockKey));
+        Assert.Equal(isInTheWay, result.ParkedSince > 0);
+        Assert.Equal(!isInTheWay, (await LookedAsync(asks with { LeaseId = "another" })).IsFree);
+        Assert.Equal(isInTheWay ? RenewOutcome.Missing : RenewOutcome.Renewed, await RenewedAsync(asks));
+        Assert.Equal(isInTheWay ? ReleaseOutcome.Missing : ReleaseOutcome.Released, await ReleasedAsync(asks));
+        await AssertUntouchedAsync(KeyBeside(beside), type);
+    }
+
+    [Theory]
+    [InlineData("holders")]
+    [InlineData("limits")]
+    public async Task What_a_stranger_puts_beside_a_held_lock_with_a_limit_makes_it_contended(string beside)
+    {
+        AcquireRequest lease = await GrantedAsync(Shared(2));
+        await Redis.KeyDeleteAsync(KeyBeside(beside));
+        await Redis.StringSetAsync(KeyBeside(beside), "1");
+
+        Assert.Equal(AcquireOutcome.Contended, (await AskAsync(Patient(2))).Outcome);
+        Assert.Equal(AcquireOutcome.Contended, (await AskAsync(Patient(1))).Outcome);
+        Assert.False((await LookedAsync(Patient(2))).IsFree);
+        Assert.Equal(beside == "limits" ? RenewOutcome.Renewed : RenewOutcome.NotYours, await RenewedAsync(lease));
+        Assert.Equal(beside == "limits" ? ReleaseOutcome.Released : ReleaseOutcome.NotYours, await ReleasedAsync(lease));
+        Assert.NotNull(await Store.ListAsync(Name, Cancellation).ToListAsync(Cancellation));
+    }
+
+    [Theory]
+    [MemberData(nameof(Types))]
+    public async Task A_strangers_key_in_place_of_the_lock_is_contention_for_every_limit(RedisType type)
+    {
+        await PutAsync(LockKey, type);
+
+        foreach (int limit in new[] { 1, 2 })
+        {
+            AcquireRequest asks = Patient(limit);
+            AcquireResult result = await AskAsync(asks);
+
+            Assert.Equal((AcquireOutcome.Contended, null, null, null), (result.Outcome, result.Holder, result.TimeLeft, result.Others));
+            Assert.True(result.ParkedSince > 0);
+            LookResult look = await LookedAsync(asks);
+            Assert.Equal((false, null), (look.IsFree, look.TimeLeft));
+            Assert.Equal(limit == 2 && type == RedisType.SortedSet ? RenewOutcome.Missing : RenewOutcome.NotYours, await RenewedAsync(asks));
+            Assert.Equal(ReleaseOutcome.NotYours, await ReleasedAsync(asks));
+            Assert.Equal(ReleaseOutcome.NotYours, await ReleasedAsync(asks, keepFor: TimeSpan.FromMinutes(1)));
+            Assert.Equal(ReleaseOutcome.NotYours, await EndsItsWaitAsync(asks));
+            Assert.False(await Store.BreakAsync(Name, 1, Cancellation));
+        }
+
+        HeldLock listed = Assert.Single(await Store.ListAsync(Name, Cancellation).ToListAsync(Cancellation));
+        Assert.Equal((Name, null, null, null, false), (listed.Name, listed.Holder, listed.FencingToken, listed.TimeLeft, listed.IsKept));
+        await AssertUntouchedAsync(LockKey, type);
+    }
+
+    [Fact]
+    public async Task A_member_that_a_stranger_has_added_is_a_holder_nobody_knows()
+    {
+        await GrantedAsync(Shared(3));
+        await Redis.SortedSetAddAsync(LockKey, "stranger", 9_999_999_999_999);
+
+        await GrantedAsync(Shared(3));
+        AcquireResult result = await AskAsync(Shared(3));
+
+        Assert.Equal(AcquireOutcome.Contended, result.Outcome);
+        Assert.Equal(2, result.Others!.Count);
+        Assert.Null(result.Others[1]);
+    }
+
+    private async Task PutAsync(string key, RedisType type)
+    {
+        Task put = type switch
+        {
+            RedisType.String => Redis.StringSetAsync(key, "1"),
+            RedisType.Hash => Redis.HashSetAsync(key, "field", "1"),
+            RedisType.SortedSet => Redis.SortedSetAddAsync(key, "member", 1),
+            _ => Redis.ListRightPushAsync(key, "item"),
+        };
+        await put;
+    }
+
+    private async Task AssertUntouchedAsync(string key, RedisType type)
+    {
+        Assert.Equal(type, await Redis.KeyTypeAsync(key));
+        Assert.Null(await Redis.KeyTimeToLiveAsync(key));
+        string?[] content = type switch
+        {
+            RedisType.String => ["item", (string?)await Redis.StringGetAsync(key)],
+            RedisType.Hash => [.. (await Redis.HashGetAllAsync(key)).SelectMany(entry => new[] { (string?)entry.Name, (string?)entry.Value })],
+            RedisType.SortedSet => [.. (await Redis.SortedSetRangeByRankWithScoresAsync(key)).SelectMany(entry => new[] { (string?)entry.Element, $"{entry.Score}" })],
+            _ => [.. (await Redis.ListRangeAsync(key)).Select(item => (string?)item), "1"],
+        };
+        Assert.Equal(type switch { RedisType.Hash => ["field", "1"], RedisType.SortedSet => ["member", "1"], _ => ["item", "1"] }, content);
+    }
+}
+
+public sealed class ForeignKeyTestsOnRedis(SharedServers servers) : ForeignKeyTests(servers.Redis.ConnectionString);
+
+public sealed class ForeignKeyTestsOnGarnet(SharedServers servers) : ForeignKeyTests(servers.Embedded.ConnectionString);

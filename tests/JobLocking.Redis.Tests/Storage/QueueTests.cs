@@ -1,0 +1,254 @@
+using System.Globalization;
+using JobLocking.Redis.Storage;
+using JobLocking.Redis.Tests.Contract;
+using JobLocking.Stores;
+using JobLocking.TestKit;
+using JobLocking.TestKit.Contract;
+using StackExchange.Redis;
+using Xunit;
+
+namespace JobLocking.Redis.Tests.Storage;
+
+/// <summary>The queue of a lock, as it stands in Redis.</summary>
+public sealed class QueueTests(SharedServers servers) : RedisStoreTests
+{
+    protected override ValueTask<string> ConnectionStringAsync() => new(servers.Redis.ConnectionString);
+
+    [Fact]
+    public async Task Who_waits_is_readable()
+    {
+        await GrantedAsync();
+        AcquireRequest parked = await ParkedAsync(Patient(node: "Büro <3>"));
+
+        SortedSetEntry entry = Assert.Single(await Redis.SortedSetRangeByRankWithScoresAsync(ParkedKey));
+        Assert.Equal((parked.Parking!.Id, (double)parked.Parking.Since), ((string?)entry.Element, entry.Score));
+        HashEntry waiter = Assert.Single(await Redis.HashGetAllAsync(WaitersKey));
+        Assert.Equal(parked.Parking.Id, (string?)waiter.Name);
+        Assert.Matches("""^[0-9]{13}:[A-Za-z0-9_-]{22}:1:\{"app":"billing","node":"Büro <3>",.*\}$""", (string?)waiter.Value);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task Every_key_has_a_time_to_live_and_nothing_is_left_when_all_is_done(int limit)
+    {
+        AcquireRequest[] leases = [.. Enumerable.Range(0, limit).Select(_ => Shared(limit))];
+        await Task.WhenAll(leases.Select(GrantedAsync));
+        AcquireRequest parked = await ParkedAsync(Patient(limit));
+        await RenewedAsync(leases[0]);
+        await LookedAsync(parked);
+
+        string[] keys = await KeysAsync();
+        Assert.Equal(limit == 1 ? 4 : 6, keys.Length);
+        foreach (string key in keys)
+        {
+            Assert.NotNull(await Redis.KeyTimeToLiveAsync(key));
+        }
+
+        foreach (AcquireRequest lease in leases)
+        {
+            await ReleasedAsync(lease);
+        }
+
+        await EndsItsWaitAsync(parked);
+        Assert.Equal([FenceKey], await KeysAsync());
+    }
+
+    [Fact]
+    public async Task The_queue_lives_as_long_as_its_most_patient()
+    {
+        await GrantedAsync();
+        await ParkedAsync(Patient(patience: TimeSpan.FromMinutes(10)));
+        await ParkedAsync(Patient(patience: TimeSpan.FromMinutes(1)));
+
+        foreach (string key in new[] { ParkedKey, WaitersKey })
+        {
+            Assert.InRange((await Redis.KeyTimeToLiveAsync(key))!.Value, TimeSpan.FromMinutes(9), TimeSpan.FromMinutes(10));
+        }
+
+        await ParkedAsync(Patient(patience: TimeSpan.FromMinutes(20)));
+
+        foreach (string key in new[] { ParkedKey, WaitersKey })
+        {
+            Assert.InRange((await Redis.KeyTimeToLiveAsync(key))!.Value, TimeSpan.FromMinutes(19), TimeSpan.FromMinutes(20));
+        }
+    }
+
+    [Fact]
+    public async Task A_place_outlives_a_renewal_by_a_shorter_patience()
+    {
+        await GrantedAsync();
+        AcquireRequest parked = await ParkedAsync(Patient(patience: TimeSpan.FromMinutes(10)));
+
+        await ParkedAsync(parked with { Parking = parked.Parking! with { Patience = TimeSpan.FromSeconds(1) } });
+
+        Assert.InRange((await Redis.KeyTimeToLiveAsync(ParkedKey))!.Value, TimeSpan.FromMinutes(9), TimeSpan.FromMinutes(10));
+    }
+
+    [Fact]
+    public async Task A_new_place_is_behind_one_that_a_clock_which_ran_ahead_has_given()
+    {
+        await GrantedAsync();
+        AcquireRequest ahead = Patient();
+        long tomorrow = (DateTimeOffset.UtcNow - DateTimeOffset.UnixEpoch + TimeSpan.FromDays(1)).Ticks / TimeSpan.TicksPerMicrosecond;
+        await ParkedAsync(ahead with { Parking = ahead.Parking! with { Since = tomorrow } });
+
+        Assert.Equal(tomorrow + 1, (await ParkedAsync(Patient())).Parking!.Since);
+    }
+
+    [Fact]
+    public async Task Ten_thousand_wait_for_a_lock_and_no_more_until_some_have_lapsed()
+    {
+        await GrantedAsync();
+        AcquireRequest last = await ParkedAsync(Patient());
+        await FillAsync(9_999, lapseMs: 9_999_999_999_999);
+
+        Assert.Equal((AcquireOutcome.Contended, 0), await PlaceAsync(Patient()));
+        Assert.Equal((AcquireOutcome.Contended, last.Parking!.Since), await PlaceAsync(last));
+        Assert.Equal(10_000, await Redis.SortedSetLengthAsync(ParkedKey));
+
+        await FillAsync(150, lapseMs: 1);
+        Assert.True((await PlaceAsync(Patient())).Since > 0);
+        Assert.Equal(9_901, await Redis.SortedSetLengthAsync(ParkedKey));
+        Assert.Equal(9_901, await Redis.HashLengthAsync(WaitersKey));
+    }
+
+    [Fact]
+    public async Task The_turn_of_a_process_that_died_goes_to_the_next()
+    {
+        await using Notices notices = await Notices.OfAsync(Store);
+        AcquireRequest lease = await GrantedAsync();
+        RedisLockStore dying = CreateStore(servers.Redis.ConnectionString);
+        AcquireRequest living;
+        await using (await dying.ListenAsync(_ => { }, Cancellation))
+        {
+            for (int i = 0; i < 5; i++)
+            {
+                await ParkedAsync(Patient(), dying);
+            }
+
+            living = await ParkedAsync(Patient());
+            await dying.DisposeAsync();
+        }
+
+        string process = ((string)(await Redis.HashValuesAsync(WaitersKey))[0]!).Split(':')[1];
+        await Eventually.IsTrueAsync(async () => (long)((RedisResult[])(await Redis.ExecuteAsync("PUBSUB", "NUMSUB", $"task_lock:process:{process}"))!)[1] == 0);
+        await ReleasedAsync(lease);
+
+        await notices.TurnAsync(living);
+        Assert.False(await Redis.KeyExistsAsync(ParkedKey));
+        Assert.False(await Redis.KeyExistsAsync(WaitersKey));
+    }
+
+    [Fact]
+    public async Task A_release_tells_in_vain_a_hundred_times_and_leaves_the_others_their_places()
+    {
+        AcquireRequest lease = await GrantedAsync();
+        await Task.WhenAll(Enumerable.Range(0, 120).Select(_ => ParkedAsync(Patient())));
+
+        Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(lease));
+
+        Assert.Equal(20, await Redis.SortedSetLengthAsync(ParkedKey));
+        Assert.Equal(20, await Redis.HashLengthAsync(WaitersKey));
+    }
+
+    [Fact]
+    public async Task In_a_cluster_where_nobody_knows_who_listens_one_is_told_in_vain()
+    {
+        await using RedisLockStore store = CreateStore(servers.Cluster.ConnectionString);
+        await using ConnectionMultiplexer cluster = await ConnectionMultiplexer.ConnectAsync(servers.Cluster.ConnectionString);
+        AcquireRequest lease = LockRequests.Acquire(Name);
+        await store.AcquireAsync(lease, Cancellation);
+        AcquireRequest lapsed = await ParkedAsync(Patient(), store);
+        await cluster.GetDatabase().HashSetAsync(WaitersKey, lapsed.Parking!.Id, "1:process:1:{}");
+        await ParkedAsync(Patient(), store);
+        await ParkedAsync(Patient(), store);
+
+        await store.ReleaseAsync(LockRequests.Release(lease), Cancellation);
+
+        Assert.Equal(1, await cluster.GetDatabase().SortedSetLengthAsync(ParkedKey));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("turn")]
+    [InlineData("turn::0:task_lock:x")]
+    [InlineData("turn:id:-1:task_lock:x")]
+    [InlineData("turn:id:soon:task_lock:x")]
+    [InlineData("turn:id:0:other:x")]
+    [InlineData("broken:")]
+    [InlineData("broken:a:b:c")]
+    [InlineData("anything")]
+    public async Task What_a_stranger_publishes_to_a_process_is_no_notice(string message)
+    {
+        List<LockNotice> heard = [];
+        await using IAsyncDisposable listening = await Store.ListenAsync(heard.Add, Cancellation);
+        AcquireRequest lease = LockRequests.Acquire(Name);
+        long token = (await AskAsync(lease)).FencingToken;
+        string process = ((string)(await Redis.StringGetAsync(LockKey))!).Split(':')[2];
+
+        await Redis.PublishAsync(RedisChannel.Literal($"task_lock:process:{process}"), message);
+        await Store.BreakAsync(Name, token, Cancellation);
+
+        await Eventually.IsTrueAsync(() => heard.Count > 0);
+        Assert.Equal([new LockNotice.Broken(lease.LeaseId)], heard);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task A_release_and_who_asks_at_the_same_time_never_miss_each_other(int limit)
+    {
+        await using RedisLockStore other = CreateStore(servers.Redis.ConnectionString);
+        await using Notices notices = await Notices.OfAsync(other);
+        int wasParked = 0;
+        for (int round = 0; round < 1500; round++)
+        {
+            string name = $"{Name}:{round % 10}";
+            AcquireRequest[] leases = [.. Enumerable.Range(0, limit).Select(_ => Shared(limit) with { Name = name })];
+            await Task.WhenAll(leases.Select(GrantedAsync));
+            AcquireRequest asks = Patient(limit) with { Name = name };
+
+            Task<AcquireResult> asked = other.AcquireAsync(asks, Cancellation).AsTask();
+            await Task.WhenAll(leases.Select(lease => ReleasedAsync(lease)));
+            if ((await asked).Outcome == AcquireOutcome.Contended)
+            {
+                wasParked++;
+                await notices.TurnAsync(asks);
+                Assert.Equal(AcquireOutcome.Granted, (await other.AcquireAsync(asks, Cancellation)).Outcome);
+            }
+
+            Assert.Equal(0, await Redis.SortedSetLengthAsync($"{{task_lock:{name}}}:parked"));
+            await other.ReleaseAsync(LockRequests.Release(asks), Cancellation);
+        }
+
+        Assert.InRange(wasParked, 1, 1499);
+    }
+
+    private async Task<(AcquireOutcome Outcome, long Since)> PlaceAsync(AcquireRequest request)
+    {
+        AcquireResult result = await AskAsync(request);
+        return (result.Outcome, result.ParkedSince);
+    }
+
+    // The oldest: since the beginning of time.
+    private Task<RedisResult> FillAsync(int count, long lapseMs) => Redis.ScriptEvaluateAsync(
+        "for i = 1, ARGV[1] do redis.call('ZADD', KEYS[1], i, 'id' .. i); redis.call('HSET', KEYS[2], 'id' .. i, ARGV[2] .. ':process:1:{}') end",
+        [ParkedKey, WaitersKey],
+        [count, lapseMs.ToString(CultureInfo.InvariantCulture)]);
+
+    private async Task<string[]> KeysAsync()
+    {
+        string[] keys = [LockKey, FenceKey, ParkedKey, WaitersKey, HoldersKey, LimitsKey];
+        List<string> there = [];
+        foreach (string key in keys)
+        {
+            if (await Redis.KeyExistsAsync(key))
+            {
+                there.Add(key);
+            }
+        }
+
+        return [.. there];
+    }
+}
