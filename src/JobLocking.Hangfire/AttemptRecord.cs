@@ -19,7 +19,13 @@ internal sealed record AttemptRecord
     /// <summary>How often the present attempt was deferred.</summary>
     public int Deferrals { get; init; }
 
+    /// <summary>How often of these since its lock last woke it.</summary>
+    public int DeferralsUnwoken { get; init; }
+
     public DateTimeOffset? FirstDeferredAt { get; init; }
+
+    /// <summary>Its place in the queue of the lock, as the engine gave it; null if it has none.</summary>
+    public string? Ticket { get; init; }
 
     /// <summary>The queue it was deferred from, where Hangfire itself would forget it; else null.</summary>
     public string? Queue { get; init; }

@@ -1,7 +1,9 @@
 using System.Globalization;
 using System.Reflection;
+using Hangfire;
 using Hangfire.Common;
 using Hangfire.Server;
+using Hangfire.States;
 using JobLocking.Engine;
 
 namespace JobLocking.Hangfire;
@@ -11,25 +13,40 @@ internal static class JobExecution
 {
     public const string Scheduler = "Hangfire";
 
-    public static LockExecution Describe(PerformContext context, LockPolicy policy, AttemptRecord record)
+    public static LockExecution Describe(PerformContext context, LockPolicy policy, AttemptRecord record) => Describe(
+        context.BackgroundJob,
+        policy,
+        record,
+        context.GetJobParameter<int>("RetryCount", allowStale: true),
+        context.GetJobParameter<string?>("RecurringJobId", allowStale: true));
+
+    public static LockExecution Describe(ElectStateContext context, LockPolicy policy, AttemptRecord record) => Describe(
+        context.BackgroundJob,
+        policy,
+        record,
+        context.GetJobParameter<int>("RetryCount", allowStale: true),
+        context.GetJobParameter<string?>("RecurringJobId", allowStale: true));
+
+    private static LockExecution Describe(BackgroundJob backgroundJob, LockPolicy policy, AttemptRecord record, int retries, string? recurringJobId)
     {
         if (policy.OncePerOccurrence)
         {
             throw new TaskLockException(NoOccurrence(policy));
         }
 
-        Job job = context.BackgroundJob.Job;
-        string? recurringJobId = context.GetJobParameter<string?>("RecurringJobId", allowStale: true);
+        Job job = backgroundJob.Job;
         return new LockExecution
         {
             Policy = policy,
             Name = policy.ResolveName(placeholder => IndexOf(job.Method, placeholder) is var i and >= 0 ? job.Args[i] : null),
             Scheduler = Scheduler,
             Job = Identity(job, recurringJobId),
-            Execution = context.BackgroundJob.Id,
+            Execution = backgroundJob.Id,
             Origin = Origin(),
             Deferrals = record.Deferrals,
+            DeferralsUnwoken = record.DeferralsUnwoken,
             FirstDeferredAt = record.FirstDeferredAt,
+            Ticket = record.Ticket,
         };
 
         ExecutionOrigin Origin()
@@ -39,7 +56,7 @@ internal static class JobExecution
                 return ExecutionOrigin.Deferred;
             }
 
-            if (context.GetJobParameter<int>("RetryCount", allowStale: true) > 0)
+            if (retries > 0)
             {
                 return ExecutionOrigin.Retry;
             }

@@ -16,8 +16,9 @@ public static class TaskLockConfigurationExtensions
     /// Several hosts in one process therefore use the overload for <see cref="BackgroundJobServerOptions"/>.
     /// </summary>
     /// <remarks>
-    /// A deferred job waits among the scheduled ones. It returns when a server next looks there: up to one
-    /// <see cref="BackgroundJobServerOptions.SchedulePollingInterval"/> (15 seconds by default) after the delay.
+    /// A deferred job waits among the scheduled ones, and is enqueued at once when its turn comes. If its process has died
+    /// meanwhile it returns after its delay, when a server next looks there: up to one
+    /// <see cref="BackgroundJobServerOptions.SchedulePollingInterval"/> (15 seconds by default) later.
     /// </remarks>
     /// <param name="configuration">Hangfire's configuration.</param>
     /// <param name="services">The services of the host, with <c>AddJobLocking()</c> and a store among them.</param>
@@ -43,8 +44,9 @@ public static class TaskLockConfigurationExtensions
     /// <c>services.AddHangfireServer((sp, options) => options.UseTaskLocks(sp))</c>. It wins over the process-wide registration.
     /// </summary>
     /// <remarks>
-    /// A deferred job waits among the scheduled ones. It returns when a server next looks there: up to one
-    /// <see cref="BackgroundJobServerOptions.SchedulePollingInterval"/> (15 seconds by default) after the delay.
+    /// A deferred job waits among the scheduled ones, and is enqueued at once when its turn comes. If its process has died
+    /// meanwhile it returns after its delay, when a server next looks there: up to one
+    /// <see cref="BackgroundJobServerOptions.SchedulePollingInterval"/> (15 seconds by default) later.
     /// </remarks>
     /// <param name="options">The options of the server; its other filters stay.</param>
     /// <param name="services">The services of the host, with <c>AddJobLocking()</c> and a store among them.</param>

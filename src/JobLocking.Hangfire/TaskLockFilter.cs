@@ -1,6 +1,7 @@
 using Hangfire.Common;
 using Hangfire.Server;
 using Hangfire.States;
+using Hangfire.Storage;
 using JobLocking.Engine;
 
 namespace JobLocking.Hangfire;
@@ -10,7 +11,7 @@ namespace JobLocking.Hangfire;
 /// Server filters are synchronous. Blocking on the engine is sound here: filters run on the worker's own thread, which
 /// Hangfire blocks for the whole job anyway, and which has no synchronization context.
 /// </remarks>
-internal sealed class TaskLockFilter(LockEngine engine, LockPolicies policies, TimeProvider time) : IServerFilter, IElectStateFilter, IJobFilter
+internal sealed class TaskLockFilter(LockEngine engine, LockPolicies policies, TimeProvider time) : IServerFilter, IElectStateFilter, IApplyStateFilter, IJobFilter
 {
     private const string Item = "JobLocking";
 
@@ -63,8 +64,7 @@ internal sealed class TaskLockFilter(LockEngine engine, LockPolicies policies, T
                 EndWait(record, context);
                 throw fail.Error;
             default:
-                context.Items[Item] = TurnedAway.From(execution, decision, record, context, time);
-                context.Canceled = true;
+                TurnAway(execution, decision, record, context);
                 break;
         }
     }
@@ -93,14 +93,74 @@ internal sealed class TaskLockFilter(LockEngine engine, LockPolicies policies, T
     /// <remarks>Hangfire repeats an election that throws, blocks a worker over it and ends it with filters off: nothing here may fail for our reasons.</remarks>
     public void OnStateElection(ElectStateContext context)
     {
-        if (context.CustomData is { } data && data.TryGetValue(Item, out object? item) && item is TurnedAway turnedAway)
+        if (context.CandidateState is WokenState woken)
         {
-            turnedAway.Elect(context, engine);
+            woken.Deferral.Admit(context);
+        }
+        else if (TurnedAwayBy(context.CustomData?.AsReadOnly()) is { } turnedAway)
+        {
+            turnedAway.Elect(context);
+        }
+        else if (context.CandidateState is ProcessingState && context.CurrentState != ProcessingState.StateName)
+        {
+            Deflect(context);
         }
         else if (context.CandidateState is EnqueuedState { Queue: EnqueuedState.DefaultQueue } enqueued
-            && context.CurrentState == ScheduledState.StateName && HasLock(context.BackgroundJob.Job))
+            && context.CurrentState == ScheduledState.StateName && PolicyOf(context.BackgroundJob.Job) is not null)
         {
             enqueued.Queue = AttemptRecord.Read(context.Connection, context.BackgroundJob).Queue ?? enqueued.Queue;
+        }
+    }
+
+    public void OnStateApplied(ApplyStateContext context, IWriteOnlyTransaction transaction) => TurnedAwayBy(context.CustomData)?.Apply(context, engine);
+
+    public void OnStateUnapplied(ApplyStateContext context, IWriteOnlyTransaction transaction)
+    {
+    }
+
+    /// <summary>
+    /// Skips a first attempt before it costs anything, where this process knows that it would be skipped: an election must not
+    /// wait, so that neither the lock's store nor the job's storage is asked. Whatever is uncertain goes on to the worker.
+    /// </summary>
+    private void Deflect(ElectStateContext context)
+    {
+        if (context.BackgroundJob.ParametersSnapshot is null || PolicyOf(context.BackgroundJob.Job) is not { } policy)
+        {
+            return;
+        }
+
+        AttemptRecord record = AttemptRecord.Read(context.Connection, context.BackgroundJob);
+        if (!record.Begun && Skips(context, policy, record) is { } skip)
+        {
+            // As if a worker had begun it: an operator who starts it again wants it done.
+            (record with { Begun = true }).Write(context);
+            context.CandidateState = new DeletedState { Reason = TurnedAway.Reason(skip) };
+        }
+    }
+
+    private LockDecision.Skip? Skips(ElectStateContext context, LockPolicy policy, AttemptRecord record)
+    {
+        try
+        {
+            return engine.SkipsLocally(JobExecution.Describe(context, policy, record));
+        }
+        catch (Exception)
+        {
+            return null; // The job's own arguments and parameters are read. OnPerforming reads them again, and fails the job.
+        }
+    }
+
+    private void TurnAway(LockExecution execution, LockDecision decision, AttemptRecord record, PerformingContext context)
+    {
+        try
+        {
+            context.Items[Item] = TurnedAway.From(this, execution, decision, record, context, time);
+            context.Canceled = true;
+        }
+        catch when (decision is LockDecision.Defer defer)
+        {
+            engine.NotDeferred(defer);
+            throw;
         }
     }
 
@@ -133,15 +193,18 @@ internal sealed class TaskLockFilter(LockEngine engine, LockPolicies policies, T
     private Exception? End(LockDecision.Run run, Exception? error, bool aborted) =>
         engine.EndAsync(run, error, aborted).AsTask().GetAwaiter().GetResult();
 
-    private bool HasLock(Job? job)
+    private TurnedAway? TurnedAwayBy(IReadOnlyDictionary<string, object>? data) =>
+        data is not null && data.TryGetValue(Item, out object? item) && item is TurnedAway turnedAway && turnedAway.Filter == this ? turnedAway : null;
+
+    private LockPolicy? PolicyOf(Job? job)
     {
         try
         {
-            return job is not null && policies.Find(job.Type, job.Method) is not null;
+            return job is null ? null : policies.Find(job.Type, job.Method);
         }
         catch (TaskLockException)
         {
-            return false; // OnPerforming fails the job with it.
+            return null; // OnPerforming fails the job with it.
         }
     }
 

@@ -1,3 +1,4 @@
+using Hangfire;
 using Hangfire.Server;
 using Hangfire.States;
 using JobLocking.Engine;
@@ -5,18 +6,25 @@ using JobLocking.Engine;
 namespace JobLocking.Hangfire;
 
 /// <summary>An execution that does not run now, on its way from the filter that cancelled it to the election of its next state.</summary>
-internal sealed record TurnedAway(LockExecution Execution, LockDecision Decision, AttemptRecord Record)
+internal sealed record TurnedAway(TaskLockFilter Filter, LockExecution Execution, LockDecision Decision, AttemptRecord Record)
 {
+    private ApplyStateContext? _applied;
+
     /// <summary>Remembers a deferral; anything else leaves the record as it is.</summary>
-    public static TurnedAway From(LockExecution execution, LockDecision decision, AttemptRecord record, PerformContext context, TimeProvider time) =>
-        new(execution, decision, decision is not LockDecision.Defer ? record : record with
+    public static TurnedAway From(TaskLockFilter filter, LockExecution execution, LockDecision decision, AttemptRecord record, PerformContext context, TimeProvider time) =>
+        new(filter, execution, decision, decision is not LockDecision.Defer defer ? record : record with
         {
             Deferrals = record.Deferrals + 1,
+            DeferralsUnwoken = record.DeferralsUnwoken + 1,
             FirstDeferredAt = record.FirstDeferredAt ?? time.GetUtcNow(),
+            Ticket = defer.Ticket,
             Queue = record.Queue ?? ForgottenQueue(context),
         });
 
-    public void Elect(ElectStateContext context, LockEngine engine)
+    /// <summary>Why a skipped job was deleted.</summary>
+    public static string Reason(LockDecision.Skip skip) => $"Skipped: {skip.Reason}";
+
+    public void Elect(ElectStateContext context)
     {
         if (context.CandidateState is not DeletedState canceled)
         {
@@ -25,7 +33,7 @@ internal sealed record TurnedAway(LockExecution Execution, LockDecision Decision
 
         if (Decision is not LockDecision.Defer defer)
         {
-            canceled.Reason = $"Skipped: {((LockDecision.Skip)Decision).Reason}";
+            canceled.Reason = Reason((LockDecision.Skip)Decision);
             return;
         }
 
@@ -35,8 +43,36 @@ internal sealed record TurnedAway(LockExecution Execution, LockDecision Decision
 
         // Hangfire's schedule rounds down to whole seconds: less than one would come back at once, again and again.
         TimeSpan delay = TimeSpan.FromSeconds(Math.Ceiling(defer.Delay.TotalSeconds));
-        context.CandidateState = new ScheduledState(delay) { Reason = $"Deferred ({Record.Deferrals}): {defer.Reason}" };
-        engine.Deferred(Execution, defer);
+        context.CandidateState = new DeferredState(delay, new Deferral(context.BackgroundJob.Id, context.BackgroundJob.Job.Queue, Record, Execution.Name))
+        {
+            Reason = $"Deferred ({Record.Deferrals}): {defer.Reason}",
+        };
+    }
+
+    /// <summary>
+    /// Tells the engine what was elected in the end, also by the filters after ours. The state is stored just after this;
+    /// who wakes the job earlier waits for the lock of its state. Should it not be stored, the wake finds no deferral.
+    /// </summary>
+    public void Apply(ApplyStateContext context, LockEngine engine)
+    {
+        // Once for each attempt at the change of state, however often the filter is registered.
+        if (Decision is not LockDecision.Defer defer || _applied == context)
+        {
+            return;
+        }
+
+        _applied = context;
+        if (context.NewState is DeferredState { Deferral: var deferral })
+        {
+            // Nothing else of the context outlives the change of state. Hangfire's own changers always name their filters.
+            JobStorage storage = context.Storage;
+            StateMachine? filters = context.StateMachine as StateMachine;
+            engine.Deferred(Execution, defer, () => ValueTask.FromResult(filters is not null && deferral.Wake(storage, filters)));
+        }
+        else
+        {
+            engine.NotDeferred(defer);
+        }
     }
 
     /// <summary>
