@@ -1,4 +1,5 @@
 using System.Linq.Expressions;
+using System.Text.Json;
 using Hangfire;
 using Hangfire.Common;
 using Hangfire.States;
@@ -63,6 +64,11 @@ public sealed class Cluster(string redis, JobStorage storage) : IAsyncDisposable
         () => History(job)[0],
         newest => newest.Name == state && newest.Reason.StartsWith(reason, StringComparison.Ordinal),
         fact: $"job {job} is {state}, {reason}");
+
+    /// <summary>What the job has left for its next attempt.</summary>
+    internal AttemptRecord Record(string job) => JsonSerializer.Deserialize<AttemptRecord>(Parameter(job, AttemptRecord.Parameter)!)!;
+
+    public Task<JobState> IsDeferredAsync(string job, int times = 1) => SeesAsync(job, ScheduledState.StateName, $"Deferred ({times}): ");
 
     public Task<JobState> SucceedsAsync(string job) => SeesAsync(job, SucceededState.StateName);
 

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Hangfire;
 using Hangfire.Common;
 using Hangfire.States;
@@ -43,7 +42,7 @@ public sealed class DeferTests(SharedRedis redis)
         TimeSpan second = Delay(await cluster.SeesAsync(job, ScheduledState.StateName, "Deferred (2): "));
         Assert.Equal(1, first.TotalSeconds, 0.2);
         Assert.Equal(2, second.TotalSeconds, 0.2);
-        Assert.Equal(2, Record(cluster, job).Deferrals);
+        Assert.Equal(2, cluster.Record(job).Deferrals);
 
         static TimeSpan Delay(JobState scheduled) =>
             JobHelper.DeserializeDateTime(scheduled.Data["EnqueueAt"]) - JobHelper.DeserializeDateTime(scheduled.Data["ScheduledAt"]);
@@ -74,14 +73,17 @@ public sealed class DeferTests(SharedRedis redis)
         scene.Failure = new InvalidOperationException("once");
         string job = cluster.Client.Enqueue<RetriedWork>(w => w.GiveUp("x", "deferred", CancellationToken.None));
         await cluster.SeesAsync(job, ScheduledState.StateName, "Deferred (1): ");
-        Assert.NotNull(Record(cluster, job).FirstDeferredAt);
+        Assert.NotNull(cluster.Record(job).FirstDeferredAt);
+        Assert.NotNull(cluster.Record(job).Ticket);
 
         await lease.DisposeAsync();
         await cluster.SeesAsync(job, ScheduledState.StateName, "Retry attempt 1 of 3");
 
-        Assert.Equal(0, Record(cluster, job).Deferrals);
-        Assert.Null(Record(cluster, job).FirstDeferredAt);
-        Assert.True(Record(cluster, job).Begun);
+        Assert.Equal(0, cluster.Record(job).Deferrals);
+        Assert.Equal(0, cluster.Record(job).DeferralsUnwoken);
+        Assert.Null(cluster.Record(job).FirstDeferredAt);
+        Assert.Null(cluster.Record(job).Ticket);
+        Assert.True(cluster.Record(job).Begun);
     }
 
     [Theory]
@@ -122,7 +124,7 @@ public sealed class DeferTests(SharedRedis redis)
         TaskLease lease = await a.TakeAsync("work:x");
         string job = cluster.Client.Enqueue<Work>(w => w.Auto("x", "default", CancellationToken.None));
         await cluster.SeesAsync(job, ScheduledState.StateName, "Deferred (1): ");
-        Assert.Null(Record(cluster, job).Queue);
+        Assert.Null(cluster.Record(job).Queue);
 
         await a.StopAsync();
         await cluster.StartAsync("b", server: o => o.Queues = ["default"]);
@@ -148,7 +150,4 @@ public sealed class DeferTests(SharedRedis redis)
         await cluster.SucceedsAsync(parent);
         await cluster.SucceedsAsync(continuation);
     }
-
-    private static AttemptRecord Record(Cluster cluster, string job) =>
-        JsonSerializer.Deserialize<AttemptRecord>(cluster.Parameter(job, AttemptRecord.Parameter)!)!;
 }

@@ -107,7 +107,7 @@ public sealed class FilterTests : IDisposable
 
         Elect(election, record);
 
-        Assert.Equal("Deferred (1): busy", Assert.IsType<ScheduledState>(election.CandidateState).Reason);
+        Assert.Equal("Deferred (1): busy", Assert.IsType<DeferredState>(election.CandidateState).Reason);
         transaction.DidNotReceiveWithAnyArgs().SetJobParameter(default!, default!, default);
         _connection.Received(1).SetJobParameter("17", Parameter, record.ToString());
     }
@@ -195,7 +195,7 @@ public sealed class FilterTests : IDisposable
         LockPolicy policy = _services.GetRequiredService<LockPolicies>().Find(_job.Job.Type, _job.Job.Method)!;
         LockExecution execution = JobExecution.Describe(Context(), policy, record);
         LockDecision.Defer busy = new(TimeSpan.FromSeconds(15), "busy", TimeLeft: null, Holder: null);
-        new TurnedAway(execution, busy, record).Elect(election, _services.GetRequiredService<LockEngine>());
+        new TurnedAway(_filter, execution, busy, record).Elect(election);
     }
 
     private PerformContext Context(BackgroundJob? job = null) => new(_storage, _connection, job ?? _job, Substitute.For<IJobCancellationToken>());

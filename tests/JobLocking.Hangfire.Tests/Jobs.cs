@@ -38,6 +38,32 @@ public class Work(Stage stage, ITaskLeaseAccessor leases)
     public string Forgotten() => leases.Required.Name;
 }
 
+/// <summary>Comes back by itself when no test waits any more: only a wake explains that it runs.</summary>
+[AutomaticRetry(Attempts = 0)]
+public class Patient(Stage stage, ITaskLeaseAccessor leases)
+{
+    [TaskLock("work:{key}", DeferBy = 3600)]
+    public Task Run(string key, string scene, CancellationToken cancellationToken) => stage[scene].PlayAsync(leases, cancellationToken);
+
+    [TaskLock("work:{key}", DeferBy = 3600, Wait = 3600)]
+    public Task RunInPlace(string key, string scene, CancellationToken cancellationToken) => stage[scene].PlayAsync(leases, cancellationToken);
+}
+
+[AutomaticRetry(Attempts = 0)]
+public class CriticalPatient(Stage stage, ITaskLeaseAccessor leases)
+{
+    [TaskLock("work:{key}", DeferBy = 3600)]
+    [Queue("critical")]
+    public Task Run(string key, string scene, CancellationToken cancellationToken) => stage[scene].PlayAsync(leases, cancellationToken);
+}
+
+[AutomaticRetry(Attempts = 0)]
+public class DoublingWork(Stage stage, ITaskLeaseAccessor leases)
+{
+    [TaskLock("work:{key}", DeferBy = 100)]
+    public Task Run(string key, string scene, CancellationToken cancellationToken) => stage[scene].PlayAsync(leases, cancellationToken);
+}
+
 /// <summary>Retried an hour later, so that a test decides when.</summary>
 [AutomaticRetry(Attempts = 3, DelaysInSeconds = [3600])]
 public class RetriedWork(Stage stage, ITaskLeaseAccessor leases)

@@ -1,7 +1,9 @@
 using Hangfire;
 using Hangfire.AspNetCore;
+using JobLocking.Stores;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Xunit;
 
 namespace JobLocking.Hangfire.Tests;
 
@@ -64,6 +66,18 @@ public sealed class Node : IAsyncDisposable
     /// <summary>Takes a lock by hand; fails the test if somebody has it.</summary>
     public async Task<TaskLease> TakeAsync(string name) =>
         await Locks.TryAcquireAsync(name) ?? throw new InvalidOperationException($"Lock '{name}' is taken.");
+
+    /// <summary>Takes a lock for a holder that is dead already: nobody renews it, nobody releases it.</summary>
+    public async Task AbandonAsync(string name, TimeSpan expiry)
+    {
+        LockHolder dead = new("tests", "dead", "code", "dead", "1", DateTimeOffset.UnixEpoch);
+        AcquireResult result = await Services.GetRequiredService<ILockStore>().AcquireAsync(
+            new AcquireRequest(name, "abandoned-abandoned-ab", expiry, dead), CancellationToken.None);
+        Assert.Equal(AcquireOutcome.Granted, result.Outcome);
+    }
+
+    /// <summary>The ids of the jobs that wait for a lock that is held, the oldest first.</summary>
+    public async Task<string?[]> ParkedAsync() => [.. (await HeldAsync()).Take(1).SelectMany(held => held.Parked).Select(parked => parked.Waiter.Execution)];
 
     public Task<HeldLock[]> HeldAsync() => Locks.ListAsync().ToArrayAsync().AsTask();
 

@@ -7,10 +7,15 @@ public sealed class Stage
 {
     private readonly ConcurrentDictionary<string, Scene> _scenes = [];
 
-    public Scene this[string name] => _scenes.GetOrAdd(name, _ => new Scene());
+    private readonly ConcurrentQueue<string> _played = [];
+
+    /// <summary>The names of the scenes as they were begun.</summary>
+    public IReadOnlyCollection<string> Played => _played;
+
+    public Scene this[string name] => _scenes.GetOrAdd(name, _ => new Scene(() => _played.Enqueue(name)));
 }
 
-public sealed class Scene
+public sealed class Scene(Action onBegin)
 {
     private readonly ConcurrentQueue<string?> _locks = [];
 
@@ -41,6 +46,7 @@ public sealed class Scene
     {
         Lease = leases.Current;
         _locks.Enqueue(Lease?.Name);
+        onBegin();
         Interlocked.Increment(ref _begun);
         await _curtain.Task.WaitAsync(cancellationToken);
         await Task.Yield();
