@@ -130,7 +130,7 @@ internal sealed class TaskLockFilter(LockEngine engine, LockPolicies policies, T
         }
 
         AttemptRecord record = AttemptRecord.Read(context.Connection, context.BackgroundJob);
-        if (!record.Begun && Skips(context, policy, record) is { } skip)
+        if (Skips(context, policy, record) is { } skip)
         {
             // As if a worker had begun it: an operator who starts it again wants it done.
             (record with { Begun = true }).Write(context);

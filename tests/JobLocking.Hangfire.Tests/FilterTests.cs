@@ -1,3 +1,4 @@
+using System.Reflection;
 using Hangfire;
 using Hangfire.Common;
 using Hangfire.Server;
@@ -167,6 +168,30 @@ public sealed class FilterTests : IDisposable
         Elect(election, new AttemptRecord());
 
         Assert.Same(other, election.CandidateState);
+    }
+
+    [Theory]
+    [InlineData("Enqueued", null, true)]
+    [InlineData("Scheduled", null, true)]
+    [InlineData("Processing", null, false)]
+    [InlineData("Enqueued", "broken", false)]
+    public void What_is_certain_of_a_job_is_enough_to_skip_it_before_its_worker_and_nothing_fails_there(string current, string? retries, bool isSkipped)
+    {
+        _filter.OnPerforming(new PerformingContext(Context()));
+        Dictionary<string, string> parameters = new() { ["RecurringJobId"] = "\"nightly\"" };
+        if (retries is not null)
+        {
+            parameters["RetryCount"] = retries;
+        }
+
+        _connection.ClearReceivedCalls();
+        IState processing = (IState)Activator.CreateInstance(typeof(ProcessingState), BindingFlags.Instance | BindingFlags.NonPublic, null, ["server", "worker"], null)!;
+        ElectStateContext election = Election(processing, current, job: new BackgroundJob("18", Job.FromExpression<Work>(w => w.Skip("x", "skipped", CancellationToken.None)), DateTime.UnixEpoch, parameters));
+
+        _filter.OnStateElection(election);
+
+        Assert.Equal(isSkipped, election.CandidateState is DeletedState { Reason: var reason } && reason.StartsWith("Skipped: lock 'work:x' is held by", StringComparison.Ordinal));
+        _connection.DidNotReceiveWithAnyArgs().GetJobParameter(default, default);
     }
 
     [Theory]

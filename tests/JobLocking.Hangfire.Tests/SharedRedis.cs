@@ -34,13 +34,7 @@ public sealed class SharedRedis : IAsyncLifetime
 
     public Cluster NewCluster(Storages storages = Storages.InMemory) => new(ConnectionString, NewStorage(storages));
 
-    public async ValueTask DisposeAsync()
-    {
-        await _connection!.DisposeAsync();
-        await _server!.DisposeAsync();
-    }
-
-    private JobStorage NewStorage(Storages storages) => storages == Storages.InMemory
+    public JobStorage NewStorage(Storages storages) => storages == Storages.InMemory
         ? new InMemoryStorage()
         : new RedisStorage(_connection, new RedisStorageOptions
         {
@@ -49,4 +43,10 @@ public sealed class SharedRedis : IAsyncLifetime
             // A worker that looks at the queue just before a job comes misses its announcement, and would sleep for so long.
             FetchTimeout = TimeSpan.FromMilliseconds(100),
         });
+
+    public async ValueTask DisposeAsync()
+    {
+        await _connection!.DisposeAsync();
+        await _server!.DisposeAsync();
+    }
 }

@@ -1,6 +1,5 @@
 using Hangfire;
 using Hangfire.Common;
-using Hangfire.InMemory;
 using Hangfire.States;
 using Hangfire.Storage;
 using JobLocking.TestKit;
@@ -10,106 +9,73 @@ using Xunit;
 namespace JobLocking.Hangfire.Tests;
 
 /// <summary>A wake in the very moment in which something else becomes of the deferred job. Nobody fetches from the queues here: what is in them counts.</summary>
-public sealed class WakeRaceTests : IDisposable
+public sealed class WakeRaceTests(SharedRedis redis) : IDisposable
 {
-    private readonly ServiceProvider _services;
+    private readonly ServiceProvider _services = Services();
 
-    private readonly StateMachine _filters;
+    public static TheoryData<Storages, int> Tries => new() { { Storages.InMemory, 2000 }, { Storages.Redis, 100 } };
 
-    private readonly InMemoryStorage _storage = new();
+    public void Dispose() => _services.Dispose();
 
-    private readonly BackgroundJobClient _client;
-
-    public WakeRaceTests()
+    [Theory]
+    [MemberData(nameof(Tries))]
+    public async Task Of_two_wakes_and_the_end_of_the_delay_one_enqueues_the_job(Storages storages, int tries)
     {
-        ServiceCollection services = new();
-        services.AddJobLocking().UseInMemory();
-        _services = services.BuildServiceProvider();
-        _filters = new StateMachine(new JobFilterProviderCollection(JobFilterProviders.Providers, new JobFilterCollection { TaskLockFilter.Create(_services) }));
-        _client = new BackgroundJobClient(_storage);
-    }
-
-    private long Enqueued(string queue = "default") => _storage.GetMonitoringApi().EnqueuedCount(queue);
-
-    public void Dispose()
-    {
-        _storage.Dispose();
-        _services.Dispose();
-    }
-
-    [Fact]
-    public async Task Of_two_wakes_and_the_end_of_the_delay_one_enqueues_the_job()
-    {
-        for (int i = 1; i <= 2000; i++)
+        Waiting waiting = new(redis.NewStorage(storages), _services);
+        for (int i = 1; i <= tries; i++)
         {
-            (string job, Deferral deferral) = Create(Job.FromExpression<Patient>(p => p.Run("x", "raced", CancellationToken.None)));
+            (string job, Deferral deferral) = waiting.Create();
 
             bool[] enqueued = await TogetherAsync(
-                () => deferral.Wake(_storage, _filters),
-                () => _client.ChangeState(job, new EnqueuedState(), ScheduledState.StateName),
-                () => deferral.Wake(_storage, _filters));
+                () => waiting.Wake(deferral),
+                () => waiting.Client.ChangeState(job, new EnqueuedState(), ScheduledState.StateName),
+                () => waiting.Wake(deferral));
 
             Assert.Single(enqueued, true);
-            Assert.Equal(i, Enqueued());
+            Assert.Equal(i, waiting.Enqueued());
         }
     }
 
-    [Fact]
-    public async Task A_job_that_somebody_reschedules_in_the_moment_of_its_wake_is_either_woken_or_rescheduled()
+    [Theory]
+    [MemberData(nameof(Tries))]
+    public async Task A_job_that_somebody_reschedules_in_the_moment_of_its_wake_is_either_woken_or_rescheduled(Storages storages, int tries)
     {
+        Waiting waiting = new(redis.NewStorage(storages), _services);
         int woken = 0;
-        for (int i = 0; i < 1000; i++)
+        for (int i = 0; i < tries; i++)
         {
-            (string job, Deferral deferral) = Create(Job.FromExpression<Patient>(p => p.Run("x", "raced", CancellationToken.None)));
+            (string job, Deferral deferral) = waiting.Create();
 
             // A user who reschedules what has just been woken changes its state all the same; then it is in the queue, too, as always with Hangfire.
             bool[] changed = await TogetherAsync(
-                () => deferral.Wake(_storage, _filters),
-                () => _client.ChangeState(job, new ScheduledState(TimeSpan.FromDays(1)), ScheduledState.StateName));
+                () => waiting.Wake(deferral),
+                () => waiting.Client.ChangeState(job, new ScheduledState(TimeSpan.FromDays(1)), ScheduledState.StateName));
 
             woken += changed[0] ? 1 : 0;
-            Assert.Equal(woken, Enqueued());
-            Assert.Equal(changed[0] && !changed[1] ? "Enqueued" : "Scheduled", State(job));
+            Assert.Equal(woken, waiting.Enqueued());
+            Assert.Equal(changed[0] && !changed[1] ? "Enqueued" : "Scheduled", waiting.State(job));
         }
     }
 
-    [Fact]
-    public async Task A_job_with_a_queue_of_its_own_that_is_due_in_the_moment_of_its_wake_is_delivered_once()
+    [Theory]
+    [MemberData(nameof(Tries))]
+    public async Task A_job_with_a_queue_of_its_own_that_is_due_in_the_moment_of_its_wake_is_delivered_once(Storages storages, int tries)
     {
-        const int Jobs = 500;
+        Waiting waiting = new(redis.NewStorage(storages), _services);
         int woken = 0;
-        using (BackgroundJobServer scheduler = new(new BackgroundJobServerOptions { Queues = ["unused"], WorkerCount = 1, SchedulePollingInterval = TimeSpan.FromMilliseconds(1) }, _storage))
+        using (BackgroundJobServer scheduler = new(new BackgroundJobServerOptions { Queues = ["unused"], WorkerCount = 1, SchedulePollingInterval = TimeSpan.FromMilliseconds(1) }, waiting.Storage))
         {
-            for (int i = 0; i < Jobs; i++)
+            for (int i = 0; i < tries; i++)
             {
-                (_, Deferral deferral) = Create(new Job(typeof(Patient), typeof(Patient).GetMethod(nameof(Patient.Run))!, ["x", "raced", CancellationToken.None], "critical"), TimeSpan.Zero);
-                woken += await Task.Run(() => deferral.Wake(_storage, _filters)) ? 1 : 0;
+                (_, Deferral deferral) = waiting.Create("critical", TimeSpan.Zero);
+                woken += await Task.Run(() => waiting.Wake(deferral)) ? 1 : 0;
             }
 
-            await Eventually.IsTrueAsync(() => Scheduled() == 0 && Enqueued("critical") >= Jobs);
+            await Eventually.IsTrueAsync(() => waiting.Scheduled() == 0 && waiting.Enqueued("critical") >= tries);
         }
 
-        Assert.Equal(Jobs, Enqueued("critical"));
-        Assert.InRange(woken, 1, Jobs - 1);
-    }
-
-    private (string Job, Deferral Deferral) Create(Job job, TimeSpan? delay = null)
-    {
-        AttemptRecord record = new() { Begun = true, Deferrals = 1, DeferralsUnwoken = 1, Ticket = $"0:{Guid.NewGuid():N}" };
-        string id = _client.Create(job, new DeferredState(delay ?? TimeSpan.FromHours(1), new Deferral("", null, record, "work:x")));
-        return (id, new Deferral(id, job.Queue, record, "work:x"));
-    }
-
-    private long Scheduled()
-    {
-        using var connection = (JobStorageConnection)_storage.GetConnection();
-        return connection.GetSetCount("schedule");
-    }
-
-    private string State(string job)
-    {
-        using var connection = _storage.GetConnection();
-        return connection.GetJobData(job).State;
+        Assert.Equal(tries, waiting.Enqueued("critical"));
+        Assert.InRange(woken, 1, tries - 1);
     }
 
     private static async Task<bool[]> TogetherAsync(params Func<bool>[] acts)
@@ -124,5 +90,47 @@ public sealed class WakeRaceTests : IDisposable
             CancellationToken.None,
             TaskCreationOptions.LongRunning,
             TaskScheduler.Default)));
+    }
+
+    private static ServiceProvider Services()
+    {
+        ServiceCollection services = new();
+        services.AddJobLocking().UseInMemory();
+        return services.BuildServiceProvider();
+    }
+
+    /// <summary>Jobs that wait for their lock, in a storage without workers.</summary>
+    private sealed class Waiting(JobStorage storage, IServiceProvider services)
+    {
+        private readonly StateMachine _filters =
+            new(new JobFilterProviderCollection(JobFilterProviders.Providers, new JobFilterCollection { TaskLockFilter.Create(services) }));
+
+        public JobStorage Storage => storage;
+
+        public BackgroundJobClient Client { get; } = new(storage);
+
+        public bool Wake(Deferral deferral) => deferral.Wake(storage, _filters);
+
+        public (string Job, Deferral Deferral) Create(string? queue = null, TimeSpan? delay = null)
+        {
+            Job job = new(typeof(Patient), typeof(Patient).GetMethod(nameof(Patient.Run))!, ["x", "raced", CancellationToken.None], queue);
+            AttemptRecord record = new() { Begun = true, Deferrals = 1, DeferralsUnwoken = 1, Ticket = $"0:{Guid.NewGuid():N}" };
+            string id = Client.Create(job, new DeferredState(delay ?? TimeSpan.FromHours(1), new Deferral("", null, record, "work:x")));
+            return (id, new Deferral(id, queue, record, "work:x"));
+        }
+
+        public long Enqueued(string queue = "default") => storage.GetMonitoringApi().EnqueuedCount(queue);
+
+        public long Scheduled()
+        {
+            using var connection = (JobStorageConnection)storage.GetConnection();
+            return connection.GetSetCount("schedule");
+        }
+
+        public string State(string job)
+        {
+            using IStorageConnection connection = storage.GetConnection();
+            return connection.GetJobData(job).State;
+        }
     }
 }
