@@ -72,11 +72,14 @@ public static class TaskLockQuartzBuilderExtensions
         TimeProvider time = services.GetService<TimeProvider>() ?? TimeProvider.System;
         LockEngine engine = Required<LockEngine>(services);
         ILogger logger = Logger(services);
+        Lifetime lifetime = new(services.GetService<IHostApplicationLifetime>());
+        Wakes wakes = new(lifetime);
         return new TaskLockMiddleware(
             engine,
             new FiringDescription(Policies(services, scheduler), shared),
-            new DeferralTriggers(engine, time, logger),
-            services.GetService<IHostApplicationLifetime>(),
+            new DeferralTriggers(engine, wakes, time, logger),
+            wakes,
+            lifetime,
             logger);
     }
 

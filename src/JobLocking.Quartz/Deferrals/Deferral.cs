@@ -8,8 +8,11 @@ namespace JobLocking.Quartz.Deferrals;
 /// <param name="ScheduledTime">The time the schedule meant, UTC.</param>
 /// <param name="FirstDeferredAt">When it was deferred for the first time, UTC.</param>
 /// <param name="Count">How often it was deferred.</param>
+/// <param name="CountUnwoken">How often it was deferred since a release last woke it.</param>
 /// <param name="Attempts">How often it has been run before.</param>
-internal sealed record Deferral(TriggerKey Trigger, DateTimeOffset ScheduledTime, DateTimeOffset FirstDeferredAt, int Count, int Attempts)
+/// <param name="Ticket">Its place in the queue.</param>
+internal sealed record Deferral(
+    TriggerKey Trigger, DateTimeOffset ScheduledTime, DateTimeOffset FirstDeferredAt, int Count, int CountUnwoken, int Attempts, string Ticket)
 {
     /// <summary>The group of the triggers that bring deferred firings back.</summary>
     public const string Group = "joblocking";
@@ -19,7 +22,9 @@ internal sealed record Deferral(TriggerKey Trigger, DateTimeOffset ScheduledTime
     private const string ScheduledFireTime = "JOBLOCKING_SCHEDULED_FIRE_TIME";
     private const string FirstDeferred = "JOBLOCKING_FIRST_DEFERRED_AT";
     private const string Deferrals = "JOBLOCKING_DEFERRALS";
+    private const string DeferralsUnwoken = "JOBLOCKING_DEFERRALS_UNWOKEN";
     private const string RunBefore = "JOBLOCKING_ATTEMPTS";
+    private const string Place = "JOBLOCKING_TICKET";
 
     /// <summary>The deferral that fires, or that is recovered. The data alone do not make one: a job may have handed them on.</summary>
     public static Deferral? Of(IJobExecutionContext context) =>
@@ -32,17 +37,21 @@ internal sealed record Deferral(TriggerKey Trigger, DateTimeOffset ScheduledTime
         data[ScheduledFireTime] = ScheduledTime.ToString("O", CultureInfo.InvariantCulture);
         data[FirstDeferred] = FirstDeferredAt.ToString("O", CultureInfo.InvariantCulture);
         data[Deferrals] = Count.ToString(CultureInfo.InvariantCulture);
+        data[DeferralsUnwoken] = CountUnwoken.ToString(CultureInfo.InvariantCulture);
         data[RunBefore] = Attempts.ToString(CultureInfo.InvariantCulture);
+        data[Place] = Ticket;
     }
 
-    private static Deferral? ReadFrom(JobDataMap data) =>
+    public static Deferral? ReadFrom(JobDataMap data) =>
         data.ContainsKey(TriggerName)
             ? new Deferral(
                 new TriggerKey(Text(data, TriggerName), Text(data, TriggerGroup)),
                 Time(data, ScheduledFireTime),
                 Time(data, FirstDeferred),
                 Number(data, Deferrals),
-                Number(data, RunBefore))
+                Number(data, DeferralsUnwoken),
+                Number(data, RunBefore),
+                Text(data, Place))
             : null;
 
     private static string Text(JobDataMap data, string key) => (string)data[key]!;

@@ -31,6 +31,8 @@ internal sealed class FiringDescription(KeyedPolicies policies, SharedTypes shar
             Origin = firing.Origin,
             Occurrence = toldApart ? new LockOccurrence(job, firing.ScheduledTime, IsRetry: firing.Attempts > 0) : null,
             Deferrals = firing.Wait?.Count ?? 0,
+            DeferralsUnwoken = firing.Wait?.CountUnwoken ?? 0,
+            Ticket = firing.Wait?.Ticket,
             FirstDeferredAt = firing.Wait?.FirstDeferredAt,
         };
     }

@@ -1,7 +1,7 @@
 using JobLocking.Engine;
 using JobLocking.Quartz.Deferrals;
+using JobLocking.Quartz.Hosting;
 using JobLocking.Quartz.Telemetry;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Quartz;
 
@@ -9,12 +9,18 @@ namespace JobLocking.Quartz.Firings;
 
 /// <summary>Describes the firing, asks the engine, translates its decision. One for each scheduler, shared by its firings.</summary>
 internal sealed class TaskLockMiddleware(
-    LockEngine engine, FiringDescription description, DeferralTriggers deferrals, IHostApplicationLifetime? host, ILogger logger) : IJobExecutionMiddleware
+    LockEngine engine, FiringDescription description, DeferralTriggers deferrals, Wakes wakes, Lifetime lifetime, ILogger logger) : IJobExecutionMiddleware
 {
     public async ValueTask Invoke(IJobExecutionContext context, JobExecutionDelegate next, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(context);
         ArgumentNullException.ThrowIfNull(next);
+
+        if (await wakes.HasReplacedAsync(context.Trigger.Key).ConfigureAwait(false))
+        {
+            context.Result = Reports.Woken();
+            return;
+        }
 
         Firing firing = Firing.Of(context);
         if (Describe(firing) is not { } execution)
@@ -59,7 +65,7 @@ internal sealed class TaskLockMiddleware(
         {
             return await engine.DecideAsync(execution, cancellationToken).ConfigureAwait(false);
         }
-        catch (OperationCanceledException e) when (IsStopping(context))
+        catch (OperationCanceledException e) when (lifetime.IsStopping(context.Scheduler))
         {
             // A cancelled firing would be gone for good; a failed one is retried, by a store that outlives the process.
             Log.GivenUpByShutdown(logger, context.JobDetail.Key, execution.Execution, execution.Name);
@@ -82,8 +88,9 @@ internal sealed class TaskLockMiddleware(
         }
         catch (Exception error)
         {
-            // Whatever it threw: a job wraps its cancellation, or stumbles over what the host has disposed already.
-            if (await engine.EndAsync(run, error, aborted: IsStopping(context)).ConfigureAwait(false) is { } lost)
+            // Whatever it threw: a job wraps its cancellation, watches the host instead of its token, or stumbles over what the
+            // host has disposed already.
+            if (await engine.EndAsync(run, error, aborted: lifetime.IsStopping(context.Scheduler)).ConfigureAwait(false) is { } lost)
             {
                 throw Failure(lost);
             }
@@ -93,11 +100,6 @@ internal sealed class TaskLockMiddleware(
 
         await engine.EndAsync(run, error: null, aborted: false).ConfigureAwait(false);
     }
-
-    /// <summary>A job may watch the host instead of its token, and the host begins to stop before its schedulers do.</summary>
-    private bool IsStopping(IJobExecutionContext context) =>
-        context.Scheduler.Status is SchedulerStatus.ShuttingDown or SchedulerStatus.Shutdown
-        || host?.ApplicationStopping.IsCancellationRequested == true;
 
     private async Task InterruptAsync(IJobExecutionContext context)
     {
