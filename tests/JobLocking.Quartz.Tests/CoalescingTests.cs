@@ -49,6 +49,10 @@ public sealed class CoalescingTests(SharedRedis redis)
     {
         await using Cluster cluster = new(redis);
         Node a = await StartAsync(cluster, deferBy: 60);
+
+        // It never hears of its turn, so that its deferral stays.
+        a.Store.IsBlind = true;
+        a.Store.AtTurn = _ => new TaskCompletionSource().Task;
         cluster.Journal.Do = (_, _) => throw new InvalidOperationException("at first");
         TaskLease held = await a.HoldAsync("report");
         await a.FireRecurringAsync();

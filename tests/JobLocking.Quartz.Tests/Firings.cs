@@ -13,6 +13,9 @@ internal sealed class Firings(string node) : IJobListener
 
     public IReadOnlyCollection<Ended> All => _ended;
 
+    /// <summary>Called when a firing has begun, before the lock is asked for.</summary>
+    public Func<ITrigger, Task> AtBegin { get; set; } = _ => Task.CompletedTask;
+
     /// <summary>Called at the end of each firing, before Quartz stores what follows from it.</summary>
     public Func<Ended, Task> AtEnd { get; set; } = _ => Task.CompletedTask;
 
@@ -21,6 +24,8 @@ internal sealed class Firings(string node) : IJobListener
 
     /// <summary>Waits for the first firing that ended so.</summary>
     public Task<Ended> EndedAsync(Func<Ended, bool> so) => Eventually.SeesAsync(() => _ended.FirstOrDefault(so)!, ended => ended is not null);
+
+    public async ValueTask JobToBeExecuted(IJobExecutionContext context, CancellationToken cancellationToken = default) => await AtBegin(context.Trigger);
 
     public async ValueTask JobWasExecuted(IJobExecutionContext context, JobExecutionException? jobException, CancellationToken cancellationToken = default)
     {

@@ -1,4 +1,5 @@
 using JobLocking.Stores;
+using JobLocking.TestKit;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -41,6 +42,9 @@ internal sealed class Node : IAsyncDisposable
         options.Services?.Invoke(builder.Services);
         _host = builder.Build();
     }
+
+    /// <summary>What brings deferred firings back, whether it is pending or fires.</summary>
+    public static TriggerQuery Deferrals => new() { Group = GroupMatcher<TriggerKey>.GroupEquals("joblocking"), Take = PagedQuery.All };
 
     public IServiceProvider Services => _host.Services;
 
@@ -90,20 +94,24 @@ internal sealed class Node : IAsyncDisposable
         await Scheduler.ScheduleJob(jobBuilder.Build(), triggerBuilder.Build());
     }
 
-    /// <summary>The one deferral that is pending.</summary>
+    /// <summary>The one deferral that is pending: it has not fired yet.</summary>
     public async Task<ITrigger> PendingDeferralAsync() => Assert.Single(await PendingDeferralsAsync());
 
     public async Task<IReadOnlyList<ITrigger>> PendingDeferralsAsync()
     {
-        PagedResult<TriggerHeader> pending = await Scheduler.QueryTriggers(new TriggerQuery { Group = GroupMatcher<TriggerKey>.GroupEquals("joblocking") });
+        PagedResult<TriggerHeader> pending = await Scheduler.QueryTriggers(Deferrals);
         List<ITrigger> triggers = [];
-        foreach (TriggerHeader header in pending.Items)
+        foreach (TriggerHeader header in pending.Items.Where(t => t.NextFireTimeUtc is not null))
         {
             triggers.Add((await Scheduler.GetTrigger(header.Key))!);
         }
 
         return triggers;
     }
+
+    /// <summary>Waits until so many executions of all nodes are in the queue of a lock.</summary>
+    public Task ParkedAsync(string name, int count) => Eventually.IsTrueAsync(async () =>
+        (await Locks.ListAsync(name).FirstOrDefaultAsync(held => held.Name == name))?.Parked.Count == count);
 
     public Task StopAsync() => _host.StopAsync();
 

@@ -237,7 +237,7 @@ public sealed class OccurrenceTests(SharedRedis redis)
     }
 
     private static async Task<int> DeferralsAsync(Node node) =>
-        (await node.Scheduler.QueryTriggers(new TriggerQuery { Group = GroupMatcher<TriggerKey>.GroupEquals("joblocking") })).Items.Count;
+        (await node.Scheduler.QueryTriggers(Node.Deferrals)).Items.Count;
 
     /// <summary>Node a is in the middle of an occurrence, node b stands by for it.</summary>
     private static async Task<(Node Running, Node StandingBy, DateTimeOffset Scheduled)> StartTwoAsync(

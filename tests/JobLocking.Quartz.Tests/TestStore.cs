@@ -8,6 +8,7 @@ internal sealed class TestStore(ILockStore store) : ILockStore, IAsyncDisposable
 {
     private readonly ConcurrentQueue<AcquireRequest> _asked = [];
     private volatile bool _cut;
+    private int _looks;
 
     public IReadOnlyCollection<AcquireRequest> Asked => _asked;
 
@@ -18,6 +19,15 @@ internal sealed class TestStore(ILockStore store) : ILockStore, IAsyncDisposable
 
     /// <summary>An answer waits for it.</summary>
     public Task BeforeAnswer { get; set; } = Task.CompletedTask;
+
+    /// <summary>How often a lock was looked at on behalf of a parked execution.</summary>
+    public int Looks => _looks;
+
+    /// <summary>The node sees nothing of its own accord: only a turn that it is given wakes a deferral before its time.</summary>
+    public bool IsBlind { get; set; }
+
+    /// <summary>Called when a turn comes, before the node is told.</summary>
+    public Func<LockNotice.Turn, Task> AtTurn { get; set; } = _ => Task.CompletedTask;
 
     public async ValueTask<AcquireResult> AcquireAsync(AcquireRequest request, CancellationToken cancellationToken)
     {
@@ -32,7 +42,16 @@ internal sealed class TestStore(ILockStore store) : ILockStore, IAsyncDisposable
 
     public ValueTask<ReleaseOutcome> ReleaseAsync(ReleaseRequest request, CancellationToken cancellationToken) => Open().ReleaseAsync(request, cancellationToken);
 
-    public ValueTask<IAsyncDisposable> ListenAsync(Action<LockNotice> onNotice, CancellationToken cancellationToken) => Open().ListenAsync(onNotice, cancellationToken);
+    public ValueTask<LookResult> LookAsync(LookRequest request, CancellationToken cancellationToken)
+    {
+        Interlocked.Increment(ref _looks);
+        return IsBlind
+            ? throw new LockStoreException("The node is blind.", mayHaveBeenApplied: false)
+            : Open().LookAsync(request, cancellationToken);
+    }
+
+    public ValueTask<IAsyncDisposable> ListenAsync(Action<LockNotice> onNotice, CancellationToken cancellationToken) =>
+        Open().ListenAsync(notice => _ = TellAsync(notice, onNotice), cancellationToken);
 
     public IAsyncEnumerable<HeldLock> ListAsync(string? prefix, CancellationToken cancellationToken) => Open().ListAsync(prefix, cancellationToken);
 
@@ -41,6 +60,16 @@ internal sealed class TestStore(ILockStore store) : ILockStore, IAsyncDisposable
     public ValueTask<string?> CheckAsync(CancellationToken cancellationToken) => Open().CheckAsync(cancellationToken);
 
     public ValueTask DisposeAsync() => (store as IAsyncDisposable)?.DisposeAsync() ?? default;
+
+    private async Task TellAsync(LockNotice notice, Action<LockNotice> onNotice)
+    {
+        if (notice is LockNotice.Turn turn)
+        {
+            await AtTurn(turn);
+        }
+
+        onNotice(notice);
+    }
 
     private ILockStore Open() => _cut ? throw new LockStoreException("The node is cut off.", mayHaveBeenApplied: false) : store;
 }
