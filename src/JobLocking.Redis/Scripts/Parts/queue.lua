@@ -74,10 +74,10 @@ end
 
 -- Makes sure of a place. One that another process has taken for the same execution stands: that is where it waits now.
 local function keep(parked, waiters, id, since, patience, process, limit, holder)
-  local waiter = redis.pcall('HGET', waiters, id)
-  if type(waiter) == 'string' and string.match(waiter, '^%d+:([^:]*):') ~= process then
-    local place = redis.pcall('ZSCORE', parked, id)
-    if place and type(place) ~= 'table' then
+  local waiter, place = redis.pcall('HGET', waiters, id), redis.pcall('ZSCORE', parked, id)
+  if type(waiter) == 'string' and type(place) == 'string' then
+    local lapse, other = string.match(waiter, '^(%d+):([^:]*):')
+    if other and other ~= process and tonumber(lapse) > milliseconds() then
       return whole(tonumber(place))
     end
   end
