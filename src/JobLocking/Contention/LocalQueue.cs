@@ -66,6 +66,7 @@ internal sealed class LocalQueue(ILockStore store, BackgroundWork background, Me
         {
             if (IsHere(place))
             {
+                place.LapsesAt = Deadline.Add(time, time.GetTimestamp(), place.Patience);
                 LookWithin(LineUp(place, result.ParkedSince), result.TimeLeft);
             }
         }
@@ -292,7 +293,7 @@ internal sealed class LocalQueue(ILockStore store, BackgroundWork background, Me
     /// <summary>A look must not prolong what the process itself will have forgotten by then.</summary>
     private Parking PlaceOf(Place place)
     {
-        TimeSpan left = place.LapsesAt == long.MaxValue ? place.Patience : Deadline.Until(time, place.LapsesAt);
+        TimeSpan left = place.Wake is null ? place.Patience : Deadline.Until(time, place.LapsesAt);
         return place.Parking with { Patience = left > TimeSpan.Zero ? left : TimeSpan.FromMilliseconds(1) };
     }
 
@@ -322,7 +323,7 @@ internal sealed class LocalQueue(ILockStore store, BackgroundWork background, Me
     private void DropLapsed(Line line)
     {
         long now = time.GetTimestamp();
-        foreach (Place place in line.Places.Where(place => place.LapsesAt <= now).ToList())
+        foreach (Place place in line.Places.Where(place => place.Waiter is null && place.LapsesAt <= now).ToList())
         {
             Remove(place);
         }

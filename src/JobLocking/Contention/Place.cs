@@ -43,8 +43,8 @@ internal sealed class Place
     /// <summary>Starts the deferred execution; null unless a deferral is stored.</summary>
     public Func<ValueTask<bool>>? Wake { get; set; }
 
-    /// <summary>When the deferral has come back by itself, so that it is not for this process to wake it any more.</summary>
-    public long LapsesAt { get; set; } = long.MaxValue;
+    /// <summary>When it is forgotten, unless somebody waits in place: a deferral has come back by itself by then, if it ever was stored.</summary>
+    public long LapsesAt { get; set; }
 
     /// <summary>The order among those of this process that the store does not know.</summary>
     public long Arrival { get; set; }

@@ -3,6 +3,7 @@ using JobLocking.Engine;
 using JobLocking.Stores;
 using JobLocking.Telemetry;
 using JobLocking.Tests.Engine;
+using JobLocking.Tests.Telemetry;
 using JobLocking.TestKit;
 using Xunit;
 using Breakage = JobLocking.Tests.Engine.UnreliableStore.Breakage;
@@ -177,6 +178,17 @@ public sealed class DeferralTests : IDisposable
         int calls = _other.Store.Calls.Count;
         await LookedAtAsync(TimeSpan.FromSeconds(11));
         Assert.Equal(calls, _other.Store.Calls.Count);
+    }
+
+    [Fact]
+    public async Task A_deferral_of_which_nothing_is_heard_again_is_forgotten()
+    {
+        using Measurements measured = new(_other.Meters);
+        await HoldAsync();
+        await _other.DecideAsync<LockDecision.Defer>(_other.Execution(Deferring));
+        Assert.Equal(1, measured.Sum(JobLockingDiagnostics.Parked));
+        await LookedAtAsync(TimeSpan.FromSeconds(36));
+        Assert.Equal(0, measured.Sum(JobLockingDiagnostics.Parked));
     }
 
     [Fact]

@@ -181,6 +181,22 @@ public sealed class WaitTests : IDisposable
     }
 
     [Fact]
+    public async Task Who_waits_for_days_keeps_its_place()
+    {
+        await DiesAsync(TimeSpan.FromDays(7));
+        Task<TaskLease> waiting = _other.Locks.AcquireAsync("x").AsTask();
+        await ParkedAsync(1);
+        for (int minute = 0; minute < 60 * 60; minute++)
+        {
+            _node.Time.Advance(TimeSpan.FromMinutes(1));
+        }
+
+        await ParkedAsync(1);
+        await _node.Memory.BreakAsync("x", (await _node.ListAsync()).Single().FencingToken!.Value, CancellationToken.None);
+        await waiting.WaitAsync(Eventually.DefaultTimeout);
+    }
+
+    [Fact]
     public async Task A_wait_fails_with_the_store_and_leaves_the_queue()
     {
         TaskLease held = (await _node.Locks.TryAcquireAsync("x"))!;
