@@ -88,6 +88,22 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
+    public async Task A_look_takes_a_place_that_has_lapsed_in_another_process()
+    {
+        await using Notices here = await Notices.OfAsync(Store);
+        (AcquireRequest lease, _) = await GrantedAsync();
+        AcquireRequest waits = await ParkedAsync(Other, "waits", patience: AMoment);
+        await PassAsync(AMoment);
+        await Eventually.SeesAsync(QueueAsync, queue => queue.Count == 0);
+
+        await LookedAsync(waits with { Parking = waits.Parking! with { Patience = AMinute } });
+
+        Assert.Equal(["waits"], await QueueAsync());
+        await ReleasedAsync(lease);
+        await here.TurnAsync(waits);
+    }
+
+    [Fact]
     public async Task A_look_at_a_lock_whose_holder_died_finds_it_free()
     {
         await GrantedAsync(AMoment);
