@@ -15,10 +15,15 @@
 
 local lock, parked, waiters, occurrence = unpack(KEYS)
 
+local is_taken = redis.call('EXISTS', lock) == 1
 local is_running = occurrence and judge(occurrence, '', true) == 'running'
-local in_its_way = is_running and occurrence or lock
-if redis.call('EXISTS', in_its_way) == 0 then
-  unpark(parked, waiters, ARGV[1])
-  return { 'free' }
+local since = '0'
+if is_taken then
+  since = keep(parked, waiters, ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6])
+else
+  unpark(parked, waiters, ARGV[1]) -- its turn would be in vain as long as its occurrence is running
+  if not is_running then
+    return { 'free' }
+  end
 end
-return { 'taken', keep(parked, waiters, ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]), redis.call('PTTL', in_its_way) }
+return { 'taken', since, redis.call('PTTL', is_running and occurrence or lock) }

@@ -10,12 +10,11 @@
 
 local lock, parked, waiters, holders, limits, occurrence = unpack(KEYS)
 
-local function taken(left)
-  return { 'taken', keep(parked, waiters, ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]), left }
-end
+local is_running = occurrence and judge(occurrence, '', true) == 'running'
 
-if occurrence and judge(occurrence, '', true) == 'running' then
-  return taken(redis.call('PTTL', occurrence))
+local function taken(left)
+  local since = keep(parked, waiters, ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6])
+  return { 'taken', since, is_running and redis.call('PTTL', occurrence) or left }
 end
 
 local now = milliseconds()
@@ -28,5 +27,8 @@ end
 if live >= math.min(tonumber(ARGV[5]), least) then
   return taken(tonumber(redis.call('ZRANGE', lock, '0', '0', 'WITHSCORES')[2]) - now)
 end
-unpark(parked, waiters, ARGV[1])
+unpark(parked, waiters, ARGV[1]) -- its turn would be in vain as long as its occurrence is running
+if is_running then
+  return { 'taken', '0', redis.call('PTTL', occurrence) }
+end
 return { 'free' }

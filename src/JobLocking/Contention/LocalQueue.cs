@@ -67,6 +67,7 @@ internal sealed class LocalQueue(ILockStore store, BackgroundWork background, Me
             if (IsHere(place))
             {
                 place.LapsesAt = Deadline.Add(time, time.GetTimestamp(), place.Patience);
+                place.IsParked = result.ParkedSince > 0;
                 LookWithin(LineUp(place, result.ParkedSince), result.TimeLeft);
             }
         }
@@ -141,6 +142,15 @@ internal sealed class LocalQueue(ILockStore store, BackgroundWork background, Me
     {
         Served(place);
         PassOn(place.Wanted.Name, place.Wanted.Terms.Limit, place.Id);
+    }
+
+    /// <summary>The execution waits for the runner of its occurrence, not for the lock: if it had a turn, and the lock has room, it is the next one's.</summary>
+    public void StandsBy(Place place)
+    {
+        if (!place.IsParked)
+        {
+            PassOn(place.Wanted.Name, place.Wanted.Terms.Limit);
+        }
     }
 
     public void OnTurn(LockNotice.Turn turn)

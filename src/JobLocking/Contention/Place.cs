@@ -34,6 +34,9 @@ internal sealed class Place
 
     public Parking Parking => new(Id, Patience, Since);
 
+    /// <summary>Whether the store has parked it when it was last refused: not beside a lock with room, where it waits for the runner of its occurrence.</summary>
+    public bool IsParked { get; set; }
+
     /// <summary>It is its turn, and nobody has taken notice yet.</summary>
     public bool HasTurn { get; set; }
 

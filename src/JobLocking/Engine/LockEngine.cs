@@ -89,6 +89,11 @@ public sealed class LockEngine
         {
             if (decision is LockDecision.Defer defer)
             {
+                if (defer.Cause == TagValues.Of(AcquireOutcome.OccurrenceRunning))
+                {
+                    _queue.StandsBy(place);
+                }
+
                 return defer with { Place = place, Ticket = place.Ticket };
             }
 

@@ -3,7 +3,7 @@ namespace JobLocking.Stores;
 /// <summary>A look at a lock on behalf of a parked execution, without taking it.</summary>
 /// <param name="Name">The resolved name of the lock.</param>
 /// <param name="Limit">As in <see cref="AcquireRequest.Limit"/>.</param>
-/// <param name="Parking">The place of the execution: parked again, in the same place, if the lock is taken and no other process has parked it meanwhile.</param>
+/// <param name="Parking">The place of the execution: parked again, in the same place, if the lock has no room and no other process has parked it meanwhile.</param>
 /// <param name="Holder">Who waits.</param>
 /// <param name="Occurrence">The occurrence it stands by for; null for none.</param>
 public sealed record LookRequest(string Name, int Limit, Parking Parking, LockHolder Holder, LockOccurrence? Occurrence = null);

@@ -123,6 +123,22 @@ public sealed class DeferralTests : IDisposable
     }
 
     [Fact]
+    public async Task A_standby_whose_occurrence_is_still_running_does_not_swallow_the_turn_of_the_next_either()
+    {
+        LockOccurrence occurrence = new("Job.Run", _node.Time.GetUtcNow(), IsRetry: false);
+        LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(_node.Execution(Deferring, ExecutionOrigin.Recurring, occurrence: occurrence));
+        string standby = await DeferAsync(_other, "standby", occurrence: occurrence);
+        _node.Time.Advance(TimeSpan.FromMilliseconds(1));
+        await DeferAsync(_node, "next");
+
+        // The lock is free, and the run goes on without it until it has noticed.
+        await _node.Memory.BreakAsync("x", run.Lease!.FencingToken, CancellationToken.None);
+        await WokenAsync("standby");
+        await DeferAsync(_other, "standby again", standby, occurrence);
+        await WokenAsync("standby", "next");
+    }
+
+    [Fact]
     public async Task A_holder_that_died_lets_one_deferral_go_within_its_expiry_and_a_look()
     {
         await _node.Memory.AcquireAsync(new AcquireRequest("x", "dead", TimeSpan.FromSeconds(30), new LockHolder("app", "dead", "Test", null, null, default)), CancellationToken.None);

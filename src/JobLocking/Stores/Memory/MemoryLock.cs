@@ -108,14 +108,20 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
     {
         bool hasRoom = HasRoomFor(request.Limit);
         Mark? runner = request.Occurrence is { } occurrence && Find(occurrence) is { LeaseId: not null } mark ? mark : null;
-        if (hasRoom && runner is null)
+        long since = 0;
+        if (hasRoom)
         {
+            // Its turn would be in vain as long as its occurrence is running.
             _queue.Forget(request.Parking.Id);
-            return new LookResult(IsFree: true);
+        }
+        else
+        {
+            since = _queue.Keep(request.Parking, process, request.Holder, request.Limit);
         }
 
-        long since = _queue.Keep(request.Parking, process, request.Holder, request.Limit);
-        return new LookResult(false, _clock.Until(hasRoom ? runner!.ExpiresAt : EndsFirst().ExpiresAt), since);
+        return hasRoom && runner is null
+            ? new LookResult(IsFree: true)
+            : new LookResult(false, _clock.Until(runner?.ExpiresAt ?? EndsFirst().ExpiresAt), since);
     }
 
     public bool Break(long fencingToken)
