@@ -207,7 +207,7 @@ public sealed class DeferTests(SharedRedis redis)
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a", n =>
         {
-            n.Lock(new TaskLockAttribute("report"));
+            n.Lock(new TaskLockAttribute("report") { DeferBy = 3600 });
             n.Hosted += o => o.WaitForJobsToComplete = true;
         });
         Node b = await cluster.StartAsync("b");

@@ -462,7 +462,7 @@ public sealed class WakeTests(SharedRedis redis)
 
         public Task StopAsync(CancellationToken cancellationToken)
         {
-            Begun.SetResult();
+            Begun.TrySetResult();
             return LetEnd.Task.WaitAsync(cancellationToken);
         }
     }
