@@ -5,7 +5,7 @@ namespace JobLocking.Redis;
 /// <summary>How to reach the Redis that keeps the locks. Exactly one of the first three is to be given.</summary>
 /// <remarks>
 /// A <c>ChannelPrefix</c> of the connection counts, and has to be the same in all processes: who has another is told of a
-/// break by its next renewal only.
+/// break by its next renewal only, and of its turn by its next look.
 /// </remarks>
 public sealed class RedisLockOptions
 {

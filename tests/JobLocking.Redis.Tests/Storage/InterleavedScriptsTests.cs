@@ -19,11 +19,14 @@ public sealed class InterleavedScriptsTests
         {
             string name = $"interleaved:{round}";
             AcquireResult[] results = await Task.WhenAll(stores.Select(store => Task.Run(
-                async () => await store.AcquireAsync(LockRequests.Acquire(name), TestContext.Current.CancellationToken))));
+                async () => await store.AcquireAsync(Patient(name), TestContext.Current.CancellationToken))));
 
             Assert.Single(results, result => result.Outcome == AcquireOutcome.Granted);
         }
 
         await Task.WhenAll(stores.Select(store => store.DisposeAsync().AsTask()));
     }
+
+    private static AcquireRequest Patient(string name) =>
+        LockRequests.Acquire(name) with { Parking = new Parking(LockRequests.LeaseId(), TimeSpan.FromMinutes(1)) };
 }

@@ -175,7 +175,7 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
     [InlineData("turn::0:task_lock:x")]
     [InlineData("turn:id:-1:task_lock:x")]
     [InlineData("turn:id:soon:task_lock:x")]
-    [InlineData("turn:id:0:other:x")]
+    [InlineData("turn:id:0:another_lock:x")]
     [InlineData("broken:")]
     [InlineData("broken:a:b:c")]
     [InlineData("anything")]
