@@ -2,9 +2,9 @@ using System.Collections.Concurrent;
 using JobLocking.Engine;
 using JobLocking.Stores;
 using JobLocking.Telemetry;
+using JobLocking.TestKit;
 using JobLocking.Tests.Engine;
 using JobLocking.Tests.Telemetry;
-using JobLocking.TestKit;
 using Xunit;
 using Breakage = JobLocking.Tests.Engine.UnreliableStore.Breakage;
 

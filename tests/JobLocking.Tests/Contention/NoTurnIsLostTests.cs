@@ -1,6 +1,6 @@
 using JobLocking.Engine;
-using JobLocking.Tests.Engine;
 using JobLocking.TestKit;
+using JobLocking.Tests.Engine;
 using Xunit;
 
 namespace JobLocking.Tests.Contention;

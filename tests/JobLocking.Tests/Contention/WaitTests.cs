@@ -1,8 +1,8 @@
 using JobLocking.Engine;
 using JobLocking.Hosting;
 using JobLocking.Stores;
-using JobLocking.Tests.Engine;
 using JobLocking.TestKit;
+using JobLocking.Tests.Engine;
 using Xunit;
 using Breakage = JobLocking.Tests.Engine.UnreliableStore.Breakage;
 
