@@ -1,0 +1,68 @@
+using System.Globalization;
+using JobLocking.TestKit;
+using StackExchange.Redis;
+
+namespace JobLocking.Benchmarks;
+
+/// <summary>The Redis of a run: a server of its own, which ends with it, or the one that was given.</summary>
+internal sealed class BenchmarkRedis : IAsyncDisposable
+{
+    private readonly RedisServer? _own;
+
+    private readonly string _endpoint;
+
+    private readonly ConnectionMultiplexer _control;
+
+    private BenchmarkRedis(RedisServer? own, string endpoint, ConnectionMultiplexer control)
+    {
+        _own = own;
+        _endpoint = endpoint;
+        _control = control;
+    }
+
+    /// <summary>In every key, so that nothing is in the way on a server that was given, and nothing stays there.</summary>
+    public string Prefix { get; } = $"benchmark-{Guid.NewGuid():N}:";
+
+    public string Version => $"{Control.Version}";
+
+    private IServer Control => _control.GetServers()[0];
+
+    public static async Task<BenchmarkRedis> StartAsync(string? given)
+    {
+        RedisServer? own = given is null ? await RedisServer.StartAsync() : null;
+        try
+        {
+            string endpoint = given ?? own!.Endpoint;
+            return new BenchmarkRedis(own, endpoint, await ConnectionMultiplexer.ConnectAsync($"{endpoint},allowAdmin=true"));
+        }
+        catch
+        {
+            await (own?.DisposeAsync() ?? ValueTask.CompletedTask);
+            throw;
+        }
+    }
+
+    /// <summary>A new connection; everything that is measured has the same settings.</summary>
+    public async Task<IConnectionMultiplexer> ConnectAsync() => await ConnectionMultiplexer.ConnectAsync(_endpoint);
+
+    /// <summary>Whatever the server has executed so far for anybody, also within scripts, but for these questions.</summary>
+    public async Task<long> CommandsAsync()
+    {
+        IGrouping<string, KeyValuePair<string, string>>[] info = await Control.InfoAsync("commandstats");
+        return info.SelectMany(section => section)
+            .Where(entry => entry.Key is not ("cmdstat_info" or "cmdstat_ping"))
+            .Sum(entry => long.Parse(entry.Value.Split(',')[0].AsSpan("calls=".Length), CultureInfo.InvariantCulture));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_own is null)
+        {
+            RedisKey[] left = await Control.KeysAsync(pattern: $"*{Prefix}*").ToArrayAsync();
+            await _control.GetDatabase().KeyDeleteAsync(left);
+        }
+
+        await _control.DisposeAsync();
+        await (_own?.DisposeAsync() ?? ValueTask.CompletedTask);
+    }
+}

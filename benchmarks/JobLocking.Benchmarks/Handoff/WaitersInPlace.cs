@@ -1,0 +1,51 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+
+namespace JobLocking.Benchmarks.Handoff;
+
+/// <summary>A line of waiters in several nodes; each gives the lock back as soon as it has it, to the end of the line.</summary>
+internal sealed class WaitersInPlace(ILockNodes nodes, int waiters, BenchmarkRedis redis) : IHandoff
+{
+    private const string Name = "line";
+
+    private long _releasedAt;
+
+    public string Case => waiters == 1 ? "waiter in place" : $"line of {waiters} waiters in place";
+
+    public string Library => nodes.Library;
+
+    public async Task<Handoffs> MeasureAsync(CancellationToken cancellationToken)
+    {
+        ConcurrentQueue<TimeSpan> times = [];
+        TaskCompletionSource<Traffic> atTheEnd = new();
+        IAsyncDisposable lease = await nodes.AcquireAsync(0, Name, cancellationToken);
+        Task[] line = [.. Enumerable.Range(0, waiters).Select(i => WaitAsync(1 + (i % (ILockNodes.Count - 1))))];
+        await nodes.AreWaitingAsync(Name, waiters, cancellationToken);
+
+        Traffic before = await TrafficAsync();
+        await ReleaseAsync(lease);
+        await Task.WhenAll(line);
+        return new Handoffs(times, await atTheEnd.Task - before);
+
+        async Task WaitAsync(int node)
+        {
+            IAsyncDisposable lease = await nodes.AcquireAsync(node, Name, cancellationToken);
+            times.Enqueue(Stopwatch.GetElapsedTime(Volatile.Read(ref _releasedAt)));
+            if (times.Count == waiters)
+            {
+                // Nobody is left to have the lock handed on to: this release would count as traffic of no handoff.
+                atTheEnd.SetResult(await TrafficAsync());
+            }
+
+            await ReleaseAsync(lease);
+        }
+    }
+
+    private ValueTask ReleaseAsync(IAsyncDisposable lease)
+    {
+        Volatile.Write(ref _releasedAt, Stopwatch.GetTimestamp());
+        return lease.DisposeAsync();
+    }
+
+    private async Task<Traffic> TrafficAsync() => new(nodes.Requests, await redis.CommandsAsync());
+}

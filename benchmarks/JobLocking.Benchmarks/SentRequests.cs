@@ -1,0 +1,9 @@
+using StackExchange.Redis;
+
+namespace JobLocking.Benchmarks;
+
+internal static class SentRequests
+{
+    /// <summary>What a client has sent: a script is one request, whatever it does on the server.</summary>
+    public static long TotalSent(this ServerCounters counters) => counters.Interactive.OperationCount + counters.Subscription.OperationCount;
+}
