@@ -77,3 +77,11 @@ for project in tests/*/*Tests.csproj; do
 done
 
 echo
+echo "== JobLocking.Benchmarks"
+if dotnet run --no-build --project benchmarks/JobLocking.Benchmarks -- handoff --rounds 1; then
+  passed=$((passed + 1))
+else
+  failed=$((failed + 1))
+fi
+
+echo
