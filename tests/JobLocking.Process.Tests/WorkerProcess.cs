@@ -14,6 +14,8 @@ internal sealed class WorkerProcess : IAsyncDisposable
 
     public IReadOnlyCollection<string> Facts => _facts;
 
+    public bool WasKilled { get; private set; }
+
     public static async Task<WorkerProcess> StartAsync(params string[] arguments)
     {
         ProcessStartInfo start = new("dotnet", [Path.Combine(AppContext.BaseDirectory, "JobLocking.TestWorker.dll"), .. arguments])
@@ -44,6 +46,8 @@ internal sealed class WorkerProcess : IAsyncDisposable
 
     public bool HasSaid(string fact) => _facts.Any(f => f.StartsWith(fact, StringComparison.Ordinal));
 
+    public int Count(string fact) => _facts.Count(f => f.StartsWith(fact, StringComparison.Ordinal));
+
     public void Tell(string line)
     {
         _process.StandardInput.WriteLine(line);
@@ -56,6 +60,7 @@ internal sealed class WorkerProcess : IAsyncDisposable
 
     public async Task KillAsync()
     {
+        WasKilled = true;
         _process.Kill();
         await _process.WaitForExitAsync();
     }

@@ -7,5 +7,6 @@ return args switch
     ["counter", var redis, var file, var count] => await Counter.RunAsync(redis, file, int.Parse(count)),
     ["quartz", var redis, var node, var startAt] => await QuartzWorker.RunAsync(redis, node, startAt),
     ["hangfire", var redis, var node] => await HangfireWorker.RunAsync(redis, node),
+    ["queue", var locks, var jobs, var deployment, var limit] => await QueueWorker.RunAsync(locks, jobs, deployment, int.Parse(limit)),
     _ => throw new ArgumentException($"Unknown: {string.Join(' ', args)}"),
 };

@@ -1,0 +1,152 @@
+using System.Globalization;
+using JobLocking.TestKit;
+using StackExchange.Redis;
+using Xunit;
+
+namespace JobLocking.Process.Tests;
+
+/// <summary>Worker processes whose executions want one lock, the Redis of their locks, and another for everything else: so it is known who published what.</summary>
+internal sealed class QueueCluster : IAsyncDisposable
+{
+    private readonly RedisServer _locks;
+    private readonly RedisServer _jobs;
+    private readonly ConnectionMultiplexer _lockConnection;
+    private readonly ConnectionMultiplexer _jobConnection;
+    private readonly List<(WorkerProcess Process, string Deployment)> _workers = [];
+    private int _deferred;
+
+    private QueueCluster(RedisServer locks, RedisServer jobs, ConnectionMultiplexer lockConnection, ConnectionMultiplexer jobConnection) =>
+        (_locks, _jobs, _lockConnection, _jobConnection) = (locks, jobs, lockConnection, jobConnection);
+
+    private IDatabase Locks => _lockConnection.GetDatabase();
+
+    private IDatabase Jobs => _jobConnection.GetDatabase();
+
+    private IEnumerable<string> Facts => _workers.SelectMany(w => w.Process.Facts);
+
+    public static async Task<QueueCluster> StartAsync()
+    {
+        RedisServer locks = await RedisServer.StartAsync();
+        RedisServer jobs = await RedisServer.StartAsync();
+        return new QueueCluster(locks, jobs, await ConnectAsync(locks), await ConnectAsync(jobs));
+    }
+
+    /// <summary>Starts a process of each deployment that is named.</summary>
+    public Task<WorkerProcess[]> StartAsync(params string[] deployments) => Task.WhenAll(deployments.Select(deployment => StartAsync(deployment, limit: 1)));
+
+    public async Task<WorkerProcess> StartAsync(string deployment, int limit)
+    {
+        WorkerProcess worker = await WorkerProcess.StartAsync(
+            "queue", _locks.ConnectionString, _jobs.ConnectionString, deployment, limit.ToString(CultureInfo.InvariantCulture));
+        lock (_workers)
+        {
+            _workers.Add((worker, deployment));
+        }
+
+        return worker;
+    }
+
+    /// <summary>Has a process ask so often in each way, and waits until all these executions are parked, and what is deferred is stored.</summary>
+    public async Task ParkAsync(WorkerProcess worker, int hangfire, int quartz, int wait, string work = "")
+    {
+        string deployment = _workers.Single(w => w.Process == worker).Deployment;
+        long parkedBefore = await ParkedAsync();
+        long scheduledBefore = await ScheduledAsync(deployment);
+        worker.Tell($"hangfire {hangfire} {work}".TrimEnd());
+        worker.Tell($"quartz {quartz} {work}".TrimEnd());
+        worker.Tell($"wait {wait} {work}".TrimEnd());
+        _deferred += hangfire + quartz;
+        await Eventually.SeesAsync(ParkedAsync, parked => parked == parkedBefore + hangfire + quartz + wait);
+        await Eventually.SeesAsync(() => Count("event 1101"), count => count == _deferred);
+        await Eventually.SeesAsync(() => ScheduledAsync(deployment), scheduled => scheduled == scheduledBefore + hangfire);
+    }
+
+    /// <summary>Waits until so many executions have entered in all.</summary>
+    public Task EnteredAsync(int count) => Eventually.SeesAsync(JournalAsync, journal => journal.Count(e => e.Enters) == count, TimeSpan.FromSeconds(60));
+
+    /// <summary>Waits until so many have left.</summary>
+    public Task LeftAsync(int count) => Eventually.SeesAsync(JournalAsync, journal => journal.Count(e => !e.Enters) == count, TimeSpan.FromSeconds(60));
+
+    /// <summary>What the executions wrote down, in the order in which it reached Redis.</summary>
+    public async Task<Entry[]> JournalAsync() => [.. (await Jobs.ListRangeAsync("journal")).Select(line => Entry.Parse(line.ToString()))];
+
+    public Task<long> ParkedAsync() => Locks.SortedSetLengthAsync("{task_lock:queue}:parked");
+
+    /// <summary>The ids of those who are parked, oldest first.</summary>
+    public async Task<string[]> QueueAsync() => [.. (await Locks.SortedSetRangeByRankAsync("{task_lock:queue}:parked")).Select(id => id.ToString())];
+
+    /// <summary>How often the locks published anything.</summary>
+    public async Task<int> PublishedAsync()
+    {
+        string stats = (await Locks.ExecuteAsync("INFO", "commandstats")).ToString();
+        string? publish = stats.Split('\n').FirstOrDefault(line => line.StartsWith("cmdstat_publish:calls=", StringComparison.Ordinal));
+        return publish is null ? 0 : int.Parse(publish.Split('=', ',')[1], CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>How many processes listen to what the locks publish to them.</summary>
+    public async Task<int> ListenersAsync() => ((RedisResult[])(await Locks.ExecuteAsync("PUBSUB", "CHANNELS", "task_lock:process:*"))!).Length;
+
+    public int Count(string fact) => _workers.Sum(w => w.Process.Count(fact));
+
+    /// <summary>With which token each execution ran, by its parking id.</summary>
+    public Dictionary<long, string> ParkingIds() => Facts.Select(f => f.Split(' '))
+        .Where(f => f is ["asked", _, "Granted", _])
+        .ToDictionary(f => long.Parse(f[3], CultureInfo.InvariantCulture), f => f[1]);
+
+    /// <summary>Nothing is left to run, and so many ran, one after the other and none twice.</summary>
+    /// <param name="count">So many left.</param>
+    /// <param name="killed">So many entered and were killed.</param>
+    public async Task RanInTurnAsync(int count, int killed = 0)
+    {
+        await LeftAsync(count);
+        await EndAsync();
+        Entry[] journal = await JournalAsync();
+        Entry[] entered = [.. journal.Where(e => e.Enters)];
+        Assert.Equal(count + killed, entered.Length);
+        Assert.All(entered.Zip(entered.Skip(1)), pair => Assert.True(pair.First.Token < pair.Second.Token, $"{pair.First} before {pair.Second}"));
+        Assert.Equal(entered.Skip(killed).SelectMany(e => (Entry[])[e, e with { Enters = false }]), journal.Skip(killed));
+        Assert.Equal(count, (int)await Jobs.StringGetAsync("counter"));
+    }
+
+    /// <summary>Stops all processes that live, which let what runs come to its end, and finds nothing left to be run.</summary>
+    public async Task EndAsync()
+    {
+        Assert.Equal(0, await ParkedAsync());
+        WorkerProcess[] living = [.. _workers.Select(w => w.Process).Where(w => !w.WasKilled)];
+        Array.ForEach(living, w => w.Tell("stop"));
+        Assert.All(await Task.WhenAll(living.Select(w => w.EndsAsync())), code => Assert.Equal(0, code));
+        Assert.Equal(0, Count("event 0 "));
+        foreach (string deployment in _workers.Where(w => !w.Process.WasKilled).Select(w => w.Deployment).Distinct())
+        {
+            Assert.Equal(0, await ScheduledAsync(deployment));
+            Assert.Equal(0, await Jobs.ListLengthAsync($"{deployment}:queue:default"));
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Task.WhenAll(_workers.Select(w => w.Process.DisposeAsync().AsTask()));
+        await _lockConnection.DisposeAsync();
+        await _jobConnection.DisposeAsync();
+        await _locks.DisposeAsync();
+        await _jobs.DisposeAsync();
+    }
+
+    private static async Task<ConnectionMultiplexer> ConnectAsync(RedisServer redis)
+    {
+        ConfigurationOptions configuration = ConfigurationOptions.Parse(redis.ConnectionString);
+        configuration.AllowAdmin = true;
+        return await ConnectionMultiplexer.ConnectAsync(configuration);
+    }
+
+    private Task<long> ScheduledAsync(string deployment) => Jobs.SortedSetLengthAsync($"{deployment}:schedule");
+
+    /// <summary>An execution has entered or left, under the limit that its process was started with and with the fencing token of its lease.</summary>
+    internal sealed record Entry(bool Enters, int Limit, long Token)
+    {
+        public static Entry Parse(string line) =>
+            line.Split(' ') is [var what, var limit, var token]
+                ? new Entry(what == "enter", int.Parse(limit, CultureInfo.InvariantCulture), long.Parse(token, CultureInfo.InvariantCulture))
+                : throw new FormatException(line);
+    }
+}

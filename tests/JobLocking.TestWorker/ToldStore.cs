@@ -1,0 +1,54 @@
+using JobLocking.Stores;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace JobLocking.TestWorker;
+
+/// <summary>Stands between the engine and its store, and says all that passes.</summary>
+internal sealed class ToldStore(ILockStore store) : ILockStore, IAsyncDisposable
+{
+    public static void Insert(IServiceCollection services)
+    {
+        ServiceDescriptor told = services.Single(s => s.ServiceType == typeof(ILockStore));
+        services.Remove(told);
+        services.AddSingleton<ILockStore>(sp => new ToldStore((ILockStore)told.ImplementationFactory!(sp)));
+    }
+
+    public async ValueTask<AcquireResult> AcquireAsync(AcquireRequest request, CancellationToken cancellationToken)
+    {
+        AcquireResult result = await store.AcquireAsync(request, cancellationToken);
+        Say.Fact($"asked {request.Parking?.Id ?? "-"} {result.Outcome} {result.FencingToken}");
+        return result;
+    }
+
+    public ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Memory<RenewOutcome> outcomes, CancellationToken cancellationToken) =>
+        store.RenewAsync(leases, outcomes, cancellationToken);
+
+    public ValueTask<ReleaseOutcome> ReleaseAsync(ReleaseRequest request, CancellationToken cancellationToken)
+    {
+        Say.Fact(request.LeaseId is null ? "passed on" : "released");
+        return store.ReleaseAsync(request, cancellationToken);
+    }
+
+    public async ValueTask<LookResult> LookAsync(LookRequest request, CancellationToken cancellationToken)
+    {
+        LookResult result = await store.LookAsync(request, cancellationToken);
+        Say.Fact(result.IsFree ? "looked free" : "looked taken");
+        return result;
+    }
+
+    public ValueTask<IAsyncDisposable> ListenAsync(Action<LockNotice> onNotice, CancellationToken cancellationToken) => store.ListenAsync(
+        notice =>
+        {
+            Say.Fact(notice is LockNotice.Turn turn ? $"turn {turn.ParkingId}" : $"notice {notice}");
+            onNotice(notice);
+        },
+        cancellationToken);
+
+    public IAsyncEnumerable<HeldLock> ListAsync(string? prefix, CancellationToken cancellationToken) => store.ListAsync(prefix, cancellationToken);
+
+    public ValueTask<bool> BreakAsync(string name, long fencingToken, CancellationToken cancellationToken) => store.BreakAsync(name, fencingToken, cancellationToken);
+
+    public ValueTask<string?> CheckAsync(CancellationToken cancellationToken) => store.CheckAsync(cancellationToken);
+
+    public ValueTask DisposeAsync() => (store as IAsyncDisposable)?.DisposeAsync() ?? default;
+}

@@ -1,0 +1,30 @@
+using StackExchange.Redis;
+
+namespace JobLocking.TestWorker;
+
+/// <summary>
+/// What the executions of all processes do under the one lock that they share, written down by themselves in the order in
+/// which Redis receives it. Two at once would lose an addition to the counter.
+/// </summary>
+internal sealed class Work(IDatabase database, int limit) : IDisposable
+{
+    private readonly SemaphoreSlim _ends = new(0);
+
+    public async Task DoAsync(bool isHeld, TaskLease lease)
+    {
+        await database.ListRightPushAsync("journal", $"enter {limit} {lease.FencingToken}");
+        int value = (int)await database.StringGetAsync("counter") + 1;
+        if (isHeld)
+        {
+            await _ends.WaitAsync(lease.Lost);
+        }
+
+        await database.StringSetAsync("counter", value);
+        await database.ListRightPushAsync("journal", $"leave {limit} {lease.FencingToken}");
+    }
+
+    /// <summary>Lets so many come to their end that are held.</summary>
+    public void End(int count) => _ends.Release(count);
+
+    public void Dispose() => _ends.Dispose();
+}
