@@ -1,20 +1,25 @@
 namespace WorkerHost;
 
-/// <summary>What became of the executions of one piece of work.</summary>
-internal sealed record Tally(int Ran = 0, int Skipped = 0, int Deferred = 0, int Lost = 0);
+/// <summary>What became of the executions of one piece of work, of which so many may be inside at once, and so many were.</summary>
+internal sealed record Tally(int Ran = 0, int Skipped = 0, int Deferred = 0, int Lost = 0, int Limit = 1, int MostInside = 0)
+{
+    public bool HasReachedLimit => MostInside >= Limit;
+}
 
 /// <summary>Reads the journal and judges it, from the first sign of life of this process on.</summary>
 internal sealed class Audit(string self)
 {
-    private readonly Dictionary<string, JournalEntry> _inside = [];
+    private readonly Dictionary<string, List<JournalEntry>> _inside = [];
     private readonly HashSet<(string Work, DateTimeOffset Occurrence)> _done = [];
     private readonly SortedDictionary<string, Tally> _tallies = [];
     private readonly Dictionary<string, int> _nodes = [];
 
-    // Processes inside something that somebody else has entered. Whoever writes again afterwards was alive and overlapped;
-    // whoever never does was killed inside, and its successor is what should follow.
-    private readonly List<string> _suspects = [];
+    // The processes that were inside something full when one more entered. If all of them write again afterwards, they were
+    // alive and overlapped; whoever never does was killed inside, and its successor is what should follow.
+    private readonly List<HashSet<string>> _suspects = [];
 
+    private readonly Dictionary<string, long> _lastSeen = [];
+    private long _seen;
     private bool _begun;
     private int _overlaps;
     private int _duplicateOccurrences;
@@ -31,27 +36,25 @@ internal sealed class Audit(string self)
         _tallies.Values.Sum(tally => tally.Deferred),
         _tallies.Values.Sum(tally => tally.Lost),
         _overlaps,
-        _duplicateOccurrences);
+        _duplicateOccurrences,
+        _tallies.Values.Count(tally => tally is { Limit: > 1, HasReachedLimit: true }),
+        _tallies.Values.Count(tally => tally is { Limit: > 1, Deferred: > 0, HasReachedLimit: false }));
 
     /// <summary>Takes note of an entry. False if it is older than this process.</summary>
     public bool Observe(JournalEntry entry)
     {
         _begun |= entry.Process == self;
+        _lastSeen[entry.Process] = ++_seen;
         if (entry.Kind == JournalKind.Enter)
         {
-            if (_inside.TryGetValue(entry.Work!, out JournalEntry? other))
-            {
-                _suspects.Add(other.Process);
-            }
-
-            _inside[entry.Work!] = entry;
+            Enter(entry);
         }
-        else if (entry.Kind == JournalKind.Leave && _inside.GetValueOrDefault(entry.Work!)?.Execution == entry.Execution)
+        else if (entry.Kind == JournalKind.Leave)
         {
-            _inside.Remove(entry.Work!);
+            InsideOf(entry).RemoveAll(inside => inside.Execution == entry.Execution);
         }
 
-        int overlaps = _suspects.RemoveAll(suspect => suspect == entry.Process);
+        int overlaps = _suspects.RemoveAll(suspects => suspects.Remove(entry.Process) && suspects.Count == 0);
         bool duplicate = entry is { Kind: JournalKind.Leave, Completed: true, Occurrence: { } occurrence } && !_done.Add((entry.Work!, occurrence));
         if (!_begun)
         {
@@ -62,6 +65,30 @@ internal sealed class Audit(string self)
         _duplicateOccurrences += duplicate ? 1 : 0;
         Count(entry);
         return true;
+    }
+
+    private void Enter(JournalEntry entry)
+    {
+        List<JournalEntry> inside = InsideOf(entry);
+        if (inside.Count >= entry.Limit)
+        {
+            _suspects.Add([.. inside.Select(other => other.Process)]);
+
+            // A place that nobody has left comes free when a lease expires, long after its process wrote for the last time.
+            inside.Remove(inside.MinBy(other => _lastSeen[other.Process])!);
+        }
+
+        inside.Add(entry);
+    }
+
+    private List<JournalEntry> InsideOf(JournalEntry entry)
+    {
+        if (!_inside.TryGetValue(entry.Work!, out List<JournalEntry>? inside))
+        {
+            _inside.Add(entry.Work!, inside = []);
+        }
+
+        return inside;
     }
 
     private void Count(JournalEntry entry)
@@ -75,6 +102,7 @@ internal sealed class Audit(string self)
         Tally tally = _tallies.GetValueOrDefault(entry.Work!) ?? new Tally();
         _tallies[entry.Work!] = entry.Kind switch
         {
+            JournalKind.Enter => tally with { Limit = entry.Limit, MostInside = Math.Max(tally.MostInside, InsideOf(entry).Count) },
             JournalKind.Leave when entry.Completed => tally with { Ran = tally.Ran + 1 },
             JournalKind.Skipped => tally with { Skipped = tally.Skipped + 1 },
             JournalKind.Deferred => tally with { Deferred = tally.Deferred + 1 },

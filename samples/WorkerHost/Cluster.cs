@@ -29,6 +29,7 @@ internal static class Cluster
             : new InMemoryStorage();
         RecurringJobManager recurring = new(storage);
         recurring.AddOrUpdate<Invoices>("invoices", invoices => invoices.Order(), "*/4 * * * * *");
+        recurring.AddOrUpdate<Thumbnails>("thumbnails", thumbnails => thumbnails.Order(), "*/4 * * * * *");
         recurring.AddOrUpdate<SearchIndex>("search-index", index => index.Refresh(CancellationToken.None), "*/2 * * * * *");
         recurring.AddOrUpdate<LedgerImport>("ledger-import", ledger => ledger.Run(CancellationToken.None), "*/5 * * * * *");
 

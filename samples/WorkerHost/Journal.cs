@@ -16,14 +16,14 @@ internal sealed class Journal(IDatabase database, string process, string? node =
 
     public Journal ForNode(string name) => new(database, process, name);
 
-    /// <summary>Does a piece of work that must not overlap with another of the same name, and writes down when it began and ended.</summary>
-    public async Task RecordAsync(string work, Func<Task> body, DateTimeOffset? occurrence = null)
+    /// <summary>Does a piece of work that must not overlap with others of the same name beyond its limit, and writes down when it began and ended.</summary>
+    public async Task RecordAsync(string work, Func<Task> body, DateTimeOffset? occurrence = null, int limit = 1)
     {
         string execution = Guid.NewGuid().ToString("N");
         bool completed = false;
         try
         {
-            await AppendAsync(JournalKind.Enter, entry => entry with { Work = work, Execution = execution, Occurrence = occurrence });
+            await AppendAsync(JournalKind.Enter, entry => entry with { Work = work, Limit = limit, Execution = execution, Occurrence = occurrence });
             await body();
             completed = true;
         }
@@ -31,7 +31,7 @@ internal sealed class Journal(IDatabase database, string process, string? node =
         {
             await AppendAsync(
                 JournalKind.Leave,
-                entry => entry with { Work = work, Execution = execution, Occurrence = occurrence, Completed = completed });
+                entry => entry with { Work = work, Limit = limit, Execution = execution, Occurrence = occurrence, Completed = completed });
         }
     }
 

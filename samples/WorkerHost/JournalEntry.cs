@@ -7,7 +7,7 @@ internal enum JournalKind
     /// <summary>The process is alive, and runs so many nodes.</summary>
     Alive,
 
-    /// <summary>An execution begins to work on something that only one may work on at a time.</summary>
+    /// <summary>An execution begins to work on something that only so many may work on at a time.</summary>
     Enter,
 
     /// <summary>It has ended, or was cut short.</summary>
@@ -29,8 +29,10 @@ internal sealed record JournalEntry
 
     public string? Node { get; init; }
 
-    /// <summary>What is worked on: two executions must never be inside the same at once.</summary>
+    /// <summary>What is worked on: more executions than its limit must never be inside the same at once.</summary>
     public string? Work { get; init; }
+
+    public int Limit { get; init; } = 1;
 
     public string? Execution { get; init; }
 

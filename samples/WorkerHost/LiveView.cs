@@ -8,7 +8,7 @@ namespace WorkerHost;
 /// <summary>What the terminal shows: who holds what, and what became of the executions. Plain lines where it is redirected.</summary>
 internal sealed class LiveView
 {
-    private const int Lines = 12;
+    private const int MostNews = 12;
 
     private readonly LiveDisplayContext? _terminal;
     private readonly Queue<string> _news = new();
@@ -42,6 +42,11 @@ internal sealed class LiveView
             {
                 Add($"held: {taken.Name} by {Holder(taken)}, {Left(taken)} left");
             }
+
+            foreach ((string name, string waiter) in Parked(held).Except(Parked(_held)))
+            {
+                Add($"parked: {waiter} for {name}");
+            }
         }
 
         _held = held;
@@ -57,14 +62,14 @@ internal sealed class LiveView
 
     private static Table Table(IReadOnlyList<HeldLock> held, Audit audit)
     {
-        Table table = new Table().AddColumns("lock", "held by", "time left", "ran", "skipped", "deferred", "lost");
+        Table table = new Table().AddColumns("lock", "held by", "time left", "parked", "ran", "skipped", "deferred", "lost");
         ILookup<string, HeldLock> holders = held.ToLookup(taken => taken.Name);
         foreach (string name in audit.Tallies.Keys.Union(held.Select(taken => taken.Name)).Order(StringComparer.Ordinal))
         {
-            HeldLock? taken = holders[name].FirstOrDefault();
+            HeldLock[] taken = [.. holders[name]];
             Tally tally = audit.Tallies.GetValueOrDefault(name) ?? new Tally();
             table.AddRow(
-                new Text(name), new Text(taken is null ? "" : Holder(taken)), new Text(taken is null ? "" : Left(taken)),
+                new Text(name), Lines(taken.Select(Holder)), Lines(taken.Select(Left)), Parked(taken),
                 Number(tally.Ran), Number(tally.Skipped), Number(tally.Deferred), Number(tally.Lost));
         }
 
@@ -76,6 +81,21 @@ internal sealed class LiveView
     private static (string Name, long? FencingToken) Lease(HeldLock taken) => (taken.Name, taken.FencingToken);
 
     private static string Holder(HeldLock taken) => taken.Holder is { } holder ? $"{holder.Node}, {holder.Scheduler}" : "a foreign client";
+
+    private static Text Parked(HeldLock[] taken)
+    {
+        const int Shown = 3;
+        string[] waiters = [.. Parked((IEnumerable<HeldLock>)taken).Select(parked => parked.Waiter)];
+        return Lines(waiters.Length > Shown ? waiters[..Shown].Append($"and {waiters.Length - Shown} more") : waiters);
+    }
+
+    /// <summary>Who waits, oldest first; the same stands beside each holder of a lock.</summary>
+    private static IEnumerable<(string Name, string Waiter)> Parked(IEnumerable<HeldLock> held) =>
+        held.DistinctBy(taken => taken.Name).SelectMany(taken => taken.Parked.Select(parked => (taken.Name, Who(parked.Waiter))));
+
+    private static string Who(LockHolder who) => $"{who.Node}, {who.Scheduler} #{who.Execution}";
+
+    private static Text Lines(IEnumerable<string> lines) => new(string.Join('\n', lines));
 
     private static string Left(HeldLock taken) =>
         taken.TimeLeft is { } left ? string.Create(CultureInfo.InvariantCulture, $"{left.TotalSeconds:0.0} s") : "endless";
@@ -92,7 +112,7 @@ internal sealed class LiveView
         }
 
         _news.Enqueue(line);
-        if (_news.Count > Lines)
+        if (_news.Count > MostNews)
         {
             _news.Dequeue();
         }

@@ -12,13 +12,16 @@ internal sealed record Summary(
     int Deferred,
     int Lost,
     int Overlaps,
-    int DuplicateOccurrences)
+    int DuplicateOccurrences,
+    int LimitsReached,
+    int LimitsMissed)
 {
     /// <summary>What is wrong with the run; null if all is well.</summary>
     [JsonIgnore]
     public string? Fault => this switch
     {
         { Overlaps: > 0 } => $"{Overlaps} executions overlapped.",
+        { LimitsMissed: > 0 } => $"{LimitsMissed} locks with a limit turned executions away, and were never full.",
         { DuplicateOccurrences: > 0 } => $"{DuplicateOccurrences} occurrences ran more than once.",
         { Ran: 0 } => "No job ran, so nothing was measured.",
         _ => null,

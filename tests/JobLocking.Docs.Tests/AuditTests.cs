@@ -55,6 +55,59 @@ public sealed class AuditTests
     }
 
     [Fact]
+    public void As_many_as_the_limit_do_not_overlap_and_reach_it()
+    {
+        Enter("self", "a", limit: 2);
+        Assert.Equal((0, 0), (_audit.Summary.LimitsReached, _audit.Summary.LimitsMissed));
+        Enter("other", "b", limit: 2);
+        Alive("other", nodes: 1);
+        Leave("self", "a");
+        Enter("self", "c", limit: 2);
+        Alive("other", nodes: 1);
+        Assert.Equal((0, 1, 0), (_audit.Summary.Overlaps, _audit.Summary.LimitsReached, _audit.Summary.LimitsMissed));
+        Assert.Null(_audit.Summary.Fault);
+    }
+
+    [Fact]
+    public void One_more_than_the_limit_overlaps_as_soon_as_all_are_known_to_live()
+    {
+        Enter("other", "a", limit: 2);
+        Enter("third", "b", limit: 2);
+        Enter("self", "c", limit: 2);
+        Alive("other", nodes: 1);
+        Alive("other", nodes: 1);
+        Assert.Equal(0, _audit.Summary.Overlaps);
+
+        Alive("third", nodes: 1);
+        Assert.Equal(1, _audit.Summary.Overlaps);
+    }
+
+    [Fact]
+    public void A_successor_under_a_limit_takes_the_place_of_the_process_that_was_killed()
+    {
+        Enter("killed", "a", limit: 2);
+        Enter("other", "b", limit: 2);
+        Alive("other", nodes: 1);
+        Enter("self", "c", limit: 2);
+        Alive("other", nodes: 1);
+        Assert.Equal(0, _audit.Summary.Overlaps);
+
+        Enter("self", "d", limit: 2);
+        Alive("other", nodes: 1);
+        Assert.Equal(1, _audit.Summary.Overlaps);
+    }
+
+    [Fact]
+    public void A_limit_that_turns_executions_away_and_is_never_reached_is_wrong()
+    {
+        Enter("self", "a", limit: 2);
+        _audit.Observe(Entry(JournalKind.Deferred, "self"));
+        Leave("self", "a");
+        Assert.Equal((0, 1), (_audit.Summary.LimitsReached, _audit.Summary.LimitsMissed));
+        Assert.NotNull(_audit.Summary.Fault);
+    }
+
+    [Fact]
     public void An_occurrence_that_ran_to_its_end_twice_is_a_duplicate()
     {
         Leave("self", "a", Noon);
@@ -72,7 +125,7 @@ public sealed class AuditTests
         Audit audit = new("later");
         Assert.All(new[] { Entry(JournalKind.Alive, "self"), Entry(JournalKind.Enter, "self", "a"), Entry(JournalKind.Enter, "self", "b") }, entry => Assert.False(audit.Observe(entry)));
         Assert.True(audit.Observe(Entry(JournalKind.Alive, "later") with { Nodes = 2 }));
-        Assert.Equal(new Summary(2, 1, 0, 0, 0, 0, 0, 0), audit.Summary);
+        Assert.Equal(new Summary(2, 1, 0, 0, 0, 0, 0, 0, 0, 0), audit.Summary);
     }
 
     [Fact]
@@ -91,7 +144,7 @@ public sealed class AuditTests
 
     private void Alive(string process, int nodes) => _audit.Observe(Entry(JournalKind.Alive, process) with { Nodes = nodes });
 
-    private void Enter(string process, string execution) => _audit.Observe(Entry(JournalKind.Enter, process, execution));
+    private void Enter(string process, string execution, int limit = 1) => _audit.Observe(Entry(JournalKind.Enter, process, execution) with { Limit = limit });
 
     private void Leave(string process, string execution, DateTimeOffset? occurrence = null) =>
         _audit.Observe(Entry(JournalKind.Leave, process, execution) with { Completed = true, Occurrence = occurrence });

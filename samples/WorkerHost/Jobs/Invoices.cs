@@ -15,7 +15,7 @@ internal sealed class Invoices(Journal journal, ITaskLeaseAccessor lease, IBackg
         }
     }
 
-    [TaskLock("invoice:{customerId}", Expire = 10, OnConflict = LockConflict.Defer, DeferBy = 1)]
+    [TaskLock("invoice:{customerId}", Expire = 10, OnConflict = LockConflict.Defer)]
     public async Task Send(int customerId, CancellationToken cancellationToken)
     {
         using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lease.Required.Lost);

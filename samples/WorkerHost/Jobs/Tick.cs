@@ -7,7 +7,7 @@ namespace WorkerHost.Jobs;
 /// So short that the first node has long ended when the clock of the last one reaches the fire time: a plain lock would
 /// be free again by then.
 /// </summary>
-[TaskLock("tick", Expire = 10, OncePerOccurrence = true, DeferBy = 1)]
+[TaskLock("tick", Expire = 10, OncePerOccurrence = true)]
 internal sealed class Tick(Journal journal) : IJob
 {
     public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken) =>
