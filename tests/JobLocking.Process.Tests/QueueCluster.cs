@@ -115,7 +115,6 @@ internal sealed class QueueCluster : IAsyncDisposable
         WorkerProcess[] living = [.. _workers.Select(w => w.Process).Where(w => !w.WasKilled)];
         Array.ForEach(living, w => w.Tell("stop"));
         Assert.All(await Task.WhenAll(living.Select(w => w.EndsAsync())), code => Assert.Equal(0, code));
-        Assert.Equal(0, Count("event 0 "));
         foreach (string deployment in _workers.Where(w => !w.Process.WasKilled).Select(w => w.Deployment).Distinct())
         {
             Assert.Equal(0, await ScheduledAsync(deployment));

@@ -13,7 +13,7 @@ internal static class HangfireWorker
         HostApplicationBuilder builder = LoggedEvents.CreateHost();
         builder.Services.AddJobLocking(o => o.NodeName = node).UseRedis(redis);
         builder.Services.AddHangfire((sp, configuration) => configuration.UseRedisStorage(redis).UseTaskLocks(sp));
-        builder.Services.AddHangfireServer(o => (o.WorkerCount, o.SchedulePollingInterval) = (1, TimeSpan.FromSeconds(1)));
+        builder.Services.AddHangfireServer(o => o.WorkerCount = 1);
         using IHost host = builder.Build();
         await host.StartAsync();
         IBackgroundJobClient jobs = host.Services.GetRequiredService<IBackgroundJobClient>();
@@ -28,7 +28,7 @@ internal static class HangfireWorker
 
     public sealed class Job(ITaskLeaseAccessor lease)
     {
-        [TaskLock("process-lock", Expire = 3, DeferBy = 4)]
+        [TaskLock("process-lock", Expire = 3, DeferBy = 3600)]
         public async Task Run() => await Say.RunUntilLostAsync("hangfire", lease.Required);
     }
 }

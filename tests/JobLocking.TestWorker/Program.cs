@@ -2,6 +2,9 @@ using JobLocking.TestWorker;
 
 // A worker process as a user would write one, for the tests that need several: what it does is its first argument, where
 // its Redis is the second, and what it saw it says on its output, a line for each fact.
+// Who reads commands and who wakes a Hangfire job blocks a thread of the pool, which has two on a small machine and is slow
+// to start more: answers of Redis would wait for them until they time out.
+ThreadPool.SetMinThreads(32, 32);
 return args switch
 {
     ["counter", var redis, var file, var count] => await Counter.RunAsync(redis, file, int.Parse(count)),

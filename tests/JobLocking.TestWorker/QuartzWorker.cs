@@ -32,13 +32,13 @@ internal static class QuartzWorker
         return 0;
     }
 
-    [TaskLock("process-lock", Expire = 3, DeferBy = 4)]
+    [TaskLock("process-lock", Expire = 3, DeferBy = 3600)]
     internal sealed class PlainJob(ITaskLeaseAccessor lease) : IJob
     {
         public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken) => await Say.RunUntilLostAsync("quartz", lease.Required);
     }
 
-    [TaskLock("process-occurrence", Expire = 3, DeferBy = 4, OncePerOccurrence = true)]
+    [TaskLock("process-occurrence", Expire = 3, DeferBy = 3600, OncePerOccurrence = true)]
     internal sealed class OccurrenceJob(ITaskLeaseAccessor lease) : IJob
     {
         public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken) => await Say.RunUntilLostAsync("occurrence", lease.Required);
