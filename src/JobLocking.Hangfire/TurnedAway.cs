@@ -67,7 +67,7 @@ internal sealed record TurnedAway(TaskLockFilter Filter, LockExecution Execution
             // Nothing else of the context outlives the change of state. Hangfire's own changers always name their filters.
             JobStorage storage = context.Storage;
             StateMachine? filters = context.StateMachine as StateMachine;
-            engine.Deferred(Execution, defer, () => ValueTask.FromResult(filters is not null && deferral.Wake(storage, filters)));
+            engine.Deferred(Execution, defer, () => filters is null ? new ValueTask<bool>(false) : Wakes.StartAsync(() => deferral.Wake(storage, filters)));
         }
         else
         {

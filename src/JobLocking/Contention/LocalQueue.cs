@@ -112,10 +112,10 @@ internal sealed class LocalQueue(ILockStore store, BackgroundWork background, Me
     {
         lock (_gate)
         {
+            place.Wake = wake;
+            place.LapsesAt = Deadline.Add(time, time.GetTimestamp(), delay + Grace);
             if (!place.HasTurn)
             {
-                place.Wake = wake;
-                place.LapsesAt = Deadline.Add(time, time.GetTimestamp(), delay + Grace);
                 _byId[place.Id] = place;
                 LookWithin(LineUp(place, place.Since), timeLeft: null);
                 return;
@@ -232,11 +232,12 @@ internal sealed class LocalQueue(ILockStore store, BackgroundWork background, Me
         {
             started = await wake().ConfigureAwait(false);
         }
-#pragma warning disable CA1031 // Whatever the scheduler threw, the deferral comes back by itself, and the next in the queue must not wait for that.
+#pragma warning disable CA1031 // Whatever the scheduler threw, the next in the queue must not wait until it works again.
         catch (Exception e)
 #pragma warning restore CA1031
         {
             Log.WakeFailed(logger, e, place.Wanted.Holder.Job, place.Wanted.Holder.Execution, place.Wanted.Name);
+            TryLater(place);
         }
 
         if (started)
@@ -249,6 +250,18 @@ internal sealed class LocalQueue(ILockStore store, BackgroundWork background, Me
             PassOn(place.Wanted.Name, place.Wanted.Terms.Limit);
         }
     });
+
+    /// <summary>The deferral is still stored, for all that is known: the next look may wake it.</summary>
+    private void TryLater(Place place)
+    {
+        lock (_gate)
+        {
+            if (_byId.TryAdd(place.Id, place))
+            {
+                LookWithin(LineUp(place, place.Since), timeLeft: null);
+            }
+        }
+    }
 
     /// <param name="name">The lock.</param>
     /// <param name="limit">As far as it is known.</param>

@@ -64,7 +64,7 @@ internal static partial class Log
     [LoggerMessage(EventIds.Woken, LogLevel.Debug, "Job {Job} #{Execution} is started out of its deferral: it has its turn at lock '{LockName}'")]
     public static partial void Woken(ILogger logger, string? job, string? execution, string lockName);
 
-    [LoggerMessage(EventIds.WakeFailed, LogLevel.Warning, "Job {Job} #{Execution} could not be started out of its deferral when it had its turn at lock '{LockName}'; it comes back by itself after its delay")]
+    [LoggerMessage(EventIds.WakeFailed, LogLevel.Warning, "Job {Job} #{Execution} could not be started out of its deferral when it had its turn at lock '{LockName}'; tried again when the lock is looked at, and it comes back by itself after its delay")]
     public static partial void WakeFailed(ILogger logger, Exception error, string? job, string? execution, string lockName);
 
     [LoggerMessage(EventIds.TurnNotPassedOn, LogLevel.Warning, "A turn at lock '{LockName}' could not be passed on; whoever waits finds the lock free within seconds")]

@@ -78,6 +78,23 @@ public sealed class DeferralTests : IDisposable
     }
 
     [Fact]
+    public async Task A_deferral_whose_storage_failed_in_its_turn_is_woken_when_the_lock_is_looked_at()
+    {
+        LockDecision.Run run = await HoldAsync();
+        LockExecution execution = _other.Execution(Deferring);
+        LockDecision.Defer defer = await _other.DecideAsync<LockDecision.Defer>(execution);
+        int wakes = 0;
+        _other.Engine.Deferred(execution, defer, () => Interlocked.Increment(ref wakes) < 3 ? throw new InvalidOperationException("storage") : Wake("third time"));
+        await _node.Engine.EndAsync(run, null, aborted: false);
+        await Eventually.IsTrueAsync(() =>
+        {
+            _node.Time.Advance(TimeSpan.FromSeconds(1));
+            return _woken.SequenceEqual(["third time"]);
+        });
+        Assert.True(_node.Time.GetUtcNow() < new DateTimeOffset(2026, 1, 1, 0, 0, 30, TimeSpan.Zero), "it was not woken before it came back by itself");
+    }
+
+    [Fact]
     public async Task A_woken_execution_that_finds_the_lock_taken_again_has_its_old_place()
     {
         LockDecision.Run run = await HoldAsync();
