@@ -62,20 +62,27 @@ public sealed class WakeRaceTests(SharedRedis redis) : IDisposable
     public async Task A_job_with_a_queue_of_its_own_that_is_due_in_the_moment_of_its_wake_is_delivered_once(Storages storages, int tries)
     {
         Waiting waiting = new(redis.NewStorage(storages), _services);
+        int created = 0;
         int woken = 0;
         using (BackgroundJobServer scheduler = new(new BackgroundJobServerOptions { Queues = ["unused"], WorkerCount = 1, SchedulePollingInterval = TimeSpan.FromMilliseconds(1) }, waiting.Storage))
         {
-            for (int i = 0; i < tries; i++)
+            // The scheduler may need a while to begin, and no race is one that has always the same winner.
+            await Eventually.IsTrueAsync(() =>
             {
-                (_, Deferral deferral) = waiting.Create("critical", TimeSpan.Zero);
-                woken += await Task.Run(() => waiting.Wake(deferral)) ? 1 : 0;
-            }
+                for (int i = 0; i < tries; i++)
+                {
+                    (_, Deferral deferral) = waiting.Create("critical", TimeSpan.Zero);
+                    created++;
+                    woken += waiting.Wake(deferral) ? 1 : 0;
+                }
 
-            await Eventually.IsTrueAsync(() => waiting.Scheduled() == 0 && waiting.Enqueued("critical") >= tries);
+                return woken > 0 && woken < created;
+            });
+
+            await Eventually.IsTrueAsync(() => waiting.Scheduled() == 0 && waiting.Enqueued("critical") >= created);
         }
 
-        Assert.Equal(tries, waiting.Enqueued("critical"));
-        Assert.InRange(woken, 1, tries - 1);
+        Assert.Equal(created, waiting.Enqueued("critical"));
     }
 
     private static async Task<bool[]> TogetherAsync(params Func<bool>[] acts)
