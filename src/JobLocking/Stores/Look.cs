@@ -6,10 +6,19 @@ namespace JobLocking.Stores;
 /// <param name="Parking">The place of the execution: parked again, in the same place, if the lock has no room and no other process has parked it meanwhile.</param>
 /// <param name="Holder">Who waits.</param>
 /// <param name="Occurrence">The occurrence it stands by for; null for none.</param>
-public sealed record LookRequest(string Name, int Limit, Parking Parking, LockHolder Holder, LockOccurrence? Occurrence = null);
+/// <param name="Others">More places of the same process at this lock, at most 100: made sure of in the same way, whether or not the lock has room; null for none.</param>
+public sealed record LookRequest(
+    string Name, int Limit, Parking Parking, LockHolder Holder, LockOccurrence? Occurrence = null, IReadOnlyList<OtherPlace>? Others = null);
+
+/// <summary>A place in a queue that is made sure of beside that of a <see cref="LookRequest"/>.</summary>
+/// <param name="Parking">The place.</param>
+/// <param name="Limit">As in <see cref="AcquireRequest.Limit"/>.</param>
+/// <param name="Holder">Who waits.</param>
+public sealed record OtherPlace(Parking Parking, int Limit, LockHolder Holder);
 
 /// <summary>What a look saw.</summary>
 /// <param name="IsFree">The execution should try: the lock has room for it, and nobody is running its occurrence. It is not parked any more.</param>
 /// <param name="TimeLeft">Until the first holder expires, or the runner of the occurrence, if nobody renews it; null if it is free or without expiry.</param>
 /// <param name="ParkedSince">As in <see cref="AcquireResult.ParkedSince"/>.</param>
-public readonly record struct LookResult(bool IsFree, TimeSpan? TimeLeft = null, long ParkedSince = 0);
+/// <param name="WasParked">Its place was there before the look. If not, the others of the process may have lost theirs, too.</param>
+public readonly record struct LookResult(bool IsFree, TimeSpan? TimeLeft = null, long ParkedSince = 0, bool WasParked = false);

@@ -108,6 +108,12 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
     {
         bool hasRoom = HasRoomFor(request.Limit);
         Mark? runner = request.Occurrence is { } occurrence && Find(occurrence) is { LeaseId: not null } mark ? mark : null;
+        bool wasParked = _queue.Has(request.Parking.Id);
+        foreach (OtherPlace other in request.Others ?? [])
+        {
+            _queue.Keep(other.Parking, process, other.Holder, other.Limit);
+        }
+
         long since = 0;
         if (hasRoom)
         {
@@ -120,8 +126,8 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
         }
 
         return hasRoom && runner is null
-            ? new LookResult(IsFree: true)
-            : new LookResult(false, _clock.Until(runner?.ExpiresAt ?? EndsFirst().ExpiresAt), since);
+            ? new LookResult(IsFree: true, WasParked: wasParked)
+            : new LookResult(false, _clock.Until(runner?.ExpiresAt ?? EndsFirst().ExpiresAt), since, wasParked);
     }
 
     public bool Break(long fencingToken)

@@ -56,5 +56,7 @@ internal sealed class MemoryQueue(MemoryClock clock)
         return IsEmpty ? null : _parked[0];
     }
 
+    public bool Has(string id) => Find(id) is { } parked && !clock.HasPassed(parked.LapsesAt);
+
     private Parked? Find(string id) => _parked.Find(one => one.Id == id);
 }
