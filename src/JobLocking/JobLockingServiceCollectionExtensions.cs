@@ -69,7 +69,8 @@ public static class JobLockingServiceCollectionExtensions
         services.AddSingleton(static sp => new Leases(OnlyStore.Of(sp), sp.GetRequiredService<RenewalLoop>(), Background(sp), Metrics(sp), Time(sp), Logger(sp)));
         services.AddSingleton(static sp => new BackgroundWork(Time(sp), Logger(sp)));
         services.AddSingleton(static sp => new LocalQueue(OnlyStore.Of(sp), Background(sp), Metrics(sp), Time(sp), Logger(sp)));
-        services.AddSingleton(static sp => new Waiters(sp.GetRequiredService<Leases>(), sp.GetRequiredService<LocalQueue>(), Metrics(sp), Time(sp)));
+        services.AddSingleton(static sp => new Waiters(sp.GetRequiredService<Leases>(), sp.GetRequiredService<LocalQueue>(), sp.GetRequiredService<Notices>(), Metrics(sp), Time(sp)));
+        services.AddSingleton(static sp => new Notices(OnlyStore.Of(sp), sp.GetRequiredService<RenewalLoop>(), sp.GetRequiredService<LocalQueue>(), Time(sp), Logger(sp)));
         services.AddSingleton(static sp => new LockPolicies(Options(sp)));
         services.AddSingleton<TaskLeaseAccessor>();
         services.AddSingleton<ITaskLeaseAccessor>(static sp => sp.GetRequiredService<TaskLeaseAccessor>());
@@ -84,7 +85,7 @@ public static class JobLockingServiceCollectionExtensions
             Logger(sp)));
         services.AddSingleton<ITaskLocks>(static sp => new TaskLocks(
             OnlyStore.Of(sp), sp.GetRequiredService<Leases>(), sp.GetRequiredService<Waiters>(), sp.GetRequiredService<LocalQueue>(), Metrics(sp), Options(sp), Logger(sp)));
-        services.AddSingleton<IHostedService>(static sp => new JobLockingHostedService(sp, Time(sp), Logger(sp)));
+        services.AddSingleton<IHostedService>(static sp => new JobLockingHostedService(sp, Logger(sp)));
     }
 
     private static TimeProvider Time(IServiceProvider services) => services.GetService<TimeProvider>() ?? TimeProvider.System;

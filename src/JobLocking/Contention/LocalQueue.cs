@@ -10,13 +10,19 @@ namespace JobLocking.Contention;
 /// The executions of this process that wait for locks, in place or deferred. The store says whose turn it is; for turns that
 /// got lost, and holders that died, this looks at each lock from time to time, on behalf of the oldest here that waits for it.
 /// </summary>
-internal sealed class LocalQueue(ILockStore store, BackgroundWork background, MetricsReporter metrics, TimeProvider time, ILogger logger)
+internal sealed class LocalQueue(ILockStore store, BackgroundWork background, MetricsReporter metrics, TimeProvider time, ILogger logger) : IDisposable
 {
+    /// <summary>Who waits without an end: a process that has died is forgotten after so long.</summary>
+    public static readonly TimeSpan LongestPatience = TimeSpan.FromMinutes(10);
+
+    /// <summary>A scheduler looks for what is due every few seconds, or every few minutes; until then a turn still saves time.</summary>
+    public static readonly TimeSpan Grace = TimeSpan.FromMinutes(5);
+
+    /// <summary>As many as one look may make sure of.</summary>
+    private const int MostOthers = 100;
+
     /// <summary>The safety poll.</summary>
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
-
-    /// <summary>A scheduler may look for what is due only so often; until then a turn still saves time.</summary>
-    public static readonly TimeSpan Grace = TimeSpan.FromSeconds(15);
 
     private static readonly Comparer<Place> OldestFirst = Comparer<Place>.Create(static (a, b) =>
     {
@@ -29,6 +35,7 @@ internal sealed class LocalQueue(ILockStore store, BackgroundWork background, Me
     private readonly Dictionary<string, Place> _byId = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Line> _byLock = new(StringComparer.Ordinal);
     private long _arrivals;
+    private bool _disposed;
 
     /// <summary>The places of one lock, and when to look at it.</summary>
     private sealed class Line(string name)
@@ -42,6 +49,9 @@ internal sealed class LocalQueue(ILockStore store, BackgroundWork background, Me
         public long LookAt { get; set; } = long.MaxValue;
 
         public bool IsLooking { get; set; }
+
+        /// <summary>The store may have lost its places: all are made sure of with the next look.</summary>
+        public bool IsInDoubt { get; set; }
     }
 
     /// <summary>Before the store is asked: its turn may come before its answer. Who has been here before under the same id has come back.</summary>
@@ -80,6 +90,7 @@ internal sealed class LocalQueue(ILockStore store, BackgroundWork background, Me
         Task turn;
         lock (_gate)
         {
+            ObjectDisposedException.ThrowIf(_disposed, this);
             if (place.HasTurn)
             {
                 place.HasTurn = false;
@@ -116,6 +127,12 @@ internal sealed class LocalQueue(ILockStore store, BackgroundWork background, Me
             place.LapsesAt = Deadline.Add(time, time.GetTimestamp(), delay + Grace);
             if (!place.HasTurn)
             {
+                if (_byId.TryGetValue(place.Id, out Place? other) && other != place)
+                {
+                    // It has come back before this was said, and is asking by itself.
+                    return;
+                }
+
                 _byId[place.Id] = place;
                 LookWithin(LineUp(place, place.Since), timeLeft: null);
                 return;
@@ -172,6 +189,7 @@ internal sealed class LocalQueue(ILockStore store, BackgroundWork background, Me
         {
             foreach (Line line in _byLock.Values)
             {
+                line.IsInDoubt = true;
                 LookAt(line, time.GetTimestamp());
             }
         }
@@ -185,6 +203,21 @@ internal sealed class LocalQueue(ILockStore store, BackgroundWork background, Me
             foreach (Place place in _byId.Values.Where(p => p.Wake is not null).ToList())
             {
                 Remove(place);
+            }
+        }
+    }
+
+    /// <summary>Whoever still waits in place is told to ask, and finds out that there is nobody any more to be asked.</summary>
+    public void Dispose()
+    {
+        Stop();
+        lock (_gate)
+        {
+            _disposed = true;
+            foreach (Line line in _byLock.Values)
+            {
+                line.Timer?.Dispose();
+                CallAll(line);
             }
         }
     }
@@ -280,29 +313,33 @@ internal sealed class LocalQueue(ILockStore store, BackgroundWork background, Me
 
     private async Task LookAsync(Line line)
     {
-        Place? oldest;
-        lock (_gate)
-        {
-            DropLapsed(line);
-            oldest = line.Places.FirstOrDefault(place => !place.HasTurn && (place.Wake is not null || place.Waiter is not null));
-        }
-
         TimeSpan? timeLeft = null;
-        if (oldest is not null)
+        try
         {
-            LeaseRequest wanted = oldest.Wanted;
-            try
+            (List<Place> lookers, List<Place> others) = Muster(line);
+            foreach (Place place in lookers)
             {
-                LookResult look = await store.LookAsync(
-                    new LookRequest(line.Name, wanted.Terms.Limit, PlaceOf(oldest), wanted.Holder, wanted.Occurrence), CancellationToken.None).ConfigureAwait(false);
-                timeLeft = look.TimeLeft;
-                Saw(oldest, look);
+                LookResult look = await store.LookAsync(Request(place, others: null), CancellationToken.None).ConfigureAwait(false);
+                line.IsInDoubt |= place.IsParked && !look.WasParked;
+                timeLeft = timeLeft is { } shorter && shorter < look.TimeLeft ? shorter : look.TimeLeft;
+                Saw(place, look);
             }
-#pragma warning disable CA1031 // The next look may see more. Acquires tell that the store is out of reach.
-            catch (Exception e)
-#pragma warning restore CA1031
+
+            if (lookers.Count > 0)
             {
-                Log.LookFailed(logger, e, line.Name);
+                await MakeSureAsync(lookers[0], line.IsInDoubt ? others : [.. others.Where(IsToBeRefreshed)]).ConfigureAwait(false);
+                line.IsInDoubt = false;
+            }
+        }
+#pragma warning disable CA1031 // The next look may see more.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            Log.LookFailed(logger, e, line.Name);
+            lock (_gate)
+            {
+                // Whose wait is in vain shall learn it: the answer to their own question is what their callers expect.
+                CallAll(line);
             }
         }
 
@@ -310,6 +347,70 @@ internal sealed class LocalQueue(ILockStore store, BackgroundWork background, Me
         {
             line.IsLooking = false;
             LookWithin(line, timeLeft);
+        }
+    }
+
+    /// <summary>
+    /// Those on whose behalf the lock is looked at: the oldest speaks for all with the same limit. Who stands by for an
+    /// occurrence waits for something else besides the lock, and speaks for nobody.
+    /// </summary>
+    private (List<Place> Lookers, List<Place> Others) Muster(Line line)
+    {
+        lock (_gate)
+        {
+            DropLapsed(line);
+            List<Place> waiting = [.. line.Places.Where(place => !place.HasTurn && (place.Wake is not null || place.Waiter is not null))];
+            List<Place> lookers = [.. waiting.DistinctBy(place => (place.Wanted.Terms.Limit, place.Wanted.Occurrence))];
+            return (lookers, [.. waiting.Except(lookers)]);
+        }
+    }
+
+    /// <summary>After a loss of places only the oldest would be named again, and the others one by one with each look.</summary>
+    private async Task MakeSureAsync(Place looker, List<Place> others)
+    {
+        foreach (Place[] some in others.Chunk(MostOthers))
+        {
+            await store.LookAsync(Request(looker, some), CancellationToken.None).ConfigureAwait(false);
+            lock (_gate)
+            {
+                foreach (Place place in some.Where(IsHere))
+                {
+                    place.IsParked = true;
+                    Refresh(place);
+                }
+
+                foreach (Place gone in some.Append(looker).Where(place => !_byId.ContainsKey(place.Id)))
+                {
+                    PassOn(gone.Wanted.Name, gone.Wanted.Terms.Limit, gone.Id);
+                }
+            }
+        }
+    }
+
+    private LookRequest Request(Place place, IReadOnlyCollection<Place>? others) => new(
+        place.Wanted.Name,
+        place.Wanted.Terms.Limit,
+        PlaceOf(place),
+        place.Wanted.Holder,
+        place.Wanted.Occurrence,
+        others is null ? null : [.. others.Select(other => new OtherPlace(PlaceOf(other), other.Wanted.Terms.Limit, other.Wanted.Holder))]);
+
+    private bool IsToBeRefreshed(Place place) => place.Wake is null && Deadline.Until(time, place.LapsesAt) < place.Patience / 2;
+
+    private void Refresh(Place place)
+    {
+        if (place.Wake is null)
+        {
+            place.LapsesAt = Deadline.Add(time, time.GetTimestamp(), place.Patience);
+        }
+    }
+
+    private static void CallAll(Line line)
+    {
+        foreach (Place place in line.Places.Where(place => place.Waiter is not null))
+        {
+            place.HasTurn = true;
+            place.Waiter!.TrySetResult();
         }
     }
 
@@ -328,6 +429,8 @@ internal sealed class LocalQueue(ILockStore store, BackgroundWork background, Me
             here = _byId.GetValueOrDefault(place.Id);
             if (here == place && !look.IsFree)
             {
+                place.IsParked = look.ParkedSince > 0;
+                Refresh(place);
                 LineUp(place, look.ParkedSince);
             }
         }
@@ -393,7 +496,7 @@ internal sealed class LocalQueue(ILockStore store, BackgroundWork background, Me
 
     private void LookAt(Line line, long moment)
     {
-        if (line.IsLooking || line.Places.Count == 0 || moment >= line.LookAt)
+        if (_disposed || line.IsLooking || line.Places.Count == 0 || moment >= line.LookAt)
         {
             return;
         }

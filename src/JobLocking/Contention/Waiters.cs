@@ -5,9 +5,9 @@ using JobLocking.Telemetry;
 namespace JobLocking.Contention;
 
 /// <summary>Takes a lock for one who is ready to wait: for jobs and by hand, the one path.</summary>
-internal sealed class Waiters(Leases leases, LocalQueue queue, MetricsReporter metrics, TimeProvider time)
+internal sealed class Waiters(Leases leases, LocalQueue queue, Notices notices, MetricsReporter metrics, TimeProvider time)
 {
-    /// <summary>Asks, and while the lock is taken waits for the turn and asks again.</summary>
+    /// <summary>Asks, and while the lock is taken waits for the turn and asks again; once more at the end, since not all who free a lock tell of it.</summary>
     /// <param name="wanted">The lease.</param>
     /// <param name="place">Its place in the queue; null not to be parked. Left if this is cancelled; else, without a lease, and when the store cannot be asked, the caller's to leave or to keep.</param>
     /// <param name="wait">For how long.</param>
@@ -19,9 +19,11 @@ internal sealed class Waiters(Leases leases, LocalQueue queue, MetricsReporter m
             return await leases.AcquireAsync(wanted, parking: null, cancellationToken).ConfigureAwait(false);
         }
 
+        notices.Begin();
         queue.Enter(place);
         long start = time.GetTimestamp();
         bool hasWaited = false;
+        bool isOver = false;
         try
         {
             for (; ; )
@@ -35,18 +37,14 @@ internal sealed class Waiters(Leases leases, LocalQueue queue, MetricsReporter m
                 }
 
                 queue.Refused(place, answer.Result);
-                if (answer.Result.Outcome != AcquireOutcome.Contended || Left(wait, start) is not { } left)
+                if (answer.Result.Outcome != AcquireOutcome.Contended || isOver || Left(wait, start) is not { } left)
                 {
                     Waited(TagValues.Of(answer.Result.Outcome));
                     return answer;
                 }
 
                 hasWaited = true;
-                if (!await queue.TurnAsync(place, left, cancellationToken).ConfigureAwait(false))
-                {
-                    Waited(TagValues.Contended);
-                    return answer;
-                }
+                isOver = !await queue.TurnAsync(place, left, cancellationToken).ConfigureAwait(false);
             }
         }
         catch (TaskLockUnavailableException)

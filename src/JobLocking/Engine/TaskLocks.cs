@@ -98,7 +98,7 @@ internal sealed class TaskLocks(
             return await waiters.AcquireAsync(wanted, place: null, wait, cancellationToken).ConfigureAwait(false);
         }
 
-        Place place = Place.For(wanted, wait == Timeout.InfiniteTimeSpan ? LongestWait : wait + LocalQueue.Grace, ticket: null);
+        Place place = Place.For(wanted, wait == Timeout.InfiniteTimeSpan || wait > LocalQueue.LongestPatience ? LocalQueue.LongestPatience : wait, ticket: null);
         try
         {
             (AcquireResult Result, TaskLease? Lease) answer = await waiters.AcquireAsync(wanted, place, wait, cancellationToken).ConfigureAwait(false);

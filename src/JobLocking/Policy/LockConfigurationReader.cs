@@ -55,6 +55,11 @@ internal static class LockConfigurationReader
 
     private static void ReadLocks(IConfigurationSection locks, JobLockingOptions options)
     {
+        if (!string.IsNullOrEmpty(locks.Value))
+        {
+            options.Problems.Add($"Configuration {locks.Path} is '{locks.Value}', but must be a list of locks. Fix: \"Locks\": [ {{ \"Name\": \"nightly-report\", \"Expire\": 300 }} ].");
+        }
+
         foreach (IConfigurationSection entry in locks.GetChildren())
         {
             LockSettings settings = new();

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using JobLocking.Contention;
 using JobLocking.Engine;
 using JobLocking.Stores;
 using JobLocking.Telemetry;
@@ -203,8 +204,9 @@ public sealed class DeferralTests : IDisposable
     {
         await HoldAsync();
         await DeferAsync(_other, "first");
-        await LookedAtAsync(TimeSpan.FromSeconds(31));
-        await LookedAtAsync(TimeSpan.FromSeconds(6));
+        await LookedAtAsync(TimeSpan.FromSeconds(14) + LocalQueue.Grace);
+        Assert.Single(Assert.Single(await _node.ListAsync()).Parked);
+        await LookedAtAsync(TimeSpan.FromSeconds(7));
         Assert.Empty(Assert.Single(await _node.ListAsync()).Parked);
         Assert.Empty(_woken);
 
@@ -220,7 +222,7 @@ public sealed class DeferralTests : IDisposable
         await HoldAsync();
         await _other.DecideAsync<LockDecision.Defer>(_other.Execution(Deferring));
         Assert.Equal(1, measured.Sum(JobLockingDiagnostics.Parked));
-        await LookedAtAsync(TimeSpan.FromSeconds(36));
+        await LookedAtAsync(TimeSpan.FromSeconds(21) + LocalQueue.Grace);
         Assert.Equal(0, measured.Sum(JobLockingDiagnostics.Parked));
     }
 

@@ -1,5 +1,4 @@
 using JobLocking.Engine;
-using JobLocking.Hosting;
 using JobLocking.Stores;
 using JobLocking.TestKit;
 using JobLocking.Tests.Engine;
@@ -164,7 +163,7 @@ public sealed class WaitTests : IDisposable
         await held.DisposeAsync();
         Assert.False(waiting.IsCompleted);
 
-        JobLockingHostedService.OnNotice(new LockNotice.Reconnected(), _other.Renewal, _other.Queue);
+        _other.Store.Tell(new LockNotice.Reconnected());
         _node.Time.Advance(TimeSpan.FromMilliseconds(1));
         await waiting.WaitAsync(Eventually.DefaultTimeout);
     }

@@ -2,7 +2,6 @@ using System.Diagnostics.Metrics;
 using System.Globalization;
 using JobLocking.Contention;
 using JobLocking.Engine;
-using JobLocking.Hosting;
 using JobLocking.Renewal;
 using JobLocking.Stores;
 using Microsoft.Extensions.DependencyInjection;
@@ -14,7 +13,6 @@ namespace JobLocking.Tests.Engine;
 internal sealed class EngineUnderTest : IDisposable
 {
     private readonly ServiceProvider _services;
-    private readonly Task<IAsyncDisposable> _listening;
 
     public EngineUnderTest(EngineUnderTest? sharing = null, string node = "node-1", string application = "app")
     {
@@ -36,7 +34,8 @@ internal sealed class EngineUnderTest : IDisposable
         Accessor = _services.GetRequiredService<ITaskLeaseAccessor>();
         Queue = _services.GetRequiredService<LocalQueue>();
         Policies = _services.GetRequiredService<LockPolicies>();
-        _listening = Memory.ListenAsync(notice => JobLockingHostedService.OnNotice(notice, Renewal, Queue), CancellationToken.None).AsTask();
+        _services.GetRequiredService<Notices>().Begin();
+        SpinWait.SpinUntil(() => Store.IsListening);
     }
 
     public TestClock Time { get; }
@@ -92,7 +91,7 @@ internal sealed class EngineUnderTest : IDisposable
         Assert.IsType<T>(await Engine.DecideAsync(execution, CancellationToken.None));
 
     /// <summary>Whatever it is told from now on is lost.</summary>
-    public async Task GoesDeafAsync() => await (await _listening).DisposeAsync();
+    public Task GoesDeafAsync() => _services.GetRequiredService<Notices>().EndAsync();
 
     public async Task<IReadOnlyList<HeldLock>> ListAsync()
     {

@@ -8,6 +8,8 @@ namespace JobLocking.Tests.Engine;
 /// </summary>
 internal sealed class UnreliableStore(ILockStore inner) : ILockStore
 {
+    private Action<LockNotice>? _tell;
+
     public enum Breakage
     {
         None,
@@ -36,6 +38,8 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
 
     /// <summary>Answers to acquires wait for it.</summary>
     public TaskCompletionSource? HoldAcquire { get; set; }
+
+    public bool IsListening { get; private set; }
 
     /// <summary>Looks wait for it before they are taken.</summary>
     public TaskCompletionSource? HoldLook { get; set; }
@@ -104,7 +108,16 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
         return await inner.LookAsync(request, cancellationToken);
     }
 
-    public ValueTask<IAsyncDisposable> ListenAsync(Action<LockNotice> onNotice, CancellationToken cancellationToken) => inner.ListenAsync(onNotice, cancellationToken);
+    public async ValueTask<IAsyncDisposable> ListenAsync(Action<LockNotice> onNotice, CancellationToken cancellationToken)
+    {
+        IAsyncDisposable listening = await inner.ListenAsync(onNotice, cancellationToken);
+        _tell = onNotice;
+        IsListening = true;
+        return listening;
+    }
+
+    /// <summary>Tells the process something, as the store would.</summary>
+    public void Tell(LockNotice notice) => _tell!(notice);
 
     public IAsyncEnumerable<HeldLock> ListAsync(string? prefix, CancellationToken cancellationToken) => inner.ListAsync(prefix, cancellationToken);
 

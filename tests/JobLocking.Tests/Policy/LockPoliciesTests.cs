@@ -270,6 +270,7 @@ public sealed class LockPoliciesTests
     [InlineData("JobLocking:OnConflict", "1", "OnConflict")]
     [InlineData("JobLocking:OnConflict", "Wait", "Wait")]
     [InlineData("JobLocking:OccurrenceRetention", "1", "OccurrenceRetention is 1")]
+    [InlineData("JobLocking:Locks", "nightly", "must be a list of locks")]
     [InlineData("JobLocking:Locks:0:Expire", "5", "has no Name")]
     [InlineData("JobLocking:Locks:nightly:Expire", "5", "has no Name")]
     public void Bad_configuration_is_refused_with_its_path_and_a_fix(string key, string value, string expected)
