@@ -202,7 +202,7 @@ public sealed class DeferralTests : IDisposable
     [Fact]
     public async Task A_deferral_that_is_due_is_the_schedulers_and_no_longer_ours()
     {
-        await HoldAsync();
+        await HoldForDaysAsync();
         await DeferAsync(_other, "first");
         await LookedAtAsync(TimeSpan.FromSeconds(14) + LocalQueue.Grace);
         Assert.Single(Assert.Single(await _node.ListAsync()).Parked);
@@ -219,11 +219,30 @@ public sealed class DeferralTests : IDisposable
     public async Task A_deferral_of_which_nothing_is_heard_again_is_forgotten()
     {
         using Measurements measured = new(_other.Meters);
-        await HoldAsync();
+        await HoldForDaysAsync();
         await _other.DecideAsync<LockDecision.Defer>(_other.Execution(Deferring));
         Assert.Equal(1, measured.Sum(JobLockingDiagnostics.Parked));
         await LookedAtAsync(TimeSpan.FromSeconds(21) + LocalQueue.Grace);
         Assert.Equal(0, measured.Sum(JobLockingDiagnostics.Parked));
+    }
+
+    [Fact]
+    public async Task A_deferral_that_is_told_of_after_it_has_come_back_leaves_nothing_behind()
+    {
+        using Measurements measured = new(_other.Meters);
+        await HoldForDaysAsync();
+        LockExecution execution = _other.Execution(Deferring);
+        LockDecision.Defer slow = await _other.DecideAsync<LockDecision.Defer>(execution);
+        LockExecution back = _other.Execution(Deferring, ExecutionOrigin.Deferred, ticket: slow.Ticket);
+        LockDecision.Defer again = await _other.DecideAsync<LockDecision.Defer>(back);
+        _other.Engine.Deferred(execution, slow, () => Wake("slow"));
+        _other.Engine.Deferred(back, again, () => Wake("again"));
+        Assert.Equal(1, measured.Sum(JobLockingDiagnostics.Parked));
+        await LookedAtAsync(TimeSpan.FromSeconds(21) + LocalQueue.Grace);
+        Assert.Equal(0, measured.Sum(JobLockingDiagnostics.Parked));
+        int calls = _other.Store.Calls.Count;
+        await LookedAtAsync(TimeSpan.FromSeconds(11));
+        Assert.Equal(calls, _other.Store.Calls.Count);
     }
 
     [Fact]
@@ -285,6 +304,10 @@ public sealed class DeferralTests : IDisposable
     }
 
     private Task<LockDecision.Run> HoldAsync() => _node.DecideAsync<LockDecision.Run>(_node.Execution(Deferring));
+
+    /// <summary>Without renewals, which the time that these tests let pass would outrun.</summary>
+    private async Task HoldForDaysAsync() =>
+        await _node.Memory.AcquireAsync(new AcquireRequest("x", "held", TimeSpan.FromDays(7), new LockHolder("app", "node-1", "Test", null, null, default)), CancellationToken.None);
 
     private async Task<string> DeferAsync(EngineUnderTest node, string name, string? ticket = null, LockOccurrence? occurrence = null, TaskLockAttribute? taskLock = null)
     {

@@ -195,6 +195,117 @@ public sealed class WaitTests : IDisposable
         await waiting.WaitAsync(Eventually.DefaultTimeout);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task All_places_that_the_store_has_lost_are_made_sure_of_in_their_order(bool isTold)
+    {
+        const int Waiters = 250;
+        TaskLease held = (await _node.Locks.TryAcquireAsync("x"))!;
+        List<Task<TaskLease>> waiting = [];
+        for (int i = 0; i < Waiters; i++)
+        {
+            waiting.Add(_other.Locks.AcquireAsync("x").AsTask());
+            await ParkedAsync(i + 1);
+            _node.Time.Advance(TimeSpan.FromTicks(100));
+        }
+
+        // Nobody hears of the releases, which pass over a hundred at most each, and all places are gone.
+        await _other.GoesDeafAsync();
+        for (int i = 0; i < 3; i++)
+        {
+            await held.DisposeAsync();
+            held = (await _node.Locks.TryAcquireAsync("x"))!;
+        }
+
+        await ParkedAsync(0);
+        if (isTold)
+        {
+            _other.Store.Tell(new LockNotice.Reconnected());
+            _node.Time.Advance(TimeSpan.FromMilliseconds(1));
+        }
+        else
+        {
+            _node.Time.Advance(TimeSpan.FromSeconds(5.2));
+        }
+
+        IReadOnlyList<ParkedExecution> parked = await ParkedAsync(Waiters);
+        Assert.Equal(parked.OrderBy(one => one.Since), parked);
+        Assert.InRange(_other.Store.Calls.Count(call => call.StartsWith("look", StringComparison.Ordinal)), 1, 4);
+        await held.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Who_waits_behind_a_smaller_limit_or_a_standby_of_the_same_process_is_looked_for_too()
+    {
+        TaskLockOptions three = new() { Limit = 3 };
+        TaskLease first = (await _node.Locks.TryAcquireAsync("x", three))!;
+        LockOccurrence occurrence = new("Job.Run", _node.Time.GetUtcNow(), IsRetry: false);
+        await _node.DecideAsync<LockDecision.Run>(_node.Execution(new TaskLockAttribute("x") { Limit = 3 }, ExecutionOrigin.Recurring, occurrence: occurrence));
+        await _node.Memory.AcquireAsync(
+            new AcquireRequest("x", "dead", TimeSpan.FromSeconds(3), first.Holder, Limit: 3), CancellationToken.None);
+
+        LockExecution standby = _other.Execution(new TaskLockAttribute("x") { Limit = 3 }, ExecutionOrigin.Recurring, occurrence: occurrence);
+        LockDecision.Defer defer = await _other.DecideAsync<LockDecision.Defer>(standby);
+        _other.Engine.Deferred(standby, defer, EngineUnderTest.NeverWoken);
+        _node.Time.Advance(TimeSpan.FromMilliseconds(1));
+        Task<TaskLease> alone = _other.Locks.AcquireAsync("x").AsTask();
+        await ParkedAsync(2);
+        _node.Time.Advance(TimeSpan.FromMilliseconds(1));
+        Task<TaskLease> third = _other.Locks.AcquireAsync("x", three).AsTask();
+        await ParkedAsync(3);
+
+        _node.Time.Advance(TimeSpan.FromSeconds(5.2));
+        await third.WaitAsync(Eventually.DefaultTimeout);
+        Assert.False(alone.IsCompleted);
+    }
+
+    [Fact]
+    public async Task A_wait_ends_with_one_more_try_since_not_all_who_free_a_lock_tell_of_it()
+    {
+        // As the ancestor does, or an operator with DEL: nobody is told.
+        await DiesAsync(TimeSpan.FromSeconds(3.5));
+        Task<TaskLease?> waiting = _other.Locks.TryAcquireAsync("x", new TaskLockOptions { Wait = TimeSpan.FromSeconds(3.501) }).AsTask();
+        await ParkedAsync(1);
+        _other.Store.HoldLook = new TaskCompletionSource();
+        _node.Time.Advance(TimeSpan.FromSeconds(4));
+        Assert.NotNull(await waiting.WaitAsync(Eventually.DefaultTimeout));
+    }
+
+    [Fact]
+    public async Task Who_waits_learns_that_the_store_is_out_of_reach()
+    {
+        await _node.Locks.TryAcquireAsync("x");
+        Task<TaskLease> waiting = _other.Locks.AcquireAsync("x").AsTask();
+        await ParkedAsync(1);
+        _other.Store.AcquireAlways = Breakage.RequestLost;
+        _node.Time.Advance(TimeSpan.FromSeconds(5.2));
+        await Assert.ThrowsAsync<TaskLockUnavailableException>(() => waiting.WaitAsync(Eventually.DefaultTimeout));
+    }
+
+    [Fact]
+    public async Task Nobody_waits_on_after_the_services_have_been_disposed_of()
+    {
+        await _node.Locks.TryAcquireAsync("x");
+        Task<TaskLease> waiting = _other.Locks.AcquireAsync("x").AsTask();
+        await ParkedAsync(1);
+        _other.Dispose();
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => waiting.WaitAsync(Eventually.DefaultTimeout));
+    }
+
+    [Fact]
+    public async Task A_process_without_a_host_listens_from_its_first_wait_on()
+    {
+        using EngineUnderTest hostless = new(sharing: _node, node: "tool", listens: false);
+        TaskLease held = (await _node.Locks.TryAcquireAsync("x"))!;
+        Assert.False(hostless.Store.IsListening);
+        Task<TaskLease> waiting = hostless.Locks.AcquireAsync("x").AsTask();
+        await ParkedAsync(1);
+        await Eventually.IsTrueAsync(() => hostless.Store.IsListening);
+        await held.DisposeAsync();
+        await waiting.WaitAsync(Eventually.DefaultTimeout);
+    }
+
     [Fact]
     public async Task A_wait_fails_with_the_store_and_leaves_the_queue()
     {
@@ -313,7 +424,7 @@ public sealed class WaitTests : IDisposable
 
     private async Task<IReadOnlyList<ParkedExecution>> ParkedAsync(int count) =>
         await Eventually.SeesAsync(
-            async () => (await _node.ListAsync()).SelectMany(held => held.Parked).ToList(), parked => parked.Count == count);
+            async () => (await _node.ListAsync()) is [var held, ..] ? held.Parked : [], parked => parked.Count == count);
 
     /// <summary>Somebody takes the lock and is never heard of again.</summary>
     private async Task DiesAsync(TimeSpan expiry) =>

@@ -14,7 +14,7 @@ internal sealed class EngineUnderTest : IDisposable
 {
     private readonly ServiceProvider _services;
 
-    public EngineUnderTest(EngineUnderTest? sharing = null, string node = "node-1", string application = "app")
+    public EngineUnderTest(EngineUnderTest? sharing = null, string node = "node-1", string application = "app", bool listens = true)
     {
         Time = sharing?.Time ?? new TestClock();
         Memory = sharing?.Memory.OfAnotherProcess() ?? new InMemoryLockStore(Time);
@@ -34,8 +34,11 @@ internal sealed class EngineUnderTest : IDisposable
         Accessor = _services.GetRequiredService<ITaskLeaseAccessor>();
         Queue = _services.GetRequiredService<LocalQueue>();
         Policies = _services.GetRequiredService<LockPolicies>();
-        _services.GetRequiredService<Notices>().Begin();
-        SpinWait.SpinUntil(() => Store.IsListening);
+        if (listens)
+        {
+            _services.GetRequiredService<Notices>().Begin();
+            SpinWait.SpinUntil(() => Store.IsListening);
+        }
     }
 
     public TestClock Time { get; }
