@@ -314,21 +314,20 @@ internal sealed class LocalQueue(ILockStore store, BackgroundWork background, Me
     private async Task LookAsync(Line line)
     {
         TimeSpan? timeLeft = null;
+        (List<Place> lookers, List<Place> others, bool inDoubt) = Muster(line);
         try
         {
-            (List<Place> lookers, List<Place> others) = Muster(line);
             foreach (Place place in lookers)
             {
                 LookResult look = await store.LookAsync(Request(place, others: null), CancellationToken.None).ConfigureAwait(false);
-                line.IsInDoubt |= place.IsParked && !look.WasParked;
+                inDoubt |= place.IsParked && !look.WasParked;
                 timeLeft = timeLeft is { } shorter && shorter < look.TimeLeft ? shorter : look.TimeLeft;
                 Saw(place, look);
             }
 
             if (lookers.Count > 0)
             {
-                await MakeSureAsync(lookers[0], line.IsInDoubt ? others : [.. others.Where(IsToBeRefreshed)]).ConfigureAwait(false);
-                line.IsInDoubt = false;
+                await MakeSureAsync(lookers[0], inDoubt ? others : [.. others.Where(IsToBeRefreshed)]).ConfigureAwait(false);
             }
         }
 #pragma warning disable CA1031 // The next look may see more.
@@ -340,6 +339,7 @@ internal sealed class LocalQueue(ILockStore store, BackgroundWork background, Me
             {
                 // Whose wait is in vain shall learn it: the answer to their own question is what their callers expect.
                 CallAll(line);
+                line.IsInDoubt |= inDoubt;
             }
         }
 
@@ -354,14 +354,16 @@ internal sealed class LocalQueue(ILockStore store, BackgroundWork background, Me
     /// Those on whose behalf the lock is looked at: the oldest speaks for all with the same limit. Who stands by for an
     /// occurrence waits for something else besides the lock, and speaks for nobody.
     /// </summary>
-    private (List<Place> Lookers, List<Place> Others) Muster(Line line)
+    private (List<Place> Lookers, List<Place> Others, bool InDoubt) Muster(Line line)
     {
         lock (_gate)
         {
+            bool inDoubt = line.IsInDoubt;
+            line.IsInDoubt = false;
             DropLapsed(line);
             List<Place> waiting = [.. line.Places.Where(place => !place.HasTurn && (place.Wake is not null || place.Waiter is not null))];
             List<Place> lookers = [.. waiting.DistinctBy(place => (place.Wanted.Terms.Limit, place.Wanted.Occurrence))];
-            return (lookers, [.. waiting.Except(lookers)]);
+            return (lookers, [.. waiting.Except(lookers)], inDoubt);
         }
     }
 
