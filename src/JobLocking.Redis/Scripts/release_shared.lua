@@ -25,8 +25,7 @@ if live and live > 0 then
     set_lifetime(lock, holders, limits)
     live = live - 1
   elseif is_mine then
-    expire_at(lock, holders, limits, lease, now + tonumber(keep))
-    redis.call('HSET', holders, lease, 'kept:' .. token .. '::' .. holder)
+    expire_at(lock, holders, limits, lease, now + tonumber(keep), 'kept:' .. token .. '::' .. holder)
     soon = tonumber(keep)
   elseif lease == '' then
     local first = redis.call('ZRANGE', lock, '0', '0', 'WITHSCORES')

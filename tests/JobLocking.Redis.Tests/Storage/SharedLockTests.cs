@@ -84,9 +84,7 @@ public sealed class SharedLockTests(SharedServers servers) : RedisStoreTests
     public async Task Places_of_the_dead_are_cleared_away_for_who_asks_next()
     {
         await GrantedAsync(Shared(1001));
-        await Redis.ScriptEvaluateAsync(
-            "for i = 1, 1000 do redis.call('ZADD', KEYS[1], i, 'dead' .. i); redis.call('HSET', KEYS[2], 'dead' .. i, ''); redis.call('ZADD', KEYS[3], 1001, 'dead' .. i) end",
-            [LockKey, HoldersKey, LimitsKey]);
+        await AddDeadAsync(1000);
 
         await GrantedAsync(Shared(2));
 
@@ -94,6 +92,23 @@ public sealed class SharedLockTests(SharedServers servers) : RedisStoreTests
         Assert.Equal(2, await Redis.HashLengthAsync(HoldersKey));
         Assert.Equal(2, await Redis.SortedSetLengthAsync(LimitsKey));
     }
+
+    [Fact]
+    public async Task A_place_that_is_kept_for_less_time_than_the_release_takes_leaves_nothing_behind_for_ever()
+    {
+        AcquireRequest lease = await GrantedAsync(Shared(2));
+        await AddDeadAsync(20_000);
+
+        await ReleasedAsync(lease, keepFor: TimeSpan.FromMilliseconds(1));
+
+        Assert.NotEqual(-1, (long)await Redis.ExecuteAsync("PTTL", HoldersKey));
+        await Eventually.SeesAsync(() => AskAsync(Shared(2)), result => result.Outcome == AcquireOutcome.Granted);
+    }
+
+    private Task<RedisResult> AddDeadAsync(int count) => Redis.ScriptEvaluateAsync(
+        "for i = 1, ARGV[1] do redis.call('ZADD', KEYS[1], i, 'dead' .. i); redis.call('HSET', KEYS[2], 'dead' .. i, ''); redis.call('ZADD', KEYS[3], 1001, 'dead' .. i) end",
+        [LockKey, HoldersKey, LimitsKey],
+        [count]);
 
     private async Task AssertLifetimeAsync(int above, int atMost)
     {

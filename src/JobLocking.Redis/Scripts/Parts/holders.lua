@@ -64,11 +64,16 @@ local function set_lifetime(lock, holders, limits)
   end
 end
 
--- Sets when a lease that holds the lock expires.
-local function expire_at(lock, holders, limits, lease, expiry)
+-- Sets when a lease that holds the lock expires; and its value, if there is a new one.
+local function expire_at(lock, holders, limits, lease, expiry, value)
   local last = redis.call('ZRANGE', lock, '-1', '-1', 'WITHSCORES')[2]
+  last = whole(math.max(expiry, tonumber(last or 0)))
   -- A write that maxmemory does not forbid, so that the next is not refused either.
-  redis.call('PEXPIREAT', lock, whole(math.max(expiry, tonumber(last))))
+  redis.call('PEXPIREAT', lock, last)
+  if value then
+    redis.call('HSET', holders, lease, value)
+    redis.call('PEXPIREAT', holders, last) -- the lock may have ended just now, and nobody would do so later
+  end
   redis.call('ZADD', lock, 'XX', whole(expiry), lease)
   set_lifetime(lock, holders, limits)
 end
