@@ -96,10 +96,11 @@ if live == 0 and redis.call('EXISTS', holders, limits) > 0 then
   redis.call('DEL', holders, limits)
   least = math.huge
 end
-redis.call('ZADD', lock, whole(now + tonumber(expiry)), lease)
-redis.call('HSET', holders, lease, lease .. ':' .. token .. ':' .. process .. ':' .. holder)
-redis.call('ZADD', limits, ARGV[7], lease)
-set_lifetime(lock, holders, limits)
+local value = lease .. ':' .. token .. ':' .. process .. ':' .. holder
 redis.call('SET', fence, token, 'PX', ARGV[5])
+local failure = add(lock, holders, limits, lease, ARGV[7], now + tonumber(expiry), value)
+if failure then
+  return { err = failure }
+end
 live = live + 1
 return granted(token)

@@ -191,6 +191,39 @@ public sealed class ServerFaultTests() : OwnServerTests("--busy-reply-threshold"
         Assert.Equal(RenewOutcome.Renewed, outcomes[0]);
     }
 
+    [Theory]
+    [InlineData("hset", 2, true)]
+    [InlineData("zadd", 2, true)]
+    [InlineData("pexpireat", 2, true)]
+    [InlineData("set", 2, true)]
+    [InlineData("set", 1, true)]
+    [InlineData("hset", 1, false)]
+    [InlineData("zadd", 1, false)]
+    [InlineData("pexpire", 1, false)]
+    public async Task Rights_that_are_missing_leave_nothing_behind_for_ever(string command, int limit, bool isRefused)
+    {
+        await Redis.ExecuteAsync("ACL", "SETUSER", "worker", "on", ">secret", "~*", "&*", "+@all", $"-{command}");
+        await using RedisLockStore worker = CreateStore($"{Server.ConnectionString},user=worker,password=secret");
+
+        if (isRefused)
+        {
+            await Assert.ThrowsAsync<LockStoreException>(async () => await worker.AcquireAsync(Shared(limit), Cancellation));
+            Assert.False(await Redis.KeyExistsAsync(LockKey));
+        }
+        else
+        {
+            Assert.Equal(AcquireOutcome.Granted, (await worker.AcquireAsync(Shared(limit), Cancellation)).Outcome);
+            AcquireResult refused = await worker.AcquireAsync(Patient(limit), Cancellation);
+            Assert.Equal((AcquireOutcome.Contended, 0), (refused.Outcome, refused.ParkedSince));
+            await ParkedAsync(Patient(limit));
+        }
+
+        foreach (string key in new[] { LockKey, HoldersKey, LimitsKey, ParkedKey, WaitersKey })
+        {
+            Assert.NotEqual(-1, (long)await Redis.ExecuteAsync("PTTL", key));
+        }
+    }
+
     [Fact]
     public async Task A_server_that_is_busy_with_a_script_refuses_and_has_applied_nothing()
     {

@@ -64,6 +64,27 @@ local function set_lifetime(lock, holders, limits)
   end
 end
 
+-- Adds a lease: what describes it first, and last what takes a place, each with its time to live. Of one that cannot be
+-- written whole nothing is left. Says what went wrong.
+local function add(lock, holders, limits, lease, limit, expiry, value)
+  local last = redis.call('ZRANGE', lock, '-1', '-1', 'WITHSCORES')[2]
+  last = whole(math.max(expiry, tonumber(last or 0)))
+  local is_done, failure = pcall(function()
+    redis.call('HSET', holders, lease, value)
+    redis.call('PEXPIREAT', holders, last)
+    redis.call('ZADD', limits, limit, lease)
+    redis.call('PEXPIREAT', limits, last)
+    redis.call('ZADD', lock, whole(expiry), lease)
+    redis.call('PEXPIREAT', lock, last)
+  end)
+  if not is_done then
+    redis.pcall('HDEL', holders, lease)
+    redis.pcall('ZREM', limits, lease)
+    redis.pcall('ZREM', lock, lease)
+    return type(failure) == 'table' and failure.err or failure
+  end
+end
+
 -- Sets when a lease that holds the lock expires; and its value, if there is a new one.
 local function expire_at(lock, holders, limits, lease, expiry, value)
   local last = redis.call('ZRANGE', lock, '-1', '-1', 'WITHSCORES')[2]

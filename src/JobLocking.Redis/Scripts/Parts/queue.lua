@@ -63,13 +63,13 @@ local function park(parked, waiters, id, since, patience, process, limit, holder
   end
 
   local waiter = whole(now / 1000 + tonumber(patience)) .. ':' .. process .. ':' .. limit .. ':' .. holder
-  if type(redis.pcall('HSET', waiters, id, waiter)) == 'table' then
-    redis.pcall('ZREM', parked, id)
-    place = '0'
+  if type(redis.pcall('HSET', waiters, id, waiter)) ~= 'table'
+    and redis.pcall('PEXPIRE', parked, whole(math.max(parked_left, tonumber(patience)))) == 1
+    and redis.pcall('PEXPIRE', waiters, whole(math.max(waiters_left, tonumber(patience)))) == 1 then
+    return place
   end
-  redis.pcall('PEXPIRE', parked, whole(math.max(parked_left, tonumber(patience))))
-  redis.pcall('PEXPIRE', waiters, whole(math.max(waiters_left, tonumber(patience))))
-  return place
+  unpark(parked, waiters, id) -- nothing of ours may be without a time to live
+  return '0'
 end
 
 -- Makes sure of a place. One that another process has taken for the same execution stands: that is where it waits now.
