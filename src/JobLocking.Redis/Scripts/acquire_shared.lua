@@ -1,5 +1,5 @@
 -- Takes a lock with a limit above 1 for a lease, or says who has it. Rests on scripts that run in isolation.
--- With the limit 1 it takes nothing, and clears away what has expired.
+-- With the limit 1 it takes it as acquire does, if what held it has expired or gone meanwhile: the answer is final.
 --
 -- KEYS[1]  the lock
 -- KEYS[2]  its fence: the fencing token minted last
@@ -19,8 +19,7 @@
 -- ARGV[11] to be parked: since when, µs; '0' behind all others
 -- ARGV[12] to be parked: when its place lapses, ms from now
 --
--- Result   as of acquire, with value and PTTL of each holder in turn, at most 100, the one that ends first in front;
---          { 'free' } for the limit 1, if nobody holds the lock
+-- Result   as of acquire, with value and PTTL of each holder in turn, at most 100, the one that ends first in front
 
 local lock, fence, parked, waiters, holders, limits, occurrence = unpack(KEYS)
 local lease, expiry, process, holder, limit = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[7])
@@ -84,8 +83,6 @@ if live and least and live > 0 then
 end
 if not has_room then
   return contended()
-elseif limit == 1 then
-  return { 'free' }
 end
 
 local token = next_token(fence)
@@ -97,6 +94,16 @@ if live == 0 and redis.call('EXISTS', holders, limits) > 0 then
   least = math.huge
 end
 local value = lease .. ':' .. token .. ':' .. process .. ':' .. holder
+if limit == 1 then
+  if not redis.call('SET', lock, value, 'NX', 'PX', expiry) then
+    live = nil
+    return contended()
+  end
+  redis.call('SET', fence, token, 'PX', ARGV[5])
+  live = 1
+  return granted(token)
+end
+
 redis.call('SET', fence, token, 'PX', ARGV[5])
 local failure = add(lock, holders, limits, lease, ARGV[7], now + tonumber(expiry), value)
 if failure then

@@ -7,7 +7,7 @@ namespace JobLocking.Redis.Storage;
 /// <summary>What the scripts answer, in the words of the engine.</summary>
 internal static class Answer
 {
-    /// <summary>The result of an acquire, unless the script has decided nothing.</summary>
+    /// <summary>The result of an acquire, or null if there was no token to be minted.</summary>
     public static AcquireResult? Acquired(RedisResult answer) => (string?)answer[0] switch
     {
         "granted" => new AcquireResult(AcquireOutcome.Granted, (long)answer[1]),

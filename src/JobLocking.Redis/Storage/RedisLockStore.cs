@@ -10,8 +10,6 @@ namespace JobLocking.Redis.Storage;
 /// <summary>The locks in Redis: one script, and so one round trip, for each question. The scripts decide; this is their wire.</summary>
 internal sealed class RedisLockStore(RedisLockOptions options) : ILockStore, IAsyncDisposable, IDisposable
 {
-    private const int MostSendings = 5;
-
     private const int MostToldInVain = 100;
 
     private readonly RedisConnection _connection = new(options);
@@ -24,32 +22,19 @@ internal sealed class RedisLockStore(RedisLockOptions options) : ILockStore, IAs
 
     public async ValueTask<AcquireResult> AcquireAsync(AcquireRequest request, CancellationToken cancellationToken)
     {
+        const string What = "Acquiring";
         string name = request.Name;
         byte[] holder = HolderJson.Write(request.Holder);
-
-        // Locks change between a string and a ZSET only while they are free: to be sent on once is the rule where limits are
-        // mixed, and more than twice takes somebody who is faster in between each time.
-        bool isShared = request.Limit > 1;
-        for (int i = 0; i < MostSendings; i++)
+        RedisResult? answer = request.Limit > 1
+            ? null
+            : await AskAsync(Questions.Acquire(_keys, request, _processId, holder), What, name, cancellationToken).ConfigureAwait(false);
+        if (answer is null || (string?)answer[0] == "shared")
         {
-            Question question = isShared
-                ? Questions.AcquireShared(_keys, request, _processId, holder)
-                : Questions.Acquire(_keys, request, _processId, holder);
-            RedisResult answer = await AskAsync(question, "Acquiring", name, cancellationToken).ConfigureAwait(false);
-            if (Answer.Acquired(answer) is { } result)
-            {
-                return result;
-            }
-
-            if ((string?)answer[0] == "unfenced")
-            {
-                throw new LockStoreException($"Acquiring lock '{name}': key '{_keys.Fence(name)}' holds no fencing token. Fix: delete that key.", mayHaveBeenApplied: false);
-            }
-
-            isShared = !isShared;
+            answer = await AskAsync(Questions.AcquireShared(_keys, request, _processId, holder), What, name, cancellationToken).ConfigureAwait(false);
         }
 
-        throw new LockStoreException($"Acquiring lock '{name}': others took and released it each time it was looked at.", mayHaveBeenApplied: false);
+        return Answer.Acquired(answer) ?? throw new LockStoreException(
+            $"{What} lock '{name}': key '{_keys.Fence(name)}' holds no fencing token. Fix: delete that key.", mayHaveBeenApplied: false);
     }
 
     public async ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Memory<RenewOutcome> outcomes, CancellationToken cancellationToken)

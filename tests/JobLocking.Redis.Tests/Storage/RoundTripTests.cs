@@ -91,6 +91,22 @@ public sealed class RoundTripTests : OwnServerTests
         await AssertCommandsAsync(holds, async () => await ParkedAsync(Patient(asks)));
     }
 
+    [Fact]
+    public async Task Who_wants_a_lock_alone_that_only_the_dead_still_hold_asks_twice_at_most()
+    {
+        await WarmUpAsync(1);
+        await WarmUpAsync(2);
+        AcquireRequest dead = await GrantedAsync(Shared(2));
+        await Redis.SortedSetAddAsync(LockKey, dead.LeaseId, 1);
+
+        AcquireRequest lease = Shared(1);
+        await AssertCommandsAsync(2, async () => await GrantedAsync(lease));
+
+        Assert.Equal(RenewOutcome.Renewed, await RenewedAsync(lease));
+        Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(lease));
+        Assert.False(await Redis.KeyExistsAsync(HoldersKey));
+    }
+
     [Theory]
     [InlineData(10)]
     [InlineData(500)]
