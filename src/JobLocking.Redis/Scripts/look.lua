@@ -1,4 +1,4 @@
--- Sees whether a parked execution should try; if not, makes sure of its place.
+-- Sees whether a parked execution should try; if not, makes sure of its place. And of other places of its process, anyhow.
 --
 -- KEYS[1]  the lock
 -- KEYS[2]  and KEYS[3]: its queue, parked and waiters
@@ -9,21 +9,24 @@
 -- ARGV[4]  process id
 -- ARGV[5]  limit
 -- ARGV[6]  holder, JSON
+-- ARGV[7]… for each other place: parking id, since when, when it lapses, limit, holder; as above
 --
--- Result   { 'free' }, and it is not parked any more
---          { 'taken', parked since, PTTL of what is in its way }
+-- Result   { 'free', was it parked, '1' or '0' }, and it is not parked any more
+--          { 'taken', was it parked, parked since, PTTL of what is in its way }
 
 local lock, parked, waiters, occurrence = unpack(KEYS)
 
 local is_taken = redis.call('EXISTS', lock) == 1
 local is_running = occurrence and judge(occurrence, '', true) == 'running'
+local was_parked = place_of(parked, waiters, ARGV[1]) and '1' or '0'
+keep_all(parked, waiters, ARGV[4], ARGV, 7)
 local since = '0'
 if is_taken then
   since = keep(parked, waiters, ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6])
 else
   unpark(parked, waiters, ARGV[1]) -- its turn would be in vain as long as its occurrence is running
   if not is_running then
-    return { 'free' }
+    return { 'free', was_parked }
   end
 end
-return { 'taken', since, redis.call('PTTL', is_running and occurrence or lock) }
+return { 'taken', was_parked, since, redis.call('PTTL', is_running and occurrence or lock) }

@@ -1,4 +1,5 @@
--- Sees whether a parked execution should try a lock with a limit above 1; if not, makes sure of its place.
+-- Sees whether a parked execution should try a lock with a limit above 1; if not, makes sure of its place. And of
+-- other places of its process, anyhow.
 --
 -- KEYS[1]  the lock
 -- KEYS[2]  and KEYS[3]: its queue, parked and waiters
@@ -12,9 +13,12 @@ local lock, parked, waiters, holders, limits, occurrence = unpack(KEYS)
 
 local is_running = occurrence and judge(occurrence, '', true) == 'running'
 
+local was_parked = place_of(parked, waiters, ARGV[1]) and '1' or '0'
+keep_all(parked, waiters, ARGV[4], ARGV, 7)
+
 local function taken(left)
   local since = keep(parked, waiters, ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6])
-  return { 'taken', since, is_running and redis.call('PTTL', occurrence) or left }
+  return { 'taken', was_parked, since, is_running and redis.call('PTTL', occurrence) or left }
 end
 
 local now = milliseconds()
@@ -29,6 +33,6 @@ if live >= math.min(tonumber(ARGV[5]), least) then
 end
 unpark(parked, waiters, ARGV[1]) -- its turn would be in vain as long as its occurrence is running
 if is_running then
-  return { 'taken', '0', redis.call('PTTL', occurrence) }
+  return { 'taken', was_parked, '0', redis.call('PTTL', occurrence) }
 end
-return { 'free' }
+return { 'free', was_parked }

@@ -27,8 +27,8 @@ internal static class Answer
     };
 
     public static LookResult Looked(RedisResult answer) => (string?)answer[0] == "free"
-        ? new LookResult(IsFree: true)
-        : new LookResult(IsFree: false, TimeLeft(answer[2]), (long)answer[1]);
+        ? new LookResult(IsFree: true, WasParked: (bool)answer[1])
+        : new LookResult(IsFree: false, TimeLeft(answer[3]), (long)answer[2], WasParked: (bool)answer[1]);
 
     public static ReadOnlySpan<byte> Bytes(RedisResult value) => ((ReadOnlyMemory<byte>)(RedisValue)value).Span;
 

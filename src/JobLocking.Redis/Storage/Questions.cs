@@ -68,7 +68,10 @@ internal static class Questions
         return new Question(
             isShared ? LockScripts.LookShared : LockScripts.Look,
             [keys.Lock(name), keys.Parked(name), keys.Waiters(name), .. holders, .. Occurrence(keys, name, request.Occurrence)],
-            [.. Place(request.Parking), processId, request.Limit, HolderJson.Write(request.Holder)]);
+            [
+                .. Place(request.Parking), processId, request.Limit, HolderJson.Write(request.Holder),
+                .. (request.Others ?? []).SelectMany(Other),
+            ]);
     }
 
     public static Question Break(LockKeys keys, string name, long fencingToken) => new(
@@ -104,6 +107,8 @@ internal static class Questions
 
     private static RedisValue[] Place(Parking? parking) =>
         parking is null ? [] : [parking.Id, parking.Since, Question.Milliseconds(parking.Patience)];
+
+    private static RedisValue[] Other(OtherPlace other) => [.. Place(other.Parking), other.Limit, HolderJson.Write(other.Holder)];
 
     private static RedisKey[] Occurrence(LockKeys keys, string name, LockOccurrence? occurrence) =>
         occurrence is null ? [] : [keys.Occurrence(name, occurrence)];

@@ -22,7 +22,7 @@ public abstract partial class LockStoreContract
         await using Notices here = await Notices.OfAsync(Store);
         await ReleasedAsync(lease);
 
-        Assert.Equal(new LookResult(IsFree: true), await LookedAsync(second));
+        Assert.Equal(new LookResult(IsFree: true, WasParked: true), await LookedAsync(second));
 
         await GrantedAsync();
         Assert.Equal(["third"], await QueueAsync());

@@ -72,16 +72,32 @@ local function park(parked, waiters, id, since, patience, process, limit, holder
   return '0'
 end
 
--- Makes sure of a place. One that another process has taken for the same execution stands: that is where it waits now.
-local function keep(parked, waiters, id, since, patience, process, limit, holder)
+-- The place of an execution, and its process; nothing if it has none, or that has lapsed.
+local function place_of(parked, waiters, id)
   local waiter, place = redis.pcall('HGET', waiters, id), redis.pcall('ZSCORE', parked, id)
   if type(waiter) == 'string' and type(place) == 'string' then
-    local lapse, other = string.match(waiter, '^(%d+):([^:]*):')
-    if other and other ~= process and tonumber(lapse) > milliseconds() then
-      return whole(tonumber(place))
+    local lapse, process = string.match(waiter, '^(%d+):([^:]*):')
+    if lapse and tonumber(lapse) > milliseconds() then
+      return whole(tonumber(place)), process
     end
   end
+end
+
+-- Makes sure of a place. One that another process has taken for the same execution stands: that is where it waits now.
+local function keep(parked, waiters, id, since, patience, process, limit, holder)
+  local place, other = place_of(parked, waiters, id)
+  if place and other ~= process then
+    return place
+  end
   return park(parked, waiters, id, since, patience, process, limit, holder)
+end
+
+-- Makes sure of the places of a process: five arguments for each, as of a look without the process.
+local function keep_all(parked, waiters, process, arguments, first)
+  for i = first, #arguments, 5 do
+    local id, since, patience, limit, holder = unpack(arguments, i, i + 4)
+    keep(parked, waiters, id, since, patience, process, limit, holder)
+  end
 end
 
 -- Gives the turn to the oldest: takes it out of the queue and tells its process; the next, where nobody listens.
