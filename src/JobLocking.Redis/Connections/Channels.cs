@@ -14,7 +14,18 @@ internal sealed class Channels(RedisChannel prefix)
     public ValueTask<byte[]> PrefixAsync(IDatabase database) =>
         _asTheServerSeesIt is { } known ? new(known) : new(AskAsync(database));
 
-    // ECHO is what StackExchange.Redis itself needs to connect.
-    private async Task<byte[]> AskAsync(IDatabase database) =>
-        _asTheServerSeesIt = (byte[])(await database.ExecuteAsync("ECHO", prefix).ConfigureAwait(false))!;
+    // A connection that somebody else made may wrap another, so the server is asked, by what StackExchange.Redis connects
+    // with. Where that is disabled or forbidden the configuration is believed: else nothing could be released.
+    private async Task<byte[]> AskAsync(IDatabase database)
+    {
+        try
+        {
+            return _asTheServerSeesIt = (byte[])(await database.ExecuteAsync("ECHO", prefix).ConfigureAwait(false))!;
+        }
+        catch (Exception error) when (error is RedisCommandException or RedisServerException)
+        {
+            RedisChannel configured = ConfigurationOptions.Parse(database.Multiplexer.Configuration, ignoreUnknown: true).ChannelPrefix;
+            return _asTheServerSeesIt = [.. (byte[]?)configured ?? [], .. (byte[])prefix!];
+        }
+    }
 }

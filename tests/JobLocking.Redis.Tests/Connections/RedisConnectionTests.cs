@@ -128,6 +128,44 @@ public sealed class RedisConnectionTests : OwnServerTests
     }
 
     [Theory]
+    [InlineData(",$ECHO=")]
+    [InlineData(",$ECHO=,channelPrefix=app:")]
+    public async Task Where_the_server_cannot_be_asked_for_the_names_of_channels_locks_are_released_and_turns_are_given(string options)
+    {
+        await using RedisLockStore store = CreateStore(Server.ConnectionString + options);
+        ConcurrentQueue<LockNotice> notices = new();
+        await using IAsyncDisposable listening = await store.ListenAsync(notices.Enqueue, Cancellation);
+        AcquireRequest lease = LockRequests.Acquire(Name);
+        await store.AcquireAsync(lease, Cancellation);
+        AcquireRequest waits = await ParkedAsync(Patient(), store);
+
+        Assert.Equal(ReleaseOutcome.Released, await store.ReleaseAsync(LockRequests.Release(lease), Cancellation));
+
+        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotice.Turn(Name, waits.Parking!.Id, TimeSpan.Zero)));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("app:")]
+    public async Task Where_rights_forbid_to_ask_for_the_names_of_channels_locks_are_released_and_turns_are_given(string prefix)
+    {
+        await Redis.ExecuteAsync("ACL", "SETUSER", "worker", "on", ">secret", "~*", "&*", "+@all");
+        await using RedisLockStore worker = CreateStore($"{Server.ConnectionString},user=worker,password=secret,channelPrefix={prefix}");
+        await using RedisLockStore other = CreateStore($"{Server.ConnectionString},channelPrefix={prefix}");
+        ConcurrentQueue<LockNotice> notices = new();
+        await using IAsyncDisposable listening = await other.ListenAsync(notices.Enqueue, Cancellation);
+        AcquireRequest lease = LockRequests.Acquire(Name);
+        await worker.AcquireAsync(lease, Cancellation);
+        AcquireRequest waits = await ParkedAsync(Patient(), other);
+
+        // StackExchange.Redis would not have connected without that right.
+        await Redis.ExecuteAsync("ACL", "SETUSER", "worker", "-echo");
+        Assert.Equal(ReleaseOutcome.Released, await worker.ReleaseAsync(LockRequests.Release(lease), Cancellation));
+
+        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotice.Turn(Name, waits.Parking!.Id, TimeSpan.Zero)));
+    }
+
+    [Theory]
     [InlineData("allkeys-lru")]
     [InlineData("volatile-ttl")]
     public async Task A_policy_that_evicts_locks_at_the_limit_of_the_memory_is_warned_of_without_admin_mode(string policy)
