@@ -1,3 +1,4 @@
+using System.Globalization;
 using JobLocking.Redis.Keys;
 using JobLocking.Stores;
 using StackExchange.Redis;
@@ -7,13 +8,15 @@ namespace JobLocking.Redis.Storage;
 /// <summary>What the scripts answer, in the words of the engine.</summary>
 internal static class Answer
 {
+    private const long AThousandYears = 1000L * 365 * 24 * 60 * 60 * 1000;
+
     /// <summary>The result of an acquire, or null if there was no token to be minted.</summary>
     public static AcquireResult? Acquired(RedisResult answer) => (string?)answer[0] switch
     {
         "granted" => new AcquireResult(AcquireOutcome.Granted, (long)answer[1]),
         "contended" => Contended(answer),
         "running" => new AcquireResult(
-            AcquireOutcome.OccurrenceRunning, Holder: OccurrenceMark.Holder(Bytes(answer[2])), TimeLeft: TimeLeft(answer[3]), ParkedSince: (long)answer[1]),
+            AcquireOutcome.OccurrenceRunning, Holder: OccurrenceMark.Holder(Bytes(answer[2])), TimeLeft: TimeLeft(answer[3]), ParkedSince: Since(answer[1])),
         "succeeded" => new AcquireResult(AcquireOutcome.OccurrenceSucceeded, Holder: OccurrenceMark.Holder(Bytes(answer[1]))),
         "failed" => new AcquireResult(AcquireOutcome.OccurrenceFailed, Holder: OccurrenceMark.Holder(Bytes(answer[1]))),
         _ => null,
@@ -28,14 +31,18 @@ internal static class Answer
 
     public static LookResult Looked(RedisResult answer) => (string?)answer[0] == "free"
         ? new LookResult(IsFree: true, WasParked: (bool)answer[1])
-        : new LookResult(IsFree: false, TimeLeft(answer[3]), (long)answer[2], WasParked: (bool)answer[1]);
+        : new LookResult(IsFree: false, TimeLeft(answer[3]), Since(answer[2]), WasParked: (bool)answer[1]);
+
+    /// <summary>Since when an execution is parked, as a script has said it.</summary>
+    public static long Since(RedisResult place) =>
+        long.TryParse((string?)place, NumberStyles.None, CultureInfo.InvariantCulture, out long since) ? since : 0;
 
     public static ReadOnlySpan<byte> Bytes(RedisResult value) => ((ReadOnlyMemory<byte>)(RedisValue)value).Span;
 
     /// <summary>PTTL answers −1 for a key without expiry, and −2 for one that has just gone.</summary>
     public static TimeSpan? TimeLeft(RedisResult pttl) => (long)pttl switch
     {
-        -1 => null,
+        -1 or > AThousandYears => null, // no date is that far away: whoever set it means for ever
         long left => TimeSpan.FromMilliseconds(Math.Max(0, left)),
     };
 
@@ -46,6 +53,6 @@ internal static class Answer
             ? null
             : [.. Enumerable.Range(2, (answer.Length / 2) - 2).Select(i => LockValue.Parse(Bytes(answer[i * 2])).Holder)];
         return new AcquireResult(
-            AcquireOutcome.Contended, Holder: first.Holder, TimeLeft: TimeLeft(answer[3]), IsKept: first.IsKept, ParkedSince: (long)answer[1], Others: others);
+            AcquireOutcome.Contended, Holder: first.Holder, TimeLeft: TimeLeft(answer[3]), IsKept: first.IsKept, ParkedSince: Since(answer[1]), Others: others);
     }
 }

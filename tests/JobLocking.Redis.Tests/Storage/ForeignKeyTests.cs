@@ -115,6 +115,47 @@ public abstract class ForeignKeyTests(string connectionString) : RedisStoreTests
         Assert.Null(result.Others[1]);
     }
 
+    [Theory]
+    [InlineData("1e300")]
+    [InlineData("inf")]
+    [InlineData("9300000000000000000")]
+    [InlineData("9007199254740992")]
+    public async Task Behind_a_strangers_place_at_the_end_of_time_nobody_can_be_parked_and_nothing_fails(string score)
+    {
+        AcquireRequest lease = await GrantedAsync();
+        AcquireRequest parked = await ParkedAsync(Patient());
+        await Redis.ExecuteAsync("ZADD", ParkedKey, score, "stranger");
+
+        AcquireRequest refused = Patient();
+        AcquireResult result = await AskAsync(refused);
+
+        Assert.Equal((AcquireOutcome.Contended, 0), (result.Outcome, result.ParkedSince));
+        Assert.Equal(0, (await LookedAsync(refused)).ParkedSince);
+        Assert.Equal(parked.Parking!.Since, (await LookedAsync(parked)).ParkedSince);
+        Assert.Equal(parked.Holder, Assert.Single(Assert.Single(await Store.ListAsync(Name, Cancellation).ToListAsync(Cancellation)).Parked).Waiter);
+        Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(lease));
+    }
+
+    [Theory]
+    [InlineData("1e300")]
+    [InlineData("inf")]
+    [InlineData("-inf")]
+    [InlineData("-5")]
+    [InlineData("9300000000000000000")]
+    public async Task A_place_that_a_stranger_has_moved_to_no_time_is_none(string score)
+    {
+        AcquireRequest lease = await GrantedAsync();
+        AcquireRequest parked = await ParkedAsync(Patient());
+        await Redis.ExecuteAsync("ZADD", ParkedKey, score, parked.Parking!.Id);
+
+        AcquireResult result = await AskAsync(parked);
+
+        Assert.Equal((AcquireOutcome.Contended, 0), (result.Outcome, result.ParkedSince));
+        Assert.Equal(0, (await LookedAsync(parked)).ParkedSince);
+        Assert.Empty(Assert.Single(await Store.ListAsync(Name, Cancellation).ToListAsync(Cancellation)).Parked);
+        Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(lease));
+    }
+
     private async Task PutAsync(string key, RedisType type)
     {
         Task put = type switch

@@ -16,6 +16,16 @@ public sealed partial class RedisLockStoreTests(SharedServers servers) : RedisSt
     protected override ValueTask<string> ConnectionStringAsync() => new(servers.Redis.ConnectionString);
 
     [Fact]
+    public async Task A_strangers_key_that_lives_for_ever_but_for_a_number_has_no_end()
+    {
+        await Redis.ExecuteAsync("SET", LockKey, "1", "PX", "9000000000000000000");
+
+        Assert.Null((await AskAsync(Shared(1))).TimeLeft);
+        Assert.Null((await LookedAsync(Patient())).TimeLeft);
+        Assert.Null(Assert.Single(await Store.ListAsync(Name, Cancellation).ToListAsync(Cancellation)).TimeLeft);
+    }
+
+    [Fact]
     public async Task A_lock_of_the_ancestor_blocks_ours()
     {
         Assert.True(await Redis.StringSetAsync(LockKey, "1", TimeSpan.FromSeconds(60), When.NotExists));

@@ -18,6 +18,12 @@ local function oldest(parked, waiters)
   return id, tonumber(lapse), process, tonumber(limit)
 end
 
+-- What ZSCORE says since when an execution is parked, µs; nil where that is not ours: beyond 2^53 nothing can be told apart.
+local function since_when(score)
+  local since = tonumber(score)
+  return since and since > 0 and since < 9007199254740992 and whole(since) or nil
+end
+
 -- Whether it was there.
 local function unpark(parked, waiters, id)
   redis.pcall('HDEL', waiters, id)
@@ -43,7 +49,10 @@ local function park(parked, waiters, id, since, patience, process, limit, holder
 
   local now = microseconds()
   if place then
-    place = whole(tonumber(place))
+    place = since_when(place)
+    if not place then
+      return '0'
+    end
     redis.pcall('PEXPIRE', parked, whole(math.max(parked_left, tonumber(patience)))) -- so that it is kept at maxmemory, too
   else
     if redis.call('ZCARD', parked) >= most_parked then
@@ -55,7 +64,10 @@ local function park(parked, waiters, id, since, patience, process, limit, holder
     place = since
     if place == '0' then
       local last = redis.call('ZRANGE', parked, '-1', '-1', 'WITHSCORES')[2]
-      place = whole(math.max(tonumber(last or 0) + 1, now))
+      place = since_when(math.max(last and (tonumber(last) or math.huge) + 1 or 0, now)) -- Garnet's infinity is no number
+      if not place then
+        return '0' -- who would be behind a stranger's at the end of time
+      end
     end
     if redis.pcall('ZADD', parked, place, id) ~= 1 then
       return '0' -- no memory
@@ -78,7 +90,7 @@ local function place_of(parked, waiters, id)
   if type(waiter) == 'string' and type(place) == 'string' then
     local lapse, process = string.match(waiter, '^(%d+):([^:]*):')
     if lapse and tonumber(lapse) > milliseconds() then
-      return whole(tonumber(place)), process
+      return since_when(place) or '0', process
     end
   end
 end
