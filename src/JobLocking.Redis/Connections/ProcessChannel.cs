@@ -10,6 +10,9 @@ namespace JobLocking.Redis.Connections;
 /// </summary>
 internal sealed class ProcessChannel : IAsyncDisposable
 {
+    // Nothing depends on it, and a Redis that is frozen must not keep the host from stopping.
+    private static readonly TimeSpan LongestGoodbye = TimeSpan.FromSeconds(1);
+
     private readonly IConnectionMultiplexer _connection;
 
     private readonly ChannelMessageQueue _messages;
@@ -70,7 +73,7 @@ internal sealed class ProcessChannel : IAsyncDisposable
 
         try
         {
-            await unsubscribed.ConfigureAwait(false);
+            await unsubscribed.WaitAsync(LongestGoodbye).ConfigureAwait(false);
         }
         catch (Exception error) when (RedisFault.IsOne(error))
         {

@@ -64,6 +64,23 @@ public sealed class RedisConnectionTests : OwnServerTests
     }
 
     [Fact]
+    public async Task A_frozen_Redis_does_not_hold_up_who_stops_listening()
+    {
+        await using RedisLockStore store = CreateStore($"{Server.ConnectionString},asyncTimeout=60000,syncTimeout=60000");
+        IAsyncDisposable listening = await store.ListenAsync(_ => { }, Cancellation);
+
+        Server.Pause();
+        try
+        {
+            await listening.DisposeAsync().AsTask().WaitAsync(Eventually.DefaultTimeout, Cancellation);
+        }
+        finally
+        {
+            Server.Resume();
+        }
+    }
+
+    [Fact]
     public async Task Many_who_ask_first_share_one_connection_and_a_factory_that_failed_is_called_again()
     {
         int calls = 0;
