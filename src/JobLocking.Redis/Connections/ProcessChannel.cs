@@ -90,11 +90,7 @@ internal sealed class ProcessChannel : IAsyncDisposable
         }
     }
 
-    private void OnRestored(object? sender, ConnectionFailedEventArgs restored)
-    {
-        if (restored.ConnectionType == ConnectionType.Interactive)
-        {
-            _onNotice(new LockNotice.Reconnected());
-        }
-    }
+    // Each of the two that RESP2 needs: notices are lost without the one for subscriptions, answers without the other. To be
+    // told twice does no harm.
+    private void OnRestored(object? sender, ConnectionFailedEventArgs restored) => _onNotice(new LockNotice.Reconnected());
 }

@@ -63,6 +63,20 @@ public sealed class RedisConnectionTests : OwnServerTests
         await BreakAndHearAsync(Store, notices);
     }
 
+    [Theory]
+    [InlineData("pubsub")]
+    [InlineData("normal")]
+    public async Task When_one_of_two_connections_is_back_it_is_said(string type)
+    {
+        await using RedisLockStore store = CreateStore($"{Server.ConnectionString},protocol=resp2");
+        ConcurrentQueue<LockNotice> notices = new();
+        await using IAsyncDisposable listening = await store.ListenAsync(notices.Enqueue, Cancellation);
+
+        await Redis.ExecuteAsync("CLIENT", "KILL", "TYPE", type, "SKIPME", "yes");
+
+        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotice.Reconnected()));
+    }
+
     [Fact]
     public async Task A_frozen_Redis_does_not_hold_up_who_stops_listening()
     {
