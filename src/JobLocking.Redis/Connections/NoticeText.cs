@@ -15,7 +15,7 @@ internal static class NoticeText
     {
         ["broken", { Length: > 0 } leaseId] => new LockNotice.Broken(leaseId),
         ["turn", { Length: > 0 } parkingId, { } after, { } key]
-            when long.TryParse(after, NumberStyles.None, CultureInfo.InvariantCulture, out long ms) && keys.IsLock(key) =>
+            when int.TryParse(after, NumberStyles.None, CultureInfo.InvariantCulture, out int ms) && keys.IsLock(key) =>
                 new LockNotice.Turn(keys.Name(key), parkingId, TimeSpan.FromMilliseconds(ms)),
         _ => null,
     };

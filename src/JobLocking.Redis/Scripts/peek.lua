@@ -49,7 +49,7 @@ local function waiting()
   for i, waiter in ipairs(many(waiters, ids)) do
     if waiter and tonumber(string.match(waiter, '^(%d+):') or 0) > now then
       answer[#answer + 1] = since[i]
-      answer[#answer + 1] = waiter
+      answer[#answer + 1] = shown(waiter)
     end
   end
   return answer

@@ -1,0 +1,104 @@
+using System.Collections.Concurrent;
+using JobLocking.Redis.Tests.Contract;
+using JobLocking.Stores;
+using JobLocking.TestKit;
+using StackExchange.Redis;
+using Xunit;
+
+namespace JobLocking.Redis.Tests.Security;
+
+/// <summary>What somebody can do who may write our keys and channels, and what not: docs/security.md says the same.</summary>
+public sealed class ForgedValueTests(SharedServers servers) : RedisStoreTests
+{
+    private const string Forged = """{"app":"a","node":"n","scheduler":"s","since":"2026-03-01T12:00:00+00:00"}""";
+
+    private static readonly string Huge = Forged.Replace("\"a\"", $"\"{new string('a', 1_000_000)}\"", StringComparison.Ordinal);
+
+    protected override ValueTask<string> ConnectionStringAsync() => new(servers.Redis.ConnectionString);
+
+    [Fact]
+    public async Task A_forged_lease_takes_the_lock_and_its_holder_is_told()
+    {
+        AcquireRequest lease = await GrantedAsync();
+        await Redis.StringSetAsync(LockKey, $"forged:1:process:{Forged}", TimeSpan.FromMinutes(1));
+
+        Assert.Equal(RenewOutcome.NotYours, await RenewedAsync(lease));
+        Assert.Equal(ReleaseOutcome.NotYours, await ReleasedAsync(lease));
+        Assert.Equal("a", (await AskAsync(LockRequests.Acquire(Name))).Holder!.Application);
+    }
+
+    [Theory]
+    [InlineData("*")]
+    [InlineData("__keyspace@0__")]
+    [InlineData("\0\r\nPUBLISH other 1")]
+    public async Task A_forged_process_is_told_of_a_break_on_a_channel_of_its_own_only(string process)
+    {
+        ConcurrentQueue<string> heard = new();
+        await using ConnectionMultiplexer client = await ConnectionMultiplexer.ConnectAsync(servers.Redis.ConnectionString);
+        await client.GetSubscriber().SubscribeAsync(RedisChannel.Literal("other"), (channel, _) => heard.Enqueue((string)channel!));
+        await client.GetSubscriber().SubscribeAsync(RedisChannel.Literal($"task_lock:process:{process}"), (channel, _) => heard.Enqueue((string)channel!));
+        await Redis.StringSetAsync(LockKey, $"forged:7:{process}:{Forged}");
+
+        Assert.True(await Store.BreakAsync(Name, 7, Cancellation));
+
+        await Eventually.IsTrueAsync(() => !heard.IsEmpty);
+        Assert.Equal([$"task_lock:process:{process}"], heard);
+    }
+
+    [Fact]
+    public async Task Forged_notices_neither_stop_the_listening_nor_come_through_as_more_than_they_are()
+    {
+        ConcurrentQueue<LockNotice> notices = new();
+        await using IAsyncDisposable listening = await Store.ListenAsync(notices.Enqueue, Cancellation);
+        AcquireRequest lease = LockRequests.Acquire(Name);
+        long token = (await AskAsync(lease)).FencingToken;
+        string process = ((string)(await Redis.StringGetAsync(LockKey))!).Split(':')[2];
+        string[] nothing =
+        [
+            "", ":", "broken", "broken:", "turn", "turn:", "turn:id", "turn:id:0", "turn::0:" + LockKey, "turn:id:-1:" + LockKey, "turn:id:1.5:" + LockKey,
+            "turn:id:0:other:key", "turn:id:9223372036854775807:" + LockKey, "turn:id:99999999999999999999:" + LockKey, "turn:id:900000000000000:" + LockKey, "other:id", new string('a', 1_000_000),
+        ];
+        foreach (string notice in nothing)
+        {
+            await Redis.PublishAsync(RedisChannel.Literal($"task_lock:process:{process}"), notice);
+        }
+
+        Assert.True(await Store.BreakAsync(Name, token, Cancellation));
+
+        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotice.Broken(lease.LeaseId)));
+        Assert.Single(notices);
+    }
+
+    [Fact]
+    public async Task A_forged_entry_of_the_queue_does_not_keep_the_turn_from_the_next()
+    {
+        ConcurrentQueue<LockNotice> notices = new();
+        await using IAsyncDisposable listening = await Store.ListenAsync(notices.Enqueue, Cancellation);
+        AcquireRequest lease = await GrantedAsync();
+        AcquireRequest waits = await ParkedAsync(Patient());
+        foreach (string waiter in new[] { "", ":::", "99999999999999:nobody:1:" + Forged, "99999999999999:*:1:", "99999999999999:nobody:1:" + Huge })
+        {
+            string id = $"x:0:{Guid.NewGuid()}";
+            await Redis.SortedSetAddAsync(ParkedKey, id, 1);
+            await Redis.HashSetAsync(WaitersKey, id, waiter);
+        }
+
+        HeldLock listed = Assert.Single(await Store.ListAsync(Name, Cancellation).ToListAsync(Cancellation));
+        Assert.Equal(2, listed.Parked.Count);
+        Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(lease));
+
+        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotice.Turn(Name, waits.Parking!.Id, TimeSpan.Zero)));
+        Assert.False(await Redis.KeyExistsAsync(ParkedKey));
+    }
+
+    [Fact]
+    public async Task A_fence_that_is_moved_back_does_not_move_the_tokens_back()
+    {
+        AcquireRequest lease = LockRequests.Acquire(Name);
+        long token = (await AskAsync(lease)).FencingToken;
+        await ReleasedAsync(lease);
+        await Redis.StringSetAsync(FenceKey, "1");
+
+        Assert.True((await AskAsync(LockRequests.Acquire(Name))).FencingToken > token);
+    }
+}
