@@ -41,11 +41,15 @@ internal static class RedisFault
     private static string Reason(Exception error) => error switch
     {
         RedisServerException server => $"Redis answered '{server.Message}'.",
-        RedisConnectionException connection => $"Redis cannot be reached ({connection.FailureType}).",
+        RedisConnectionException connection => $"Redis cannot be reached ({connection.FailureType}{Cause(connection)}).",
         TimeoutException => "Redis did not answer in time.",
         ObjectDisposedException => "the connection to Redis has been closed.",
         _ => error.Message,
     };
+
+    // What the client library says itself is about its own insides; a certificate, a socket or the server says what is wrong.
+    private static string Cause(RedisConnectionException error) =>
+        error.GetBaseException() is var cause and not RedisConnectionException ? $": {cause.Message.TrimEnd('.')}" : "";
 
     // Only what the server says of its own state, before it runs anything, and what ended in the backlog: it was taken out
     // of there, and will not be sent. What is about to be sent may still go out after its time-out. A script can fail half

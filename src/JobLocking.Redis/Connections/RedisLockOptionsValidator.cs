@@ -49,11 +49,19 @@ internal sealed class RedisLockOptionsValidator : IValidateOptions<RedisLockOpti
             ConfigurationOptions? parsed = string.IsNullOrWhiteSpace(options.Configuration)
                 ? options.ConfigurationOptions
                 : ConfigurationOptions.Parse(options.Configuration);
-            return parsed is { EndPoints.Count: 0 } ? "names no server" : null;
+            return parsed switch
+            {
+                { EndPoints.Count: 0 } => "names no server",
+                not null when Passwords.MayBeServers(parsed, options.Configuration) =>
+                    "names a server in which a password may stand: a URI is not understood, and a comma ends a password, which can have one in ConfigurationOptions only",
+                _ => null,
+            };
         }
         catch (ArgumentException error)
         {
-            return $"cannot be read: {error.Message}";
+            return options.Configuration!.Contains("password", StringComparison.OrdinalIgnoreCase)
+                ? "cannot be read: an option is unknown or has a bad value, which is not shown, as a password with a comma may be it"
+                : $"cannot be read: {error.Message}";
         }
     }
 }

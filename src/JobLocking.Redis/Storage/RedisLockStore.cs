@@ -165,7 +165,9 @@ internal sealed class RedisLockStore(RedisLockOptions options) : ILockStore, IAs
         catch (Exception error) when (error is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
 #pragma warning restore CA1031
         {
-            throw new LockStoreException($"{what}: there is no connection to Redis: {error.Message}", mayHaveBeenApplied: false, error);
+            throw Passwords.MayBeIn(error)
+                ? new LockStoreException($"{what}: there is no connection to Redis: {error.GetType().Name}, whose text is not shown, as a password may be in it.", mayHaveBeenApplied: false)
+                : new LockStoreException($"{what}: there is no connection to Redis: {error.Message}", mayHaveBeenApplied: false, error);
         }
     }
 }

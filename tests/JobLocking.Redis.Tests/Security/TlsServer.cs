@@ -1,0 +1,69 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using JobLocking.TestKit;
+using Xunit;
+
+namespace JobLocking.Redis.Tests.Security;
+
+/// <summary>A server that speaks TLS on a port of its own, with a certificate that nobody trusts by itself.</summary>
+public sealed class TlsServer : IAsyncLifetime
+{
+    public const string Password = "correct-horse";
+
+    private readonly string _directory = Directory.CreateTempSubdirectory("joblocking-tls-").FullName;
+
+    private RedisServer _server = null!;
+
+    /// <summary>The one certificate to trust: it vouches for itself.</summary>
+    public string Authority => Path.Combine(_directory, "server.crt");
+
+    public string Endpoint { get; private set; } = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        string key = Path.Combine(_directory, "server.key");
+        using (RSA rsa = RSA.Create(2048))
+        {
+            CertificateRequest request = new("CN=localhost", rsa, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+            SubjectAlternativeNameBuilder names = new();
+            names.AddDnsName("localhost");
+            names.AddIpAddress(IPAddress.Loopback);
+            request.CertificateExtensions.Add(names.Build());
+            request.CertificateExtensions.Add(new X509BasicConstraintsExtension(certificateAuthority: true, false, 0, critical: true));
+            using X509Certificate2 certificate = request.CreateSelfSigned(DateTimeOffset.UnixEpoch.AddYears(50), DateTimeOffset.UnixEpoch.AddYears(80));
+            await File.WriteAllTextAsync(Authority, certificate.ExportCertificatePem());
+            await File.WriteAllTextAsync(key, rsa.ExportRSAPrivateKeyPem());
+        }
+
+        for (int attempt = 1; ; attempt++)
+        {
+            int port = FreePort();
+            try
+            {
+                _server = await RedisServer.StartAsync(
+                    "--tls-port", $"{port}", "--tls-cert-file", Authority, "--tls-key-file", key, "--tls-auth-clients", "no", "--requirepass", Password);
+                Endpoint = $"127.0.0.1:{port}";
+                return;
+            }
+            catch (InvalidOperationException) when (attempt < 5)
+            {
+                // Somebody else was faster to take the port.
+            }
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _server.DisposeAsync();
+        Directory.Delete(_directory, recursive: true);
+    }
+
+    private static int FreePort()
+    {
+        using Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        return ((IPEndPoint)socket.LocalEndPoint!).Port;
+    }
+}

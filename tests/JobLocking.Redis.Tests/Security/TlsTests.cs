@@ -1,0 +1,62 @@
+using JobLocking.Redis.Tests.Connections;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using StackExchange.Redis;
+using Xunit;
+
+namespace JobLocking.Redis.Tests.Security;
+
+public sealed class TlsTests(TlsServer server) : IClassFixture<TlsServer>
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    private string ConnectionString => $"{server.Endpoint},ssl=true,password={TlsServer.Password},connectTimeout=2000,asyncTimeout=2000,syncTimeout=2000";
+
+    [Fact]
+    public async Task A_certificate_that_the_options_trust_will_do()
+    {
+        ConfigurationOptions options = ConfigurationOptions.Parse(ConnectionString);
+        options.TrustIssuer(server.Authority);
+
+        using IHost host = UseRedisTests.Host(locks => locks.UseRedis(redis => redis.ConfigurationOptions = options));
+        await host.StartAsync(Cancellation);
+
+        await using TaskLease? lease = await LockedAsync(host);
+        Assert.NotNull(lease);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_certificate_that_nobody_trusts_is_refused_with_the_reason(bool asOptions)
+    {
+        using IHost host = UseRedisTests.Host(locks => locks.UseRedis(redis =>
+        {
+            if (asOptions)
+            {
+                redis.ConfigurationOptions = ConfigurationOptions.Parse(ConnectionString);
+            }
+            else
+            {
+                redis.Configuration = ConnectionString;
+            }
+        }));
+        await host.StartAsync(Cancellation);
+
+        TaskLockUnavailableException error = await Assert.ThrowsAsync<TaskLockUnavailableException>(() => LockedAsync(host));
+        Assert.Contains("certificate", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_server_that_wants_TLS_is_not_reached_without_it()
+    {
+        using IHost host = UseRedisTests.Host(locks => locks.UseRedis(ConnectionString.Replace("ssl=true", "ssl=false", StringComparison.Ordinal)));
+        await host.StartAsync(Cancellation);
+
+        TaskLockUnavailableException error = await Assert.ThrowsAsync<TaskLockUnavailableException>(() => LockedAsync(host));
+        Assert.Contains("Redis cannot be reached", error.Message, StringComparison.Ordinal);
+    }
+
+    private static Task<TaskLease?> LockedAsync(IHost host) =>
+        host.Services.GetRequiredService<ITaskLocks>().TryAcquireAsync($"tls:{Guid.NewGuid():N}", cancellationToken: Cancellation).AsTask();
+}
