@@ -1,0 +1,79 @@
+using JobLocking.Redis.Storage;
+using JobLocking.Redis.Tests.Contract;
+using StackExchange.Redis;
+using JobLocking.TestKit.Contract;
+using Xunit;
+
+namespace JobLocking.Redis.Tests.Security;
+
+/// <summary>A store with the rights of the page, and no other, keeps to the whole contract.</summary>
+[StoreUnderTest(typeof(RedisLockStore))]
+public sealed class RedisLockStoreContractWithTheLeastRights(RestrictedServer server)
+    : RedisLockStoreContract(server.ConnectionStringOf(SecurityPage.User)), IClassFixture<RestrictedServer>;
+
+public sealed class RightsTests(RestrictedServer server, SharedServers servers) : IClassFixture<RestrictedServer>
+{
+    public static TheoryData<string> Rights => [.. SecurityPage.Rights];
+
+    [Fact]
+    public async Task The_rights_of_the_page_are_enough_and_what_is_refused_all_the_same_stands_there_too()
+    {
+        await MayEvictAsync();
+        await server.Admin.ExecuteAsync("ACL", "LOG", "RESET");
+
+        string[] missed = await MissedAsync("enough", without: null);
+        Assert.Equal([], missed);
+
+        RedisResult[] log = (RedisResult[])(await server.Admin.ExecuteAsync("ACL", "LOG", "100"))!;
+        IEnumerable<string> refused = log.Select(entry => entry.ToDictionary()).Where(entry => (string?)entry["username"] == "enough").Select(entry => (string)entry["object"]!).Distinct();
+        Assert.All(refused, asked => Assert.Contains($"`{asked}`", SecurityPage.Text, StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [MemberData(nameof(Rights))]
+    public async Task No_right_can_be_left_out(string right)
+    {
+        await MayEvictAsync();
+
+        string[] missed = await MissedAsync($"without {right}".Replace(' ', '-'), right);
+        Assert.NotEqual([], missed);
+    }
+
+    [Theory]
+    [InlineData(false, "")]
+    [InlineData(false, "+cluster|slots")]
+    [InlineData(true, "+cluster|nodes")]
+    public async Task A_cluster_is_known_as_one_by_who_may_see_its_nodes(bool isKnown, string right)
+    {
+        await using ConnectionMultiplexer admin = await ConnectionMultiplexer.ConnectAsync($"{servers.Cluster.ConnectionString},allowAdmin=true");
+        string user = $"user-{Guid.NewGuid():N}";
+        await admin.GetServer(servers.Cluster.Endpoint).ExecuteAsync("ACL", [.. SecurityPage.SetUser(user), .. right.Length > 0 ? [right] : Array.Empty<object>()]);
+        await using ConnectionMultiplexer connection = await ConnectionMultiplexer.ConnectAsync(
+            $"{servers.Cluster.ConnectionString},user={user},password={SecurityPage.Password}");
+
+        Assert.Equal(isKnown, connection.HashSlot("any") >= 0);
+    }
+
+    private async Task MayEvictAsync()
+    {
+        await server.Admin.ExecuteAsync("CONFIG", "SET", "maxmemory", "1gb");
+        await server.Admin.ExecuteAsync("CONFIG", "SET", "maxmemory-policy", "volatile-lru");
+    }
+
+    private async Task<string[]> MissedAsync(string user, string? without)
+    {
+        await server.Admin.ExecuteAsync("ACL", SecurityPage.SetUser(user, without));
+        await server.Admin.ExecuteAsync("CONFIG", "RESETSTAT");
+        string connection = server.ConnectionStringOf(user);
+        await using RedisLockStore store = RedisStoreTests.CreateStore(connection), other = RedisStoreTests.CreateStore(connection);
+        await using RedisLockStore leaving = RedisStoreTests.CreateStore(connection);
+        return await MissedAsync(new Uses(store, other, leaving, server.Admin));
+    }
+
+    private static async Task<string[]> MissedAsync(Uses uses)
+    {
+        (string What, Task Use)[] all = [.. uses.All.Select(use => (use.What, use.Use()))];
+        await Task.WhenAll(all.Select(use => use.Use)).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        return [.. all.Where(use => use.Use.IsFaulted).Select(use => $"{use.What}: {use.Use.Exception!.InnerException!.Message}")];
+    }
+}

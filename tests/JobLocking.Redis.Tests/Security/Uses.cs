@@ -1,0 +1,168 @@
+using System.Collections.Concurrent;
+using JobLocking.Stores;
+using JobLocking.TestKit;
+using StackExchange.Redis;
+using Xunit;
+
+namespace JobLocking.Redis.Tests.Security;
+
+/// <summary>Everything that a store does with its rights.</summary>
+internal sealed class Uses(ILockStore store, ILockStore other, ILockStore leaving, IDatabase admin)
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
+    private readonly LockOccurrence _occurrence = new("job", DateTimeOffset.UnixEpoch, IsRetry: false);
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public IEnumerable<(string What, Func<Task> Use)> All =>
+    [
+        ("lock", () => LockAsync(1)),
+        ("wait", () => WaitAsync(1)),
+        ("turn", () => TurnAsync(1)),
+        ("keep", () => KeepAsync(1)),
+        ("list", () => ListAsync(1)),
+        ("break", () => BreakAsync(1)),
+        ("lock with a limit", () => LockAsync(2)),
+        ("wait for a limit", () => WaitAsync(2)),
+        ("turn at a limit", () => TurnAsync(2)),
+        ("keep a limit", () => KeepAsync(2)),
+        ("list a limit", () => ListAsync(2)),
+        ("break a limit", () => BreakAsync(2)),
+        ("check", CheckAsync),
+        ("send no script twice", ByHashAsync),
+        ("stop listening", LeaveAsync),
+    ];
+
+    private static AcquireRequest Request(int limit, string? name = null) =>
+        LockRequests.Acquire(name ?? $"uses:{Guid.NewGuid():N}") with { Limit = limit };
+
+    private async Task LockAsync(int limit)
+    {
+        AcquireRequest lease = Request(limit) with { Occurrence = _occurrence };
+        await GrantedAsync(lease);
+        await GrantedAsync(lease);
+        Assert.Equal(RenewOutcome.Renewed, await RenewedAsync(lease));
+        for (int i = 1; i < limit; i++)
+        {
+            await GrantedAsync(Request(limit, lease.Name));
+        }
+
+        AcquireResult refused = await AskAsync(Request(limit, lease.Name));
+        Assert.Equal((AcquireOutcome.Contended, lease.Holder), (refused.Outcome, refused.Holder));
+        OccurrenceEnd end = new(_occurrence, lease.Holder, OccurrenceOutcome.Succeeded, TimeSpan.FromMinutes(1));
+        Assert.Equal(ReleaseOutcome.Released, await store.ReleaseAsync(LockRequests.Release(lease, end: end), Cancellation));
+        Assert.Equal(AcquireOutcome.OccurrenceSucceeded, (await AskAsync(Request(limit, lease.Name) with { Occurrence = _occurrence })).Outcome);
+    }
+
+    private async Task KeepAsync(int limit)
+    {
+        AcquireRequest lease = await GrantedAsync(Request(limit));
+        Assert.Equal(ReleaseOutcome.Released, await store.ReleaseAsync(LockRequests.Release(lease, TimeSpan.FromMinutes(1)), Cancellation));
+        Assert.True((await AskAsync(lease with { Limit = 1, LeaseId = LockRequests.LeaseId() })).IsKept);
+    }
+
+    private async Task WaitAsync(int limit)
+    {
+        AcquireRequest[] held = await FullAsync(limit);
+        AcquireRequest waits = await ParkedAsync(held[0]);
+        LookRequest look = new(waits.Name, limit, waits.Parking!, waits.Holder, null);
+        LookResult taken = await store.LookAsync(look, Cancellation);
+        Assert.Equal((false, waits.Parking!.Since), (taken.IsFree, taken.ParkedSince));
+        foreach (AcquireRequest lease in held)
+        {
+            await store.ReleaseAsync(LockRequests.Release(lease), Cancellation);
+        }
+
+        Assert.True((await store.LookAsync(look, Cancellation)).IsFree);
+        Assert.False(await admin.KeyExistsAsync($"{{task_lock:{waits.Name}}}:waiters"));
+    }
+
+    private async Task TurnAsync(int limit)
+    {
+        ConcurrentQueue<LockNotice> notices = new();
+        await using IAsyncDisposable listening = await other.ListenAsync(notices.Enqueue, Cancellation);
+        AcquireRequest[] held = await FullAsync(limit);
+        AcquireRequest waits = await ParkedAsync(held[0]);
+        await store.ReleaseAsync(LockRequests.Release(held[0]), Cancellation);
+        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotice.Turn(waits.Name, waits.Parking!.Id, TimeSpan.Zero)), Patience);
+    }
+
+    /// <summary>Who has stopped to listen is not told.</summary>
+    private async Task LeaveAsync()
+    {
+        await (await leaving.ListenAsync(static _ => { }, Cancellation)).DisposeAsync();
+        AcquireRequest lease = await GrantedAsync(Request(1));
+        AcquireRequest gone = await ParkedAsync(lease, leaving);
+        await store.AcquireAsync(gone with { Parking = gone.Parking! with { Id = LockRequests.LeaseId(), Since = 0 } }, Cancellation);
+        ConcurrentQueue<LockNotice> notices = new();
+        await using IAsyncDisposable listening = await store.ListenAsync(notices.Enqueue, Cancellation);
+        await store.ReleaseAsync(LockRequests.Release(lease), Cancellation);
+        await Eventually.IsTrueAsync(() => notices.OfType<LockNotice.Turn>().Any(turn => turn.Name == lease.Name), Patience);
+    }
+
+    private async Task ListAsync(int limit)
+    {
+        AcquireRequest[] held = await FullAsync(limit);
+        await ParkedAsync(held[0]);
+        List<HeldLock> listed = await store.ListAsync(held[0].Name, Cancellation).ToListAsync(Cancellation);
+        Assert.Equal(limit, listed.Count);
+        Assert.All(listed, one => Assert.Equal(held[0].Holder, one.Holder));
+        Assert.Single(listed[0].Parked);
+    }
+
+    private async Task BreakAsync(int limit)
+    {
+        ConcurrentQueue<LockNotice> notices = new();
+        await using IAsyncDisposable listening = await store.ListenAsync(notices.Enqueue, Cancellation);
+        AcquireRequest lease = Request(limit);
+        long token = (await store.AcquireAsync(lease, Cancellation)).FencingToken;
+        Assert.True(await other.BreakAsync(lease.Name, token, Cancellation));
+        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotice.Broken(lease.LeaseId)), Patience);
+    }
+
+    private async Task CheckAsync() => Assert.Contains("volatile-lru", await store.CheckAsync(Cancellation), StringComparison.Ordinal);
+
+    private async Task ByHashAsync()
+    {
+        await GrantedAsync(Request(1));
+        await GrantedAsync(Request(1));
+        Assert.Contains("cmdstat_evalsha:", (string?)await admin.ExecuteAsync("INFO", "commandstats"), StringComparison.Ordinal);
+    }
+
+    private async Task<AcquireRequest[]> FullAsync(int limit)
+    {
+        string name = $"uses:{Guid.NewGuid():N}";
+        AcquireRequest[] held = [.. Enumerable.Range(0, limit).Select(_ => Request(limit, name))];
+        foreach (AcquireRequest lease in held)
+        {
+            await GrantedAsync(lease);
+        }
+
+        return held;
+    }
+
+    private async Task<AcquireRequest> ParkedAsync(AcquireRequest held, ILockStore? process = null)
+    {
+        AcquireRequest waits = Request(held.Limit, held.Name) with { Parking = new Parking(LockRequests.LeaseId(), TimeSpan.FromMinutes(1)) };
+        AcquireResult result = await (process ?? other).AcquireAsync(waits, Cancellation);
+        Assert.Equal(AcquireOutcome.Contended, result.Outcome);
+        Assert.True(result.ParkedSince > 0);
+        return waits with { Parking = waits.Parking! with { Since = result.ParkedSince } };
+    }
+
+    private async Task<AcquireRequest> GrantedAsync(AcquireRequest request)
+    {
+        Assert.Equal(AcquireOutcome.Granted, (await AskAsync(request)).Outcome);
+        return request;
+    }
+
+    private async Task<AcquireResult> AskAsync(AcquireRequest request) => await store.AcquireAsync(request, Cancellation);
+
+    private async Task<RenewOutcome> RenewedAsync(AcquireRequest lease)
+    {
+        RenewOutcome[] outcomes = new RenewOutcome[1];
+        await store.RenewAsync(new[] { LockRequests.Renew(lease) }, outcomes, Cancellation);
+        return outcomes[0];
+    }
+}
