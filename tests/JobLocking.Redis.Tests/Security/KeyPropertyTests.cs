@@ -1,0 +1,72 @@
+using CsCheck;
+using JobLocking.Redis.Keys;
+using JobLocking.Redis.Storage;
+using JobLocking.Redis.Tests.Contract;
+using JobLocking.Stores;
+using JobLocking.TestKit;
+using StackExchange.Redis;
+using Xunit;
+
+namespace JobLocking.Redis.Tests.Security;
+
+/// <summary>What holds for the keys of all names, tried with those that are most likely to break it.</summary>
+public sealed class KeyPropertyTests(SharedServers servers)
+{
+    private static readonly LockKeys Keys = new("task_lock:");
+
+    private static readonly string[] Pieces =
+        ["a", "A", ":", "@", "/", "task_lock:", "fence", ":fence", "parked", "process:", "%7B", "%7D", "\0", "\n", "\r\n", "*", "?", "[a]", "^", "\\", " ", "é", "e\u0301", "😀", "1970-01-01T00:00:00.0000000Z"];
+
+    /// <summary>No brace is in the names that come to a store.</summary>
+    private static readonly Gen<string> Name = Gen.OneOf(Pieces).Array[1, 4].Select(string.Concat);
+
+    private static readonly Gen<LockOccurrence> Occurrence = Gen.Select(
+        Gen.OneOf([.. Pieces, "{", "}", "}:fence"]).Array[1, 3].Select(string.Concat),
+        Gen.Int[0, 3],
+        (job, tick) => new LockOccurrence(job, DateTimeOffset.UnixEpoch.AddTicks(tick), IsRetry: false));
+
+    [Fact]
+    public void No_key_of_a_lock_is_a_key_of_another_nor_two_keys_of_its_own() =>
+        Gen.Select(Name, Name, Occurrence, Occurrence).Sample((one, other, first, second) =>
+        {
+            RedisKey[] keys = [.. KeysOf(one, first), .. one != other ? KeysOf(other, second) : first != second ? [Keys.Occurrence(one, second)] : []];
+            Assert.Equal(keys.Length, keys.Distinct().Count());
+        }, iter: 20_000);
+
+    [Fact]
+    public async Task All_keys_of_a_lock_hash_to_one_slot()
+    {
+        await using ConnectionMultiplexer cluster = await ConnectionMultiplexer.ConnectAsync(servers.Cluster.ConnectionString);
+        Assert.True(cluster.HashSlot("any") >= 0);
+
+        Gen.Select(Name, Occurrence).Sample((name, occurrence) =>
+            Assert.Single(KeysOf(name, occurrence).Select(key => cluster.HashSlot(key)).Distinct()), iter: 20_000);
+    }
+
+    [Fact]
+    public void The_name_of_a_lock_is_read_back_from_its_key_and_from_no_key_beside_it() =>
+        Gen.Select(Name, Occurrence).Sample((name, occurrence) =>
+            KeysOf(name, occurrence).Where(key => Keys.IsLock((string)key!)).Select(key => Keys.Name(key)).SequenceEqual([name]), iter: 5000);
+
+    [Fact]
+    public async Task A_list_has_the_names_that_start_with_the_prefix_and_no_other_whatever_they_consist_of()
+    {
+        CancellationToken cancellation = TestContext.Current.CancellationToken;
+        string keyPrefix = $"list:{Guid.NewGuid():N}:";
+        await using ConnectionMultiplexer connection = await ConnectionMultiplexer.ConnectAsync(servers.Redis.ConnectionString);
+        await using RedisLockStore store = new(new RedisLockOptions { Configuration = servers.Redis.ConnectionString, KeyPrefix = keyPrefix });
+        string[] names = [.. Pieces.SelectMany(piece => Pieces.Select(end => piece + end)).Distinct(StringComparer.Ordinal)];
+        await Task.WhenAll(names.Select(name => store.AcquireAsync(LockRequests.Acquire(name), cancellation).AsTask()));
+
+        foreach (string prefix in Pieces)
+        {
+            string[] listed = await store.ListAsync(prefix, cancellation).Select(held => held.Name).ToArrayAsync(cancellation);
+            Assert.Equal(names.Where(name => name.StartsWith(prefix, StringComparison.Ordinal)).Order(StringComparer.Ordinal), listed.Order(StringComparer.Ordinal));
+        }
+    }
+
+    private static RedisKey[] KeysOf(string name, LockOccurrence occurrence) =>
+    [
+        Keys.Lock(name), Keys.Fence(name), Keys.Parked(name), Keys.Waiters(name), Keys.Holders(name), Keys.Limits(name), Keys.Occurrence(name, occurrence),
+    ];
+}
