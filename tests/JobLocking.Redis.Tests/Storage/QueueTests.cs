@@ -120,18 +120,19 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
         AcquireRequest lease = await GrantedAsync();
         RedisLockStore dying = CreateStore(servers.Redis.ConnectionString);
         AcquireRequest living;
+        AcquireRequest? dead = null;
         await using (await dying.ListenAsync(_ => { }, Cancellation))
         {
             for (int i = 0; i < 5; i++)
             {
-                await ParkedAsync(Patient(), dying);
+                dead = await ParkedAsync(Patient(), dying);
             }
 
             living = await ParkedAsync(Patient());
             await dying.DisposeAsync();
         }
 
-        string process = ((string)(await Redis.HashValuesAsync(WaitersKey))[0]!).Split(':')[1];
+        string process = ((string)(await Redis.HashGetAsync(WaitersKey, dead!.Parking!.Id))!).Split(':')[1];
         await Eventually.IsTrueAsync(async () => (long)((RedisResult[])(await Redis.ExecuteAsync("PUBSUB", "NUMSUB", $"task_lock:process:{process}"))!)[1] == 0);
         await ReleasedAsync(lease);
 
