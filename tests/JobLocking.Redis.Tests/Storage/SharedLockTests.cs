@@ -105,32 +105,6 @@ public sealed class SharedLockTests(SharedServers servers) : RedisStoreTests
         await Eventually.SeesAsync(() => AskAsync(Shared(2)), result => result.Outcome == AcquireOutcome.Granted);
     }
 
-    [Fact]
-    public async Task Limits_that_are_mixed_under_load_are_contention_and_never_an_error()
-    {
-        int alone = 0;
-        int inside = 0;
-        async Task AskAgainAndAgainAsync(int limit)
-        {
-            for (int i = 0; i < 400; i++)
-            {
-                AcquireRequest lease = Shared(limit);
-                if ((await AskAsync(lease)).Outcome == AcquireOutcome.Granted)
-                {
-                    Interlocked.Add(ref alone, limit == 1 ? 1 : 0);
-                    int most = Interlocked.Increment(ref inside);
-                    Assert.True(most <= limit, "More hold the lock than may.");
-                    Interlocked.Decrement(ref inside);
-                    await ReleasedAsync(lease);
-                }
-            }
-        }
-
-        await Task.WhenAll(Enumerable.Range(0, 9).Select(i => Task.Run(() => AskAgainAndAgainAsync(i < 3 ? 2 : 1))));
-
-        Assert.NotEqual(0, alone);
-    }
-
     private Task<RedisResult> AddDeadAsync(int count) => Redis.ScriptEvaluateAsync(
         "for i = 1, ARGV[1] do redis.call('ZADD', KEYS[1], i, 'dead' .. i); redis.call('HSET', KEYS[2], 'dead' .. i, ''); redis.call('ZADD', KEYS[3], 1001, 'dead' .. i) end",
         [LockKey, HoldersKey, LimitsKey],
