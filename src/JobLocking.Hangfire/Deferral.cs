@@ -6,18 +6,10 @@ namespace JobLocking.Hangfire;
 
 /// <summary>The deferral of one job, from the storage's point of view: how it is told from whatever else becomes of the job, and how it ends early.</summary>
 /// <param name="JobId">The id of the job.</param>
-/// <param name="JobQueue">The queue that belongs to the job itself; null for most.</param>
 /// <param name="Record">What the deferral leaves for the attempt after it.</param>
 /// <param name="LockName">The lock it waits for, for people.</param>
-internal sealed record Deferral(string JobId, string? JobQueue, AttemptRecord Record, string LockName)
+internal sealed record Deferral(string JobId, AttemptRecord Record, string LockName)
 {
-    /// <summary>What Hangfire's scheduler holds while it looks at the schedule.</summary>
-    private const string SchedulerLock = "locks:schedulepoller";
-
-    private const string Schedule = "schedule";
-
-    private static readonly TimeSpan SchedulerPatience = TimeSpan.FromSeconds(15);
-
     /// <summary>One wait has one ticket, and counts its deferrals.</summary>
     public string Mark { get; } = $"{Record.Ticket}/{Record.Deferrals}";
 
@@ -27,10 +19,6 @@ internal sealed record Deferral(string JobId, string? JobQueue, AttemptRecord Re
     public bool Wake(JobStorage storage, StateMachine filters)
     {
         using IStorageConnection connection = storage.GetConnection();
-
-        // A job with a queue of its own is moved from the schedule to that queue without a change of state, and without the
-        // job's lock. Enqueued once more, it would be delivered twice. The same order of locks as in the scheduler.
-        using IDisposable? schedule = JobQueue is null ? null : connection.AcquireDistributedLock(SchedulerLock, SchedulerPatience);
         try
         {
             IState? applied = new BackgroundJobStateChanger(filters).ChangeState(
@@ -49,25 +37,12 @@ internal sealed record Deferral(string JobId, string? JobQueue, AttemptRecord Re
     /// </summary>
     public void Admit(ElectStateContext context)
     {
-        if (context.Connection.GetStateData(JobId)?.Data?.TryGetValue(DeferredState.Key, out string? mark) != true || mark != Mark || !IsScheduled(context))
+        if (context.Connection.GetStateData(JobId)?.Data?.TryGetValue(DeferredState.Key, out string? mark) != true || mark != Mark)
         {
             throw new DeferralOverException();
         }
 
         (Record with { DeferralsUnwoken = 0 }).Write(context);
-    }
-
-    private bool IsScheduled(ElectStateContext context)
-    {
-        if (JobQueue is not { } queue)
-        {
-            return true;
-        }
-
-        string entry = $"{queue}:{JobId}";
-        return context.Connection is JobStorageConnection connection && context.Storage.HasFeature(JobStorageFeatures.Connection.GetSetContains)
-            ? connection.GetSetContains(Schedule, entry)
-            : context.Connection.GetAllItemsFromSet(Schedule).Contains(entry);
     }
 
     /// <summary>Ends the wake's own change of state; it never leaves <see cref="Wake"/>.</summary>

@@ -1,4 +1,7 @@
+using Hangfire;
+using Hangfire.Common;
 using Hangfire.States;
+using Hangfire.Storage;
 
 namespace JobLocking.Hangfire;
 
@@ -10,4 +13,52 @@ internal sealed class DeferredState(TimeSpan delay, Deferral deferral) : Schedul
     public Deferral Deferral { get; } = deferral;
 
     Dictionary<string, string> IState.SerializeData() => new(SerializeData()) { [Key] = Deferral.Mark };
+
+    /// <summary>
+    /// Keeps a deferred job in the schedule under its plain id, even if it has a queue of its own. Hangfire writes "queue:id"
+    /// then, which its scheduler moves to that queue without a change of state: against that only the lock of the whole
+    /// schedule helps, and wakes would queue for it across the cluster. Under its plain id the job changes its state, under
+    /// its own lock, and Hangfire enqueues it in its own queue all the same.
+    /// </summary>
+    /// <remarks>
+    /// Comes after Hangfire's own handler, in the same transaction, which a filter cannot. A process without JobLocking that
+    /// takes the job out of the schedule leaves the plain id behind; the scheduler drops it when it is due.
+    /// </remarks>
+    internal sealed class Handler : IStateHandler
+    {
+        private const string Schedule = "schedule";
+
+        private static readonly Lock Registration = new();
+
+        string IStateHandler.StateName => StateName;
+
+        /// <summary>Hangfire knows no handlers but those of the whole process.</summary>
+        public static void Register()
+        {
+            lock (Registration)
+            {
+                if (!GlobalStateHandlers.Handlers.OfType<Handler>().Any())
+                {
+                    GlobalStateHandlers.Handlers.Add(new Handler());
+                }
+            }
+        }
+
+        public void Apply(ApplyStateContext context, IWriteOnlyTransaction transaction)
+        {
+            if (context.NewState is DeferredState deferred && context.BackgroundJob is { Id: var id, Job.Queue: { } queue })
+            {
+                transaction.RemoveFromSet(Schedule, $"{queue}:{id}");
+                transaction.AddToSet(Schedule, id, JobHelper.ToTimestamp(deferred.EnqueueAt));
+            }
+        }
+
+        public void Unapply(ApplyStateContext context, IWriteOnlyTransaction transaction)
+        {
+            if (context.BackgroundJob is { Id: var id, Job.Queue: not null })
+            {
+                transaction.RemoveFromSet(Schedule, id);
+            }
+        }
+    }
 }

@@ -26,6 +26,7 @@ internal sealed class TaskLockFilter(LockEngine engine, LockPolicies policies, T
         ArgumentNullException.ThrowIfNull(services);
         LockPolicies policies = Required<LockPolicies>();
         DeclaredLocks.Check(policies);
+        DeferredState.Handler.Register();
         return new TaskLockFilter(Required<LockEngine>(), policies, (TimeProvider?)services.GetService(typeof(TimeProvider)) ?? TimeProvider.System);
 
         T Required<T>()

@@ -43,7 +43,7 @@ internal sealed record TurnedAway(TaskLockFilter Filter, LockExecution Execution
 
         // Hangfire's schedule rounds down to whole seconds: less than one would come back at once, again and again.
         TimeSpan delay = TimeSpan.FromSeconds(Math.Ceiling(defer.Delay.TotalSeconds));
-        context.CandidateState = new DeferredState(delay, new Deferral(context.BackgroundJob.Id, context.BackgroundJob.Job.Queue, Record, Execution.Name))
+        context.CandidateState = new DeferredState(delay, new Deferral(context.BackgroundJob.Id, Record, Execution.Name))
         {
             Reason = $"Deferred ({Record.Deferrals}): {defer.Reason}",
         };

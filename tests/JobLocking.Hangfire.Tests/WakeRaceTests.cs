@@ -122,8 +122,8 @@ public sealed class WakeRaceTests(SharedRedis redis) : IDisposable
         {
             Job job = new(typeof(Patient), typeof(Patient).GetMethod(nameof(Patient.Run))!, ["x", "raced", CancellationToken.None], queue);
             AttemptRecord record = new() { Begun = true, Deferrals = 1, DeferralsUnwoken = 1, Ticket = $"0:{Guid.NewGuid():N}" };
-            string id = Client.Create(job, new DeferredState(delay ?? TimeSpan.FromHours(1), new Deferral("", null, record, "work:x")));
-            return (id, new Deferral(id, queue, record, "work:x"));
+            string id = Client.Create(job, new DeferredState(delay ?? TimeSpan.FromHours(1), new Deferral("", record, "work:x")));
+            return (id, new Deferral(id, record, "work:x"));
         }
 
         public long Enqueued(string queue = "default") => storage.GetMonitoringApi().EnqueuedCount(queue);

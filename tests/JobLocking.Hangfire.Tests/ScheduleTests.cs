@@ -1,0 +1,101 @@
+using Hangfire;
+using Hangfire.Storage;
+using Xunit;
+
+namespace JobLocking.Hangfire.Tests;
+
+/// <summary>A deferred job that has a queue of its own, in Hangfire's schedule.</summary>
+public sealed class ScheduleTests(SharedRedis redis)
+{
+    [Theory]
+    [InlineData(Storages.InMemory)]
+    [InlineData(Storages.Redis)]
+    public async Task A_deferred_job_with_a_queue_of_its_own_is_scheduled_once_and_changes_its_state_when_it_is_due(Storages storages)
+    {
+        await using Cluster cluster = redis.NewCluster(storages);
+        Node a = await cluster.StartAsync("a", server: o => o.Queues = ["critical"]);
+        TaskLease lease = await a.TakeAsync("work:x");
+        string job = cluster.Client.Enqueue<Work>("critical", w => w.Auto("x", "due", CancellationToken.None));
+        JobState deferred = await cluster.IsDeferredAsync(job);
+        Assert.Equal([job], cluster.Storage.GetMonitoringApi().ScheduledJobs(0, 10).Select(j => j.Key));
+        Assert.Equal(1, cluster.Storage.GetMonitoringApi().ScheduledCount());
+        Assert.NotEmpty(deferred.Data["EnqueueAt"]);
+
+        await cluster.IsDeferredAsync(job, times: 2);
+
+        Assert.Equal(
+            ["Scheduled", "Deleted", "Processing", "Enqueued", "Scheduled", "Deleted", "Processing", "Enqueued"],
+            cluster.History(job).Select(s => s.Name));
+        Assert.Equal("Triggered by DelayedJobScheduler", cluster.History(job)[3].Reason);
+        await lease.DisposeAsync();
+        await cluster.SucceedsAsync(job);
+        Assert.Empty(Entries(cluster));
+    }
+
+    [Theory]
+    [InlineData(Storages.InMemory)]
+    [InlineData(Storages.Redis)]
+    public async Task Whatever_becomes_of_a_deferred_job_with_a_queue_of_its_own_nothing_of_it_stays_in_the_schedule(Storages storages)
+    {
+        await using Cluster cluster = redis.NewCluster(storages);
+        Node a = await cluster.StartAsync("a");
+        TaskLease lease = await a.TakeAsync("work:x");
+        string deleted = await DeferAsync("deleted");
+        string rescheduled = await DeferAsync("rescheduled");
+        string requeued = await DeferAsync("requeued");
+        string woken = await DeferAsync("woken");
+        Assert.Equal([deleted, rescheduled, requeued, woken], Entries(cluster));
+
+        Assert.True(cluster.Client.Delete(deleted));
+        Assert.True(cluster.Client.Reschedule(rescheduled, TimeSpan.FromDays(1)));
+        Assert.True(cluster.Client.Requeue(requeued));
+        await cluster.IsDeferredAsync(requeued, times: 2);
+        await lease.DisposeAsync();
+        await cluster.SucceedsAsync(requeued);
+        await cluster.SucceedsAsync(woken);
+
+        // As Hangfire has it: whoever reschedules it, it is no deferral any more.
+        Assert.Equal([$"critical:{rescheduled}"], Entries(cluster));
+
+        async Task<string> DeferAsync(string scene)
+        {
+            string job = cluster.Client.Enqueue<Patient>("critical", p => p.Run("x", scene, CancellationToken.None));
+            await cluster.IsDeferredAsync(job);
+            return job;
+        }
+    }
+
+    [Theory]
+    [InlineData(Storages.InMemory)]
+    [InlineData(Storages.Redis)]
+    public async Task A_wake_waits_for_nobody_who_holds_the_schedule(Storages storages)
+    {
+        await using Cluster cluster = redis.NewCluster(storages);
+        Node a = await cluster.StartAsync("a");
+        TaskLease lease = await a.TakeAsync("work:x");
+        string job = cluster.Client.Enqueue<Patient>("critical", p => p.Run("x", "woken", CancellationToken.None));
+        await cluster.IsDeferredAsync(job);
+
+        using IStorageConnection connection = cluster.Storage.GetConnection();
+        using (connection.AcquireDistributedLock("locks:schedulepoller", TimeSpan.FromSeconds(10)))
+        {
+            await lease.DisposeAsync();
+            await cluster.SucceedsAsync(job);
+        }
+    }
+
+    [Fact]
+    public void The_handler_of_deferrals_is_registered_once()
+    {
+        DeferredState.Handler.Register();
+        DeferredState.Handler.Register();
+
+        Assert.Single(GlobalStateHandlers.Handlers.OfType<DeferredState.Handler>());
+    }
+
+    private static List<string> Entries(Cluster cluster)
+    {
+        using var connection = (JobStorageConnection)cluster.Storage.GetConnection();
+        return [.. connection.GetAllItemsFromSet("schedule").OrderBy(entry => cluster.Storage.GetMonitoringApi().JobDetails(entry.Split(':')[^1]).CreatedAt)];
+    }
+}
