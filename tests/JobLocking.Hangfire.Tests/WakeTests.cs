@@ -8,7 +8,7 @@ using Xunit;
 
 namespace JobLocking.Hangfire.Tests;
 
-/// <summary>The jobs here would come back by themselves in an hour.</summary>
+/// <summary>The jobs here would come back by themselves in an hour, or nobody looks for them by then.</summary>
 public sealed class WakeTests(SharedRedis redis)
 {
     private const string Woken = "Woken: lock 'work:x' is free";
@@ -78,6 +78,24 @@ public sealed class WakeTests(SharedRedis redis)
 
         Assert.Equal(["Scheduled", "Deleted", "Processing", "Enqueued"], cluster.History(job).Select(s => s.Name));
         Assert.Equal([job], await a.ParkedAsync());
+    }
+
+    [Fact]
+    public async Task A_deferred_job_that_is_long_due_is_woken_while_the_schedule_is_seldom_looked_at()
+    {
+        await using Cluster cluster = redis.NewCluster();
+        Node a = await cluster.StartAsync("a", server: o => o.SchedulePollingInterval = TimeSpan.FromHours(1));
+        TaskLease lease = await a.TakeAsync("work:x");
+        string job = cluster.Client.Enqueue<Work>(w => w.Auto("x", "overdue", CancellationToken.None));
+        DateTime due = JobHelper.DeserializeDateTime((await cluster.IsDeferredAsync(job)).Data["EnqueueAt"]);
+
+        // By Hangfire's own default, 15 seconds, its scheduler would have seen it by now.
+        await Eventually.IsTrueAsync(() => TimeProvider.System.GetUtcNow().UtcDateTime - due > TimeSpan.FromSeconds(23));
+        Assert.Equal([job], await a.ParkedAsync());
+        await lease.DisposeAsync();
+
+        await cluster.SucceedsAsync(job);
+        Assert.Equal(["Succeeded", "Processing", "Enqueued", "Scheduled", "Deleted", "Processing", "Enqueued"], cluster.History(job).Select(s => s.Name));
     }
 
     [Theory]
