@@ -84,10 +84,10 @@ internal sealed class LocalQueue(ILockStore store, BackgroundWork background, Me
     }
 
     /// <summary>Waits in place for the turn.</summary>
-    /// <returns>False if it did not come in time.</returns>
-    public async ValueTask<bool> TurnAsync(Place place, TimeSpan timeout, CancellationToken cancellationToken)
+    /// <returns>False if it did not come in time; it may still be found, by whoever leaves the place or has it deferred.</returns>
+    public async ValueTask<bool> TurnAsync(Place place, TimeSpan timeout, CancellationToken endOfWait, CancellationToken cancellationToken)
     {
-        Task turn;
+        TaskCompletionSource waiter = new(TaskCreationOptions.RunContinuationsAsynchronously);
         lock (_gate)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
@@ -97,13 +97,13 @@ internal sealed class LocalQueue(ILockStore store, BackgroundWork background, Me
                 return true;
             }
 
-            place.Waiter = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            turn = place.Waiter.Task;
+            place.Waiter = waiter;
         }
 
         try
         {
-            await turn.WaitAsync(timeout, time, cancellationToken).ConfigureAwait(false);
+            using CancellationTokenRegistration end = endOfWait.UnsafeRegister(static w => ((TaskCompletionSource)w!).TrySetResult(), waiter);
+            await waiter.Task.WaitAsync(timeout, time, cancellationToken).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {
@@ -112,6 +112,11 @@ internal sealed class LocalQueue(ILockStore store, BackgroundWork background, Me
         lock (_gate)
         {
             place.Waiter = null;
+            if (endOfWait.IsCancellationRequested)
+            {
+                return false;
+            }
+
             bool has = place.HasTurn;
             place.HasTurn = false;
             return has;

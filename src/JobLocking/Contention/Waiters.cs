@@ -11,8 +11,10 @@ internal sealed class Waiters(Leases leases, LocalQueue queue, Notices notices, 
     /// <param name="wanted">The lease.</param>
     /// <param name="place">Its place in the queue; null not to be parked. Left if this is cancelled; else, without a lease, and when the store cannot be asked, the caller's to leave or to keep.</param>
     /// <param name="wait">For how long.</param>
+    /// <param name="endOfWait">Ends the waiting before its time, and it is not asked once more: whoever stops does not begin.</param>
     /// <param name="cancellationToken">Ends it.</param>
-    public async ValueTask<(AcquireResult Result, TaskLease? Lease)> AcquireAsync(LeaseRequest wanted, Place? place, TimeSpan wait, CancellationToken cancellationToken)
+    public async ValueTask<(AcquireResult Result, TaskLease? Lease)> AcquireAsync(
+        LeaseRequest wanted, Place? place, TimeSpan wait, CancellationToken endOfWait, CancellationToken cancellationToken)
     {
         if (place is null)
         {
@@ -37,14 +39,19 @@ internal sealed class Waiters(Leases leases, LocalQueue queue, Notices notices, 
                 }
 
                 queue.Refused(place, answer.Result);
-                if (answer.Result.Outcome != AcquireOutcome.Contended || isOver || Left(wait, start) is not { } left)
+                if (answer.Result.Outcome != AcquireOutcome.Contended || isOver || endOfWait.IsCancellationRequested || Left(wait, start) is not { } left)
                 {
                     Waited(TagValues.Of(answer.Result.Outcome));
                     return answer;
                 }
 
                 hasWaited = true;
-                isOver = !await queue.TurnAsync(place, left, cancellationToken).ConfigureAwait(false);
+                isOver = !await queue.TurnAsync(place, left, endOfWait, cancellationToken).ConfigureAwait(false);
+                if (isOver && endOfWait.IsCancellationRequested)
+                {
+                    Waited(TagValues.Of(answer.Result.Outcome));
+                    return answer;
+                }
             }
         }
         catch (TaskLockUnavailableException)

@@ -129,7 +129,7 @@ public sealed class LockEngine
     {
         try
         {
-            (AcquireResult result, TaskLease? lease) = await _waiters.AcquireAsync(wanted, place, execution.Policy.Wait, cancellationToken).ConfigureAwait(false);
+            (AcquireResult result, TaskLease? lease) = await _waiters.AcquireAsync(wanted, place, execution.Policy.Wait, execution.EndOfWait, cancellationToken).ConfigureAwait(false);
             WarnOnce(execution, result);
             return result.Outcome switch
             {

@@ -37,4 +37,7 @@ public sealed record LockExecution
 
     /// <summary>When it was deferred for the first time, UTC; null if it never was.</summary>
     public DateTimeOffset? FirstDeferredAt { get; init; }
+
+    /// <summary>Ends a wait in place, or keeps it from beginning, since the scheduler stops: the lock is not asked for again, and the decision is that of a wait whose time is over.</summary>
+    public CancellationToken EndOfWait { get; init; }
 }

@@ -95,13 +95,13 @@ internal sealed class TaskLocks(
     {
         if (wait == TimeSpan.Zero)
         {
-            return await waiters.AcquireAsync(wanted, place: null, wait, cancellationToken).ConfigureAwait(false);
+            return await waiters.AcquireAsync(wanted, place: null, wait, endOfWait: default, cancellationToken).ConfigureAwait(false);
         }
 
         Place place = Place.For(wanted, wait == Timeout.InfiniteTimeSpan || wait > LocalQueue.LongestPatience ? LocalQueue.LongestPatience : wait, ticket: null);
         try
         {
-            (AcquireResult Result, TaskLease? Lease) answer = await waiters.AcquireAsync(wanted, place, wait, cancellationToken).ConfigureAwait(false);
+            (AcquireResult Result, TaskLease? Lease) answer = await waiters.AcquireAsync(wanted, place, wait, endOfWait: default, cancellationToken).ConfigureAwait(false);
             if (answer.Lease is null)
             {
                 queue.Leave(place);
