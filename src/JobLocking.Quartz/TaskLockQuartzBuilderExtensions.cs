@@ -54,6 +54,7 @@ public static class TaskLockQuartzBuilderExtensions
 
         builder.Services.AddSingleton(new LockedScheduler(scheduler));
         builder.Services.TryAddSingleton<SchedulerChecks>();
+        builder.Services.TryAddSingleton(sp => new HostStop(sp.GetService<IHostApplicationLifetime>(), Time(sp)));
         builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, StartService>());
 
         // The factories are given the scheduler's view of the container. A scheduler that is added or restarted at run time
@@ -69,17 +70,17 @@ public static class TaskLockQuartzBuilderExtensions
 
     private static TaskLockMiddleware Middleware(IServiceProvider services, string scheduler, SharedTypes shared)
     {
-        TimeProvider time = services.GetService<TimeProvider>() ?? TimeProvider.System;
         LockEngine engine = Required<LockEngine>(services);
         ILogger logger = Logger(services);
-        Lifetime lifetime = new(services.GetService<IHostApplicationLifetime>());
+        Lifetime lifetime = new(services.GetRequiredService<HostStop>());
         Wakes wakes = new(lifetime);
         return new TaskLockMiddleware(
             engine,
             new FiringDescription(Policies(services, scheduler), shared),
-            new DeferralTriggers(engine, wakes, time, logger),
+            new DeferralTriggers(engine, wakes, lifetime, Time(services), logger),
             wakes,
             lifetime,
+            services.GetRequiredService<HostStop>(),
             logger);
     }
 
@@ -87,6 +88,8 @@ public static class TaskLockQuartzBuilderExtensions
         where T : class =>
         services.GetService<T>() ?? throw new TaskLockException(
             "AddTaskLocks() was called on a Quartz scheduler, but AddJobLocking() was not called on the services. Fix: builder.Services.AddJobLocking().UseRedis(\"localhost:6379\").");
+
+    private static TimeProvider Time(IServiceProvider services) => services.GetService<TimeProvider>() ?? TimeProvider.System;
 
     private static ILogger Logger(IServiceProvider services) =>
         services.GetService<ILoggerFactory>()?.CreateLogger(Log.Category) ?? NullLogger.Instance;

@@ -217,7 +217,7 @@ public sealed class DeferTests(SharedRedis redis)
         await a.FireOnceAsync();
         await b.ParkedAsync("report", 1);
 
-        Task stopped = a.StopAsync();
+        Task stopped = a.Scheduler.Shutdown(waitForJobsToComplete: true, Token).AsTask();
         await Eventually.IsTrueAsync(() => a.Scheduler.Status == SchedulerStatus.ShuttingDown);
         stopping.SetResult();
         await stopped;

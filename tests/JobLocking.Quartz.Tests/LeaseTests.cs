@@ -146,7 +146,7 @@ public sealed class LeaseTests(SharedRedis redis)
         await using Cluster cluster = new(redis);
         Node a = await StartAskingAsync(cluster);
 
-        await a.StopAsync();
+        await a.Scheduler.Shutdown(waitForJobsToComplete: true, Token);
 
         Firings.Ended ended = await a.Firings.EndedAsync(1);
         Assert.Equal(ExecutionOutcome.Failed, ended.Outcome);

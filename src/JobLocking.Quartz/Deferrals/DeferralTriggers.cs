@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using JobLocking.Engine;
 using JobLocking.Quartz.Firings;
+using JobLocking.Quartz.Hosting;
 using JobLocking.Quartz.Telemetry;
 using Microsoft.Extensions.Logging;
 using Quartz;
@@ -9,7 +10,7 @@ using Quartz;
 namespace JobLocking.Quartz.Deferrals;
 
 /// <summary>Brings deferred firings of one scheduler back by triggers that fire once.</summary>
-internal sealed class DeferralTriggers(LockEngine engine, Wakes wakes, TimeProvider time, ILogger logger)
+internal sealed class DeferralTriggers(LockEngine engine, Wakes wakes, Lifetime lifetime, TimeProvider time, ILogger logger)
 {
     private int _saidInMemory;
 
@@ -22,7 +23,7 @@ internal sealed class DeferralTriggers(LockEngine engine, Wakes wakes, TimeProvi
         Stored stored;
         try
         {
-            await WarnIfInMemoryAsync(scheduler).ConfigureAwait(false);
+            await CheckOutlivesAsync(scheduler).ConfigureAwait(false);
 
             // Now, inside the firing: once it has ended, Quartz deletes a job that is not durable and has no trigger left.
             stored = firing.Origin == ExecutionOrigin.Recurring
@@ -32,6 +33,11 @@ internal sealed class DeferralTriggers(LockEngine engine, Wakes wakes, TimeProvi
         catch (Exception e)
         {
             engine.NotDeferred(defer);
+            if (lifetime.IsStopping(scheduler))
+            {
+                Log.GivenUpByShutdown(logger, firing.Context.JobDetail.Key, execution.Execution, execution.Name);
+            }
+
             throw new JobExecutionException($"The deferral could not be stored ({e.Message}): {defer.Reason}", e);
         }
 
@@ -114,10 +120,21 @@ internal sealed class DeferralTriggers(LockEngine engine, Wakes wakes, TimeProvi
 
     private static string Hash(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)).AsSpan(0, 16));
 
-    private async ValueTask WarnIfInMemoryAsync(IScheduler scheduler)
+    /// <summary>A deferral in memory is worth a warning; at the stop it is worth nothing, and to report it would be a lie.</summary>
+    private async ValueTask CheckOutlivesAsync(IScheduler scheduler)
     {
         SchedulerMetadata store = await scheduler.GetMetadata(CancellationToken.None).ConfigureAwait(false);
-        if (!store.JobStorePersistent && Interlocked.Exchange(ref _saidInMemory, 1) == 0)
+        if (store.JobStorePersistent)
+        {
+            return;
+        }
+
+        if (lifetime.IsStopping(scheduler))
+        {
+            throw new SchedulerException("the scheduler stops, and keeps its triggers in memory");
+        }
+
+        if (Interlocked.Exchange(ref _saidInMemory, 1) == 0)
         {
             Log.DeferredInMemory(logger, scheduler.SchedulerName);
         }

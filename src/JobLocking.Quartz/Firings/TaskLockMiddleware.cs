@@ -9,7 +9,7 @@ namespace JobLocking.Quartz.Firings;
 
 /// <summary>Describes the firing, asks the engine, translates its decision. One for each scheduler, shared by its firings.</summary>
 internal sealed class TaskLockMiddleware(
-    LockEngine engine, FiringDescription description, DeferralTriggers deferrals, Wakes wakes, Lifetime lifetime, ILogger logger) : IJobExecutionMiddleware
+    LockEngine engine, FiringDescription description, DeferralTriggers deferrals, Wakes wakes, Lifetime lifetime, HostStop stop, ILogger logger) : IJobExecutionMiddleware
 {
     public async ValueTask Invoke(IJobExecutionContext context, JobExecutionDelegate next, CancellationToken cancellationToken = default)
     {
@@ -29,19 +29,9 @@ internal sealed class TaskLockMiddleware(
             return;
         }
 
-        switch (await DecideAsync(execution, context, cancellationToken).ConfigureAwait(false))
+        if (await stop.WatchAsync(AskAsync(firing, execution, cancellationToken)).ConfigureAwait(false) is { } run)
         {
-            case LockDecision.Run run:
-                await RunAsync(run, context, next, cancellationToken).ConfigureAwait(false);
-                break;
-            case LockDecision.Skip skip:
-                context.Result = Reports.Skipped(execution, skip);
-                break;
-            case LockDecision.Defer defer:
-                context.Result = await deferrals.StoreAsync(firing, execution, defer).ConfigureAwait(false);
-                break;
-            case LockDecision.Fail fail:
-                throw Failure(fail.Error);
+            await RunAsync(run, context, next, cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -57,6 +47,28 @@ internal sealed class TaskLockMiddleware(
         {
             throw Failure(e);
         }
+    }
+
+    /// <summary>Null if the job is not to run now; then all is done.</summary>
+    private async Task<LockDecision.Run?> AskAsync(Firing firing, LockExecution execution, CancellationToken cancellationToken)
+    {
+        IJobExecutionContext context = firing.Context;
+        execution = execution with { EndOfWait = lifetime.EndOf(context.Scheduler) };
+        switch (await DecideAsync(execution, context, cancellationToken).ConfigureAwait(false))
+        {
+            case LockDecision.Run run:
+                return run;
+            case LockDecision.Skip skip:
+                context.Result = Reports.Skipped(execution, skip);
+                break;
+            case LockDecision.Defer defer:
+                context.Result = await deferrals.StoreAsync(firing, execution, defer).ConfigureAwait(false);
+                break;
+            case LockDecision.Fail fail:
+                throw Failure(fail.Error);
+        }
+
+        return null;
     }
 
     private async ValueTask<LockDecision> DecideAsync(LockExecution execution, IJobExecutionContext context, CancellationToken cancellationToken)

@@ -5,9 +5,9 @@ namespace JobLocking.Quartz.Hosting;
 
 /// <summary>
 /// Stops the host at start if a lock is declared wrongly. By default Quartz starts its schedulers only when the host has
-/// started, and an error there stops nothing.
+/// started, and an error there stops nothing. And tells of the stop of the host before it comes to the schedulers.
 /// </summary>
-internal sealed class StartService(IServiceProvider services, IEnumerable<LockedScheduler> schedulers, SchedulerChecks checks) : IHostedLifecycleService
+internal sealed class StartService(IServiceProvider services, IEnumerable<LockedScheduler> schedulers, SchedulerChecks checks, HostStop stop) : IHostedLifecycleService
 {
     /// <summary>What is known before any scheduler is created.</summary>
     public Task StartingAsync(CancellationToken cancellationToken)
@@ -25,7 +25,8 @@ internal sealed class StartService(IServiceProvider services, IEnumerable<Locked
     /// <summary>All schedulers have been created by now, with their jobs.</summary>
     public Task StartedAsync(CancellationToken cancellationToken) => checks.RunAsync(cancellationToken);
 
-    public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    /// <summary>All schedulers still run.</summary>
+    public Task StoppingAsync(CancellationToken cancellationToken) => stop.BeginAsync(cancellationToken);
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
