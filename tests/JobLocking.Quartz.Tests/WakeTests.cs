@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using JobLocking.TestKit;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -217,6 +218,43 @@ public sealed class WakeTests(SharedRedis redis)
         Assert.Single(cluster.Journal.Runs);
         service.LetEnd.SetResult();
         await stopping;
+    }
+
+    [Fact]
+    public async Task A_deferral_that_comes_back_before_its_listener_has_ended_leaves_no_place_behind()
+    {
+        await using Cluster cluster = new(redis);
+        SlowListener listener = new();
+        Node a = await cluster.StartAsync("a");
+        Node b = await cluster.StartAsync("b", n =>
+        {
+            n.Lock(new TaskLockAttribute("told-late") { DeferBy = 1 });
+            n.Quartz = q => q.AddSchedulerListener(listener);
+        });
+        long parked = 0;
+        using MeterListener meter = new();
+        meter.InstrumentPublished = (instrument, l) =>
+        {
+            if (instrument.Name == JobLockingDiagnostics.Parked)
+            {
+                l.EnableMeasurementEvents(instrument);
+            }
+        };
+        meter.SetMeasurementEventCallback<long>((_, change, tags, _) =>
+            Interlocked.Add(ref parked, tags.ToArray().Any(tag => tag.Value is "told-late") ? change : 0));
+        meter.Start();
+        TaskLease held = await a.HoldAsync("told-late");
+
+        await b.FireOnceAsync();
+        await b.Firings.EndedAsync(e => e.IsReturned && e.IsDeferred);
+        Assert.Equal(1, Interlocked.Read(ref parked));
+        listener.LetEnd.SetResult();
+        await b.Firings.EndedAsync(e => !e.IsReturned && e.IsDeferred);
+        await held.DisposeAsync();
+        await b.Firings.EndedAsync(e => e.IsRun);
+
+        await Eventually.IsTrueAsync(() => Interlocked.Read(ref parked) == 0);
+        Assert.Single(cluster.Journal.Runs);
     }
 
     [Fact]
@@ -450,6 +488,22 @@ public sealed class WakeTests(SharedRedis redis)
         }
 
         return await scheduler.GetTrigger(deferral, Token);
+    }
+
+    /// <summary>Keeps the first deferral from being said to be stored.</summary>
+    private sealed class SlowListener : ISchedulerListener
+    {
+        private int _told;
+
+        public TaskCompletionSource LetEnd { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public async ValueTask JobScheduled(IScheduler scheduler, ITrigger trigger, CancellationToken cancellationToken = default)
+        {
+            if (trigger.Key.Group == "joblocking" && Interlocked.Increment(ref _told) == 1)
+            {
+                await LetEnd.Task;
+            }
+        }
     }
 
     private sealed class SlowToStop : IHostedService
