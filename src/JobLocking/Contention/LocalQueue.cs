@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using JobLocking.Engine;
 using JobLocking.Stores;
 using JobLocking.Telemetry;
@@ -8,21 +7,15 @@ namespace JobLocking.Contention;
 
 /// <summary>
 /// The executions of this process that wait for locks, in place or deferred. The store says whose turn it is; for turns that
-/// got lost, and holders that died, this looks at each lock from time to time, on behalf of the oldest here that waits for it.
+/// got lost, and holders that died, this looks at each lock from time to time (LocalQueue.Looks.cs).
 /// </summary>
-internal sealed class LocalQueue(ILockStore store, BackgroundWork background, MetricsReporter metrics, TimeProvider time, ILogger logger) : IDisposable
+internal sealed partial class LocalQueue(ILockStore store, BackgroundWork background, MetricsReporter metrics, TimeProvider time, ILogger logger) : IDisposable
 {
     /// <summary>Who waits without an end: a process that has died is forgotten after so long.</summary>
     public static readonly TimeSpan LongestPatience = TimeSpan.FromMinutes(10);
 
     /// <summary>A scheduler looks for what is due every few seconds, or every few minutes; until then a turn still saves time.</summary>
     public static readonly TimeSpan Grace = TimeSpan.FromMinutes(5);
-
-    /// <summary>As many as one look may make sure of.</summary>
-    private const int MostOthers = 100;
-
-    /// <summary>The safety poll.</summary>
-    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
 
     private static readonly Comparer<Place> OldestFirst = Comparer<Place>.Create(static (a, b) =>
     {
@@ -187,19 +180,6 @@ internal sealed class LocalQueue(ILockStore store, BackgroundWork background, Me
         }
     }
 
-    /// <summary>The connection is back: turns have got lost.</summary>
-    public void LookAtAllNow()
-    {
-        lock (_gate)
-        {
-            foreach (Line line in _byLock.Values)
-            {
-                line.IsInDoubt = true;
-                LookAt(line, time.GetTimestamp());
-            }
-        }
-    }
-
     /// <summary>The process ends: what is deferred comes back by itself, or elsewhere. Who still waits in place has a caller who decides.</summary>
     public void Stop()
     {
@@ -316,152 +296,6 @@ internal sealed class LocalQueue(ILockStore store, BackgroundWork background, Me
         }
     });
 
-    private async Task LookAsync(Line line)
-    {
-        TimeSpan? timeLeft = null;
-        (List<Place> lookers, List<Place> others, bool inDoubt) = Muster(line);
-        try
-        {
-            foreach (Place place in lookers)
-            {
-                LookResult look = await store.LookAsync(Request(place, others: null), CancellationToken.None).ConfigureAwait(false);
-                inDoubt |= place.IsParked && !look.WasParked;
-                timeLeft = timeLeft is { } shorter && shorter < look.TimeLeft ? shorter : look.TimeLeft;
-                Saw(place, look);
-            }
-
-            if (lookers.Count > 0)
-            {
-                await MakeSureAsync(lookers[0], inDoubt ? others : [.. others.Where(IsToBeRefreshed)]).ConfigureAwait(false);
-            }
-        }
-#pragma warning disable CA1031 // The next look may see more.
-        catch (Exception e)
-#pragma warning restore CA1031
-        {
-            Log.LookFailed(logger, e, line.Name);
-            lock (_gate)
-            {
-                // Whose wait is in vain shall learn it: the answer to their own question is what their callers expect.
-                CallAll(line);
-                line.IsInDoubt |= inDoubt;
-            }
-        }
-
-        lock (_gate)
-        {
-            line.IsLooking = false;
-            LookWithin(line, timeLeft);
-        }
-    }
-
-    /// <summary>
-    /// Those on whose behalf the lock is looked at: the oldest speaks for all with the same limit. Who stands by for an
-    /// occurrence waits for something else besides the lock, and speaks for nobody.
-    /// </summary>
-    private (List<Place> Lookers, List<Place> Others, bool InDoubt) Muster(Line line)
-    {
-        lock (_gate)
-        {
-            bool inDoubt = line.IsInDoubt;
-            line.IsInDoubt = false;
-            DropLapsed(line);
-            List<Place> waiting = [.. line.Places.Where(place => !place.HasTurn && (place.Wake is not null || place.Waiter is not null))];
-            List<Place> lookers = [.. waiting.DistinctBy(place => (place.Wanted.Terms.Limit, place.Wanted.Occurrence))];
-            return (lookers, [.. waiting.Except(lookers)], inDoubt);
-        }
-    }
-
-    /// <summary>After a loss of places only the oldest would be named again, and the others one by one with each look.</summary>
-    private async Task MakeSureAsync(Place looker, List<Place> others)
-    {
-        foreach (Place[] some in others.Chunk(MostOthers))
-        {
-            await store.LookAsync(Request(looker, some), CancellationToken.None).ConfigureAwait(false);
-            lock (_gate)
-            {
-                foreach (Place place in some.Where(IsHere))
-                {
-                    place.IsParked = true;
-                    Refresh(place);
-                }
-
-                foreach (Place gone in some.Append(looker).Where(place => !_byId.ContainsKey(place.Id)))
-                {
-                    PassOn(gone.Wanted.Name, gone.Wanted.Terms.Limit, gone.Id);
-                }
-            }
-        }
-    }
-
-    private LookRequest Request(Place place, IReadOnlyCollection<Place>? others) => new(
-        place.Wanted.Name,
-        place.Wanted.Terms.Limit,
-        PlaceOf(place),
-        place.Wanted.Holder,
-        place.Wanted.Occurrence,
-        others is null ? null : [.. others.Select(other => new OtherPlace(PlaceOf(other), other.Wanted.Terms.Limit, other.Wanted.Holder))]);
-
-    private bool IsToBeRefreshed(Place place) => place.Wake is null && Deadline.Until(time, place.LapsesAt) < place.Patience / 2;
-
-    private void Refresh(Place place)
-    {
-        if (place.Wake is null)
-        {
-            place.LapsesAt = Deadline.Add(time, time.GetTimestamp(), place.Patience);
-        }
-    }
-
-    private static void CallAll(Line line)
-    {
-        foreach (Place place in line.Places.Where(place => place.Waiter is not null))
-        {
-            place.HasTurn = true;
-            place.Waiter!.TrySetResult();
-        }
-    }
-
-    /// <summary>A look must not prolong what the process itself will have forgotten by then.</summary>
-    private Parking PlaceOf(Place place)
-    {
-        TimeSpan left = place.Wake is null ? place.Patience : Deadline.Until(time, place.LapsesAt);
-        return place.Parking with { Patience = left > TimeSpan.Zero ? left : TimeSpan.FromMilliseconds(1) };
-    }
-
-    private void Saw(Place place, LookResult look)
-    {
-        Place? here;
-        lock (_gate)
-        {
-            here = _byId.GetValueOrDefault(place.Id);
-            if (here == place && !look.IsFree)
-            {
-                place.IsParked = look.ParkedSince > 0;
-                Refresh(place);
-                LineUp(place, look.ParkedSince);
-            }
-        }
-
-        if (here is null)
-        {
-            // It went while it was looked for, and may have been parked again.
-            PassOn(place.Wanted.Name, place.Wanted.Terms.Limit, place.Id);
-        }
-        else if (look.IsFree)
-        {
-            Give(place.Id, place.Wanted.Name, place.Wanted.Terms.Limit);
-        }
-    }
-
-    private void DropLapsed(Line line)
-    {
-        long now = time.GetTimestamp();
-        foreach (Place place in line.Places.Where(place => place.Waiter is null && place.LapsesAt <= now).ToList())
-        {
-            Remove(place);
-        }
-    }
-
     private bool IsHere(Place place) => _byId.GetValueOrDefault(place.Id) == place;
 
     private Line LineUp(Place place, long since)
@@ -492,51 +326,6 @@ internal sealed class LocalQueue(ILockStore store, BackgroundWork background, Me
             _byLock.Remove(line.Name);
             line.Timer?.Dispose();
         }
-    }
-
-    /// <summary>When the time of the holder has passed, and a little more, not all processes in the same moment; but soon in any case.</summary>
-    private void LookWithin(Line line, TimeSpan? timeLeft)
-    {
-        TimeSpan expired = (timeLeft ?? LongestPause) + TimeSpan.FromMilliseconds(RandomNumberGenerator.GetInt32(5, 100));
-        LookAt(line, Deadline.Add(time, time.GetTimestamp(), expired < LongestPause ? expired : LongestPause));
-    }
-
-    private void LookAt(Line line, long moment)
-    {
-        if (_disposed || line.IsLooking || line.Places.Count == 0 || moment >= line.LookAt)
-        {
-            return;
-        }
-
-        line.LookAt = moment;
-        line.Timer ??= CreateTimer(line);
-        double wait = Math.Max(0, Math.Ceiling(Deadline.Until(time, moment).TotalMilliseconds));
-        line.Timer.Change(TimeSpan.FromMilliseconds(wait), Timeout.InfiniteTimeSpan);
-    }
-
-    private ITimer CreateTimer(Line line)
-    {
-        // Else it would run in the context of a job: with its ambient lease, in its trace.
-        using (ExecutionContext.SuppressFlow())
-        {
-            return time.CreateTimer(_ => OnTimer(line), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-        }
-    }
-
-    private void OnTimer(Line line)
-    {
-        lock (_gate)
-        {
-            line.LookAt = long.MaxValue;
-            if (line.IsLooking || line.Places.Count == 0)
-            {
-                return;
-            }
-
-            line.IsLooking = true;
-        }
-
-        _ = LookAsync(line);
     }
 
     private void InBackground(Func<Task> work)

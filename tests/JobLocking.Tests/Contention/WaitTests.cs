@@ -374,6 +374,29 @@ public sealed class WaitTests : IDisposable
     }
 
     [Fact]
+    public async Task A_wait_in_place_ends_when_the_scheduler_stops_and_the_turn_goes_to_the_next()
+    {
+        TaskLease held = (await _node.Locks.TryAcquireAsync("x"))!;
+        using CancellationTokenSource stops = new();
+        TaskLockAttribute taskLock = new("x") { Wait = 60, OnConflict = LockConflict.Defer };
+        LockExecution execution = _other.Execution(taskLock) with { EndOfWait = stops.Token };
+        Task<LockDecision> waiting = _other.Engine.DecideAsync(execution, CancellationToken.None).AsTask();
+        await ParkedAsync(1);
+        _node.Time.Advance(TimeSpan.FromMilliseconds(1));
+        Task<TaskLease> next = _node.Locks.AcquireAsync("x").AsTask();
+        await ParkedAsync(2);
+
+        int calls = _other.Store.Calls.Count;
+        await stops.CancelAsync();
+        LockDecision.Defer defer = Assert.IsType<LockDecision.Defer>(await waiting.WaitAsync(Eventually.DefaultTimeout));
+        Assert.Equal(calls, _other.Store.Calls.Count);
+        _other.Engine.NotDeferred(defer);
+        await held.DisposeAsync();
+        await next.WaitAsync(Eventually.DefaultTimeout);
+        Assert.IsType<LockDecision.Defer>(await _other.Engine.DecideAsync(execution, CancellationToken.None).AsTask().WaitAsync(Eventually.DefaultTimeout));
+    }
+
+    [Fact]
     public async Task A_job_that_is_skipped_or_fails_without_waiting_costs_one_try_and_no_place()
     {
         await _node.Locks.TryAcquireAsync("x");
