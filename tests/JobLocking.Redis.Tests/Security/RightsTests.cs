@@ -1,7 +1,7 @@
 using JobLocking.Redis.Storage;
 using JobLocking.Redis.Tests.Contract;
-using StackExchange.Redis;
 using JobLocking.TestKit.Contract;
+using StackExchange.Redis;
 using Xunit;
 
 namespace JobLocking.Redis.Tests.Security;
