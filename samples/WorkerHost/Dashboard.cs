@@ -1,5 +1,3 @@
-using System.Net;
-using System.Net.Sockets;
 using Hangfire;
 using Microsoft.AspNetCore.DataProtection;
 
@@ -11,9 +9,26 @@ internal static class Dashboard
     /// <summary>Serves it on a port, or on a free one if that is taken.</summary>
     public static async Task<WebApplication> StartAsync(JobStorage storage, int port)
     {
+        try
+        {
+            return await ServeAsync(storage, port);
+        }
+        catch (IOException) when (port != 0)
+        {
+            // Not asked before: another process that starts in the same moment would be told the same.
+            Console.WriteLine($"Port {port} is taken.");
+            return await ServeAsync(storage, port: 0);
+        }
+    }
+
+    private static async Task<WebApplication> ServeAsync(JobStorage storage, int port)
+    {
         WebApplicationBuilder builder = WebApplication.CreateBuilder();
-        builder.Logging.SetMinimumLevel(LogLevel.Warning).AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
-        builder.WebHost.UseUrls($"http://127.0.0.1:{(IsFree(port) ? port : 0)}");
+
+        // What the host itself would log of a port that is taken is said above.
+        builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Microsoft.Extensions.Hosting", LogLevel.None)
+            .AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
+        builder.WebHost.UseUrls($"http://127.0.0.1:{port}");
         builder.Services.AddHangfire(hangfire => hangfire.UseStorage(storage));
 
         // Without it the dashboard would take any POST.
@@ -23,22 +38,15 @@ internal static class Dashboard
         WebApplication web = builder.Build();
         web.MapGet("/", () => Results.Redirect("/hangfire"));
         web.MapHangfireDashboard("/hangfire");
-        await web.StartAsync();
-        return web;
-    }
-
-    private static bool IsFree(int port)
-    {
         try
         {
-            using TcpListener listener = new(IPAddress.Loopback, port);
-            listener.Start();
-            return true;
+            await web.StartAsync();
+            return web;
         }
-        catch (SocketException)
+        catch
         {
-            Console.WriteLine($"Port {port} is taken.");
-            return false;
+            await web.DisposeAsync();
+            throw;
         }
     }
 }
