@@ -88,7 +88,13 @@ internal sealed partial class LocalQueue
     {
         foreach (Place[] some in others.Chunk(MostOthers))
         {
-            await store.LookAsync(Request(looker, some), CancellationToken.None).ConfigureAwait(false);
+            LookResult look = await store.LookAsync(Request(looker, some), CancellationToken.None).ConfigureAwait(false);
+            if (look.IsFree)
+            {
+                // Whoever was told to try may have been and gone before the others had their places.
+                PassOn(looker.Wanted.Name, looker.Wanted.Terms.Limit);
+            }
+
             lock (_gate)
             {
                 foreach (Place place in some.Where(IsHere))
