@@ -89,18 +89,19 @@ internal sealed partial class LocalQueue
         foreach (Place[] some in others.Chunk(MostOthers))
         {
             LookResult look = await store.LookAsync(Request(looker, some), CancellationToken.None).ConfigureAwait(false);
-            if (look.IsFree)
-            {
-                // Whoever was told to try may have been and gone before the others had their places.
-                PassOn(looker.Wanted.Name, looker.Wanted.Terms.Limit);
-            }
-
             lock (_gate)
             {
                 foreach (Place place in some.Where(IsHere))
                 {
                     place.IsParked = true;
                     Refresh(place);
+                }
+
+                // Whoever was told to try may have been and gone before the others had their places. Who is not here any more
+                // passes the turn on below.
+                if (look.IsFree && _byId.ContainsKey(looker.Id))
+                {
+                    PassOn(looker.Wanted.Name, looker.Wanted.Terms.Limit);
                 }
 
                 foreach (Place gone in some.Append(looker).Where(place => !_byId.ContainsKey(place.Id)))

@@ -171,6 +171,22 @@ public sealed class DeferralTests : IDisposable
     }
 
     [Fact]
+    public async Task A_look_that_gives_places_back_beside_a_free_lock_names_the_next_at_once()
+    {
+        await _node.Memory.AcquireAsync(new AcquireRequest("x", "dead", TimeSpan.FromSeconds(3), new LockHolder("app", "dead", "Test", null, null, default)), CancellationToken.None);
+        foreach (string name in new[] { "first", "second", "third" })
+        {
+            string ticket = await DeferAsync(_other, name);
+            await _node.Memory.ReleaseAsync(new ReleaseRequest("x", LeaseId: null, ParkingId: ticket.Split(':')[1]), CancellationToken.None);
+            _node.Time.Advance(TimeSpan.FromMilliseconds(1));
+        }
+
+        Assert.Empty(Assert.Single(await _node.ListAsync()).Parked);
+        await LookedAtAsync(TimeSpan.FromSeconds(3.2));
+        await WokenAsync("first", "second");
+    }
+
+    [Fact]
     public async Task A_deferral_is_woken_when_a_store_that_was_out_of_reach_is_back()
     {
         _other.Store.AcquireAlways = Breakage.Refused;
