@@ -1,3 +1,4 @@
+using JobLocking.TestKit;
 using Xunit;
 
 namespace JobLocking.Process.Tests;

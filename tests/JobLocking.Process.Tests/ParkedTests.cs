@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using JobLocking.TestKit;
+using JobLocking.TestKit;
 using Xunit;
 
 namespace JobLocking.Process.Tests;

@@ -1,16 +1,15 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
-using JobLocking.TestKit;
 
-namespace JobLocking.Process.Tests;
+namespace JobLocking.TestKit;
 
 /// <summary>A worker process, and the facts that it has said.</summary>
-internal sealed class WorkerProcess : IAsyncDisposable
+public sealed class WorkerProcess : IAsyncDisposable
 {
-    private readonly System.Diagnostics.Process _process;
+    private readonly Process _process;
     private readonly ConcurrentQueue<string> _facts = new();
 
-    private WorkerProcess(System.Diagnostics.Process process) => _process = process;
+    private WorkerProcess(Process process) => _process = process;
 
     public IReadOnlyCollection<string> Facts => _facts;
 
@@ -24,7 +23,7 @@ internal sealed class WorkerProcess : IAsyncDisposable
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        WorkerProcess worker = new(System.Diagnostics.Process.Start(start)!);
+        WorkerProcess worker = new(Process.Start(start)!);
         worker._process.OutputDataReceived += worker.Hear;
         worker._process.ErrorDataReceived += worker.Hear;
         worker._process.BeginOutputReadLine();

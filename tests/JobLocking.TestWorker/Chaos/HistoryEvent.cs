@@ -1,0 +1,34 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace JobLocking.TestWorker.Chaos;
+
+/// <summary>One line of a history.</summary>
+/// <param name="At">On the machine's monotonic clock, which all its processes share: see <see cref="Stopwatch.GetTimestamp"/>.</param>
+/// <param name="Process">Who tells it, or whom a fault was done to.</param>
+/// <param name="What">What happened.</param>
+/// <param name="Execution">One of the process' own: each asking, and what follows from it, has a number. 0 if it is about none.</param>
+/// <param name="Lock">The lock it is about, or empty.</param>
+/// <param name="Token">The fencing token, or 0.</param>
+/// <param name="Detail">For people; the kind of a fault.</param>
+internal sealed record HistoryEvent(long At, string Process, Happening What, long Execution = 0, string Lock = "", long Token = 0, string Detail = "")
+{
+    private const string Mark = "history";
+
+    public static HistoryEvent Now(string process, Happening what, long execution = 0, string @lock = "", long token = 0, string detail = "") =>
+        new(Stopwatch.GetTimestamp(), process, what, execution, @lock, token, detail);
+
+    /// <summary>Null if the line is none of a history.</summary>
+    public static HistoryEvent? Parse(string line)
+    {
+        string[] parts = line.Split('\t');
+        return parts is [Mark, var at, var process, var what, var execution, var name, var token, var detail]
+            ? new HistoryEvent(Number(at), process, Enum.Parse<Happening>(what), Number(execution), name, Number(token), detail)
+            : null;
+    }
+
+    public override string ToString() =>
+        string.Create(CultureInfo.InvariantCulture, $"{Mark}\t{At}\t{Process}\t{What}\t{Execution}\t{Lock}\t{Token}\t{Detail.ReplaceLineEndings(" ").Replace('\t', ' ')}");
+
+    private static long Number(string text) => long.Parse(text, CultureInfo.InvariantCulture);
+}
