@@ -20,36 +20,35 @@ finish() {
 }
 trap finish EXIT
 
-# Lock semantics are tested against a real Redis, never against a mock.
-install_redis() {
+# Lock semantics are tested against a real Redis, never against a mock, and with libfaketime one whose clock can be set.
+install() {
   local sudo=
-  if command -v brew > /dev/null; then
-    brew install redis
-    return
-  fi
-
   if [ "$(id -u)" -ne 0 ]; then
     sudo="sudo -n"
     $sudo true 2> /dev/null || return 1
   fi
 
   if command -v apt-get > /dev/null; then
-    $sudo apt-get update -q && $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends redis-server
+    $sudo apt-get update -q && $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends redis-server libfaketime
   elif command -v dnf > /dev/null; then
-    $sudo dnf install -q -y redis
+    $sudo dnf install -q -y redis libfaketime
   elif command -v apk > /dev/null; then
-    $sudo apk add --no-progress redis
+    $sudo apk add --no-progress redis libfaketime
   else
     return 1
   fi
 }
 
-if ! command -v redis-server > /dev/null; then
-  echo "redis-server is missing: installing it with the package manager of this system."
-  if ! install_redis || ! command -v redis-server > /dev/null; then
-    echo "The tests start redis-server on free loopback ports and it could not be installed from here." >&2
-    echo "Install it (Debian, Ubuntu: apt-get install redis-server; Fedora: dnf install redis; Alpine: apk add redis;" >&2
-    echo "macOS: brew install redis), so that redis-server is on the PATH, and run this again." >&2
+is_complete() {
+  command -v redis-server > /dev/null && [ -n "$(find /usr/lib* -maxdepth 3 -name libfaketime.so.1 -print -quit 2> /dev/null)" ]
+}
+
+if ! is_complete; then
+  echo "redis-server or libfaketime is missing: installing them with the package manager of this system."
+  if ! install || ! is_complete; then
+    echo "The tests start redis-server on free loopback ports, some with a clock of their own, and it could not be installed from here." >&2
+    echo "Install both on a Linux machine (Debian, Ubuntu: apt-get install redis-server libfaketime; Fedora: dnf install redis libfaketime;" >&2
+    echo "Alpine: apk add redis libfaketime), so that redis-server is on the PATH, and run this again." >&2
     exit 1
   fi
 fi

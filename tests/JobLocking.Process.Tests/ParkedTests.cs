@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using JobLocking.TestKit;
-using JobLocking.TestKit;
 using Xunit;
 
 namespace JobLocking.Process.Tests;

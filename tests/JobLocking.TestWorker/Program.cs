@@ -1,4 +1,5 @@
 using JobLocking.TestWorker;
+using JobLocking.TestWorker.Chaos;
 
 // A worker process as a user would write one, for the tests that need several: what it does is its first argument, where
 // its Redis is the second, and what it saw it says on its output, a line for each fact.
@@ -11,5 +12,6 @@ return args switch
     ["quartz", var redis, var node, var startAt] => await QuartzWorker.RunAsync(redis, node, startAt),
     ["hangfire", var redis, var node] => await HangfireWorker.RunAsync(redis, node),
     ["queue", var locks, var jobs, var deployment, var limit] => await QueueWorker.RunAsync(locks, jobs, deployment, int.Parse(limit)),
+    ["chaos", var locks, var resource, var process] => await ChaosWorker.RunAsync(locks, resource, process),
     _ => throw new ArgumentException($"Unknown: {string.Join(' ', args)}"),
 };

@@ -44,6 +44,24 @@ public sealed class ServerTests
     }
 
     [Fact]
+    public async Task The_clock_of_a_server_that_has_its_own_can_be_set_forward_and_back()
+    {
+        await using RedisServer server = await RedisServer.StartWithOwnClockAsync();
+        await using ConnectionMultiplexer connection = await ConnectionMultiplexer.ConnectAsync(server.ConnectionString);
+        IServer redis = connection.GetServer(server.Endpoint);
+        await connection.GetDatabase().StringSetAsync("short", "1", TimeSpan.FromMinutes(10));
+        await connection.GetDatabase().StringSetAsync("long", "1", TimeSpan.FromHours(1));
+
+        server.SetClock(TimeSpan.FromMinutes(20));
+        Assert.InRange(await redis.TimeAsync() - DateTime.UtcNow, TimeSpan.FromMinutes(15), TimeSpan.FromMinutes(25));
+        Assert.False(await connection.GetDatabase().KeyExistsAsync("short"));
+        Assert.True(await connection.GetDatabase().KeyExistsAsync("long"));
+
+        server.SetClock(TimeSpan.FromMinutes(-20));
+        Assert.InRange(await redis.TimeAsync() - DateTime.UtcNow, TimeSpan.FromMinutes(-25), TimeSpan.FromMinutes(-15));
+    }
+
+    [Fact]
     public async Task The_embedded_server_answers()
     {
         await using EmbeddedServer server = await EmbeddedServer.StartAsync();

@@ -1,0 +1,80 @@
+using System.Globalization;
+using JobLocking.ChaosTests.Network;
+using JobLocking.TestKit;
+using JobLocking.TestWorker.Chaos;
+
+namespace JobLocking.ChaosTests;
+
+/// <summary>A worker process in the lab: what it is told to do, and what is done to it.</summary>
+internal sealed class Worker(Lab lab, string name, WorkerProcess process, FaultProxy link)
+{
+    public string Name => name;
+
+    public WorkerProcess Process => process;
+
+    /// <summary>Between the worker and the Redis of its locks. Faults that are made here are made known with <see cref="Cut"/>.</summary>
+    public FaultProxy Link => link;
+
+    /// <summary>Asks again and again, so many side by side, until it rests.</summary>
+    /// <param name="lock">The lock.</param>
+    /// <param name="expire">Of its leases.</param>
+    /// <param name="how"><c>try</c>, <c>wait</c>, <c>acquire</c> or <c>cancel</c>: see the worker.</param>
+    /// <param name="parallel">How many side by side.</param>
+    /// <param name="limit">Of the lock.</param>
+    /// <param name="work">For how long it is held, on average.</param>
+    public void Load(string @lock, TimeSpan expire, string how = "acquire", int parallel = 1, int limit = 1, TimeSpan? work = null) =>
+        process.Tell(string.Create(CultureInfo.InvariantCulture, $"load {@lock} {expire.TotalMilliseconds} {limit} {parallel} {how} {(work ?? TimeSpan.FromMilliseconds(20)).TotalMilliseconds}"));
+
+    /// <summary>Takes a lock and works under it until it is told to <see cref="End"/>, or has lost it. Returns when it has it.</summary>
+    public async Task<HistoryEvent> HoldAsync(string @lock, TimeSpan expire, int limit = 1)
+    {
+        long before = Lab.Now;
+        process.Tell(string.Create(CultureInfo.InvariantCulture, $"hold {@lock} {expire.TotalMilliseconds} {limit}"));
+        return (await lab.SeesAsync(Happening.Granted, name, since: before))[0];
+    }
+
+    /// <summary>Asks for a lock as <see cref="HoldAsync"/> does, and returns at once.</summary>
+    public void Hold(string @lock, TimeSpan expire, int limit = 1) =>
+        process.Tell(string.Create(CultureInfo.InvariantCulture, $"hold {@lock} {expire.TotalMilliseconds} {limit}"));
+
+    public void End(string @lock) => process.Tell($"end {@lock}");
+
+    /// <summary>Asks for nothing more, and waits until all that it does has come to its end.</summary>
+    public async Task RestAsync()
+    {
+        int before = process.Count("rested");
+        process.Tell("rest");
+        await Eventually.SeesAsync(() => process.Count("rested"), rested => rested > before, TimeSpan.FromSeconds(60), $"{name} rests");
+    }
+
+    public void Freeze()
+    {
+        lab.Began("frozen", name);
+        process.Freeze();
+    }
+
+    public void Thaw()
+    {
+        process.Thaw();
+        lab.Ended("frozen", name);
+    }
+
+    public Task KillAsync()
+    {
+        lab.Began("killed", name);
+        return process.KillAsync();
+    }
+
+    /// <summary>Makes a fault of the link, which <see cref="Mend"/> ends.</summary>
+    public void Cut(string fault, Action<FaultProxy> make)
+    {
+        lab.Began(fault, name);
+        make(link);
+    }
+
+    public void Mend(string fault)
+    {
+        link.Mend();
+        lab.Ended(fault, name);
+    }
+}

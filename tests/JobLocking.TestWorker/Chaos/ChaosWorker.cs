@@ -1,0 +1,193 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using StackExchange.Redis;
+
+namespace JobLocking.TestWorker.Chaos;
+
+/// <summary>
+/// A worker as a user would write one, who tells all that he does and is told. Commands, one a line:
+/// <c>load lock expireMs limit parallel how workMs</c> (how: try, wait, acquire, cancel) asks again and again until <c>rest</c>;
+/// <c>hold lock expireMs limit</c> takes a lock and keeps it until <c>end lock</c>; <c>stop</c> stops the host, while whoever
+/// holds goes on; the end of the input ends the process.
+/// </summary>
+internal sealed class ChaosWorker(string process, ITaskLocks locks, Protected resource) : IDisposable
+{
+    private readonly ConcurrentDictionary<string, CancellationTokenSource> _held = new(StringComparer.Ordinal);
+    private readonly List<Task> _loops = [];
+    private CancellationTokenSource _rest = new();
+    private long _executions;
+
+    public static async Task<int> RunAsync(string lockRedis, string resourceRedis, string process)
+    {
+        HostApplicationBuilder builder = LoggedEvents.CreateHost();
+        builder.Services.AddJobLocking(o => o.NodeName = process).UseRedis(lockRedis);
+        using IHost host = builder.Build();
+        await using ConnectionMultiplexer resource = await ConnectionMultiplexer.ConnectAsync(resourceRedis);
+        await host.StartAsync();
+        using ChaosWorker worker = new(process, host.Services.GetRequiredService<ITaskLocks>(), new Protected(resource.GetDatabase()));
+        Say.Fact("ready");
+        while (await Console.In.ReadLineAsync() is { } command)
+        {
+            if (command == "stop")
+            {
+                await host.StopAsync();
+                Say.Fact("stopped");
+            }
+            else
+            {
+                await worker.DoAsync(command.Split(' '));
+            }
+        }
+
+        return 0;
+    }
+
+    public void Dispose() => _rest.Dispose();
+
+    private async Task DoAsync(string[] command)
+    {
+        switch (command)
+        {
+            case ["load", var name, var expire, var limit, var parallel, var how, var work]:
+                for (int i = 0; i < Number(parallel); i++)
+                {
+                    _loops.Add(Task.Run(() => LoadAsync(name, Options(expire, limit), how, TimeSpan.FromMilliseconds(Number(work)), _rest.Token)));
+                }
+
+                break;
+            case ["rest"]:
+                await _rest.CancelAsync();
+                await Task.WhenAll(_loops);
+                _loops.Clear();
+                _rest.Dispose();
+                _rest = new CancellationTokenSource();
+                Say.Fact("rested");
+                break;
+            case ["hold", var name, var expire, var limit]:
+                CancellationTokenSource end = _held[name] = new CancellationTokenSource();
+                _ = Task.Run(() => ExecuteAsync(name, ct => AcquireAsync(name, Options(expire, limit), ct), Timeout.InfiniteTimeSpan, end.Token));
+                break;
+            case ["end", var name]:
+                await _held[name].CancelAsync();
+                break;
+            default:
+                throw new ArgumentException($"Unknown: {string.Join(' ', command)}");
+        }
+    }
+
+    private async Task LoadAsync(string name, TaskLockOptions options, string how, TimeSpan work, CancellationToken rest)
+    {
+        TaskLockOptions waiting = new() { Expire = options.Expire, Limit = options.Limit, Wait = TimeSpan.FromMilliseconds(500) };
+        while (!rest.IsCancellationRequested)
+        {
+            using CancellationTokenSource impatient = CancellationTokenSource.CreateLinkedTokenSource(rest);
+            bool got = await ExecuteAsync(
+                name,
+                ct =>
+                {
+                    switch (how)
+                    {
+                        case "try":
+                            return locks.TryAcquireAsync(name, options, ct);
+                        case "wait":
+                            return locks.TryAcquireAsync(name, waiting, ct);
+                        case "cancel":
+                            impatient.CancelAfter(Random.Shared.Next(0, 100));
+                            return AcquireAsync(name, options, impatient.Token);
+                        default:
+                            return AcquireAsync(name, options, ct);
+                    }
+                },
+                work * (Random.Shared.NextDouble() * 2),
+                rest);
+            await Task.Delay(got ? Random.Shared.Next(0, 2) : Random.Shared.Next(1, 20), CancellationToken.None);
+        }
+    }
+
+    private async ValueTask<TaskLease?> AcquireAsync(string name, TaskLockOptions options, CancellationToken cancellationToken) =>
+        await locks.AcquireAsync(name, options, cancellationToken);
+
+    /// <returns>Whether it got the lock.</returns>
+    private async Task<bool> ExecuteAsync(string name, Func<CancellationToken, ValueTask<TaskLease?>> ask, TimeSpan work, CancellationToken end)
+    {
+        long execution = Interlocked.Increment(ref _executions);
+        TaskLease? lease;
+        try
+        {
+            Tell(Happening.Asked, execution, name);
+            lease = await ask(end);
+            Tell(lease is null ? Happening.Contended : Happening.Granted, execution, name, lease?.FencingToken ?? 0);
+        }
+        catch (TaskLockUnavailableException e)
+        {
+            Tell(Happening.Unavailable, execution, name, detail: e.Message);
+            return false;
+        }
+        catch (OperationCanceledException)
+        {
+            Tell(Happening.Cancelled, execution, name);
+            return false;
+        }
+#pragma warning disable CA1031 // Whatever else is thrown is what the checker looks for.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            Tell(Happening.Failed, execution, name, detail: e.ToString());
+            return false;
+        }
+
+        if (lease is not null)
+        {
+            await HoldAsync(lease, execution, work, end);
+        }
+
+        return lease is not null;
+    }
+
+    private async Task HoldAsync(TaskLease lease, long execution, TimeSpan work, CancellationToken end)
+    {
+        CancellationTokenRegistration lost = lease.Lost.UnsafeRegister(_ => Tell(Happening.Lost, execution, lease.Name, lease.FencingToken), null);
+        using CancellationTokenSource done = CancellationTokenSource.CreateLinkedTokenSource(work < TimeSpan.Zero ? end : CancellationToken.None);
+        done.CancelAfter(work);
+        try
+        {
+            do
+            {
+                HistoryEvent claim = HistoryEvent.Now(process, Happening.Claimed, execution, lease.Name, lease.FencingToken);
+                lease.ThrowIfLost();
+                Say.Fact(claim.ToString());
+                await resource.AddPlainAsync(lease.Name, PauseAsync);
+                bool wrote = await resource.AddFencedAsync(lease.Name, lease.FencingToken, PauseAsync);
+                Tell(wrote ? Happening.Wrote : Happening.Fenced, execution, lease.Name, lease.FencingToken);
+            }
+            while (!done.IsCancellationRequested);
+        }
+        catch (TaskLockLostException e)
+        {
+            Tell(Happening.Disowned, execution, lease.Name, lease.FencingToken, e.Message);
+        }
+#pragma warning disable CA1031 // Whatever else is thrown is what the checker looks for.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            Tell(Happening.Failed, execution, lease.Name, lease.FencingToken, e.ToString());
+        }
+
+        // The holding ends for whoever looks at it with the call, not with its answer.
+        await lost.DisposeAsync();
+        Tell(Happening.Releasing, execution, lease.Name, lease.FencingToken);
+        await lease.DisposeAsync();
+        Tell(Happening.Released, execution, lease.Name, lease.FencingToken);
+    }
+
+    private static Task PauseAsync() => Task.Delay(Random.Shared.Next(0, 4), CancellationToken.None);
+
+    private static TaskLockOptions Options(string expire, string limit) => new() { Expire = TimeSpan.FromMilliseconds(Number(expire)), Limit = Number(limit) };
+
+    private static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);
+
+    private void Tell(Happening what, long execution, string name, long token = 0, string detail = "") =>
+        Say.Fact(HistoryEvent.Now(process, what, execution, name, token, detail).ToString());
+}
