@@ -22,20 +22,32 @@ internal sealed class Worker(Lab lab, string name, WorkerProcess process, FaultP
     /// <param name="parallel">How many side by side.</param>
     /// <param name="limit">Of the lock.</param>
     /// <param name="work">For how long it is held, on average.</param>
-    public void Load(string @lock, TimeSpan expire, string how = "acquire", int parallel = 1, int limit = 1, TimeSpan? work = null) =>
-        process.Tell(string.Create(CultureInfo.InvariantCulture, $"load {@lock} {expire.TotalMilliseconds} {limit} {parallel} {how} {(work ?? TimeSpan.FromMilliseconds(20)).TotalMilliseconds}"));
-
-    /// <summary>Takes a lock and works under it until it is told to <see cref="End"/>, or has lost it. Returns when it has it.</summary>
-    public async Task<HistoryEvent> HoldAsync(string @lock, TimeSpan expire, int limit = 1)
+    public void Load(string @lock, TimeSpan? expire = null, string how = "acquire", int parallel = 1, int limit = 1, TimeSpan? work = null)
     {
-        long before = Lab.Now;
-        process.Tell(string.Create(CultureInfo.InvariantCulture, $"hold {@lock} {expire.TotalMilliseconds} {limit}"));
-        return (await lab.SeesAsync(Happening.Granted, name, since: before))[0];
+        TimeSpan expiry = expire ?? Lab.Expiry;
+        lab.Uses(@lock, expiry, limit);
+        process.Tell(string.Create(CultureInfo.InvariantCulture, $"load {@lock} {expiry.TotalMilliseconds} {limit} {parallel} {how} {(work ?? TimeSpan.FromMilliseconds(20)).TotalMilliseconds}"));
     }
 
-    /// <summary>Asks for a lock as <see cref="HoldAsync"/> does, and returns at once.</summary>
-    public void Hold(string @lock, TimeSpan expire, int limit = 1) =>
-        process.Tell(string.Create(CultureInfo.InvariantCulture, $"hold {@lock} {expire.TotalMilliseconds} {limit}"));
+    /// <summary>Takes a lock and works under it until it is told to <see cref="End"/>, or has lost it. Returns when it has it.</summary>
+    public async Task<HistoryEvent> HoldAsync(string @lock, TimeSpan? expire = null, int limit = 1)
+    {
+        long before = Lab.Now;
+        Hold(@lock, expire, limit);
+        return await GetsAsync(@lock, before);
+    }
+
+    /// <summary>Asks for a lock as <see cref="HoldAsync"/> does, and returns at once: it waits until it has it.</summary>
+    public void Hold(string @lock, TimeSpan? expire = null, int limit = 1)
+    {
+        TimeSpan expiry = expire ?? Lab.Expiry;
+        lab.Uses(@lock, expiry, limit);
+        process.Tell(string.Create(CultureInfo.InvariantCulture, $"hold {@lock} {expiry.TotalMilliseconds} {limit}"));
+    }
+
+    /// <summary>Waits until it has been granted a lock, after a moment.</summary>
+    public async Task<HistoryEvent> GetsAsync(string @lock, long since = 0) =>
+        (await lab.SeesAsync(Happening.Granted, name, @lock: @lock, since: since))[0];
 
     public void End(string @lock) => process.Tell($"end {@lock}");
 

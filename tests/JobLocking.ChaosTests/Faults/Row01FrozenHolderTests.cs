@@ -1,0 +1,55 @@
+using JobLocking.TestWorker.Chaos;
+using Xunit;
+
+namespace JobLocking.ChaosTests.Faults;
+
+/// <summary>Row 1: a holder frozen longer than the expiry finds its lease lost as it resumes, and does not release its successor's.</summary>
+public sealed class Row01FrozenHolderTests
+{
+    [Fact]
+    public async Task A_frozen_holder_is_told_as_it_resumes_and_leaves_its_successor_alone()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        Worker[] workers = await lab.WorkAsync(2);
+        HistoryEvent frozen = await workers[0].HoldAsync("x");
+        workers[1].Hold("x");
+        workers[0].Freeze();
+        HistoryEvent successor = await workers[1].GetsAsync("x");
+        Assert.True(successor.Token > frozen.Token);
+        Assert.DoesNotContain(lab.History, e => e.What == Happening.Lost);
+
+        long thawed = Lab.Now;
+        workers[0].Thaw();
+        await lab.SeesAsync(Happening.Lost, workers[0].Name);
+        await lab.SeesAsync(Happening.Released, workers[0].Name);
+
+        // Its release, and whatever else it does, has not harmed the successor by its next renewal but one.
+        await Task.Delay(Lab.Expiry);
+        Assert.DoesNotContain(lab.History, e => e.What is Happening.Lost or Happening.Disowned && e.Process == workers[1].Name);
+        Assert.DoesNotContain(lab.History, e => e.What is Happening.Wrote or Happening.Claimed && e.Process == workers[0].Name && e.At > thawed);
+        workers[1].End("x");
+        await lab.SeesAsync(Happening.Released, workers[1].Name);
+        await lab.JudgeAsync();
+    }
+
+    [Fact]
+    public async Task Holders_that_are_frozen_one_after_the_other_never_meet()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        Worker[] workers = await lab.WorkAsync(3);
+        Array.ForEach(workers, w => w.Load("x", parallel: 2));
+        for (int round = 0; round < 4; round++)
+        {
+            long before = Lab.Now;
+            string holder = (await lab.SeesAsync(Happening.Wrote, since: before))[0].Process;
+            Worker frozen = workers.Single(w => w.Name == holder);
+            frozen.Freeze();
+            await Task.Delay(Lab.Expiry * 1.5);
+            frozen.Thaw();
+        }
+
+        await lab.HealedAsync();
+        IReadOnlyList<HistoryEvent> history = await lab.JudgeAsync();
+        Assert.Contains(history, e => e.What == Happening.Lost);
+    }
+}
