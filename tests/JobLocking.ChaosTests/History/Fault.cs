@@ -1,0 +1,34 @@
+using JobLocking.TestWorker.Chaos;
+
+namespace JobLocking.ChaosTests.History;
+
+/// <summary>Something that was done to a process, its link or the server. Its kind is the first word of the detail.</summary>
+internal sealed class Fault(HistoryEvent began)
+{
+    /// <summary>A process that will tell nothing any more. A process that is started in its place has another name.</summary>
+    public const string Killed = "killed";
+
+    /// <summary>A process, or the server, that does not run until the fault ends.</summary>
+    public const string Frozen = "frozen";
+
+    /// <summary>A server, or the one that took its place, whose clock is behind.</summary>
+    public const string ClockBehind = "clock-behind";
+
+    public string Kind { get; } = KindOf(began);
+
+    public string Target => began.Process;
+
+    public HistoryEvent Event => began;
+
+    public long From => began.At;
+
+    /// <summary>Until when, or for ever. Being killed takes a moment; that it lasts concerns the process alone.</summary>
+    public long To { get; set; } = long.MaxValue;
+
+    public Period Period => new(From, To);
+
+    public static string KindOf(HistoryEvent told) => told.Detail.Split(' ', 2)[0];
+
+    public bool Concerns(string process, string name, Terms terms) =>
+        (Target == process || Target == terms.Server || Target.Length == 0) && (began.Lock.Length == 0 || name.Length == 0 || began.Lock == name);
+}

@@ -1,0 +1,45 @@
+namespace JobLocking.ChaosTests.History.Rules;
+
+/// <summary>
+/// Never more than the limit hold a lock, and there is no tolerance in time. An execution surely holds its lease from when it was told
+/// of it until it last found it its own: whoever was frozen claims nothing meanwhile, so only a claim after the thaw can convict it.
+/// Who was granted before the lock was erased may meet who was granted after, and nobody else.
+/// </summary>
+internal static class Exclusion
+{
+    public static IEnumerable<Violation> Check(Story story)
+    {
+        foreach (IGrouping<string, Execution> ofLock in story.ByLock)
+        {
+            int limit = story.Terms.Of(ofLock.Key).Limit;
+            Periods erasures = story.ErasuresOf(ofLock.Key);
+            // Who was granted while the lock was being erased may belong to either side: it convicts nobody.
+            IEnumerable<IGrouping<int, Execution>> holdings = ofLock.Where(e => e.Granted is not null && e.LastClaim is not null)
+                .Where(e => erasures.Epoch(e.AskedAt, e.OutcomeAt) is not null)
+                .GroupBy(e => erasures.Epoch(e.AskedAt, e.OutcomeAt)!.Value);
+            foreach (Violation violation in holdings.SelectMany(group => Overlaps(ofLock.Key, limit, group)))
+            {
+                yield return violation;
+            }
+        }
+    }
+
+    private static IEnumerable<Violation> Overlaps(string name, int limit, IEnumerable<Execution> holdings)
+    {
+        PriorityQueue<Execution, long> holding = new();
+        foreach (Execution next in holdings.Where(e => e.LastClaim!.At >= e.OutcomeAt).OrderBy(e => e.OutcomeAt))
+        {
+            while (holding.TryPeek(out _, out long until) && until < next.OutcomeAt)
+            {
+                holding.Dequeue();
+            }
+
+            holding.Enqueue(next, next.LastClaim!.At);
+            if (holding.Count > limit)
+            {
+                yield return Violation.Of(Rule.Exclusion, $"{holding.Count} hold lock '{name}' at {next.OutcomeAt}, whose limit is {limit}.",
+                    holding.UnorderedItems.SelectMany(h => h.Element.Landmarks));
+            }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+using JobLocking.TestWorker.Chaos;
+
+namespace JobLocking.ChaosTests.History.Rules;
+
+/// <summary>Every execution is told once what came of it, and every lease is given back or lost, unless its process was killed or does not run.</summary>
+internal static class Outcomes
+{
+    public static IEnumerable<Violation> Check(Story story)
+    {
+        foreach (Execution execution in story.Executions)
+        {
+            if (Wrong(execution, story.IsDead(execution.Process) || story.IsFrozenAtTheEnd(execution.Process)) is { } what)
+            {
+                yield return Violation.Of(Rule.Outcome, $"The {execution.Name} {what}.", [.. execution.Landmarks, .. execution.Events.Where(IsOutcome).Skip(1), execution.Failed]);
+            }
+        }
+    }
+
+    private static string? Wrong(Execution execution, bool mayBeCutShort)
+    {
+        bool isOver = execution.Released is not null || (execution.Loss is not null && execution.Releasing is null);
+        return execution switch
+        {
+            { Failed: not null } => "failed by something that nobody promised",
+            { Asked: null } => "never asked",
+            _ when execution.Events.Count(e => e.What == Happening.Asked) > 1 => "asked more than once",
+            _ when execution.Events.Count(IsOutcome) > 1 => "has more than one outcome",
+            { Granted: null } when execution.Events.Any(NeedsALease) => "did what only a holder does, without a lease",
+            _ when mayBeCutShort => null,
+            { Outcome: null } => "has no outcome",
+            { Granted: not null } when !isOver => "neither gave its lease back nor lost it",
+            _ => null,
+        };
+    }
+
+    private static bool IsOutcome(HistoryEvent told) =>
+        told.What is Happening.Granted or Happening.Contended or Happening.Unavailable or Happening.Cancelled;
+
+    private static bool NeedsALease(HistoryEvent told) =>
+        told.What is Happening.Claimed or Happening.Disowned or Happening.Lost or Happening.Wrote or Happening.Fenced or Happening.Releasing or Happening.Released;
+}

@@ -1,0 +1,93 @@
+using JobLocking.TestWorker.Chaos;
+
+namespace JobLocking.ChaosTests.History.Rules;
+
+/// <summary>
+/// A token comes once, and whoever asks when a lease has been told gets a greater one. What is written under a smaller one after that
+/// was known is what the tokens are there to prevent.
+/// </summary>
+internal static class Tokens
+{
+    public static IEnumerable<Violation> Check(Story story) =>
+        story.ByLock.SelectMany(ofLock => Twice(ofLock).Concat(Backwards(story, ofLock)).Concat(WrittenBackwards(story, ofLock)));
+
+    private static IEnumerable<Violation> Twice(IGrouping<string, Execution> ofLock)
+    {
+        Execution[] granted = [.. ofLock.Where(e => e.Granted is not null)];
+        return granted.Where(e => e.Token <= 0).Select(e => Violation.Of(Rule.Tokens, $"The {e.Name} was granted a lease without a token.", e.Granted))
+            .Concat(granted.Where(e => e.Token > 0).GroupBy(e => e.Token).Where(g => g.Skip(1).Any())
+                .Select(g => Violation.Of(Rule.Tokens, $"Token {g.Key} of lock '{ofLock.Key}' was granted more than once.", g.Select(e => e.Granted))));
+    }
+
+    private static IEnumerable<Violation> Backwards(Story story, IGrouping<string, Execution> ofLock)
+    {
+        Highest told = new();
+        Dictionary<Execution, Execution?> toldWhenAsked = [];
+        // At one moment nothing comes before anything: who asks is noted before who is told.
+        foreach ((long _, Happening what, Execution execution) in ofLock.Where(e => e.Granted is not null)
+            .SelectMany(e => new[] { (At: e.AskedAt, What: Happening.Asked, Of: e), (At: e.OutcomeAt, What: Happening.Granted, Of: e) })
+            .OrderBy(s => s.At).ThenBy(s => s.What))
+        {
+            int? epoch = story.ClockSteps.Epoch(execution.AskedAt, execution.OutcomeAt);
+            if (what == Happening.Asked)
+            {
+                toldWhenAsked.Add(execution, told.In(epoch));
+                continue;
+            }
+
+            if (toldWhenAsked[execution] is { } before && before.Token > execution.Token)
+            {
+                yield return Violation.Of(Rule.Tokens, $"The token of the {execution.Name} is smaller than the one that the {before.Name} had been told before it asked.",
+                    before.Asked, before.Granted, execution.Asked, execution.Granted);
+            }
+
+            told.Add(epoch, execution);
+        }
+    }
+
+    private static IEnumerable<Violation> WrittenBackwards(Story story, IGrouping<string, Execution> ofLock)
+    {
+        if (story.Terms.Of(ofLock.Key).Limit != 1)
+        {
+            yield break;
+        }
+
+        Highest written = new();
+        Dictionary<Execution, Execution?> writtenWhenClaimed = [];
+        foreach ((HistoryEvent told, Execution execution) in ofLock.Where(e => e.Granted is not null)
+            .SelectMany(e => e.Events.Where(told => told.What is Happening.Claimed or Happening.Wrote).Select(told => (Event: told, Of: e)))
+            .OrderBy(s => s.Event.At).ThenBy(s => s.Event.What))
+        {
+            int? epoch = story.ClockSteps.Epoch(execution.AskedAt, execution.OutcomeAt);
+            if (told.What == Happening.Claimed)
+            {
+                writtenWhenClaimed[execution] = written.In(epoch);
+                continue;
+            }
+
+            if (writtenWhenClaimed.GetValueOrDefault(execution) is { } before && before.Token > execution.Token)
+            {
+                yield return Violation.Of(Rule.Tokens, $"The {execution.Name} wrote under a smaller token than the {before.Name} before it.",
+                    before.Granted, before.Events.First(e => e.What == Happening.Wrote), execution.Granted, told);
+            }
+
+            written.Add(epoch, execution);
+        }
+    }
+
+    /// <summary>Who had the greatest token since the clock was last put back.</summary>
+    private sealed class Highest
+    {
+        private readonly Dictionary<int, Execution> _byEpoch = [];
+
+        public Execution? In(int? epoch) => epoch is { } known ? _byEpoch.GetValueOrDefault(known) : null;
+
+        public void Add(int? epoch, Execution execution)
+        {
+            if (epoch is { } known && !(_byEpoch.GetValueOrDefault(known)?.Token > execution.Token))
+            {
+                _byEpoch[known] = execution;
+            }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+using System.Globalization;
+using JobLocking.ChaosTests.History.Rules;
+using JobLocking.TestWorker.Chaos;
+
+namespace JobLocking.ChaosTests.History;
+
+/// <summary>What a history consists of, so that a table can say that it was not an empty one.</summary>
+/// <param name="Events">Its lines.</param>
+/// <param name="Processes">Who asked for locks.</param>
+/// <param name="Executions">How often a lock was asked for.</param>
+/// <param name="Outcomes">What came of it, and what came after.</param>
+/// <param name="Faults">How many of each kind.</param>
+/// <param name="Heals">How often all faults were over.</param>
+/// <param name="HealsJudged">How often it was quiet for long enough after that to judge whether everybody got on.</param>
+internal sealed record Summary(
+    int Events, int Processes, int Executions, IReadOnlyDictionary<Happening, int> Outcomes, IReadOnlyDictionary<string, int> Faults, int Heals, int HealsJudged)
+{
+    public static Summary Of(IReadOnlyList<HistoryEvent> history, Terms terms)
+    {
+        Story story = new(history, terms);
+        return new Summary(
+            history.Count,
+            story.Executions.Select(e => e.Process).Distinct(StringComparer.Ordinal).Count(),
+            story.Executions.Count,
+            history.Where(e => e.Execution != 0).CountBy(e => e.What).OrderBy(e => e.Key).ToDictionary(),
+            story.Faults.CountBy(f => f.Kind, StringComparer.Ordinal).OrderBy(f => f.Key, StringComparer.Ordinal).ToDictionary(),
+            story.Of(Happening.Healed).Count(),
+            Liveness.Windows(story).Count());
+    }
+
+    public override string ToString()
+    {
+        IEnumerable<string> lines =
+        [
+            Line("processes", Processes), Line("executions", Executions),
+            .. Outcomes.Where(o => o.Key != Happening.Asked).Select(o => Line($"  {o.Key.ToString().ToLowerInvariant()}", o.Value)),
+            Line("faults", Faults.Values.Sum()),
+            .. Faults.Select(f => Line($"  {f.Key}", f.Value)),
+            Line("healed", Heals), Line("  and judged", HealsJudged),
+        ];
+        return string.Join('\n', lines);
+    }
+
+    private static string Line(string what, int count) => string.Create(CultureInfo.InvariantCulture, $"{what,-28}{count,12:N0}");
+}
