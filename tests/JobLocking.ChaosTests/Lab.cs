@@ -112,17 +112,40 @@ internal sealed class Lab : IAsyncDisposable
     /// <summary>Everybody who lives comes to rest, nothing that was locked is left, and the checker finds nothing in the history.</summary>
     public async Task<IReadOnlyList<HistoryEvent>> JudgeAsync(bool tokensMayGoBack = false)
     {
-        await Task.WhenAll(_workers.Where(w => !w.Process.WasKilled).Select(w => w.RestAsync()));
-        Dictionary<string, LockTerms> locks = await FinalAsync();
-        IReadOnlyList<HistoryEvent> history = History;
+        (IReadOnlyList<HistoryEvent> history, Terms terms) = await EndAsync();
         Assert.Contains(history, e => e.What == Happening.Granted);
-        IReadOnlyList<Violation> violations = Checker.Check(history, new Terms(locks, Liveness) { TokensMayGoBack = tokensMayGoBack });
+        IReadOnlyList<Violation> violations = Checker.Check(history, terms with { TokensMayGoBack = tokensMayGoBack });
         Assert.True(violations.Count == 0, $"{string.Join(Environment.NewLine, violations.Take(10))}\nThe history: {Keep(history)}");
         return history;
     }
 
+    /// <summary>Everybody who lives comes to rest: what has been told until then is a whole story.</summary>
+    public async Task<(IReadOnlyList<HistoryEvent> History, Terms Terms)> EndAsync()
+    {
+        await Task.WhenAll(_workers.Where(w => !w.Process.WasKilled).Select(w => w.RestAsync()));
+        Dictionary<string, LockTerms> locks = await FinalAsync();
+        return (History, new Terms(locks, Liveness));
+    }
+
+    /// <summary>After its end, a new story begins with those who live.</summary>
+    public async Task BeginAnewAsync()
+    {
+        foreach (Worker dead in _workers.Where(w => w.Process.WasKilled).ToList())
+        {
+            _workers.Remove(dead);
+            await dead.DisposeAsync();
+        }
+
+        _workers.ForEach(w => w.Process.Forget());
+        _faults.Clear();
+        foreach (string name in _locks.Keys)
+        {
+            await _resourceConnection.GetDatabase().HashSetAsync(Protected.FencedKey(name), "count", 0);
+        }
+    }
+
     /// <summary>A history that was judged bad is kept for whoever looks into it.</summary>
-    private static string Keep(IReadOnlyList<HistoryEvent> history)
+    public static string Keep(IReadOnlyList<HistoryEvent> history)
     {
         string file = Path.Combine(Path.GetTempPath(), $"joblocking-history-{Guid.NewGuid():N}.tsv");
         File.WriteAllLines(file, history.Select(e => e.ToString()));
@@ -163,8 +186,7 @@ internal sealed class Lab : IAsyncDisposable
     {
         foreach (Worker worker in _workers)
         {
-            await worker.Process.DisposeAsync();
-            await worker.Link.DisposeAsync();
+            await worker.DisposeAsync();
         }
 
         await _resourceConnection.DisposeAsync();

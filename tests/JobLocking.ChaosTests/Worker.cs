@@ -6,7 +6,7 @@ using JobLocking.TestWorker.Chaos;
 namespace JobLocking.ChaosTests;
 
 /// <summary>A worker process in the lab: what it is told to do, and what is done to it.</summary>
-internal sealed class Worker(Lab lab, string name, WorkerProcess process, FaultProxy link)
+internal sealed class Worker(Lab lab, string name, WorkerProcess process, FaultProxy link) : IAsyncDisposable
 {
     public string Name => name;
 
@@ -88,5 +88,20 @@ internal sealed class Worker(Lab lab, string name, WorkerProcess process, FaultP
     {
         link.Mend();
         lab.Ended(fault, name);
+    }
+
+    /// <summary>What the process uses, when all garbage is gone.</summary>
+    public async Task<Account> AccountAsync()
+    {
+        int before = process.Count("account");
+        process.Tell("account");
+        await Eventually.SeesAsync(() => process.Count("account"), count => count > before, TimeSpan.FromSeconds(60), $"{name} accounts");
+        return Account.Parse(process.Facts.Last(f => f.StartsWith("account", StringComparison.Ordinal)));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await process.DisposeAsync();
+        await link.DisposeAsync();
     }
 }

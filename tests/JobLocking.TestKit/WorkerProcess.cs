@@ -47,6 +47,9 @@ public sealed class WorkerProcess : IAsyncDisposable
 
     public int Count(string fact) => _facts.Count(f => f.StartsWith(fact, StringComparison.Ordinal));
 
+    /// <summary>What it has said so far is not looked at any more.</summary>
+    public void Forget() => _facts.Clear();
+
     public void Tell(string line)
     {
         _process.StandardInput.WriteLine(line);

@@ -10,7 +10,7 @@ namespace JobLocking.TestWorker.Chaos;
 /// A worker as a user would write one, who tells all that he does and is told. Commands, one a line:
 /// <c>load lock expireMs limit parallel how workMs</c> (how: try, wait, acquire, cancel) asks again and again until <c>rest</c>;
 /// <c>hold lock expireMs limit</c> takes a lock and keeps it until <c>end lock</c>; <c>stop</c> stops the host, while whoever
-/// holds goes on; the end of the input ends the process.
+/// holds goes on; <c>account</c> tells what the process uses; the end of the input ends the process.
 /// </summary>
 internal sealed class ChaosWorker(string process, ITaskLocks locks, Protected resource) : IDisposable
 {
@@ -71,6 +71,9 @@ internal sealed class ChaosWorker(string process, ITaskLocks locks, Protected re
                 break;
             case ["end", var name]:
                 await _held[name].CancelAsync();
+                break;
+            case ["account"]:
+                Say.Fact(Account.Now().ToString());
                 break;
             default:
                 throw new ArgumentException($"Unknown: {string.Join(' ', command)}");
