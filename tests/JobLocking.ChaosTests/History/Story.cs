@@ -10,6 +10,7 @@ internal sealed class Story
     private readonly Dictionary<string, long> _deaths = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Periods> _erasures = new(StringComparer.Ordinal);
     private readonly List<Fault> _faults = [];
+    private readonly HashSet<string> _frozen = new(StringComparer.Ordinal);
     private readonly List<(HistoryEvent Event, Period Window)> _erased = [];
 
     public Story(IReadOnlyList<HistoryEvent> history, Terms terms)
@@ -56,7 +57,7 @@ internal sealed class Story
 
     public bool IsDead(string process) => _deaths.ContainsKey(process);
 
-    public bool IsFrozenAtTheEnd(string process) => _faults.Exists(f => f.Kind == Fault.Frozen && f.Target == process && f.To == long.MaxValue);
+    public bool IsFrozenAtTheEnd(string process) => _frozen.Contains(process);
 
     /// <summary>When something was wrong with the process, its link or the server.</summary>
     public Periods TroublesOf(string process, string name)
@@ -136,6 +137,7 @@ internal sealed class Story
             }
         }
 
+        _frozen.UnionWith(open.Where(f => f.Kind == Fault.Frozen).Select(f => f.Target));
         _erased.AddRange(erased.Select(e => (e.Event, e.Within?.Period ?? new Period(e.Event.At, e.Event.At))));
     }
 }
