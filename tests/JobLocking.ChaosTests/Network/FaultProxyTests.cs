@@ -56,6 +56,20 @@ public sealed class FaultProxyTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_last_word_arrives_whole_although_both_sides_have_closed()
+    {
+        string much = new('x', 500_000);
+        _talk.Client.Shutdown(SocketShutdown.Send);
+        await IsClosedAsync(_talk.Server);
+        await SayAsync(_talk.Server, much);
+        _talk.Server.Close();
+        await Eventually.IsTrueAsync(() => _proxy.OpenConnections == 0);
+
+        await HearAsync(_talk.Client, much);
+        await IsClosedAsync(_talk.Client);
+    }
+
+    [Fact]
     public async Task Each_side_is_told_that_the_other_has_reset()
     {
         _talk.Client.Close(0);
