@@ -60,11 +60,12 @@ internal sealed class Lab : IAsyncDisposable
     /// <summary>Starts a worker behind a proxy of its own.</summary>
     /// <param name="name">Of the process, and of the node.</param>
     /// <param name="options">More for the connection of its locks, as <c>user=x,password=y</c>.</param>
-    public async Task<Worker> WorkAsync(string name, string options = "")
+    /// <param name="isSpared">Not to be killed by chance.</param>
+    public async Task<Worker> WorkAsync(string name, string options = "", bool isSpared = false)
     {
         FaultProxy proxy = FaultProxy.Start(Redis.Port);
         WorkerProcess process = await WorkerProcess.StartAsync("chaos", string.Join(',', proxy.Endpoint, Impatient, options).TrimEnd(','), _resource.ConnectionString, name);
-        Worker worker = new(this, name, process, proxy);
+        Worker worker = new(this, name, process, proxy) { IsSpared = isSpared };
         lock (_workers)
         {
             _workers.Add(worker);

@@ -10,6 +10,9 @@ internal sealed class Worker(Lab lab, string name, WorkerProcess process, FaultP
 {
     public string Name => name;
 
+    /// <summary>Not to be killed by chance, for what it uses is measured from beginning to end.</summary>
+    public bool IsSpared { get; init; }
+
     public WorkerProcess Process => process;
 
     /// <summary>Between the worker and the Redis of its locks. Faults that are made here are made known with <see cref="Cut"/>.</summary>

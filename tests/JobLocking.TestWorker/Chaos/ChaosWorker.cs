@@ -67,7 +67,7 @@ internal sealed class ChaosWorker(string process, ITaskLocks locks, Protected re
                 break;
             case ["hold", var name, var expire, var limit]:
                 CancellationTokenSource end = _held[name] = new CancellationTokenSource();
-                _ = Task.Run(() => ExecuteAsync(name, ct => AcquireAsync(name, Options(expire, limit), ct), Timeout.InfiniteTimeSpan, end.Token));
+                _ = Task.Run(() => ExecuteAsync(name, ct => AcquireAsync(name, Options(expire, limit), ct), limit != "1", Timeout.InfiniteTimeSpan, end.Token));
                 break;
             case ["end", var name]:
                 await _held[name].CancelAsync();
@@ -103,6 +103,7 @@ internal sealed class ChaosWorker(string process, ITaskLocks locks, Protected re
                             return AcquireAsync(name, options, ct);
                     }
                 },
+                options.Limit > 1,
                 work * (Random.Shared.NextDouble() * 2),
                 rest);
             await Task.Delay(got ? Random.Shared.Next(0, 2) : Random.Shared.Next(1, 20), CancellationToken.None);
@@ -113,7 +114,7 @@ internal sealed class ChaosWorker(string process, ITaskLocks locks, Protected re
         await locks.AcquireAsync(name, options, cancellationToken);
 
     /// <returns>Whether it got the lock.</returns>
-    private async Task<bool> ExecuteAsync(string name, Func<CancellationToken, ValueTask<TaskLease?>> ask, TimeSpan work, CancellationToken end)
+    private async Task<bool> ExecuteAsync(string name, Func<CancellationToken, ValueTask<TaskLease?>> ask, bool isShared, TimeSpan work, CancellationToken end)
     {
         long execution = Interlocked.Increment(ref _executions);
         TaskLease? lease;
@@ -143,13 +144,13 @@ internal sealed class ChaosWorker(string process, ITaskLocks locks, Protected re
 
         if (lease is not null)
         {
-            await HoldAsync(lease, execution, work, end);
+            await HoldAsync(lease, execution, isShared, work, end);
         }
 
         return lease is not null;
     }
 
-    private async Task HoldAsync(TaskLease lease, long execution, TimeSpan work, CancellationToken end)
+    private async Task HoldAsync(TaskLease lease, long execution, bool isShared, TimeSpan work, CancellationToken end)
     {
         CancellationTokenRegistration lost = lease.Lost.UnsafeRegister(_ => Tell(Happening.Lost, execution, lease.Name, lease.FencingToken), null);
         using CancellationTokenSource done = CancellationTokenSource.CreateLinkedTokenSource(work < TimeSpan.Zero ? end : CancellationToken.None);
@@ -161,6 +162,12 @@ internal sealed class ChaosWorker(string process, ITaskLocks locks, Protected re
                 HistoryEvent claim = HistoryEvent.Now(process, Happening.Claimed, execution, lease.Name, lease.FencingToken);
                 lease.ThrowIfLost();
                 Say.Fact(claim.ToString());
+                if (isShared)
+                {
+                    await PauseAsync();
+                    continue;
+                }
+
                 await resource.AddPlainAsync(lease.Name, PauseAsync);
                 bool wrote = await resource.AddFencedAsync(lease.Name, lease.FencingToken, PauseAsync);
                 Tell(wrote ? Happening.Wrote : Happening.Fenced, execution, lease.Name, lease.FencingToken);

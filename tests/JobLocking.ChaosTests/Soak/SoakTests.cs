@@ -1,0 +1,97 @@
+using System.Diagnostics;
+using System.Globalization;
+using JobLocking.ChaosTests.History;
+using JobLocking.TestKit;
+using JobLocking.TestWorker.Chaos;
+using Xunit;
+
+namespace JobLocking.ChaosTests.Soak;
+
+/// <summary>
+/// All kinds of load under all kinds of faults, drawn from a seed, for as long as <c>JOBLOCKING_SOAK</c> says, or for a few
+/// strikes. The table of what happened goes to the file that <c>JOBLOCKING_SOAK_TABLE</c> names.
+/// </summary>
+public sealed class SoakTests
+{
+    private const int StrikesAStory = 3;
+
+    private static readonly TimeSpan Duration = TimeSpan.Parse(Environment.GetEnvironmentVariable("JOBLOCKING_SOAK") ?? "00:00:20", CultureInfo.InvariantCulture);
+
+    private static readonly int Seed = int.Parse(Environment.GetEnvironmentVariable("JOBLOCKING_SOAK_SEED") ?? "1", CultureInfo.InvariantCulture);
+
+    private readonly Random _random = new(Seed);
+    private int _started;
+
+    [Fact]
+    public async Task Nothing_is_lost_and_nothing_twice_whatever_breaks()
+    {
+        long began = Stopwatch.GetTimestamp();
+        await using Lab lab = await Lab.StartAsync(await RedisServer.StartWithOwnClockAsync());
+        Worker[] spared = [await StartAsync(lab, isSpared: true), await StartAsync(lab, isSpared: true)];
+        await StartAsync(lab);
+        await StartAsync(lab);
+        Nemesis nemesis = new(lab, _random, () => StartAsync(lab));
+        SoakTable table = new(Seed);
+        List<Violation> violations = [];
+        List<string> histories = [];
+        do
+        {
+            foreach (Worker worker in lab.Workers)
+            {
+                Load(worker);
+            }
+
+            for (int strike = 0; strike < StrikesAStory; strike++)
+            {
+                await nemesis.StrikeAsync();
+                await lab.HealedAsync();
+            }
+
+            (IReadOnlyList<HistoryEvent> history, Terms terms) = await lab.EndAsync();
+            IReadOnlyList<Violation> found = Checker.Check(history, terms);
+            table.Add(Summary.Of(history, terms), found.Count);
+            if (found.Count > 0)
+            {
+                violations.AddRange(found);
+                histories.Add(Lab.Keep(history));
+            }
+
+            await lab.BeginAnewAsync();
+            foreach (Worker worker in spared)
+            {
+                table.Add(worker.Name, await worker.AccountAsync());
+            }
+        }
+        while (Stopwatch.GetElapsedTime(began) < Duration);
+
+        table.Lasted(Stopwatch.GetElapsedTime(began));
+        if (Environment.GetEnvironmentVariable("JOBLOCKING_SOAK_TABLE") is { } file)
+        {
+            await File.WriteAllTextAsync(file, table.ToString());
+        }
+
+        Assert.True(violations.Count == 0, $"{string.Join(Environment.NewLine, violations.Take(10))}\nThe histories: {string.Join(", ", histories)}\n{table}");
+    }
+
+    private static void Load(Worker worker)
+    {
+        worker.Load("asked-until-granted", how: "acquire");
+        worker.Load("tried", how: "try");
+        worker.Load("waited-for", how: "wait");
+        worker.Load("given-up", how: "cancel");
+        worker.Load("shared", how: "acquire", parallel: 2, limit: 3);
+    }
+
+    /// <summary>What is started amid a story asks as the others do.</summary>
+    private async Task<Worker> StartAsync(Lab lab, bool isSpared = false)
+    {
+        bool isLate = lab.Workers.Any(w => w.Process.WasKilled);
+        Worker worker = await lab.WorkAsync($"worker-{Interlocked.Increment(ref _started)}", isSpared: isSpared);
+        if (isLate)
+        {
+            Load(worker);
+        }
+
+        return worker;
+    }
+}
