@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Runtime.CompilerServices;
 
 namespace JobLocking.TestKit;
@@ -6,8 +7,9 @@ namespace JobLocking.TestKit;
 /// <summary>Waits for a fact instead of for time. Throws at its time-out, with what it last saw.</summary>
 public static class Eventually
 {
-    /// <summary>Generous on purpose: it is only ever waited out by a test that fails.</summary>
-    public static readonly TimeSpan DefaultTimeout = TimeSpan.FromSeconds(30);
+    /// <summary>Generous on purpose: it is only ever waited out by a test that fails. Where tests are meant to fail, as in tests/mutants.sh, it is shortened.</summary>
+    public static readonly TimeSpan DefaultTimeout = TimeSpan.FromSeconds(
+        int.TryParse(Environment.GetEnvironmentVariable("JOBLOCKING_TESTS_PATIENCE"), NumberStyles.None, CultureInfo.InvariantCulture, out int seconds) ? seconds : 30);
 
     private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(5);
 

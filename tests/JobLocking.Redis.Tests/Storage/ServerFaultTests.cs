@@ -23,6 +23,19 @@ public sealed class ServerFaultTests() : OwnServerTests("--busy-reply-threshold"
         Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(lease));
     }
 
+    [Fact]
+    public async Task A_release_is_not_lost_although_the_server_has_just_forgotten_its_script()
+    {
+        // The client believes that the server has the script until it is told otherwise, of this or of another.
+        await ReleasedAsync(await GrantedAsync());
+        AcquireRequest lease = await GrantedAsync();
+
+        await FlushScriptsAsync();
+        await ReleasedAsync(lease);
+
+        Assert.False(await Redis.KeyExistsAsync(LockKey));
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(2)]

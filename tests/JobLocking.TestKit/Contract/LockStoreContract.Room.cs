@@ -138,7 +138,7 @@ public abstract partial class LockStoreContract
     [Fact]
     public async Task An_occurrence_runs_once_although_its_lock_has_room()
     {
-        await GrantedAsync(Shared(3, occurrence: Occurrence()));
+        (AcquireRequest runner, _) = await GrantedAsync(Shared(3, occurrence: Occurrence()));
         await GrantedAsync(Shared(3, node: "another", occurrence: Occurrence(at: Noon.AddMinutes(1))));
 
         Assert.Equal((AcquireOutcome.OccurrenceRunning, 0), await OutcomeAsync(WithPlace(Shared(3, occurrence: Occurrence()))));
@@ -153,5 +153,8 @@ public abstract partial class LockStoreContract
 
         await ReleasedAsync(third);
         Assert.False((await LookedAsync(standby)).IsFree);
+
+        await ReleasedAsync(runner, end: Succeeded(Occurrence()));
+        Assert.Equal(AcquireOutcome.OccurrenceSucceeded, (await OutcomeAsync(standby)).Outcome);
     }
 }

@@ -91,6 +91,32 @@ public sealed class LeasesTests : IDisposable
     }
 
     [Fact]
+    public async Task The_deadline_is_counted_from_before_the_extension_was_sent()
+    {
+        TaskLease lease = (await AcquireAsync())!;
+        _node.Store.OnRenew = () =>
+        {
+            _node.Store.OnRenew = null;
+            _node.Time.Advance(TimeSpan.FromSeconds(10));
+        };
+        await lease.ExtendAsync(TimeSpan.FromSeconds(600));
+        Assert.Equal(600 - 10 - 6 - 0.002, (lease.ExpiresAt - _node.Time.GetUtcNow()).TotalSeconds, 0.001);
+    }
+
+    [Fact]
+    public async Task A_lease_is_released_when_its_disposal_is_over_and_not_before()
+    {
+        TaskLease lease = (await AcquireAsync())!;
+        _node.Store.HoldRelease = new TaskCompletionSource();
+        Task disposing = lease.DisposeAsync().AsTask();
+        Assert.False(disposing.IsCompleted);
+
+        _node.Store.HoldRelease.SetResult();
+        await disposing.WaitAsync(Eventually.DefaultTimeout);
+        Assert.Empty(await _node.ListAsync());
+    }
+
+    [Fact]
     public async Task A_release_that_fails_is_repeated_in_the_background_and_warned_about()
     {
         TaskLease lease = (await AcquireAsync())!;

@@ -39,6 +39,9 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
     /// <summary>Answers to acquires wait for it.</summary>
     public TaskCompletionSource? HoldAcquire { get; set; }
 
+    /// <summary>Releases wait for it before they are applied.</summary>
+    public TaskCompletionSource? HoldRelease { get; set; }
+
     public bool IsListening { get; private set; }
 
     /// <summary>Looks wait for it before they are taken.</summary>
@@ -85,6 +88,11 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
     public async ValueTask<ReleaseOutcome> ReleaseAsync(ReleaseRequest request, CancellationToken cancellationToken)
     {
         Note($"release {request.Name} {request.LeaseId}");
+        if (HoldRelease is { } hold)
+        {
+            await hold.Task.WaitAsync(cancellationToken);
+        }
+
         Breakage breakage = Release.TryDequeue(out Breakage next) ? next : ReleaseAlways;
         ReleaseOutcome outcome = default;
         if (breakage is Breakage.None or Breakage.AnswerLost)

@@ -74,6 +74,19 @@ public sealed class RenewalLoopTests : IDisposable
     }
 
     [Fact]
+    public async Task The_deadline_is_counted_from_before_the_renewal_was_sent()
+    {
+        TaskLease lease = await AcquireAsync("x");
+        _node.Store.OnRenew = () =>
+        {
+            _node.Store.OnRenew = null;
+            Advance(10);
+        };
+        await AdvanceAndRenewAsync(20);
+        Assert.Equal(60 - 10 - 0.6 - 0.002, (lease.ExpiresAt - _node.Time.GetUtcNow()).TotalSeconds, 0.001);
+    }
+
+    [Fact]
     public async Task A_transient_failure_is_retried_and_the_lease_lost_at_its_deadline_no_later()
     {
         TaskLease lease = await AcquireAsync("x");
