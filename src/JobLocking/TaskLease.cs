@@ -79,6 +79,9 @@ public sealed class TaskLease : IAsyncDisposable
     /// <summary>The moment of the next renewal, or of the deadline. Belongs to the renewal loop.</summary>
     internal long Due { get; set; }
 
+    /// <summary>The order among those due in the same moment. Belongs to the renewal loop.</summary>
+    internal long Arrival { get; set; }
+
     /// <summary>A renewal is under way. Belongs to the renewal loop.</summary>
     internal bool IsRenewing { get; set; }
 

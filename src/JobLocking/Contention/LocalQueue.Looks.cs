@@ -14,6 +14,9 @@ internal sealed partial class LocalQueue
     /// <summary>As many as one look may make sure of.</summary>
     private const int MostOthers = 100;
 
+    /// <summary>A number from the first up to the second. Who wants to see a course of events again draws it from a seed.</summary>
+    internal Func<int, int, int> Chance { private get; set; } = RandomNumberGenerator.GetInt32;
+
     /// <summary>The connection is back: turns have got lost.</summary>
     public void LookAtAllNow()
     {
@@ -183,7 +186,7 @@ internal sealed partial class LocalQueue
     /// <summary>When the time of the holder has passed, and a little more, not all processes in the same moment; but soon in any case.</summary>
     private void LookWithin(Line line, TimeSpan? timeLeft)
     {
-        TimeSpan expired = (timeLeft ?? LongestPause) + TimeSpan.FromMilliseconds(RandomNumberGenerator.GetInt32(5, 100));
+        TimeSpan expired = (timeLeft ?? LongestPause) + TimeSpan.FromMilliseconds(Chance(5, 100));
         LookAt(line, Deadline.Add(time, time.GetTimestamp(), expired < LongestPause ? expired : LongestPause));
     }
 

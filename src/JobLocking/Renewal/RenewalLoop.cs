@@ -20,9 +20,10 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
     private readonly Lock _gate = new();
     private readonly Dictionary<string, TaskLease> _byId = new(StringComparer.Ordinal);
     private readonly SortedSet<TaskLease> _byDue = new(Comparer<TaskLease>.Create(static (a, b) =>
-        a.Due != b.Due ? a.Due.CompareTo(b.Due) : string.CompareOrdinal(a.Id, b.Id)));
+        a.Due != b.Due ? a.Due.CompareTo(b.Due) : a.Arrival.CompareTo(b.Arrival)));
 
     private ITimer? _timer;
+    private long _arrivals;
     private long _armedFor = long.MaxValue;
 
     /// <summary>By how much the loop is late, for the health check: it is alive if that is little.</summary>
@@ -41,6 +42,7 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
     {
         lock (_gate)
         {
+            lease.Arrival = ++_arrivals;
             _byId.Add(lease.Id, lease);
             Schedule(lease, NextRenewal(lease, sentAt));
             Arm();
