@@ -14,10 +14,10 @@ public sealed class TaskLease : IAsyncDisposable
     private long _deadline;
     private volatile State _state;
 
-    internal TaskLease(Leases leases, LeaseRequest wanted, string id, long fencingToken, long acquiredAt, long sentAt)
+    internal TaskLease(Leases leases, LeaseRequest wanted, string id, long fencingToken, long sentAt)
     {
         _leases = leases;
-        _acquiredAt = acquiredAt;
+        _acquiredAt = sentAt;
         _deadline = Deadline.After(leases.Time, sentAt, wanted.Terms.Expiry);
         Template = wanted.Template;
         Name = wanted.Name;

@@ -26,7 +26,7 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, BackgroundWo
         long askedAt = time.GetTimestamp();
         try
         {
-            (AcquireResult Result, TaskLease? Lease) answer = await AskAsync(wanted, request, askedAt, cancellationToken).ConfigureAwait(false);
+            (AcquireResult Result, TaskLease? Lease) answer = await AskAsync(wanted, request, cancellationToken).ConfigureAwait(false);
             metrics.StoreAsked(wanted.Template, wanted.Holder.Scheduler, TagValues.Of(answer.Result.Outcome), time.GetElapsedTime(askedAt));
             return answer;
         }
@@ -38,7 +38,7 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, BackgroundWo
     }
 
     private async ValueTask<(AcquireResult Result, TaskLease? Lease)> AskAsync(
-        LeaseRequest wanted, AcquireRequest request, long acquiredAt, CancellationToken cancellationToken)
+        LeaseRequest wanted, AcquireRequest request, CancellationToken cancellationToken)
     {
         string name = request.Name;
         bool mayHold = false;
@@ -53,7 +53,7 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, BackgroundWo
                     return (result, null);
                 }
 
-                TaskLease lease = new(this, wanted, request.LeaseId, result.FencingToken, acquiredAt, sentAt);
+                TaskLease lease = new(this, wanted, request.LeaseId, result.FencingToken, sentAt);
                 if (lease.DeadlineAt > time.GetTimestamp())
                 {
                     metrics.LeaseBegan(lease);

@@ -34,6 +34,22 @@ public sealed class LeasesTests : IDisposable
     }
 
     [Fact]
+    public async Task What_a_lost_answer_cost_is_not_taken_from_the_hold()
+    {
+        TaskCompletionSource patience = new();
+        (_node.Store.HoldAcquire, TaskLockOptions bounded) = (patience, new() { Expire = TimeSpan.FromSeconds(10), MaxHold = TimeSpan.FromSeconds(20), MinHold = TimeSpan.FromSeconds(5) });
+        _node.Store.Acquire.Enqueue(Breakage.RequestLost);
+        Task<TaskLease?> acquiring = AcquireAsync(bounded);
+        _node.Time.Advance(TimeSpan.FromSeconds(25));
+        patience.SetResult();
+
+        TaskLease lease = (await acquiring)!;
+        await lease.ExtendAsync(TimeSpan.FromSeconds(19));
+        await lease.DisposeAsync();
+        Assert.True(Assert.Single(await _node.ListAsync()).IsKept);
+    }
+
+    [Fact]
     public async Task An_acquire_that_stays_unknown_is_unavailable_and_leaves_no_orphan()
     {
         _node.Store.AcquireAlways = Breakage.AnswerLost;
