@@ -1,0 +1,198 @@
+using JobLocking.Simulation.Histories;
+using JobLocking.Simulation.Network;
+using JobLocking.Simulation.Time;
+
+namespace JobLocking.Simulation.Faults;
+
+/// <summary>Breaks what is not a single message: processes, connections, the server and its clock. Until it is told to stop; then it mends everything.</summary>
+internal sealed class Nemesis(World world, Weather weather, Server server, List<Node> nodes, Func<int, Node> start, Func<Node, bool> isIdle)
+{
+    private readonly List<(string Name, Action Do)> _faults = [];
+    private TimeSpan _pause;
+
+    public void Begin()
+    {
+        (string, Action)[] all =
+        [
+            ("node frozen", FreezeNode),
+            ("node killed", KillNode),
+            ("host stopped", StopNode),
+            ("connection lost", BreakLink),
+            ("server frozen", FreezeServer),
+            ("server restarted", () => RestartServer(empty: false)),
+            ("server restarted empty", () => RestartServer(empty: true)),
+            ("server's clock set", StepClock),
+            ("key deleted", DeleteKey),
+            ("lease broken", BreakLease),
+        ];
+        foreach ((string, Action) fault in all)
+        {
+            if (world.Chance.Of(0.35))
+            {
+                _faults.Add(fault);
+            }
+        }
+
+        _pause = world.Chance.Span(1, 10);
+        Next();
+    }
+
+    /// <summary>From now on all is well, and stays so.</summary>
+    public void End()
+    {
+        weather.IsCalm = true;
+        _faults.Clear();
+        if (server.IsFrozen)
+        {
+            server.Thaw();
+        }
+
+        foreach (Node node in nodes.ToArray())
+        {
+            node.Thaw();
+        }
+    }
+
+    /// <summary>A host may be stopped on a fine day, too.</summary>
+    public void StopNode()
+    {
+        if (Someone() is { } node)
+        {
+            node.Stop(() => isIdle(node), world.Chance.Span(0.1, 6), world.Chance.Span(0, 6));
+            Replace(node);
+        }
+    }
+
+    private void Next()
+    {
+        if (_faults.Count == 0)
+        {
+            return;
+        }
+
+        world.After(
+            world.Chance.Span(_pause / 4, _pause * 2),
+            () =>
+            {
+                if (_faults.Count > 0)
+                {
+                    (string name, Action fault) = _faults[world.Chance.Number(0, _faults.Count)];
+                    weather.Count(name);
+                    world.Tell($"*** {name}");
+                    fault();
+                    Next();
+                }
+            },
+            alone: true);
+    }
+
+    private Node? Someone()
+    {
+        Node[] working = [.. nodes.Where(node => node.TakesWork)];
+        return working.Length == 0 ? null : world.Chance.One<Node>(working);
+    }
+
+    private void FreezeNode()
+    {
+        if (Someone() is { } node)
+        {
+            node.Freeze();
+            world.After(world.Chance.Span(0.05, world.Chance.One(1, 4, 15)), node.Thaw, alone: true);
+        }
+    }
+
+    private void KillNode()
+    {
+        if (Someone() is { } node)
+        {
+            node.Kill(world.Chance.Of(0.7) ? TimeSpan.Zero : world.Chance.Span(0.1, 10));
+            Replace(node);
+        }
+    }
+
+    private void Replace(Node node)
+    {
+        int number = node.Name[1] - '0';
+        world.After(world.Chance.Span(0.5, 8), () => nodes.Add(start(number)), alone: true);
+    }
+
+    private void BreakLink()
+    {
+        if (Someone() is { } node)
+        {
+            node.Link.Break(world.Chance.Span(0.01, world.Chance.One(0.2, 3, 12)), world.Chance.Of(0.3));
+        }
+    }
+
+    private void FreezeServer()
+    {
+        if (server.Answers)
+        {
+            server.Freeze();
+            world.After(world.Chance.Span(0.1, world.Chance.One(1, 5, 15)), server.Thaw, alone: true);
+        }
+    }
+
+    private void RestartServer(bool empty)
+    {
+        if (!server.Answers)
+        {
+            return;
+        }
+
+        server.GoDown();
+        TimeSpan down = world.Chance.Span(0.05, world.Chance.One(0.5, 4));
+        foreach (Node node in nodes.Where(node => !node.IsDead))
+        {
+            node.Link.Break(down, halfOpen: false);
+        }
+
+        world.After(down, () => server.ComeUp(empty), alone: true);
+    }
+
+    private void StepClock()
+    {
+        TimeSpan by = world.Chance.Span(-3, world.Chance.One(0.5, 3, 8));
+        server.Clock.Step(by);
+        world.History.Add(new Fact.ClockStepped(world.Now, by));
+    }
+
+    private void DeleteKey()
+    {
+        // A DEL tells nobody, and names nobody.
+        if (server.Held() is { Count: > 0 } held && world.Chance.One<HeldLock>([.. held]) is { FencingToken: { } token } one)
+        {
+            server.Delete(one.Name, token);
+            world.History.Add(new Fact.Freed(world.Now, one.Name, token, ByBreak: false));
+        }
+    }
+
+    private void BreakLease()
+    {
+        if (Someone() is { } node)
+        {
+            node.Do(() => _ = BreakAsync(node));
+        }
+    }
+
+    private async Task BreakAsync(Node node)
+    {
+        try
+        {
+            List<HeldLock> all = [];
+            await foreach (HeldLock held in node.Locks.ListAsync())
+            {
+                all.Add(held);
+            }
+
+            if (all.Count > 0 && world.Chance.One<HeldLock>([.. all]) is { FencingToken: { } token } one)
+            {
+                await node.Locks.BreakAsync(one.Name, token);
+            }
+        }
+        catch (TaskLockUnavailableException)
+        {
+            // The operator tries another time.
+        }
+    }
+}

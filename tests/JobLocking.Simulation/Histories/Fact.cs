@@ -1,0 +1,88 @@
+namespace JobLocking.Simulation.Histories;
+
+/// <summary>Something that was seen from outside the engine, with the moment in ticks. A closed set.</summary>
+internal abstract record Fact(long At)
+{
+    /// <summary>A process began to work, was frozen, thawed, was killed, or ended in order.</summary>
+    public sealed record Started(long At, string Node) : Fact(At);
+
+    public sealed record Frozen(long At, string Node) : Fact(At);
+
+    public sealed record Thawed(long At, string Node) : Fact(At);
+
+    public sealed record Stopping(long At, string Node) : Fact(At);
+
+    public sealed record Gone(long At, string Node, bool InOrder) : Fact(At);
+
+    /// <summary>The server forgot everything.</summary>
+    public sealed record DataLost(long At) : Fact(At);
+
+    /// <summary>The server's clock was set.</summary>
+    public sealed record ClockStepped(long At, TimeSpan By) : Fact(At);
+
+    /// <summary>The key of a lock was deleted by hand, or its lease broken by an operator.</summary>
+    public sealed record Freed(long At, string Lock, long Token, bool ByBreak) : Fact(At);
+
+    /// <summary>A process sent a question about a lease.</summary>
+    public sealed record Sent(long At, string Node, int Call, Question Question, string Lease, string Lock, TimeSpan Expiry) : Fact(At);
+
+    /// <summary>The server has done it, or has refused to.</summary>
+    public sealed record Applied(long At, int Call, Question Question, string Lease, string Lock, bool Done, string? Occurrence, bool Succeeded) : Fact(At);
+
+    /// <summary>The process has an answer: what the server did, or that it is not to be had.</summary>
+    public sealed record Answered(long At, int Call, bool IsKnown) : Fact(At);
+
+    /// <summary>Somebody has a lease, and believes in it.</summary>
+    public sealed record Held(long At, string Node, string Lease, string Lock, int Limit, long Token, TimeSpan Expiry, TimeSpan MinHold, TimeSpan MaxHold) : Fact(At);
+
+    /// <summary>The holder believes in it no more.</summary>
+    public sealed record Ended(long At, string Lease, End How) : Fact(At);
+
+    /// <summary>The call that gave a lease back has returned.</summary>
+    public sealed record Returned(long At, string Lease) : Fact(At);
+
+    /// <summary>A run of an occurrence under a lease.</summary>
+    public sealed record Ran(long At, string Lease, string Occurrence) : Fact(At);
+
+    /// <summary>Somebody waits for a lock, in place or deferred by a process that lives.</summary>
+    public sealed record Waits(long At, string Who, string Node, string Lock) : Fact(At);
+
+    public sealed record WaitsNoMore(long At, string Who) : Fact(At);
+
+    /// <summary>Work was handed over, and what became of it.</summary>
+    public sealed record Submitted(long At, string Work) : Fact(At);
+
+    public sealed record Decided(long At, string Work, string Decision, bool IsFirstAttempt, bool IsOccurrence) : Fact(At);
+
+    public sealed record Finished(long At, string Work, string State) : Fact(At);
+
+    /// <summary>From now on nothing is broken any more.</summary>
+    public sealed record Calm(long At) : Fact(At);
+
+    /// <summary>After all work has ended, and an expiry more: what is still there.</summary>
+    public sealed record Left(long At, string Where, string What) : Fact(At);
+}
+
+/// <summary>What a process asks the server about a lease.</summary>
+internal enum Question
+{
+    Acquire,
+    Renew,
+    Release,
+}
+
+/// <summary>How the belief in a lease ended.</summary>
+internal enum End
+{
+    /// <summary>Given back after work that succeeded, or by hand.</summary>
+    Released,
+
+    /// <summary>Given back after work that failed: no minimum hold.</summary>
+    ReleasedEarly,
+
+    /// <summary>Its <see cref="TaskLease.Lost"/> was cancelled.</summary>
+    Told,
+
+    /// <summary>It was asked for, and said that it is lost.</summary>
+    Threw,
+}

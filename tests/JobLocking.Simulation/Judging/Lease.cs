@@ -1,0 +1,41 @@
+using JobLocking.Simulation.Histories;
+
+namespace JobLocking.Simulation.Judging;
+
+/// <summary>All that a history tells of one lease that somebody held.</summary>
+internal sealed class Lease(Fact.Held held)
+{
+    public Fact.Held Held { get; } = held;
+
+    public string Name => Held.Lease;
+
+    /// <summary>When it was asked for first.</summary>
+    public long AskedAt { get; set; } = held.At;
+
+    /// <summary>When it was asked for with success: from then on its longest and shortest hold are counted.</summary>
+    public long CountsFrom { get; set; } = held.At;
+
+    /// <summary>When its holder stopped to believe in it, or died.</summary>
+    public long EndedAt { get; set; } = long.MaxValue;
+
+    /// <summary>How it ended; null if its process died, or if it never did.</summary>
+    public End? How { get; set; }
+
+    public string? Occurrence { get; set; }
+
+    /// <summary>When the server granted or prolonged it.</summary>
+    public List<long> TouchedAt { get; } = [];
+
+    /// <summary>What its process knows to be granted or prolonged: when it knew, and until when that may be believed, counted from the question.</summary>
+    public List<(long At, long Until)> Believed { get; } = [];
+
+    /// <summary>When it was believed in by a process that was not frozen.</summary>
+    public IReadOnlyList<(long From, long To)> Awake { get; set; } = [];
+
+    /// <summary>The last moment up to another in which the server made sure of it.</summary>
+    public long TouchedBefore(long moment) => TouchedAt.Where(at => at <= moment).DefaultIfEmpty(long.MinValue).Max();
+
+    public bool IsBelievedAt(long moment) => Awake.Any(span => span.From <= moment && moment < span.To);
+
+    public override string ToString() => $"{Name} of {Held.Node} (token {Held.Token}, from {History.Moment(Held.At)} to {History.Moment(Math.Min(EndedAt, TimeSpan.MaxValue.Ticks))}, {How?.ToString() ?? "died"})";
+}

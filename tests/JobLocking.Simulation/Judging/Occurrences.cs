@@ -1,0 +1,45 @@
+using JobLocking.Simulation.Histories;
+
+namespace JobLocking.Simulation.Judging;
+
+/// <summary>An occurrence has one runner at a time, and none after it has succeeded.</summary>
+internal static class Occurrences
+{
+    public static IEnumerable<string> Violations(Evidence evidence)
+    {
+        foreach (IGrouping<string, Lease> runs in evidence.Leases.Where(lease => lease.Occurrence is not null).GroupBy(lease => lease.Occurrence!))
+        {
+            foreach (string overlap in Exclusion.Overlaps(evidence, [.. runs], _ => 1))
+            {
+                yield return $"{runs.Key} is run twice at once: {overlap}";
+            }
+        }
+
+        Dictionary<string, Fact.Applied> runner = new(StringComparer.Ordinal);
+        Dictionary<string, Fact.Applied> succeeded = new(StringComparer.Ordinal);
+        foreach (Fact fact in evidence.Facts)
+        {
+            switch (fact)
+            {
+                case Fact.DataLost:
+                    runner.Clear();
+                    succeeded.Clear();
+                    break;
+                case Fact.Applied { Question: Question.Acquire, Done: true, Occurrence: { } occurrence } granted:
+                    if (succeeded.TryGetValue(occurrence, out Fact.Applied? success))
+                    {
+                        yield return $"{occurrence} is granted to {granted.Lease} at {History.Moment(granted.At)} after {success.Lease} has succeeded at {History.Moment(success.At)}";
+                    }
+
+                    runner[occurrence] = granted;
+                    break;
+
+                // Who was overtaken by another runner does not end the occurrence: that one does.
+                case Fact.Applied { Question: Question.Release, Succeeded: true, Occurrence: { } occurrence } release
+                    when !runner.TryGetValue(occurrence, out Fact.Applied? last) || last.Lease == release.Lease:
+                    succeeded.TryAdd(occurrence, release);
+                    break;
+            }
+        }
+    }
+}

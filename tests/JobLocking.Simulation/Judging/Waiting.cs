@@ -1,0 +1,118 @@
+using JobLocking.Simulation.Histories;
+
+namespace JobLocking.Simulation.Judging;
+
+/// <summary>When nothing is broken any more, nobody waits for a lock that is free: not for long in any case, and hardly at all when it has just been given back.</summary>
+internal static class Waiting
+{
+    private static readonly long SafetyPoll = TimeSpan.FromSeconds(5.2).Ticks;
+    private static readonly long Slack = TimeSpan.FromSeconds(1).Ticks;
+    private static readonly long Handoff = TimeSpan.FromSeconds(2).Ticks;
+
+    private sealed record Wait(string Who, string Lock, long From, long To);
+
+    public static IEnumerable<string> Violations(Evidence evidence)
+    {
+        if (evidence.CalmAt >= evidence.EndsAt)
+        {
+            yield break;
+        }
+
+        foreach (IGrouping<string, Wait> waits in Waits(evidence).GroupBy(wait => wait.Lock))
+        {
+            Lease[] leases = [.. evidence.Leases.Where(lease => lease.Held.Lock == waits.Key)];
+            Fact.Sent[] asked = [.. evidence.Facts.OfType<Fact.Sent>().Where(sent => sent.Lock == waits.Key && sent.Question != Question.Release)];
+            long expiry = asked.Max(sent => sent.Expiry).Ticks;
+            foreach (string idle in Idle(waits, leases, expiry).Concat(NotHandedOver(evidence, waits, leases, asked)))
+            {
+                yield return $"{waits.Key}: {idle}";
+            }
+        }
+    }
+
+    /// <summary>Who waits in a process that lives, cut to the time when all is well.</summary>
+    private static IEnumerable<Wait> Waits(Evidence evidence)
+    {
+        Dictionary<string, Fact.Waits> open = new(StringComparer.Ordinal);
+        foreach (Fact fact in evidence.Facts)
+        {
+            IEnumerable<string> over = [];
+            switch (fact)
+            {
+                case Fact.Waits waits:
+                    open[waits.Who] = waits;
+                    break;
+                case Fact.WaitsNoMore no:
+                    over = [no.Who];
+                    break;
+                case Fact.Stopping stopping:
+                    over = [.. open.Values.Where(wait => wait.Node == stopping.Node).Select(wait => wait.Who)];
+                    break;
+                case Fact.Gone gone:
+                    over = [.. open.Values.Where(wait => wait.Node == gone.Node).Select(wait => wait.Who)];
+                    break;
+            }
+
+            foreach (string who in over)
+            {
+                if (open.Remove(who, out Fact.Waits? wait) && fact.At > evidence.CalmAt)
+                {
+                    yield return new Wait(who, wait.Lock, Math.Max(wait.At, evidence.CalmAt), fact.At);
+                }
+            }
+        }
+
+        foreach (Fact.Waits wait in open.Values)
+        {
+            yield return new Wait(wait.Who, wait.Lock, Math.Max(wait.At, evidence.CalmAt), evidence.EndsAt);
+        }
+    }
+
+    /// <summary>What a holder left behind that has died blocks the lock for its expiry; then somebody looks.</summary>
+    private static IEnumerable<string> Idle(IEnumerable<Wait> waits, Lease[] leases, long expiry)
+    {
+        int limit = leases.Select(lease => lease.Held.Limit).DefaultIfEmpty(1).Min();
+        foreach (Wait wait in waits)
+        {
+            long[] moments = [wait.From, .. leases.SelectMany(lease => new[] { lease.Held.At, lease.EndedAt }).Where(at => at > wait.From && at < wait.To).Order(), wait.To];
+            long idleSince = wait.From;
+            foreach (long moment in moments)
+            {
+                if (moment - idleSince > expiry + SafetyPoll + Slack)
+                {
+                    yield return $"has had room since {History.Moment(idleSince)}, and {wait.Who} waits still at {History.Moment(moment)}";
+                    break;
+                }
+
+                if (leases.Count(lease => lease.Held.At <= moment && moment < lease.EndedAt) >= limit)
+                {
+                    idleSince = long.MaxValue;
+                }
+                else if (idleSince == long.MaxValue)
+                {
+                    idleSince = moment;
+                }
+            }
+        }
+    }
+
+    /// <summary>A release has somebody ask, soon, if there is somebody who has waited long enough to be known. With different limits that is not promised.</summary>
+    private static IEnumerable<string> NotHandedOver(Evidence evidence, IEnumerable<Wait> waits, Lease[] leases, Fact.Sent[] asked)
+    {
+        if (leases.Select(lease => lease.Held.Limit).Distinct().Count() > 1)
+        {
+            yield break;
+        }
+
+        HashSet<string> kept = [.. leases.Where(lease => lease.Held.MinHold > TimeSpan.Zero).Select(lease => lease.Name)];
+        foreach (Fact.Applied release in evidence.Facts.OfType<Fact.Applied>())
+        {
+            if (release is { Question: Question.Release, Done: true } && release.Lock == waits.First().Lock && release.At > evidence.CalmAt && !kept.Contains(release.Lease)
+                && waits.FirstOrDefault(wait => wait.From < release.At - SafetyPoll - Slack && wait.To > release.At + Handoff) is { } wait
+                && !asked.Any(sent => sent.Question == Question.Acquire && sent.At >= release.At && sent.At <= release.At + Handoff))
+            {
+                yield return $"was given back by {release.Lease} at {History.Moment(release.At)}, and nobody asked for it, though {wait.Who} waits";
+            }
+        }
+    }
+}

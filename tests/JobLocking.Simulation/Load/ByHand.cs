@@ -1,0 +1,80 @@
+using JobLocking.Simulation.Histories;
+using JobLocking.Simulation.Network;
+using JobLocking.Simulation.Time;
+
+namespace JobLocking.Simulation.Load;
+
+/// <summary>Locks taken by hand, through the interface that users have.</summary>
+internal sealed class ByHand(World world, Names names)
+{
+    /// <returns>What became of it.</returns>
+    public async Task<string> RunAsync(Node node, SharedLock wanted, int limit, string who)
+    {
+        Chance chance = world.Chance;
+        TaskLockOptions how = new()
+        {
+            Expire = chance.Of(0.3) ? TimeSpan.FromMilliseconds(chance.Number(300, 1000)) : TimeSpan.FromSeconds(wanted.Expire),
+            Limit = limit,
+            Wait = chance.Of(0.5) ? chance.Span(0.2, 10) : TimeSpan.Zero,
+            MinHold = chance.Of(0.1) ? TimeSpan.FromMilliseconds(300) : TimeSpan.Zero,
+        };
+        using CancellationTokenSource end = new();
+        if (chance.Of(0.4))
+        {
+            world.After(chance.Span(0.001, 5), () => node.Do(() => Cancel(end)));
+        }
+
+        try
+        {
+            TaskLease? lease = chance.Of(0.5)
+                ? await AcquireAsync(node, wanted, how, who, end.Token)
+                : await node.Locks.TryAcquireAsync(wanted.Name, how, end.Token);
+            return lease is null ? "contended" : await WorkAsync(node, lease);
+        }
+        catch (Exception e) when (e is OperationCanceledException or TaskLockUnavailableException or ObjectDisposedException)
+        {
+            return e.GetType().Name;
+        }
+    }
+
+    private async Task<TaskLease> AcquireAsync(Node node, SharedLock wanted, TaskLockOptions how, string who, CancellationToken cancellationToken)
+    {
+        world.History.Add(new Fact.Waits(world.Now, who, node.Name, wanted.Name));
+        try
+        {
+            return await node.Locks.AcquireAsync(wanted.Name, how, cancellationToken);
+        }
+        finally
+        {
+            world.History.Add(new Fact.WaitsNoMore(world.Now, who));
+        }
+    }
+
+    private async Task<string> WorkAsync(Node node, TaskLease lease)
+    {
+        Holding holding = new(world, names, node, lease);
+        Exception? error = await holding.WorkAsync(world.Chance.Span(0, lease.Terms.Expiry.TotalSeconds * 2), CancellationToken.None);
+        holding.Ended(End.Released);
+        ValueTask releasing = lease.DisposeAsync();
+        if (world.Chance.Of(0.2))
+        {
+            await lease.DisposeAsync();
+        }
+
+        await releasing;
+        world.History.Add(new Fact.Returned(world.Now, holding.Name));
+        return error is null ? "succeeded" : "failed";
+    }
+
+    private static void Cancel(CancellationTokenSource end)
+    {
+        try
+        {
+            end.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // It has ended before.
+        }
+    }
+}

@@ -1,0 +1,110 @@
+using JobLocking.Simulation.Histories;
+using JobLocking.Simulation.Network;
+using JobLocking.Simulation.Time;
+
+namespace JobLocking.Simulation.Load;
+
+/// <summary>Watches one holding, and works under it as jobs do: some look whether the lease is lost, some are told, some do neither.</summary>
+internal sealed class Holding
+{
+    private readonly World _world;
+    private readonly Node _node;
+    private readonly TaskLease _lease;
+
+    public Holding(World world, Names names, Node node, TaskLease lease)
+    {
+        _world = world;
+        _node = node;
+        _lease = lease;
+        Name = names.Lease(lease.Id);
+        world.History.Add(new Fact.Held(
+            world.Now, node.Name, Name, lease.Name, lease.Terms.Limit, lease.FencingToken, lease.Terms.Expiry, lease.Terms.MinHold, lease.Terms.MaxHold));
+        lease.Lost.UnsafeRegister(_ => Ended(End.Told), null);
+    }
+
+    public string Name { get; }
+
+    public void Ended(End how)
+    {
+        if (!_node.IsDead)
+        {
+            _world.History.Add(new Fact.Ended(_world.Now, Name, how));
+        }
+    }
+
+    /// <summary>Does the work of a job.</summary>
+    /// <returns>What it threw; null if it succeeded.</returns>
+    public async Task<Exception?> WorkAsync(TimeSpan length, CancellationToken stopping)
+    {
+        Chance chance = _world.Chance;
+        bool isTold = chance.Of(0.5);
+        bool looks = chance.Of(0.6);
+        bool extends = chance.Of(0.1);
+        TimeSpan slowness = chance.Of(0.3) ? chance.Span(0.1, 3) : TimeSpan.Zero;
+        using CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(stopping, isTold ? _lease.Lost : CancellationToken.None);
+        try
+        {
+            for (TimeSpan left = length; left > TimeSpan.Zero;)
+            {
+                TimeSpan step = chance.Span(0.05, 1.5);
+                await Task.Delay(step, _node.Clock, end.Token);
+                left -= step;
+                if (looks && chance.Of(0.5))
+                {
+                    Look();
+                }
+
+                if (extends && chance.Of(0.3))
+                {
+                    await ExtendAsync();
+                }
+            }
+
+            return chance.Of(0.15) ? new InvalidOperationException("the job has failed") : null;
+        }
+        catch (OperationCanceledException cancelled)
+        {
+            if (slowness > TimeSpan.Zero)
+            {
+                await Task.Delay(slowness, _node.Clock, CancellationToken.None);
+            }
+
+            return cancelled;
+        }
+        catch (TaskLockException e)
+        {
+            return e;
+        }
+    }
+
+    private void Look()
+    {
+        try
+        {
+            _lease.ThrowIfLost();
+        }
+        catch (TaskLockLostException)
+        {
+            Ended(End.Threw);
+            throw;
+        }
+    }
+
+    private async Task ExtendAsync()
+    {
+        TimeSpan duration = _world.Chance.Span(0.1, _lease.Terms.Expiry.TotalSeconds * 3);
+        try
+        {
+            await _lease.ExtendAsync(duration);
+        }
+        catch (Exception e) when (e is TaskLockUnavailableException or ArgumentOutOfRangeException)
+        {
+            // It goes on with what it has.
+        }
+        catch (TaskLockLostException)
+        {
+            Ended(End.Threw);
+            throw;
+        }
+    }
+}

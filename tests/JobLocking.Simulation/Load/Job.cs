@@ -1,0 +1,48 @@
+using JobLocking.Simulation.Time;
+
+namespace JobLocking.Simulation.Load;
+
+/// <summary>A lock that several jobs share, with what of it is the same for all.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Expire">In seconds.</param>
+/// <param name="Limit">Of the present deployment.</param>
+/// <param name="OldLimit">Of the deployment before, which some nodes still have; the same where there is none.</param>
+internal sealed record SharedLock(string Name, int Expire, int Limit, int OldLimit);
+
+/// <summary>A job that takes a lock, as a user declares it.</summary>
+internal sealed record Job(string Name, SharedLock Lock, Func<int, TaskLockAttribute> Declare, bool IsRecurring, bool HasOccurrences, bool IsStoredShared, int Retries)
+{
+    public static Job Drawn(Chance chance, SharedLock shared, int number)
+    {
+        bool hasOccurrences = chance.Of(0.3);
+        int minHold = chance.Of(0.25) ? chance.Number(1, shared.Expire + 1) : 0;
+        int maxHold = chance.Of(0.25) ? shared.Expire * chance.Number(1, 4) : 0;
+        int wait = chance.Of(0.3) ? chance.Number(1, 8) : 0;
+        int deferBy = chance.One(2, 5, 15);
+        int giveUpAfter = chance.Of(0.1) ? chance.Number(deferBy, 60) : 0;
+        LockConflict onConflict = chance.One(LockConflict.Auto, LockConflict.Auto, LockConflict.Defer, LockConflict.Defer, LockConflict.Skip, LockConflict.Fail);
+        LockUnavailable onUnavailable = chance.One(LockUnavailable.Defer, LockUnavailable.Defer, LockUnavailable.Defer, LockUnavailable.Fail);
+        return new Job(
+            $"{shared.Name}-job{number}",
+            shared,
+            limit => new TaskLockAttribute(shared.Name)
+            {
+                Expire = shared.Expire,
+                MinHold = minHold,
+                MaxHold = maxHold,
+                Limit = limit,
+                OnConflict = onConflict,
+                Wait = wait,
+                DeferBy = deferBy,
+                GiveUpAfter = giveUpAfter,
+                OnUnavailable = onUnavailable,
+                OncePerOccurrence = hasOccurrences,
+            },
+            IsRecurring: hasOccurrences || chance.Of(0.5),
+            hasOccurrences,
+            IsStoredShared: !hasOccurrences && chance.Of(0.5),
+            Retries: chance.Number(0, 3));
+    }
+
+    public override string ToString() => Name;
+}

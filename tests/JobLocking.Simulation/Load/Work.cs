@@ -1,0 +1,38 @@
+using JobLocking.Engine;
+using JobLocking.Simulation.Network;
+using JobLocking.Stores;
+
+namespace JobLocking.Simulation.Load;
+
+/// <summary>One execution of a job, from its submission to its end, through deferrals, retries and the death of processes.</summary>
+internal sealed class Work(string name, Job job, LockOccurrence? occurrence, ExecutionOrigin origin, Node? home)
+{
+    public string Name { get; } = name;
+
+    public Job Job { get; } = job;
+
+    /// <summary>Whose scheduler has it in memory; null where all share one storage.</summary>
+    public Node? Home { get; } = home;
+
+    public LockOccurrence? Occurrence { get; set; } = occurrence;
+
+    public ExecutionOrigin Origin { get; set; } = origin;
+
+    public int RetriesLeft { get; set; } = job.Retries;
+
+    public int Deferrals { get; set; }
+
+    public int DeferralsUnwoken { get; set; }
+
+    public string? Ticket { get; set; }
+
+    public DateTimeOffset? FirstDeferredAt { get; set; }
+
+    /// <summary>The deferral that is stored, by its number; 0 if none is.</summary>
+    public int Deferral { get; set; }
+
+    /// <summary>Where it runs; null while it does not.</summary>
+    public Node? RunsOn { get; set; }
+
+    public bool IsOver { get; set; }
+}

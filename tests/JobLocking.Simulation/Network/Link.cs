@@ -1,0 +1,230 @@
+using JobLocking.Simulation.Faults;
+using JobLocking.Simulation.Time;
+using JobLocking.Stores;
+
+namespace JobLocking.Simulation.Network;
+
+/// <summary>
+/// The connection of one process to the server, with what the server knows of the process. Like the real one it comes back by
+/// itself when it is lost, listens again and says so.
+/// </summary>
+internal sealed class Link(World world, Server server, Weather weather, Action<Action> onNode, Func<bool> isAwake)
+{
+    private static readonly TimeSpan TryAgain = TimeSpan.FromMilliseconds(100);
+
+    private readonly List<Action<LockStoreException>> _unanswered = [];
+    private InMemoryLockStore? _data;
+    private InMemoryLockStore? _process;
+    private IAsyncDisposable? _listening;
+    private Action<LockNotice>? _onNotice;
+    private int _connection;
+    private long _lastRequestAt;
+    private long _lastAnswerAt;
+    private bool _isDead;
+
+    public bool IsDown { get; private set; }
+
+    public int Unanswered => _unanswered.Count;
+
+    /// <summary>Sends a question and has its answer given, or its failure; never both, never twice.</summary>
+    public void Ask<T>(string what, Func<InMemoryLockStore, T> apply, Action<T> answered, Action<LockStoreException> failed)
+    {
+        if (IsDown)
+        {
+            // It never leaves the process; some clients say so at once, some wait whether the connection comes back.
+            world.Tell($"{what}: no connection");
+            LockStoreException error = new("there is no connection", mayHaveBeenApplied: false);
+            world.After(world.Chance.Of(0.5) ? TimeSpan.Zero : weather.Patience, () => onNode(() => failed(error)));
+            return;
+        }
+
+        bool isOver = false;
+        void Fail(LockStoreException error)
+        {
+            if (Over())
+            {
+                failed(error);
+            }
+        }
+
+        bool Over()
+        {
+            bool first = !isOver;
+            isOver = true;
+            _unanswered.Remove(Fail);
+            return first;
+        }
+
+        _unanswered.Add(Fail);
+        world.After(weather.Patience, () =>
+        {
+            if (!isOver)
+            {
+                onNode(() => Fail(new LockStoreException("the server did not answer in time", mayHaveBeenApplied: true)));
+            }
+        });
+
+        if (weather.LosesRequest())
+        {
+            world.Tell($"{what}: request lost");
+            return;
+        }
+
+        int connection = _connection;
+        int life = server.Life;
+        world.At(Arrival(ref _lastRequestAt), () => server.Receive(life, () =>
+        {
+            bool refuses = weather.Refuses();
+            T answer = refuses ? default! : apply(Process());
+            if (weather.LosesAnswer())
+            {
+                world.Tell($"{what}: answer lost");
+                return;
+            }
+
+            world.At(Arrival(ref _lastAnswerAt), () =>
+            {
+                if (connection != _connection)
+                {
+                    world.Tell($"{what}: answer lost with the connection");
+                    return;
+                }
+
+                onNode(() =>
+                {
+                    if (!Over())
+                    {
+                        return;
+                    }
+
+                    if (refuses)
+                    {
+                        failed(new LockStoreException("the server refused", mayHaveBeenApplied: false));
+                    }
+                    else
+                    {
+                        answered(answer);
+                    }
+                });
+            });
+        }));
+    }
+
+    /// <summary>On the server: the process listens from now on. Once, however often it says so.</summary>
+    public bool Subscribe(InMemoryLockStore process)
+    {
+        _listening ??= Now(process.ListenAsync(Notify, CancellationToken.None));
+        return true;
+    }
+
+    /// <summary>Whether nothing befalls one of the leases in a renewal.</summary>
+    public bool Spares() => !weather.LosesRenewal();
+
+    public void Hears(Action<LockNotice>? onNotice) => _onNotice = onNotice;
+
+    public void Unsubscribe()
+    {
+        if (_listening is { } listening)
+        {
+            _listening = null;
+            listening.DisposeAsync().AsTask().GetAwaiter().GetResult();
+        }
+    }
+
+    /// <summary>The connection is lost. The server may not notice, and believe that somebody listens.</summary>
+    public void Break(TimeSpan duration, bool halfOpen)
+    {
+        if (IsDown || _isDead)
+        {
+            return;
+        }
+
+        IsDown = true;
+        _connection++;
+        if (!halfOpen)
+        {
+            Unsubscribe();
+        }
+
+        foreach (Action<LockStoreException> fail in _unanswered.ToArray())
+        {
+            onNode(() => fail(new LockStoreException("the connection was lost", mayHaveBeenApplied: true)));
+        }
+
+        world.After(duration, Reconnect);
+    }
+
+    /// <summary>The process is dead; its machine may be, too, and then nobody tells the server.</summary>
+    public void Die(TimeSpan unnoticed)
+    {
+        _isDead = true;
+        _connection++;
+        world.After(unnoticed, Unsubscribe);
+    }
+
+    private void Reconnect()
+    {
+        if (_isDead)
+        {
+            return;
+        }
+
+        if (!server.Answers || !isAwake())
+        {
+            world.After(TryAgain, Reconnect);
+            return;
+        }
+
+        IsDown = false;
+        if (_onNotice is { } onNotice)
+        {
+            Unsubscribe();
+            Subscribe(Process());
+            onNode(() => onNotice(new LockNotice.Reconnected()));
+        }
+    }
+
+    private void Notify(LockNotice notice)
+    {
+        int connection = _connection;
+        if (server.IsMute || IsDown || _isDead || weather.LosesNotice())
+        {
+            world.Tell($"notice lost: {notice.GetType().Name}");
+            return;
+        }
+
+        world.At(Arrival(ref _lastAnswerAt), () =>
+        {
+            if (connection == _connection && _onNotice is { } onNotice)
+            {
+                onNode(() => onNotice(notice));
+            }
+        });
+    }
+
+    /// <summary>What the server knows of the process, which it does not after it has forgotten everything.</summary>
+    private InMemoryLockStore Process()
+    {
+        if (_data != server.Data)
+        {
+            _data = server.Data;
+            _process = _data.OfAnotherProcess();
+            _listening = null;
+        }
+
+        return _process!;
+    }
+
+    private long Arrival(ref long last)
+    {
+        long at = world.Now + weather.Latency().Ticks;
+        if (weather.KeepsOrder)
+        {
+            at = Math.Max(at, last);
+        }
+
+        return last = at;
+    }
+
+    private static T Now<T>(ValueTask<T> done) => done.AsTask().GetAwaiter().GetResult();
+}

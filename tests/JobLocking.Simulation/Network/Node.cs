@@ -1,0 +1,155 @@
+using JobLocking.Contention;
+using JobLocking.Engine;
+using JobLocking.Simulation.Faults;
+using JobLocking.Simulation.Histories;
+using JobLocking.Simulation.Time;
+using JobLocking.Stores;
+using JobLocking.Telemetry;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace JobLocking.Simulation.Network;
+
+/// <summary>One process with the real engine in it. It can be frozen, killed and stopped; what comes after that is another process.</summary>
+internal sealed class Node : IDisposable
+{
+    private readonly World _world;
+    private readonly ServiceProvider _services;
+    private readonly MetricsReporter _metrics;
+    private readonly List<Action> _overdue = [];
+    private readonly CancellationTokenSource _stopping = new();
+
+    public Node(World world, Names names, Server server, Weather weather, string name)
+    {
+        _world = world;
+        Name = name;
+        double rate = 1 + ((world.Chance.Number(-400, 401)) / 100_000.0);
+        Clock = new NodeClock(world, rate, world.Chance.Span(-30, 30), Do);
+        Link = new Link(world, server, weather, Do, () => !IsFrozen);
+
+        ServiceCollection services = new();
+        services.AddSingleton<TimeProvider>(Clock);
+        services.AddSingleton<ILockStore>(new NodeStore(world, names, Link, name));
+        services.AddJobLocking(o => (o.NodeName, o.ApplicationName) = (name, "simulation"));
+        _services = services.BuildServiceProvider();
+        Engine = _services.GetRequiredService<LockEngine>();
+        Locks = _services.GetRequiredService<ITaskLocks>();
+        Policies = _services.GetRequiredService<LockPolicies>();
+        _metrics = _services.GetRequiredService<MetricsReporter>();
+        _services.GetRequiredService<LocalQueue>().Chance = world.Chance.Number;
+        world.History.Add(new Fact.Started(world.Now, name));
+        Do(_services.GetRequiredService<Notices>().Begin);
+    }
+
+    public string Name { get; }
+
+    public NodeClock Clock { get; }
+
+    public Link Link { get; }
+
+    public LockEngine Engine { get; }
+
+    public ITaskLocks Locks { get; }
+
+    public LockPolicies Policies { get; }
+
+    public bool IsFrozen { get; private set; }
+
+    public bool IsDead { get; private set; }
+
+    public bool IsStopping => _stopping.IsCancellationRequested;
+
+    public bool TakesWork => !IsDead && !IsFrozen && !IsStopping;
+
+    public CancellationToken Stopping => _stopping.Token;
+
+    /// <summary>Has something done by the process: now, when it thaws, or never.</summary>
+    public void Do(Action what)
+    {
+        if (IsFrozen)
+        {
+            _overdue.Add(what);
+        }
+        else if (!IsDead)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(static what => what(), what, preferLocal: false);
+        }
+    }
+
+    public void Freeze()
+    {
+        IsFrozen = true;
+        _world.History.Add(new Fact.Frozen(_world.Now, Name));
+    }
+
+    /// <summary>All that was to be done meanwhile is done at once, in any order.</summary>
+    public void Thaw()
+    {
+        if (!IsFrozen)
+        {
+            return;
+        }
+
+        IsFrozen = false;
+        _world.History.Add(new Fact.Thawed(_world.Now, Name));
+        while (_overdue.Count > 0)
+        {
+            int next = _world.Chance.Of(0.7) ? 0 : _world.Chance.Number(0, _overdue.Count);
+            Action what = _overdue[next];
+            _overdue.RemoveAt(next);
+            Do(what);
+        }
+    }
+
+    public void Kill(TimeSpan unnoticed) => End(unnoticed, inOrder: false);
+
+    /// <summary>The host stops: it tells the jobs, waits for them, and then for what the engine still has to do. Jobs that do not end die with the process, later.</summary>
+    public void Stop(Func<bool> isIdle, TimeSpan patience, TimeSpan afterlife) => _ = StopAsync(isIdle, patience, afterlife);
+
+    /// <summary>Nothing of it is measured any more; without this the meters of all runs would pile up.</summary>
+    public void Dispose()
+    {
+        _metrics.Dispose();
+        _stopping.Dispose();
+    }
+
+    private async Task StopAsync(Func<bool> isIdle, TimeSpan patience, TimeSpan afterlife)
+    {
+        _world.History.Add(new Fact.Stopping(_world.Now, Name));
+        await _stopping.CancelAsync();
+        await UntilAsync(isIdle, patience);
+        foreach (IHostedLifecycleService hosted in _services.GetServices<IHostedService>().OfType<IHostedLifecycleService>())
+        {
+            await hosted.StoppedAsync(CancellationToken.None);
+        }
+
+        if (_world.Chance.Of(0.5))
+        {
+            await _services.DisposeAsync();
+        }
+
+        await UntilAsync(isIdle, afterlife);
+        End(TimeSpan.Zero, inOrder: isIdle());
+    }
+
+    private async Task UntilAsync(Func<bool> isIdle, TimeSpan patience)
+    {
+        TimeSpan step = TimeSpan.FromMilliseconds(50);
+        for (TimeSpan waited = TimeSpan.Zero; waited < patience && !isIdle(); waited += step)
+        {
+            await Task.Delay(step, Clock);
+        }
+    }
+
+    private void End(TimeSpan unnoticed, bool inOrder)
+    {
+        IsDead = true;
+        IsFrozen = false;
+        _overdue.Clear();
+        Link.Die(unnoticed);
+        _world.History.Add(new Fact.Gone(_world.Now, Name, inOrder));
+        Ended?.Invoke(this);
+    }
+
+    public event Action<Node>? Ended;
+}

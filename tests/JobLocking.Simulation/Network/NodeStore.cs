@@ -1,0 +1,203 @@
+using System.Runtime.CompilerServices;
+using JobLocking.Simulation.Histories;
+using JobLocking.Simulation.Time;
+using JobLocking.Stores;
+
+namespace JobLocking.Simulation.Network;
+
+/// <summary>The store as one process sees it: each call is a question under way and an answer under way.</summary>
+internal sealed class NodeStore(World world, Names names, Link link, string node) : ILockStore
+{
+    private static int CallsOf(World world) => world.History.Facts.Count;
+
+    public async ValueTask<AcquireResult> AcquireAsync(AcquireRequest request, CancellationToken cancellationToken)
+    {
+        string lease = names.Lease(request.LeaseId);
+        string what = $"{node} acquire {request.Name} for {lease}, place {names.Place(request.Parking?.Id)}";
+        int call = Sent(Question.Acquire, lease, request.Name, request.Expiry);
+        return await AskAsync(
+            what,
+            store =>
+            {
+                AcquireResult answer = Done(store.AcquireAsync(request, CancellationToken.None));
+                Applied(call, Question.Acquire, lease, request.Name, answer.Outcome == AcquireOutcome.Granted, request.Occurrence);
+                world.Tell($"{what}: {answer.Outcome} {answer.FencingToken} parked {answer.ParkedSince} left {answer.TimeLeft}");
+                return answer;
+            },
+            cancellationToken,
+            call);
+    }
+
+    public async ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Memory<RenewOutcome> outcomes, CancellationToken cancellationToken)
+    {
+        RenewRequest[] requests = leases.ToArray();
+        int[] calls = [.. requests.Select(one => Sent(Question.Renew, names.Lease(one.LeaseId), one.Name, one.Expiry))];
+        string what = $"{node} renew {string.Join(' ', requests.Select(one => names.Lease(one.LeaseId)))}";
+        RenewOutcome[] answers = await AskAsync(
+            what,
+            store =>
+            {
+                RenewOutcome[] results = new RenewOutcome[requests.Length];
+                for (int i = 0; i < requests.Length; i++)
+                {
+                    // One of them may fail where the others do not.
+                    if (!link.Spares())
+                    {
+                        continue;
+                    }
+
+                    Memory<RenewOutcome> one = results.AsMemory(i, 1);
+                    store.RenewAsync(requests.AsMemory(i, 1), one, CancellationToken.None).AsTask().GetAwaiter().GetResult();
+                    Applied(calls[i], Question.Renew, names.Lease(requests[i].LeaseId), requests[i].Name, results[i] == RenewOutcome.Renewed, occurrence: null);
+                }
+
+                world.Tell($"{what}: {string.Join(' ', results)}");
+                return results;
+            },
+            cancellationToken);
+        answers.CopyTo(outcomes);
+        for (int i = 0; i < calls.Length; i++)
+        {
+            Answered(calls[i], isKnown: answers[i] == RenewOutcome.Renewed);
+        }
+    }
+
+    public async ValueTask<ReleaseOutcome> ReleaseAsync(ReleaseRequest request, CancellationToken cancellationToken)
+    {
+        string lease = request.LeaseId is { } id ? names.Lease(id) : "-";
+        string what = $"{node} release {request.Name} of {lease}, place {names.Place(request.ParkingId)}, keep {request.KeepFor}, {request.Occurrence?.Outcome}";
+        int call = Sent(Question.Release, lease, request.Name, TimeSpan.Zero);
+        return await AskAsync(
+            what,
+            store =>
+            {
+                ReleaseOutcome answer = Done(store.ReleaseAsync(request, CancellationToken.None));
+                Applied(call, Question.Release, lease, request.Name, answer == ReleaseOutcome.Released, request.Occurrence?.Occurrence, request.Occurrence?.Outcome == OccurrenceOutcome.Succeeded);
+                world.Tell($"{what}: {answer}");
+                return answer;
+            },
+            cancellationToken,
+            call);
+    }
+
+    public ValueTask<LookResult> LookAsync(LookRequest request, CancellationToken cancellationToken)
+    {
+        string what = $"{node} look {request.Name}, place {names.Place(request.Parking.Id)} and {request.Others?.Count ?? 0}";
+        return AskAsync(
+            what,
+            store =>
+            {
+                LookResult answer = Done(store.LookAsync(request, CancellationToken.None));
+                world.Tell($"{what}: {answer}");
+                return answer;
+            },
+            cancellationToken);
+    }
+
+    public async ValueTask<IAsyncDisposable> ListenAsync(Action<LockNotice> onNotice, CancellationToken cancellationToken)
+    {
+        await AskAsync($"{node} listen", link.Subscribe, cancellationToken);
+        link.Hears(notice =>
+        {
+            world.Tell($"{node} is told {Describe(notice)}");
+            onNotice(notice);
+        });
+        return new Listening(link);
+    }
+
+    public async IAsyncEnumerable<HeldLock> ListAsync(string? prefix, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        List<HeldLock> held = await AskAsync(
+            $"{node} list",
+            store =>
+            {
+                List<HeldLock> all = [];
+                IAsyncEnumerator<HeldLock> locks = store.ListAsync(prefix, CancellationToken.None).GetAsyncEnumerator(CancellationToken.None);
+                while (Done(locks.MoveNextAsync()))
+                {
+                    all.Add(locks.Current);
+                }
+
+                return all;
+            },
+            cancellationToken);
+        foreach (HeldLock one in held)
+        {
+            yield return one;
+        }
+    }
+
+    public ValueTask<bool> BreakAsync(string name, long fencingToken, CancellationToken cancellationToken) => AskAsync(
+        $"{node} break {name} {fencingToken}",
+        store =>
+        {
+            bool broken = Done(store.BreakAsync(name, fencingToken, CancellationToken.None));
+            if (broken)
+            {
+                world.History.Add(new Fact.Freed(world.Now, name, fencingToken, ByBreak: true));
+            }
+
+            return broken;
+        },
+        cancellationToken);
+
+    public ValueTask<string?> CheckAsync(CancellationToken cancellationToken) => AskAsync($"{node} check", _ => (string?)null, cancellationToken);
+
+    private async ValueTask<T> AskAsync<T>(string what, Func<InMemoryLockStore, T> apply, CancellationToken cancellationToken, int? call = null)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        TaskCompletionSource<T> answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        world.Tell($"{what}?");
+        link.Ask(what, apply, result => answer.TrySetResult(result), error =>
+        {
+            world.Tell($"{what}: {error.Message}");
+            answer.TrySetException(error);
+        });
+
+        // Whoever gives up does not wait; what was sent is under way.
+        using CancellationTokenRegistration end = cancellationToken.UnsafeRegister(_ => answer.TrySetCanceled(cancellationToken), null);
+        try
+        {
+            return await answer.Task;
+        }
+        finally
+        {
+            if (call is { } number)
+            {
+                Answered(number, answer.Task.IsCompletedSuccessfully);
+            }
+        }
+    }
+
+    private void Answered(int call, bool isKnown) => world.History.Add(new Fact.Answered(world.Now, call, isKnown));
+
+    private int Sent(Question question, string lease, string name, TimeSpan expiry)
+    {
+        int call = CallsOf(world);
+        world.History.Add(new Fact.Sent(world.Now, node, call, question, lease, name, expiry));
+        return call;
+    }
+
+    private void Applied(int call, Question question, string lease, string name, bool done, LockOccurrence? occurrence, bool succeeded = false) =>
+        world.History.Add(new Fact.Applied(world.Now, call, question, lease, name, done, occurrence is null ? null : Names.Occurrence(occurrence), succeeded));
+
+    private string Describe(LockNotice notice) => notice switch
+    {
+        LockNotice.Turn turn => $"of the turn of {names.Place(turn.ParkingId)} at {turn.Name} after {turn.After}",
+        LockNotice.Broken broken => $"that {names.Lease(broken.LeaseId)} is broken",
+        _ => "that it is connected again",
+    };
+
+    // In memory nothing is waited for.
+    private static T Done<T>(ValueTask<T> done) => done.AsTask().GetAwaiter().GetResult();
+
+    private sealed class Listening(Link link) : IAsyncDisposable
+    {
+        public ValueTask DisposeAsync()
+        {
+            link.Hears(null);
+            link.Unsubscribe();
+            return default;
+        }
+    }
+}
