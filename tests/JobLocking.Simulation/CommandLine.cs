@@ -7,7 +7,7 @@ namespace JobLocking.Simulation;
 internal static class CommandLine
 {
     private const string Usage = """
-        --seeds 1-3000         runs these seeds, prints a table and how to replay what failed
+        --seeds 1-3000         runs these seeds, prints a table and how to replay what failed; with --digests a line for each
         --for 10m              runs seeds that nobody has drawn yet, for so long (s, m, h)
         --seed 4711 [--trace]  runs one; with its whole course of events
         """;
@@ -18,12 +18,12 @@ internal static class CommandLine
     {
         switch (args)
         {
-            case ["--seeds", var range] when TryRange(range, out int from, out int to):
-                return await RunAsync(Enumerable.Range(from, to - from + 1), output);
+            case ["--seeds", var range, .. var rest] when TryRange(range, out int from, out int to) && rest is [] or ["--digests"]:
+                return await RunAsync(Enumerable.Range(from, to - from + 1), rest.Length > 0, output);
             case ["--for", var time] when TryTime(time, out TimeSpan length):
                 Stopwatch clock = Stopwatch.StartNew();
                 int first = Random.Shared.Next(1_000_000, 2_000_000_000);
-                return await RunAsync(Enumerable.Range(first, 100_000_000).TakeWhile(_ => clock.Elapsed < length), output);
+                return await RunAsync(Enumerable.Range(first, 100_000_000).TakeWhile(_ => clock.Elapsed < length), digests: false, output);
             case ["--seed", var one, .. var rest] when int.TryParse(one, CultureInfo.InvariantCulture, out int seed) && rest is [] or ["--trace"]:
                 return await ReplayAsync(seed, rest.Length > 0, output);
             default:
@@ -32,7 +32,7 @@ internal static class CommandLine
         }
     }
 
-    private static async Task<int> RunAsync(IEnumerable<int> seeds, TextWriter output)
+    private static async Task<int> RunAsync(IEnumerable<int> seeds, bool digests, TextWriter output)
     {
         Stopwatch clock = Stopwatch.StartNew();
         int courses = 0, works = 0, violations = 0, shown = 0;
@@ -47,6 +47,11 @@ internal static class CommandLine
             foreach ((string fault, int count) in outcome.Faults)
             {
                 faults[fault] = faults.GetValueOrDefault(fault) + count;
+            }
+
+            if (digests)
+            {
+                await output.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"seed {seed} digest {outcome.History.Digest:x16}"));
             }
 
             violations += outcome.Violations.Count;

@@ -37,7 +37,7 @@ internal sealed class Course
         _world = new World(seed, tells);
         _weather = new Weather(_world.Chance);
         _server = new Server(_world);
-        _scheduler = new Scheduler(_world, _names, _nodes);
+        _scheduler = new Scheduler(_world, _names, _weather, _nodes);
         _byHand = new ByHand(_world, _names);
         _nemesis = new Nemesis(_world, _weather, _server, _nodes, Start, node => !_scheduler.Runs(node));
     }

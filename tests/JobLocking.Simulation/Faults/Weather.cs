@@ -53,6 +53,9 @@ internal sealed class Weather
 
     public bool Refuses() => Happens(_refusals, "refused");
 
+    /// <summary>The scheduler's own storage, where it keeps deferrals.</summary>
+    public bool StorageFails() => Happens(0.02, "scheduler's storage failed");
+
     /// <summary>How long a message is under way. Whole milliseconds, often, so that things meet.</summary>
     public TimeSpan Latency() =>
         Happens(_detours, "delayed") ? _chance.Span(TimeSpan.FromMilliseconds(20), _farthest)

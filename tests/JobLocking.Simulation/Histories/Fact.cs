@@ -45,7 +45,7 @@ internal abstract record Fact(long At)
     public sealed record Ran(long At, string Lease, string Occurrence) : Fact(At);
 
     /// <summary>Somebody waits for a lock, in place or deferred by a process that lives.</summary>
-    public sealed record Waits(long At, string Who, string Node, string Lock) : Fact(At);
+    public sealed record Waits(long At, string Who, string Node, string Lock, int Limit, bool ForOccurrence) : Fact(At);
 
     public sealed record WaitsNoMore(long At, string Who) : Fact(At);
 

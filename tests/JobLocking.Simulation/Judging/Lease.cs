@@ -21,6 +21,9 @@ internal sealed class Lease(Fact.Held held)
     /// <summary>How it ended; null if its process died, or if it never did.</summary>
     public End? How { get; set; }
 
+    /// <summary>Until when nobody else can have expected to get it, its minimum hold included.</summary>
+    public long TakenUntil => How == End.Released ? Math.Max(EndedAt, CountsFrom + Held.MinHold.Ticks) : EndedAt;
+
     public string? Occurrence { get; set; }
 
     /// <summary>When the server granted or prolonged it.</summary>

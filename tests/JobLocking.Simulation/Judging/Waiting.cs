@@ -9,7 +9,7 @@ internal static class Waiting
     private static readonly long Slack = TimeSpan.FromSeconds(1).Ticks;
     private static readonly long Handoff = TimeSpan.FromSeconds(2).Ticks;
 
-    private sealed record Wait(string Who, string Lock, long From, long To);
+    private sealed record Wait(string Who, string Lock, int Limit, bool ForOccurrence, long From, long To);
 
     public static IEnumerable<string> Violations(Evidence evidence)
     {
@@ -22,8 +22,11 @@ internal static class Waiting
         {
             Lease[] leases = [.. evidence.Leases.Where(lease => lease.Held.Lock == waits.Key)];
             Fact.Sent[] asked = [.. evidence.Facts.OfType<Fact.Sent>().Where(sent => sent.Lock == waits.Key && sent.Question != Question.Release)];
+
+            // Beside a lock with room, who wants to run an occurrence may have to wait for its runner.
+            Wait[] forLock = [.. waits.Where(wait => !wait.ForOccurrence || leases.All(lease => lease.Held.Limit == 1))];
             long expiry = asked.Max(sent => sent.Expiry).Ticks;
-            foreach (string idle in Idle(waits, leases, expiry).Concat(NotHandedOver(evidence, waits, leases, asked)))
+            foreach (string idle in Idle(forLock, leases, expiry).Concat(NotHandedOver(evidence, forLock, leases, asked)))
             {
                 yield return $"{waits.Key}: {idle}";
             }
@@ -57,24 +60,26 @@ internal static class Waiting
             {
                 if (open.Remove(who, out Fact.Waits? wait) && fact.At > evidence.CalmAt)
                 {
-                    yield return new Wait(who, wait.Lock, Math.Max(wait.At, evidence.CalmAt), fact.At);
+                    yield return new Wait(who, wait.Lock, wait.Limit, wait.ForOccurrence, Math.Max(wait.At, evidence.CalmAt), fact.At);
                 }
             }
         }
 
         foreach (Fact.Waits wait in open.Values)
         {
-            yield return new Wait(wait.Who, wait.Lock, Math.Max(wait.At, evidence.CalmAt), evidence.EndsAt);
+            yield return new Wait(wait.Who, wait.Lock, wait.Limit, wait.ForOccurrence, Math.Max(wait.At, evidence.CalmAt), evidence.EndsAt);
         }
     }
 
+    private static IEnumerable<int> Limits(Wait[] waits, Lease[] leases) => waits.Select(wait => wait.Limit).Concat(leases.Select(lease => lease.Held.Limit));
+
     /// <summary>What a holder left behind that has died blocks the lock for its expiry; then somebody looks.</summary>
-    private static IEnumerable<string> Idle(IEnumerable<Wait> waits, Lease[] leases, long expiry)
+    private static IEnumerable<string> Idle(Wait[] waits, Lease[] leases, long expiry)
     {
-        int limit = leases.Select(lease => lease.Held.Limit).DefaultIfEmpty(1).Min();
+        int limit = Limits(waits, leases).DefaultIfEmpty(1).Min();
         foreach (Wait wait in waits)
         {
-            long[] moments = [wait.From, .. leases.SelectMany(lease => new[] { lease.Held.At, lease.EndedAt }).Where(at => at > wait.From && at < wait.To).Order(), wait.To];
+            long[] moments = [wait.From, .. leases.SelectMany(lease => new[] { lease.Held.At, lease.TakenUntil }).Where(at => at > wait.From && at < wait.To).Order(), wait.To];
             long idleSince = wait.From;
             foreach (long moment in moments)
             {
@@ -84,7 +89,7 @@ internal static class Waiting
                     break;
                 }
 
-                if (leases.Count(lease => lease.Held.At <= moment && moment < lease.EndedAt) >= limit)
+                if (leases.Count(lease => lease.Held.At <= moment && moment < lease.TakenUntil) >= limit)
                 {
                     idleSince = long.MaxValue;
                 }
@@ -97,9 +102,9 @@ internal static class Waiting
     }
 
     /// <summary>A release has somebody ask, soon, if there is somebody who has waited long enough to be known. With different limits that is not promised.</summary>
-    private static IEnumerable<string> NotHandedOver(Evidence evidence, IEnumerable<Wait> waits, Lease[] leases, Fact.Sent[] asked)
+    private static IEnumerable<string> NotHandedOver(Evidence evidence, Wait[] waits, Lease[] leases, Fact.Sent[] asked)
     {
-        if (leases.Select(lease => lease.Held.Limit).Distinct().Count() > 1)
+        if (waits.Length == 0 || Limits(waits, leases).Distinct().Count() > 1)
         {
             yield break;
         }
@@ -107,9 +112,9 @@ internal static class Waiting
         HashSet<string> kept = [.. leases.Where(lease => lease.Held.MinHold > TimeSpan.Zero).Select(lease => lease.Name)];
         foreach (Fact.Applied release in evidence.Facts.OfType<Fact.Applied>())
         {
-            if (release is { Question: Question.Release, Done: true } && release.Lock == waits.First().Lock && release.At > evidence.CalmAt && !kept.Contains(release.Lease)
-                && waits.FirstOrDefault(wait => wait.From < release.At - SafetyPoll - Slack && wait.To > release.At + Handoff) is { } wait
-                && !asked.Any(sent => sent.Question == Question.Acquire && sent.At >= release.At && sent.At <= release.At + Handoff))
+            if (release is { Question: Question.Release, Done: true } && release.Lock == waits[0].Lock && release.At > evidence.CalmAt && !kept.Contains(release.Lease)
+                && Array.Find(waits, wait => wait.From < release.At - SafetyPoll - Slack && wait.To > release.At + Handoff) is { } wait
+                && !Array.Exists(asked, sent => sent.Question == Question.Acquire && sent.At >= release.At && sent.At <= release.At + Handoff))
             {
                 yield return $"was given back by {release.Lease} at {History.Moment(release.At)}, and nobody asked for it, though {wait.Who} waits";
             }

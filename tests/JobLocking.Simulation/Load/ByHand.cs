@@ -39,7 +39,7 @@ internal sealed class ByHand(World world, Names names)
 
     private async Task<TaskLease> AcquireAsync(Node node, SharedLock wanted, TaskLockOptions how, string who, CancellationToken cancellationToken)
     {
-        world.History.Add(new Fact.Waits(world.Now, who, node.Name, wanted.Name));
+        world.History.Add(new Fact.Waits(world.Now, who, node.Name, wanted.Name, how.Limit, ForOccurrence: false));
         try
         {
             return await node.Locks.AcquireAsync(wanted.Name, how, cancellationToken);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using JobLocking.Engine;
+using JobLocking.Simulation.Faults;
 using JobLocking.Simulation.Histories;
 using JobLocking.Simulation.Network;
 using JobLocking.Simulation.Time;
@@ -11,7 +12,7 @@ namespace JobLocking.Simulation.Load;
 /// A scheduler as the adapters of Hangfire and Quartz know them: hands work to nodes, stores deferrals and fires them when they are due
 /// or woken, runs again what failed and, where its storage is shared, what died with a node.
 /// </summary>
-internal sealed class Scheduler(World world, Names names, List<Node> nodes)
+internal sealed class Scheduler(World world, Names names, Weather weather, List<Node> nodes)
 {
     private static readonly TimeSpan NobodyThere = TimeSpan.FromMilliseconds(500);
 
@@ -185,7 +186,7 @@ internal sealed class Scheduler(World world, Names names, List<Node> nodes)
     private async Task DeferAsync(Node node, Work work, LockExecution execution, LockDecision.Defer defer)
     {
         await Task.Delay(TimeSpan.FromMilliseconds(world.Chance.Number(0, 30)), node.Clock);
-        if (world.Chance.Of(0.02))
+        if (weather.StorageFails())
         {
             node.Engine.NotDeferred(defer);
             Fail(work);
@@ -206,7 +207,7 @@ internal sealed class Scheduler(World world, Names names, List<Node> nodes)
 
         if (work.Deferral == deferral && defer.Cause != "occurrence_running")
         {
-            world.History.Add(new Fact.Waits(world.Now, Waiter(work, deferral), node.Name, work.Job.Lock.Name));
+            world.History.Add(new Fact.Waits(world.Now, Waiter(work, deferral), node.Name, work.Job.Lock.Name, execution.Policy.Limit, execution.Occurrence is not null));
         }
 
         node.Engine.Deferred(execution, defer, () => WakeAsync(node, work, deferral));
@@ -215,7 +216,7 @@ internal sealed class Scheduler(World world, Names names, List<Node> nodes)
     private async ValueTask<bool> WakeAsync(Node node, Work work, int deferral)
     {
         await Task.Delay(TimeSpan.FromMilliseconds(world.Chance.Number(0, 20)), node.Clock);
-        if (world.Chance.Of(0.02))
+        if (weather.StorageFails())
         {
             throw new InvalidOperationException("the storage has failed");
         }
