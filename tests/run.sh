@@ -1,9 +1,25 @@
 #!/usr/bin/env bash
 # Builds the solution once and runs every test project, one after the other. Works from any directory.
 # The last line is "N passed, N failed"; the exit code is zero only if tests ran and none failed.
+#
+#   tests/run.sh              every test, with a short soak among them
+#   tests/run.sh --soak 30m   nothing but the soak, for so long (s, m or h), with faults that no run has seen before, and its table
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 TESTINGPLATFORM_TELEMETRY_OPTOUT=1
+
+soak=
+if [ $# -gt 0 ]; then
+  if [ $# -ne 2 ] || [ "$1" != --soak ] || ! [[ $2 =~ ^[1-9][0-9]{0,3}[smh]$ ]]; then
+    echo "Usage: tests/run.sh [--soak 30m]" >&2
+    exit 2
+  fi
+  case $2 in
+    *s) soak=${2%s} ;;
+    *m) soak=$((${2%m} * 60)) ;;
+    *h) soak=$((${2%h} * 3600)) ;;
+  esac
+fi
 
 passed=0
 failed=0
@@ -59,6 +75,18 @@ count() {
   # The summary of Microsoft.Testing.Platform: "  failed: 2". The last one counts: a test may print such lines itself.
   awk -v word="$1:" '/^Test run summary:/ { value = "" } $1 == word && NF == 2 { value = $2 } END { print value + 0 }' "$output"
 }
+
+if [ -n "$soak" ]; then
+  export JOBLOCKING_SOAK=$soak JOBLOCKING_SOAK_SEED=${JOBLOCKING_SOAK_SEED:-$RANDOM} JOBLOCKING_SOAK_TABLE=$output.table
+  code=0
+  dotnet run --no-build --project tests/JobLocking.ChaosTests -- --no-ansi --filter-class '*.SoakTests' 2>&1 | tee "$output" || code=$?
+  echo
+  cat "$output.table" && rm "$output.table"
+  passed=$(count succeeded)
+  failed=$(count failed)
+  [ "$code" -eq 0 ] || [ "$failed" -gt 0 ] || failed=1
+  exit "$code"
+fi
 
 for project in tests/*/*Tests.csproj; do
   echo

@@ -8,16 +8,16 @@ using Xunit;
 namespace JobLocking.ChaosTests.Soak;
 
 /// <summary>
-/// All kinds of load under all kinds of faults, drawn from a seed, for as long as <c>JOBLOCKING_SOAK</c> says, or for a few
+/// All kinds of load under all kinds of faults, drawn from a seed, for as many seconds as <c>JOBLOCKING_SOAK</c> says, or for a few
 /// strikes. The table of what happened goes to the file that <c>JOBLOCKING_SOAK_TABLE</c> names.
 /// </summary>
 public sealed class SoakTests
 {
     private const int StrikesAStory = 3;
 
-    private static readonly TimeSpan Duration = TimeSpan.Parse(Environment.GetEnvironmentVariable("JOBLOCKING_SOAK") ?? "00:00:20", CultureInfo.InvariantCulture);
+    private static readonly TimeSpan Duration = TimeSpan.FromSeconds(Number("JOBLOCKING_SOAK", 20));
 
-    private static readonly int Seed = int.Parse(Environment.GetEnvironmentVariable("JOBLOCKING_SOAK_SEED") ?? "1", CultureInfo.InvariantCulture);
+    private static readonly int Seed = Number("JOBLOCKING_SOAK_SEED", 1);
 
     private readonly Random _random = new(Seed);
     private int _started;
@@ -72,6 +72,9 @@ public sealed class SoakTests
 
         Assert.True(violations.Count == 0, $"{string.Join(Environment.NewLine, violations.Take(10))}\nThe histories: {string.Join(", ", histories)}\n{table}");
     }
+
+    private static int Number(string variable, int otherwise) =>
+        Environment.GetEnvironmentVariable(variable) is { } number ? int.Parse(number, CultureInfo.InvariantCulture) : otherwise;
 
     private static void Load(Worker worker)
     {
