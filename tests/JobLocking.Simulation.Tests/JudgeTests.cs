@@ -123,6 +123,14 @@ public sealed class JudgeTests
     }
 
     [Fact]
+    public void A_success_that_comes_after_another_run_of_the_occurrence_has_ended_is_not_the_last_word()
+    {
+        // The server forgot the first runner, then the second, and heard of the failure of the second before the success of the first.
+        Story story = new Story().Asks("L1", 1, occurrence: "o").Holds("L2", 3, 6, "n2", how: End.ReleasedEarly, occurrence: "o").GivesBack("L1", 7, occurrence: "o").Holds("L3", 8, 9, "n2", occurrence: "o");
+        Good(story.And(new Fact.DataLost(At(2)), new Fact.DataLost(At(5))));
+    }
+
+    [Fact]
     public void An_occurrence_has_one_runner_even_where_the_lock_has_room() =>
         Bad("run twice at once", new Story().Holds("L1", 1, 5, limit: 3, occurrence: "o").Holds("L2", 2, 4, "n2", limit: 3, occurrence: "o"));
 

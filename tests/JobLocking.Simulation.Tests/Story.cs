@@ -38,7 +38,7 @@ internal sealed class Story
         int call = ++_calls;
         return And(
             new Fact.Sent(At(at), node, call, question, lease, "x", TimeSpan.FromSeconds(10)),
-            new Fact.Applied(At(at + 0.01), call, question, lease, "x", done, occurrence, false),
+            new Fact.Applied(At(at + 0.01), call, question, lease, "x", done, occurrence),
             new Fact.Answered(At(at + 0.02), call, IsKnown: true));
     }
 
@@ -47,7 +47,7 @@ internal sealed class Story
         int call = ++_calls;
         return And(
             new Fact.Sent(At(at), node, call, Question.Release, lease, "x", TimeSpan.Zero),
-            new Fact.Applied(At(at + 0.01), call, Question.Release, lease, "x", Done: true, occurrence, Succeeded: occurrence is not null),
+            new Fact.Applied(At(at + 0.01), call, Question.Release, lease, "x", Done: true, occurrence),
             new Fact.Answered(At(at + 0.02), call, IsKnown: true),
             new Fact.Returned(At(at + 0.02), lease));
     }

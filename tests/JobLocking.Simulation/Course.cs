@@ -125,7 +125,7 @@ internal sealed class Course
 
     private void Plan(Job job, long until)
     {
-        TimeSpan every = _world.Chance.Span(1, 8);
+        TimeSpan every = _world.Chance.Span(2, 14);
         void Next()
         {
             TimeSpan pause = job.HasOccurrences ? every : _world.Chance.Span(TimeSpan.Zero, every * 2);
@@ -171,7 +171,7 @@ internal sealed class Course
 
     private void PlanByHand(long until)
     {
-        TimeSpan every = _world.Chance.Span(1, 8);
+        TimeSpan every = _world.Chance.Span(2, 14);
         void Next()
         {
             _world.After(_world.Chance.Span(TimeSpan.Zero, every * 2), () =>

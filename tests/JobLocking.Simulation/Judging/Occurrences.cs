@@ -7,14 +7,16 @@ internal static class Occurrences
 {
     public static IEnumerable<string> Violations(Evidence evidence)
     {
-        foreach (IGrouping<string, Lease> runs in evidence.Leases.Where(lease => lease.Occurrence is not null).GroupBy(lease => lease.Occurrence!))
+        foreach (IGrouping<string, Lease> ofOccurrence in evidence.Leases.Where(lease => lease.Occurrence is not null).GroupBy(lease => lease.Occurrence!))
         {
-            foreach (string overlap in Exclusion.Overlaps(evidence, [.. runs], _ => 1))
+            foreach (string overlap in Exclusion.Overlaps(evidence, [.. ofOccurrence], _ => 1))
             {
-                yield return $"{runs.Key} is run twice at once: {overlap}";
+                yield return $"{ofOccurrence.Key} is run twice at once: {overlap}";
             }
         }
 
+        // Who has run what, and that it succeeded, is the holder's word, not what it told the server.
+        Dictionary<string, Lease> runs = evidence.Leases.Where(lease => lease.Occurrence is not null).ToDictionary(lease => lease.Name, StringComparer.Ordinal);
         Dictionary<string, Fact.Applied> runner = new(StringComparer.Ordinal);
         Dictionary<string, Fact.Applied> succeeded = new(StringComparer.Ordinal);
         foreach (Fact fact in evidence.Facts)
@@ -35,9 +37,15 @@ internal static class Occurrences
                     break;
 
                 // Who was overtaken by another runner does not end the occurrence: that one does.
-                case Fact.Applied { Question: Question.Release, Succeeded: true, Occurrence: { } occurrence } release
-                    when !runner.TryGetValue(occurrence, out Fact.Applied? last) || last.Lease == release.Lease:
-                    succeeded.TryAdd(occurrence, release);
+                case Fact.Applied { Question: Question.Release } release
+                    when runs.TryGetValue(release.Lease, out Lease? run) && run.How == End.Released
+                    && (!runner.TryGetValue(run.Occurrence!, out Fact.Applied? last) || last.Lease == release.Lease):
+                    succeeded.TryAdd(run.Occurrence!, release);
+                    break;
+
+                // A server that had forgotten the runner has its end in mind, all the same.
+                case Fact.Applied { Question: Question.Release, Occurrence: { } occurrence } release:
+                    runner.TryAdd(occurrence, release);
                     break;
             }
         }

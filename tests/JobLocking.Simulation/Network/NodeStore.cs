@@ -72,7 +72,7 @@ internal sealed class NodeStore(World world, Names names, Link link, string node
             store =>
             {
                 ReleaseOutcome answer = Done(store.ReleaseAsync(request, CancellationToken.None));
-                Applied(call, Question.Release, lease, request.Name, answer == ReleaseOutcome.Released, request.Occurrence?.Occurrence, request.Occurrence?.Outcome == OccurrenceOutcome.Succeeded);
+                Applied(call, Question.Release, lease, request.Name, answer == ReleaseOutcome.Released, request.Occurrence?.Occurrence);
                 world.Tell($"{what}: {answer}");
                 return answer;
             },
@@ -178,8 +178,8 @@ internal sealed class NodeStore(World world, Names names, Link link, string node
         return call;
     }
 
-    private void Applied(int call, Question question, string lease, string name, bool done, LockOccurrence? occurrence, bool succeeded = false) =>
-        world.History.Add(new Fact.Applied(world.Now, call, question, lease, name, done, occurrence is null ? null : Names.Occurrence(occurrence), succeeded));
+    private void Applied(int call, Question question, string lease, string name, bool done, LockOccurrence? occurrence) =>
+        world.History.Add(new Fact.Applied(world.Now, call, question, lease, name, done, occurrence is null ? null : Names.Occurrence(occurrence)));
 
     private string Describe(LockNotice notice) => notice switch
     {
