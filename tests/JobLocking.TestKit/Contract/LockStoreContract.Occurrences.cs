@@ -173,4 +173,19 @@ public abstract partial class LockStoreContract
         AcquireResult other = await AskedByAnotherAsync(Name, Occurrence());
         Assert.Equal((AcquireOutcome.OccurrenceRunning, Holder("successor")), (other.Outcome, other.Holder));
     }
+
+    [Fact]
+    public async Task A_success_is_remembered_although_a_failure_of_another_run_was_heard_of_before()
+    {
+        (AcquireRequest lost, _) = await GrantedAsync(AMoment, Occurrence());
+        await PassAsync(AMoment);
+        AcquireRequest successor = Request(Name, node: "successor", occurrence: Occurrence());
+        await GrantedInTheEndAsync(successor);
+        await ReleasedAsync(successor, end: Failed(Occurrence()));
+
+        await ReleasedAsync(lost, end: Succeeded(Occurrence()));
+        await ReleasedAsync(lost, end: Failed(Occurrence()));
+
+        Assert.Equal(AcquireOutcome.OccurrenceSucceeded, (await AskedByAnotherAsync(Name, Occurrence(isRetry: true))).Outcome);
+    }
 }

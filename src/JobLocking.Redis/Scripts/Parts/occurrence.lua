@@ -20,10 +20,12 @@ local function mark_running(key, lease, holder, expiry)
   redis.call('SET', key, 'running:' .. lease .. ':' .. holder, 'PX', expiry)
 end
 
--- The mark of another lease is left alone. An empty one removes what stands there.
+-- The mark of another lease is left alone, but that a run has failed gives way to the success of another: no retry shall run
+-- the occurrence again. An empty one removes what stands there.
 local function mark_ended(key, was, lease, mark, retention)
   local is_mine = was and starts(was, 'running:' .. lease .. ':')
-  if mark ~= '' and (is_mine or not was) then
+  local gives_way = was and starts(was, 'failed:') and starts(mark, 'succeeded:')
+  if mark ~= '' and (is_mine or not was or gives_way) then
     set(key, mark, retention)
   elseif is_mine then
     redis.call('DEL', key)

@@ -182,7 +182,9 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
 
     private void End(OccurrenceEnd end, string? leaseId)
     {
-        if (Find(end.Occurrence) is { } mark && (mark.LeaseId is null || mark.LeaseId != leaseId))
+        // A success that is heard of after the failure of another run is a success all the same: no retry shall run it again.
+        if (Find(end.Occurrence) is { } mark && (mark.LeaseId is null || mark.LeaseId != leaseId)
+            && !(mark.Outcome == OccurrenceOutcome.Failed && end.Outcome == OccurrenceOutcome.Succeeded))
         {
             return;
         }
