@@ -9,7 +9,7 @@ public sealed class SimulationTests(ITestOutputHelper output)
     [Fact]
     public async Task Nothing_is_lost_and_nothing_runs_twice_in_any_of_some_thousand_courses_of_events()
     {
-        Task<(int ExitCode, string Output)>[] halves = [SimulationProcess.RunAsync("--seeds", "1-1000"), SimulationProcess.RunAsync("--seeds", "1001-2000")];
+        Task<(int ExitCode, string Output)>[] halves = [SimulationProcess.RunAsync("--seeds", "1-1500"), SimulationProcess.RunAsync("--seeds", "1501-3000")];
         foreach ((int exitCode, string text) in await Task.WhenAll(halves))
         {
             output.WriteLine(text);
