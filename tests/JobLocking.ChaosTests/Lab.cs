@@ -76,12 +76,16 @@ internal sealed class Lab : IAsyncDisposable
 
     public Task<Worker[]> WorkAsync(int count) => Task.WhenAll(Enumerable.Range(1, count).Select(i => WorkAsync($"worker-{i}")));
 
-    /// <summary>A client of the server of the locks, for faults that are commands.</summary>
-    public async Task CommandAsync(string command, params object[] arguments)
+    /// <summary>A client of the server of the locks, for faults that are commands, and for what only the server knows.</summary>
+    public async Task<RedisResult> CommandAsync(string command, params object[] arguments)
     {
         await using ConnectionMultiplexer connection = await ConnectionMultiplexer.ConnectAsync($"{Redis.ConnectionString},allowAdmin=true");
-        await connection.GetDatabase().ExecuteAsync(command, arguments);
+        return await connection.GetDatabase().ExecuteAsync(command, arguments);
     }
+
+    /// <summary>Waits until so many executions are parked for a lock.</summary>
+    public Task IsParkedAsync(string @lock, int count) => Eventually.SeesAsync(
+        async () => (long)await CommandAsync("ZCARD", $"{{task_lock:{@lock}}}:parked"), parked => parked == count);
 
     /// <summary>Every lock that is asked for has the same terms everywhere.</summary>
     public void Uses(string @lock, TimeSpan expiry, int limit) => _locks[@lock] = new LockTerms(limit, expiry);
