@@ -1,0 +1,82 @@
+using System.Diagnostics;
+using JobLocking.TestWorker.Chaos;
+using Xunit;
+
+namespace JobLocking.ChaosTests.Faults;
+
+/// <summary>Row 7: when a key was deleted by hand and another has acquired the lock, the first is told within one renewal interval, and its release is a no-op.</summary>
+public sealed class Row07DeletedKeyTests
+{
+    /// <summary>A third of it is the renewal interval, two thirds at least are left until the deadline: half is the one and not the other.</summary>
+    private static readonly TimeSpan Expiry = TimeSpan.FromSeconds(6);
+
+    [Fact]
+    public async Task The_holder_of_a_deleted_key_is_told_at_its_next_renewal_and_leaves_its_successor_alone()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        Worker[] workers = await lab.WorkAsync(2);
+        HistoryEvent first = await workers[0].HoldAsync("x", Expiry);
+        long deleted = await DeleteAsync(lab);
+        HistoryEvent successor = await workers[1].HoldAsync("x", Expiry);
+        Assert.True(successor.Token > first.Token);
+        await IsToldAsync(lab, workers[0], deleted);
+        await lab.SeesAsync(Happening.Released, workers[0].Name);
+
+        Assert.Contains($":{successor.Token}:", (string)(await lab.CommandAsync("GET", "task_lock:x"))!, StringComparison.Ordinal);
+        await Task.Delay(Expiry / 2);
+        Assert.DoesNotContain(lab.History, e => e.What is Happening.Lost or Happening.Disowned && e.Process == workers[1].Name);
+        workers[1].End("x");
+        await lab.SeesAsync(Happening.Released, workers[1].Name);
+        await lab.JudgeAsync();
+    }
+
+    [Fact]
+    public async Task A_worker_of_the_ancestor_that_has_taken_the_lock_keeps_it()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        Worker worker = await lab.WorkAsync("worker");
+        await worker.HoldAsync("x", Expiry);
+        long deleted = await DeleteAsync(lab);
+        Assert.Equal("OK", (string?)await lab.CommandAsync("SET", "task_lock:x", "1", "NX", "EX", "60"));
+        await IsToldAsync(lab, worker, deleted);
+        await lab.SeesAsync(Happening.Released, worker.Name);
+
+        Assert.Equal("1", (string?)await lab.CommandAsync("GET", "task_lock:x"));
+        Assert.True((long)await lab.CommandAsync("PTTL", "task_lock:x") > (long)Expiry.TotalMilliseconds * 2);
+        await lab.CommandAsync("DEL", "task_lock:x");
+        await lab.JudgeAsync();
+    }
+
+    [Fact]
+    public async Task Deletions_under_load_let_nobody_meet_anybody_but_whose_key_was_deleted()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        Worker[] workers = await lab.WorkAsync(3);
+        Array.ForEach(workers, w => w.Load("x", parallel: 2, work: TimeSpan.FromMilliseconds(200)));
+        Array.ForEach(workers, w => w.Load("y"));
+        for (int round = 0; round < 5; round++)
+        {
+            await lab.SeesAsync(Happening.Wrote, @lock: "x", since: Lab.Now);
+            await DeleteAsync(lab);
+            await lab.SeesAsync(Happening.Granted, @lock: "x", since: Lab.Now, count: 2);
+        }
+
+        await lab.HealedAsync();
+        await lab.JudgeAsync();
+    }
+
+    private static async Task<long> DeleteAsync(Lab lab)
+    {
+        lab.Began("deleted", @lock: "x");
+        lab.Erased("x");
+        await lab.CommandAsync("DEL", "task_lock:x");
+        lab.Ended("deleted", @lock: "x");
+        return Lab.Now;
+    }
+
+    private static async Task IsToldAsync(Lab lab, Worker worker, long deleted)
+    {
+        HistoryEvent lost = (await lab.SeesAsync(Happening.Lost, worker.Name))[0];
+        Assert.True(Stopwatch.GetElapsedTime(deleted, lost.At) < Expiry / 2, $"Told only {Stopwatch.GetElapsedTime(deleted, lost.At)} later.");
+    }
+}
