@@ -177,6 +177,9 @@ internal sealed class ChaosWorker(string process, ITaskLocks locks, Protected re
         catch (TaskLockLostException e)
         {
             Tell(Happening.Disowned, execution, lease.Name, lease.FencingToken, e.Message);
+
+            // Whoever asks may be faster than whoever is told, but is not the only one to know.
+            await Task.Delay(TimeSpan.FromSeconds(5), lease.Lost).ContinueWith(_ => { }, TaskScheduler.Default);
         }
 #pragma warning disable CA1031 // Whatever else is thrown is what the checker looks for.
         catch (Exception e)
