@@ -39,7 +39,7 @@ internal sealed class Lab : IAsyncDisposable
     public static long Now => Stopwatch.GetTimestamp();
 
     /// <summary>The server of the locks.</summary>
-    public RedisServer Redis { get; }
+    public RedisServer Redis { get; private set; }
 
     public IReadOnlyList<Worker> Workers => _workers;
 
@@ -77,9 +77,11 @@ internal sealed class Lab : IAsyncDisposable
     public Task<Worker[]> WorkAsync(int count) => Task.WhenAll(Enumerable.Range(1, count).Select(i => WorkAsync($"worker-{i}")));
 
     /// <summary>A client of the server of the locks, for faults that are commands, and for what only the server knows.</summary>
-    public async Task<RedisResult> CommandAsync(string command, params object[] arguments)
+    public Task<RedisResult> CommandAsync(string command, params object[] arguments) => CommandAsync(Redis, command, arguments);
+
+    public static async Task<RedisResult> CommandAsync(RedisServer server, string command, params object[] arguments)
     {
-        await using ConnectionMultiplexer connection = await ConnectionMultiplexer.ConnectAsync($"{Redis.ConnectionString},allowAdmin=true");
+        await using ConnectionMultiplexer connection = await ConnectionMultiplexer.ConnectAsync($"{server.ConnectionString},allowAdmin=true");
         return await connection.GetDatabase().ExecuteAsync(command, arguments);
     }
 
@@ -96,7 +98,25 @@ internal sealed class Lab : IAsyncDisposable
 
     /// <summary>Tell it when the data of the locks is gone: before it is done, for nobody can tell later in which moment it was.</summary>
     /// <param name="lock">Empty for all.</param>
-    public void Erased(string @lock = "") => _faults.Enqueue(HistoryEvent.Now(Server, Happening.Erased, @lock: @lock));
+    /// <param name="perhaps">Some may have survived.</param>
+    public void Erased(string @lock = "", bool perhaps = false) =>
+        _faults.Enqueue(HistoryEvent.Now(Server, Happening.Erased, @lock: @lock, detail: perhaps ? "perhaps" : ""));
+
+    /// <summary>Kills the server of the locks and puts another in its place, which goes with the lab from then on: its replica, promoted.</summary>
+    public async Task FailOverAsync(RedisServer replica)
+    {
+        await Redis.DisposeAsync();
+        Redis = replica;
+        await CommandAsync("REPLICAOF", "NO", "ONE");
+        _workers.ForEach(w => w.Link.Retarget(replica.Port));
+    }
+
+    /// <summary>As documented: of a name given by hand, percent signs and braces are escaped.</summary>
+    public static string KeyOf(string @lock) =>
+        "task_lock:" + @lock.Replace("%", "%25", StringComparison.Ordinal).Replace("{", "%7B", StringComparison.Ordinal).Replace("}", "%7D", StringComparison.Ordinal);
+
+    /// <summary>What the counter says that has nothing but the lock to protect it.</summary>
+    public async Task<long> PlainCountAsync(string @lock) => (long)await _resourceConnection.GetDatabase().StringGetAsync(Protected.PlainKey(@lock));
 
     /// <summary>Waits until so many of an event have been told after a moment.</summary>
     public Task<IReadOnlyList<HistoryEvent>> SeesAsync(Happening what, string process = "", string @lock = "", int count = 1, long since = 0) => Eventually.SeesAsync<IReadOnlyList<HistoryEvent>>(
@@ -167,7 +187,7 @@ internal sealed class Lab : IAsyncDisposable
         Dictionary<string, LockTerms> final = [];
         foreach ((string name, LockTerms terms) in _locks)
         {
-            string key = $"task_lock:{name}";
+            string key = KeyOf(name);
             while (await database.KeyExistsAsync(key))
             {
                 if (Stopwatch.GetElapsedTime(rested) > terms.Expiry)

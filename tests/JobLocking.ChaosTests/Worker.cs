@@ -29,7 +29,7 @@ internal sealed class Worker(Lab lab, string name, WorkerProcess process, FaultP
     {
         TimeSpan expiry = expire ?? Lab.Expiry;
         lab.Uses(@lock, expiry, limit);
-        process.Tell(string.Create(CultureInfo.InvariantCulture, $"load {@lock} {expiry.TotalMilliseconds} {limit} {parallel} {how} {(work ?? TimeSpan.FromMilliseconds(20)).TotalMilliseconds}"));
+        process.Tell(string.Create(CultureInfo.InvariantCulture, $"load {Uri.EscapeDataString(@lock)} {expiry.TotalMilliseconds} {limit} {parallel} {how} {(work ?? TimeSpan.FromMilliseconds(20)).TotalMilliseconds}"));
     }
 
     /// <summary>Takes a lock and works under it until it is told to <see cref="End"/>, or has lost it. Returns when it has it.</summary>
@@ -45,14 +45,28 @@ internal sealed class Worker(Lab lab, string name, WorkerProcess process, FaultP
     {
         TimeSpan expiry = expire ?? Lab.Expiry;
         lab.Uses(@lock, expiry, limit);
-        process.Tell(string.Create(CultureInfo.InvariantCulture, $"hold {@lock} {expiry.TotalMilliseconds} {limit}"));
+        process.Tell(string.Create(CultureInfo.InvariantCulture, $"hold {Uri.EscapeDataString(@lock)} {expiry.TotalMilliseconds} {limit}"));
     }
 
     /// <summary>Waits until it has been granted a lock, after a moment.</summary>
     public async Task<HistoryEvent> GetsAsync(string @lock, long since = 0) =>
         (await lab.SeesAsync(Happening.Granted, name, @lock: @lock, since: since))[0];
 
-    public void End(string @lock) => process.Tell($"end {@lock}");
+    public void End(string @lock) => process.Tell($"end {Uri.EscapeDataString(@lock)}");
+
+    /// <summary>Stops its host, and returns when that has stopped. Whoever holds goes on.</summary>
+    public async Task StopAsync()
+    {
+        process.Tell("stop");
+        await process.SaysAsync("stopped");
+    }
+
+    /// <summary>Disposes of its host, and with it of its connection. Whoever holds goes on.</summary>
+    public async Task DisposeHostAsync()
+    {
+        process.Tell("dispose");
+        await process.SaysAsync("disposed");
+    }
 
     /// <summary>Asks for nothing more, and waits until all that it does has come to its end.</summary>
     public async Task RestAsync()

@@ -67,6 +67,9 @@ public sealed class WorkerProcess : IAsyncDisposable
         await _process.WaitForExitAsync();
     }
 
+    /// <summary>Nothing more will be told to the worker, which ends the process.</summary>
+    public void EndInput() => _process.StandardInput.Close();
+
     public async Task<int> EndsAsync()
     {
         await _process.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(120));

@@ -26,7 +26,7 @@ internal sealed class FaultProxy : IAsyncDisposable
 
     private readonly CancellationTokenSource _closing = new();
 
-    private readonly IPEndPoint _target;
+    private volatile IPEndPoint _target;
 
     private readonly Socket _listener;
 
@@ -102,6 +102,9 @@ internal sealed class FaultProxy : IAsyncDisposable
         get => _refuses;
         set => _refuses = value;
     }
+
+    /// <summary>New connections lead to another server on the loopback from now on. Open ones stay where they are.</summary>
+    public void Retarget(int targetPort) => _target = new IPEndPoint(IPAddress.Loopback, targetPort);
 
     /// <summary>Starts a proxy to a server on the loopback, without faults.</summary>
     public static FaultProxy Start(int targetPort) => new(targetPort);

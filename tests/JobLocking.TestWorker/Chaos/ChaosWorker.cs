@@ -9,8 +9,9 @@ namespace JobLocking.TestWorker.Chaos;
 /// <summary>
 /// A worker as a user would write one, who tells all that he does and is told. Commands, one a line:
 /// <c>load lock expireMs limit parallel how workMs</c> (how: try, wait, acquire, cancel) asks again and again until <c>rest</c>;
-/// <c>hold lock expireMs limit</c> takes a lock and keeps it until <c>end lock</c>; <c>stop</c> stops the host, while whoever
-/// holds goes on; <c>account</c> tells what the process uses; the end of the input ends the process.
+/// <c>hold lock expireMs limit</c> takes a lock and keeps it until <c>end lock</c>; <c>stop</c> stops the host, and <c>dispose</c>
+/// disposes of it, while whoever holds goes on; <c>account</c> tells what the process uses; the end of the input ends the process.
+/// The name of a lock is percent-encoded.
 /// </summary>
 internal sealed class ChaosWorker(string process, ITaskLocks locks, Protected resource) : IDisposable
 {
@@ -35,9 +36,14 @@ internal sealed class ChaosWorker(string process, ITaskLocks locks, Protected re
                 await host.StopAsync();
                 Say.Fact("stopped");
             }
+            else if (command == "dispose")
+            {
+                host.Dispose();
+                Say.Fact("disposed");
+            }
             else
             {
-                await worker.DoAsync(command.Split(' '));
+                await worker.DoAsync([.. command.Split(' ').Select(Uri.UnescapeDataString)]);
             }
         }
 
@@ -144,22 +150,22 @@ internal sealed class ChaosWorker(string process, ITaskLocks locks, Protected re
 
         if (lease is not null)
         {
-            await HoldAsync(lease, execution, isShared, work, end);
+            await HoldAsync(name, lease, execution, isShared, work, end);
         }
 
         return lease is not null;
     }
 
-    private async Task HoldAsync(TaskLease lease, long execution, bool isShared, TimeSpan work, CancellationToken end)
+    private async Task HoldAsync(string name, TaskLease lease, long execution, bool isShared, TimeSpan work, CancellationToken end)
     {
-        CancellationTokenRegistration lost = lease.Lost.UnsafeRegister(_ => Tell(Happening.Lost, execution, lease.Name, lease.FencingToken), null);
+        CancellationTokenRegistration lost = lease.Lost.UnsafeRegister(_ => Tell(Happening.Lost, execution, name, lease.FencingToken), null);
         using CancellationTokenSource done = CancellationTokenSource.CreateLinkedTokenSource(work < TimeSpan.Zero ? end : CancellationToken.None);
         done.CancelAfter(work);
         try
         {
             do
             {
-                HistoryEvent claim = HistoryEvent.Now(process, Happening.Claimed, execution, lease.Name, lease.FencingToken);
+                HistoryEvent claim = HistoryEvent.Now(process, Happening.Claimed, execution, name, lease.FencingToken);
                 lease.ThrowIfLost();
                 Say.Fact(claim.ToString());
                 if (isShared)
@@ -168,15 +174,15 @@ internal sealed class ChaosWorker(string process, ITaskLocks locks, Protected re
                     continue;
                 }
 
-                await resource.AddPlainAsync(lease.Name, PauseAsync);
-                bool wrote = await resource.AddFencedAsync(lease.Name, lease.FencingToken, PauseAsync);
-                Tell(wrote ? Happening.Wrote : Happening.Fenced, execution, lease.Name, lease.FencingToken);
+                await resource.AddPlainAsync(name, PauseAsync);
+                bool wrote = await resource.AddFencedAsync(name, lease.FencingToken, PauseAsync);
+                Tell(wrote ? Happening.Wrote : Happening.Fenced, execution, name, lease.FencingToken);
             }
             while (!done.IsCancellationRequested);
         }
         catch (TaskLockLostException e)
         {
-            Tell(Happening.Disowned, execution, lease.Name, lease.FencingToken, e.Message);
+            Tell(Happening.Disowned, execution, name, lease.FencingToken, e.Message);
 
             // Whoever asks may be faster than whoever is told, but is not the only one to know.
             await Task.Delay(TimeSpan.FromSeconds(5), lease.Lost).ContinueWith(_ => { }, TaskScheduler.Default);
@@ -185,14 +191,14 @@ internal sealed class ChaosWorker(string process, ITaskLocks locks, Protected re
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            Tell(Happening.Failed, execution, lease.Name, lease.FencingToken, e.ToString());
+            Tell(Happening.Failed, execution, name, lease.FencingToken, e.ToString());
         }
 
         // The holding ends for whoever looks at it with the call, not with its answer.
         await lost.DisposeAsync();
-        Tell(Happening.Releasing, execution, lease.Name, lease.FencingToken);
+        Tell(Happening.Releasing, execution, name, lease.FencingToken);
         await lease.DisposeAsync();
-        Tell(Happening.Released, execution, lease.Name, lease.FencingToken);
+        Tell(Happening.Released, execution, name, lease.FencingToken);
     }
 
     private static Task PauseAsync() => Task.Delay(Random.Shared.Next(0, 4), CancellationToken.None);

@@ -23,12 +23,12 @@ internal sealed record HistoryEvent(long At, string Process, Happening What, lon
     {
         string[] parts = line.Split('\t');
         return parts is [Mark, var at, var process, var what, var execution, var name, var token, var detail]
-            ? new HistoryEvent(Number(at), process, Enum.Parse<Happening>(what), Number(execution), name, Number(token), detail)
+            ? new HistoryEvent(Number(at), process, Enum.Parse<Happening>(what), Number(execution), Uri.UnescapeDataString(name), Number(token), detail)
             : null;
     }
 
     public override string ToString() =>
-        string.Create(CultureInfo.InvariantCulture, $"{Mark}\t{At}\t{Process}\t{What}\t{Execution}\t{Lock}\t{Token}\t{Detail.ReplaceLineEndings(" ").Replace('\t', ' ')}");
+        string.Create(CultureInfo.InvariantCulture, $"{Mark}\t{At}\t{Process}\t{What}\t{Execution}\t{Uri.EscapeDataString(Lock)}\t{Token}\t{Detail.ReplaceLineEndings(" ").Replace('\t', ' ')}");
 
     private static long Number(string text) => long.Parse(text, CultureInfo.InvariantCulture);
 }
