@@ -1,0 +1,124 @@
+using JobLocking.ChaosTests.History;
+using JobLocking.ChaosTests.Network;
+using JobLocking.TestKit;
+using JobLocking.TestWorker.Chaos;
+using Xunit;
+
+namespace JobLocking.ChaosTests.Faults;
+
+/// <summary>
+/// Row 9: a replica that takes over without the last write may let a second holder in. Tokens still grow, unless its clock is behind
+/// by more than the failover took.
+/// </summary>
+public sealed class Row09FailoverTests
+{
+    private const string Failover = "failover";
+
+    [Fact]
+    public async Task The_first_of_two_holders_is_told_and_kept_from_the_resource()
+    {
+        await using Lab lab = await StartAsync();
+        await using Replica replica = await Replica.OfAsync(lab, await RedisServer.StartAsync());
+        Worker[] workers = await lab.WorkAsync(2);
+        replica.FallBehind();
+        HistoryEvent first = await workers[0].HoldAsync("x");
+        await FailOverAsync(lab, replica);
+
+        HistoryEvent second = await workers[1].HoldAsync("x");
+        Assert.True(second.Token > first.Token);
+        await lab.SeesAsync(Happening.Lost, workers[0].Name);
+        await lab.SeesAsync(Happening.Released, workers[0].Name);
+        long told = Lab.Now;
+        await lab.SeesAsync(Happening.Wrote, workers[1].Name, count: 20, since: told);
+        Assert.DoesNotContain(lab.History, e => e.What == Happening.Lost && e.Process == workers[1].Name);
+        workers[1].End("x");
+        await lab.SeesAsync(Happening.Released, workers[1].Name);
+        await lab.JudgeAsync();
+    }
+
+    [Fact]
+    public async Task Service_goes_on_behind_a_failover_without_a_restart_of_anybody()
+    {
+        await using Lab lab = await StartAsync();
+        await using Replica replica = await Replica.OfAsync(lab, await RedisServer.StartAsync());
+        Worker[] workers = await lab.WorkAsync(3);
+        Array.ForEach(workers, w => w.Load("x", parallel: 2));
+        Array.ForEach(workers, w => w.Load("shared", limit: 2, parallel: 2, how: "wait"));
+        await lab.SeesAsync(Happening.Granted, count: 50);
+        replica.FallBehind();
+        await lab.SeesAsync(Happening.Granted, count: 50, since: Lab.Now);
+        await FailOverAsync(lab, replica);
+
+        IReadOnlyList<HistoryEvent> healed = await lab.HealedAsync();
+        Assert.All(workers, w => Assert.Contains(healed, e => e.What == Happening.Granted && e.Process == w.Name));
+        await lab.JudgeAsync();
+    }
+
+    [Theory]
+    [InlineData(-1, true)]
+    [InlineData(-3600, false)]
+    public async Task Tokens_go_back_only_if_the_clock_is_behind_by_more_than_the_failover_took(int behind, bool grow)
+    {
+        await using Lab lab = await StartAsync();
+        RedisServer late = await RedisServer.StartWithOwnClockAsync();
+        late.SetClock(TimeSpan.FromSeconds(behind));
+        await using Replica replica = await Replica.OfAsync(lab, late);
+        Worker[] workers = await lab.WorkAsync(2);
+        replica.FallBehind();
+        HistoryEvent first = await workers[0].HoldAsync("x");
+        lab.Began(Fault.ClockBehind);
+        await Task.Delay(TimeSpan.FromSeconds(2));
+        await FailOverAsync(lab, replica);
+        lab.Ended(Fault.ClockBehind);
+
+        HistoryEvent second = await workers[1].HoldAsync("x");
+        Assert.Equal(grow, second.Token > first.Token);
+        workers[0].End("x");
+        workers[1].End("x");
+        await lab.SeesAsync(Happening.Released, count: 2);
+        await lab.JudgeAsync(tokensMayGoBack: !grow);
+    }
+
+    private static Task<Lab> StartAsync() => Lab.StartAsync("--repl-diskless-sync-delay", "0");
+
+    private static async Task FailOverAsync(Lab lab, Replica replica)
+    {
+        lab.Began(Failover);
+        lab.Erased(perhaps: true);
+        await lab.FailOverAsync(replica.Promoted());
+        lab.Ended(Failover);
+    }
+
+    /// <summary>A replica, and its link to the primary.</summary>
+    private sealed class Replica(RedisServer server, FaultProxy link) : IAsyncDisposable
+    {
+        private bool _isPromoted;
+
+        public static async Task<Replica> OfAsync(Lab lab, RedisServer server)
+        {
+            FaultProxy link = FaultProxy.Start(lab.Redis.Port);
+            await Lab.CommandAsync(server, "REPLICAOF", "127.0.0.1", link.Port);
+            await Eventually.IsTrueAsync(async () => ((string)(await Lab.CommandAsync(server, "INFO", "replication"))!).Contains("master_link_status:up", StringComparison.Ordinal));
+            return new Replica(server, link);
+        }
+
+        /// <summary>From here on it lacks what is written.</summary>
+        public void FallBehind() => link.DropReplies = true;
+
+        /// <summary>Belongs to the lab from then on.</summary>
+        public RedisServer Promoted()
+        {
+            _isPromoted = true;
+            return server;
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await link.DisposeAsync();
+            if (!_isPromoted)
+            {
+                await server.DisposeAsync();
+            }
+        }
+    }
+}
