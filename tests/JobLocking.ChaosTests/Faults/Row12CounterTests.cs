@@ -1,0 +1,34 @@
+using JobLocking.TestWorker.Chaos;
+using Xunit;
+
+namespace JobLocking.ChaosTests.Faults;
+
+/// <summary>Row 12: many processes with many executions at an unprotected counter leave an exact count, under unique tokens that grow.</summary>
+public sealed class Row12CounterTests
+{
+    private const int Executions = 600;
+
+    [Fact]
+    public async Task Nothing_is_lost_at_a_counter_that_has_nothing_but_the_lock_however_it_is_asked_for()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        Worker[] workers = await lab.WorkAsync(4);
+        foreach ((Worker worker, string how) in workers.Zip(["try", "wait", "acquire", "cancel"]))
+        {
+            worker.Load("x", how: how, parallel: 4, work: TimeSpan.Zero);
+        }
+
+        await lab.SeesAsync(Happening.Wrote, count: Executions);
+        await Task.WhenAll(workers.Select(w => lab.SeesAsync(Happening.Wrote, w.Name)));
+        IReadOnlyList<HistoryEvent> history = await lab.JudgeAsync();
+
+        Assert.Equal(history.Count(e => e.What == Happening.Wrote), await lab.PlainCountAsync("x"));
+        Assert.DoesNotContain(history, e => e.What is Happening.Lost or Happening.Fenced or Happening.Unavailable);
+        Assert.Contains(history, e => e.What == Happening.Cancelled);
+        Assert.Contains(history, e => e.What == Happening.Contended);
+
+        // Each is granted only when the one before has released, which it does only when it has told its token.
+        long[] tokens = [.. history.Where(e => e.What == Happening.Granted).Select(e => e.Token)];
+        Assert.Equal(tokens.Distinct().Order(), tokens);
+    }
+}
