@@ -125,6 +125,13 @@ internal sealed class Lab : IAsyncDisposable
         TimeSpan.FromSeconds(60),
         $"{count} times {what} {process}");
 
+    /// <summary>Waits until a holder has been told that its lease is lost, in whichever way it learnt it first.</summary>
+    public Task<HistoryEvent> LosesAsync(string process, string @lock) => Eventually.SeesAsync(
+        () => History.First(e => e.What is Happening.Lost or Happening.Disowned && e.Process == process && e.Lock == @lock),
+        _ => true,
+        TimeSpan.FromSeconds(60),
+        $"{process} loses {@lock}");
+
     /// <summary>Faults are over: the load goes on for as long as it may take until everybody gets on, and what it told of that is returned.</summary>
     public async Task<IReadOnlyList<HistoryEvent>> HealedAsync()
     {
