@@ -1,0 +1,104 @@
+using JobLocking.ChaosTests.History;
+using JobLocking.TestKit;
+using JobLocking.TestWorker.Chaos;
+using Xunit;
+
+namespace JobLocking.ChaosTests.Faults;
+
+/// <summary>
+/// Row 14: while the server's clock steps by less than the leases have left, nobody meets anybody; a greater step forward ends
+/// leases before their time. Tokens grow through either, unless the step is greater than the day for which the fence is kept.
+/// </summary>
+public sealed class Row14ServerClockTests
+{
+    private const string Stepped = "clock-stepped";
+
+    /// <summary>Leases have at least two thirds of it left, and steps of a third of it leave them another.</summary>
+    private static readonly TimeSpan Long = Lab.Expiry * 3;
+
+    [Fact]
+    public async Task Steps_smaller_than_the_time_left_cost_nobody_a_lease_and_let_nobody_in()
+    {
+        await using Lab lab = await Lab.StartAsync(await RedisServer.StartWithOwnClockAsync());
+        Worker[] workers = await lab.WorkAsync(3);
+        HistoryEvent holder = await workers[0].HoldAsync("held", Long);
+        workers[1].Load("held", Long, how: "try");
+        Array.ForEach(workers, w => w.Load("x", Long, parallel: 2));
+        workers[2].Load("shared", Long, limit: 2, parallel: 4);
+        foreach (int sign in new[] { 1, 0, -1, 0 })
+        {
+            long before = Lab.Now;
+            Step(lab, sign * Long / 3);
+            await lab.SeesAsync(Happening.Contended, workers[1].Name, "held", since: before);
+            await Task.Delay(Long / 2.5);
+        }
+
+        Assert.DoesNotContain(lab.History, e => e.What == Happening.Granted && e.Lock == "held" && e.Process != holder.Process);
+        workers[0].End("held");
+        Assert.True((await workers[1].GetsAsync("held")).Token > holder.Token);
+        IReadOnlyList<HistoryEvent> history = await lab.JudgeAsync();
+        Assert.DoesNotContain(history, e => e.What is Happening.Lost or Happening.Disowned or Happening.Fenced);
+        AssertTokensGrow(history, "x");
+    }
+
+    [Fact]
+    public async Task A_greater_step_forward_ends_a_lease_and_its_holder_is_told_and_kept_from_the_resource()
+    {
+        await using Lab lab = await Lab.StartAsync(await RedisServer.StartWithOwnClockAsync());
+        Worker[] workers = await lab.WorkAsync(2);
+        HistoryEvent holder = await workers[0].HoldAsync("x", Long);
+        workers[1].Hold("x", Long);
+        Step(lab, Long * 2, erases: true);
+
+        HistoryEvent successor = await workers[1].GetsAsync("x");
+        Assert.True(successor.Token > holder.Token);
+        HistoryEvent told = await lab.LosesAsync(workers[0].Name, "x");
+        await lab.SeesAsync(Happening.Released, workers[0].Name);
+
+        // By its renewal, or else by its deadline.
+        HistoryEvent step = lab.History.Single(e => e.What == Happening.Erased);
+        Assert.InRange(told.At - step.At, 0, Terms.Ticks(Long));
+        workers[1].End("x");
+        await lab.JudgeAsync();
+    }
+
+    [Fact]
+    public async Task Tokens_grow_through_great_steps_in_both_directions()
+    {
+        await using Lab lab = await Lab.StartAsync(await RedisServer.StartWithOwnClockAsync());
+        Worker[] workers = await lab.WorkAsync(3);
+        Array.ForEach(workers, w => w.Load("x", parallel: 2));
+        Array.ForEach(workers, w => w.Load("shared", limit: 2, parallel: 2));
+
+        // Each of less than the day for which the fence is kept.
+        foreach (TimeSpan ahead in new[] { TimeSpan.FromHours(1), TimeSpan.Zero, TimeSpan.FromHours(20), TimeSpan.FromHours(-3), TimeSpan.Zero })
+        {
+            await lab.SeesAsync(Happening.Granted, @lock: "x", count: 20, since: Lab.Now);
+            Step(lab, ahead, erases: true);
+        }
+
+        await lab.HealedAsync();
+        IReadOnlyList<HistoryEvent> history = await lab.JudgeAsync();
+        AssertTokensGrow([.. history.Where(e => e.What != Happening.Granted || e.Lock == "x")], "x");
+    }
+
+    private static void Step(Lab lab, TimeSpan ahead, bool erases = false)
+    {
+        lab.Began(Stepped);
+        if (erases)
+        {
+            lab.Erased(perhaps: true);
+        }
+
+        lab.Redis.SetClock(ahead);
+        lab.Ended(Stepped);
+    }
+
+    /// <summary>By the order in which what they protect was written.</summary>
+    private static void AssertTokensGrow(IEnumerable<HistoryEvent> history, string name)
+    {
+        long[] tokens = [.. history.Where(e => e.What == Happening.Wrote && e.Lock == name).Select(e => e.Token)];
+        Assert.NotEmpty(tokens);
+        Assert.Equal(tokens.Order(), tokens);
+    }
+}
