@@ -40,6 +40,8 @@ internal static class RedisFault
 
     private static string Reason(Exception error) => error switch
     {
+        RedisServerException { Kind: RedisErrorKind.OutOfMemory } server =>
+            $"Redis answered '{server.Message}'. Fix: raise maxmemory, or make room; leases that are held are renewed and released meanwhile.",
         RedisServerException server => $"Redis answered '{server.Message}'.",
         RedisConnectionException connection => $"Redis cannot be reached ({connection.FailureType}{Cause(connection)}).",
         TimeoutException => "Redis did not answer in time.",

@@ -113,7 +113,7 @@ public sealed class ServerFaultTests() : OwnServerTests("--busy-reply-threshold"
 
         LockStoreException error = await RefusedAsync(LockRequests.Acquire(Name + ":new"));
         Assert.False(error.MayHaveBeenApplied);
-        Assert.Contains("maxmemory", error.Message, StringComparison.Ordinal);
+        Assert.Contains("Fix: raise maxmemory", error.Message, StringComparison.Ordinal);
         Assert.False(await Redis.KeyExistsAsync(LockKey + ":new"));
 
         Assert.Equal(RenewOutcome.Renewed, await RenewedAsync(kept));
@@ -136,7 +136,7 @@ public sealed class ServerFaultTests() : OwnServerTests("--busy-reply-threshold"
 
         LockStoreException error = await RefusedAsync(Shared(3));
         Assert.False(error.MayHaveBeenApplied);
-        Assert.Contains("maxmemory", error.Message, StringComparison.Ordinal);
+        Assert.Contains("Fix: raise maxmemory", error.Message, StringComparison.Ordinal);
         Assert.Equal((2, 2, 2), (await Redis.SortedSetLengthAsync(LockKey), await Redis.HashLengthAsync(HoldersKey), await Redis.SortedSetLengthAsync(LimitsKey)));
 
         Assert.Equal(RenewOutcome.Renewed, await RenewedAsync(kept));
