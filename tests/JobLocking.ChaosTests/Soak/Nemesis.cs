@@ -26,7 +26,7 @@ internal sealed class Nemesis(Lab lab, Random random, Func<Task> replace)
     /// <summary>One to three faults at once, of which one at most is the server's.</summary>
     public async Task StrikeAsync()
     {
-        Worker[] victims = [.. lab.Workers];
+        Worker[] victims = [.. lab.Workers.Where(w => !w.Process.WasKilled)];
         random.Shuffle(victims);
         Queue<Worker> others = new(victims);
         List<Task> faults = [];
