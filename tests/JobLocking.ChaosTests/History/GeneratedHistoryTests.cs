@@ -9,7 +9,8 @@ namespace JobLocking.ChaosTests.History;
 public sealed class GeneratedHistoryTests
 {
     private static readonly Terms Promised = new(
-        new Dictionary<string, LockTerms> { ["x"] = new(1, TimeSpan.FromMilliseconds(300)) }, TimeSpan.FromMilliseconds(1000)) { Grace = TimeSpan.FromMilliseconds(50) };
+        new Dictionary<string, LockTerms> { ["x"] = new(1, TimeSpan.FromMilliseconds(300)) }, TimeSpan.FromMilliseconds(1000))
+    { Grace = TimeSpan.FromMilliseconds(50) };
 
     // What one asker does: how long after the last one it comes, how long it holds, how often it claims, and who asks beside it.
     private static readonly Gen<(int Pause, int Claims, int Who, int Beside, bool Waits)[]> Loads =
