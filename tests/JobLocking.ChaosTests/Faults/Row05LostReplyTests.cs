@@ -1,0 +1,127 @@
+using System.Diagnostics;
+using JobLocking.TestKit;
+using JobLocking.TestWorker.Chaos;
+using Xunit;
+
+namespace JobLocking.ChaosTests.Faults;
+
+/// <summary>Row 5: where the reply of an acquire that was carried out is lost, the same call succeeds on its retry, or its orphan ends within one expiry.</summary>
+public sealed class Row05LostReplyTests
+{
+    [Fact]
+    public async Task An_acquire_whose_reply_was_held_back_and_lost_recognises_its_own_lease()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        Worker worker = await lab.WorkAsync("worker");
+        await KnowsTheWayAsync(lab, worker);
+        worker.Cut("held", proxy => proxy.HoldReplies());
+        worker.Hold("x");
+        string granted = await HolderAsync(lab);
+        worker.Link.DropHeld();
+        worker.Mend("held");
+        HistoryEvent lease = await worker.GetsAsync("x");
+
+        // It is the lease that the server granted to the request without an answer, token and all.
+        Assert.Contains($":{lease.Token}:", granted, StringComparison.Ordinal);
+        Assert.Single(lab.History, e => e.What == Happening.Asked && e.Lock == "x");
+        worker.End("x");
+        await lab.SeesAsync(Happening.Released, @lock: "x");
+        Assert.False((bool)await lab.CommandAsync("EXISTS", "task_lock:x"));
+        await lab.JudgeAsync();
+    }
+
+    [Fact]
+    public async Task An_acquire_whose_reply_was_cut_in_the_middle_recognises_its_own_lease()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        Worker worker = await lab.WorkAsync("worker");
+        await KnowsTheWayAsync(lab, worker);
+        worker.Cut("cut", proxy => proxy.HoldReplies());
+        worker.Hold("x");
+        string granted = await HolderAsync(lab);
+        Task cut = worker.Link.CutInReply();
+        worker.Link.ReleaseReplies();
+        await cut;
+        worker.Mend("cut");
+        HistoryEvent lease = await worker.GetsAsync("x");
+        Assert.Contains($":{lease.Token}:", granted, StringComparison.Ordinal);
+        worker.End("x");
+        await lab.SeesAsync(Happening.Released, @lock: "x");
+        await lab.JudgeAsync();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_was_granted_to_a_caller_who_gave_up_ends_within_one_expiry(bool cannotTakeItBack)
+    {
+        await using Lab lab = await Lab.StartAsync();
+        Worker[] workers = await lab.WorkAsync(2);
+        await KnowsTheWayAsync(lab, workers[0]);
+        workers[0].Cut("unanswered", proxy => proxy.DropReplies = true);
+        workers[0].Hold("x");
+        await HolderAsync(lab);
+        if (cannotTakeItBack)
+        {
+            workers[0].Link.DropRequests = true;
+        }
+
+        await lab.SeesAsync(Happening.Unavailable, workers[0].Name, "x");
+        long gaveUp = Lab.Now;
+        await Eventually.SeesAsync(() => lab.CommandAsync("EXISTS", "task_lock:x"), exists => !(bool)exists);
+        Assert.True(Stopwatch.GetElapsedTime(gaveUp) < Lab.Expiry + TimeSpan.FromSeconds(1), $"The orphan was there {Stopwatch.GetElapsedTime(gaveUp)} after its caller had given up.");
+        await workers[1].HoldAsync("x");
+        workers[0].Mend("unanswered");
+
+        // What was meant for the orphan does not harm who came after it.
+        await Task.Delay(Lab.Expiry);
+        Assert.DoesNotContain(lab.History, e => e.What is Happening.Lost or Happening.Disowned);
+        workers[1].End("x");
+        await lab.SeesAsync(Happening.Released, workers[1].Name, "x");
+        await lab.JudgeAsync();
+    }
+
+    [Fact]
+    public async Task Replies_that_are_lost_again_and_again_leave_no_lock_behind()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        Worker[] workers = await lab.WorkAsync(3);
+        Array.ForEach(workers, w => w.Load("x", parallel: 2));
+        Array.ForEach(workers, w => w.Load("y", how: "try"));
+        await lab.SeesAsync(Happening.Wrote, count: 10);
+        for (int round = 0; round < 6; round++)
+        {
+            Worker worker = workers[round % 3];
+            worker.Cut("lost-reply", proxy => proxy.HoldReplies());
+            await Eventually.IsTrueAsync(() => worker.Link.HeldBytes > 0);
+            if (round % 2 == 0)
+            {
+                worker.Link.DropHeld();
+            }
+            else
+            {
+                Task cut = worker.Link.CutInReply();
+                worker.Link.ReleaseReplies();
+                await cut;
+            }
+
+            worker.Mend("lost-reply");
+            await lab.SeesAsync(Happening.Wrote, worker.Name, since: Lab.Now);
+        }
+
+        await lab.HealedAsync();
+        await lab.JudgeAsync();
+    }
+
+    /// <summary>Connected, and with its scripts on the server: the reply that is lost next is that of the acquire.</summary>
+    private static async Task KnowsTheWayAsync(Lab lab, Worker worker)
+    {
+        await worker.HoldAsync("other");
+        worker.End("other");
+        await lab.SeesAsync(Happening.Released, worker.Name);
+    }
+
+    /// <summary>Waits until the server has granted the lock, and returns to whom.</summary>
+    private static async Task<string> HolderAsync(Lab lab) =>
+        (await Eventually.SeesAsync<string?>(async () => (string?)await lab.CommandAsync("GET", "task_lock:x"), holder => holder is not null))!;
+}
