@@ -158,7 +158,14 @@ internal sealed class ChaosWorker(string process, ITaskLocks locks, Protected re
 
     private async Task HoldAsync(string name, TaskLease lease, long execution, bool isShared, TimeSpan work, CancellationToken end)
     {
-        CancellationTokenRegistration lost = lease.Lost.UnsafeRegister(_ => Tell(Happening.Lost, execution, name, lease.FencingToken), null);
+        TaskCompletionSource told = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        CancellationTokenRegistration lost = lease.Lost.UnsafeRegister(
+            _ =>
+            {
+                Tell(Happening.Lost, execution, name, lease.FencingToken);
+                told.SetResult();
+            },
+            null);
         using CancellationTokenSource done = CancellationTokenSource.CreateLinkedTokenSource(work < TimeSpan.Zero ? end : CancellationToken.None);
         done.CancelAfter(work);
         try
@@ -185,7 +192,7 @@ internal sealed class ChaosWorker(string process, ITaskLocks locks, Protected re
             Tell(Happening.Disowned, execution, name, lease.FencingToken, e.Message);
 
             // Whoever asks may be faster than whoever is told, but is not the only one to know.
-            await Task.Delay(TimeSpan.FromSeconds(5), lease.Lost).ContinueWith(_ => { }, TaskScheduler.Default);
+            await told.Task.WaitAsync(TimeSpan.FromSeconds(5), CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 #pragma warning disable CA1031 // Whatever else is thrown is what the checker looks for.
         catch (Exception e)

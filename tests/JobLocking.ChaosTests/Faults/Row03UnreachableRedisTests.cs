@@ -1,0 +1,139 @@
+using System.Diagnostics;
+using JobLocking.ChaosTests.Network;
+using JobLocking.TestWorker.Chaos;
+using Xunit;
+
+namespace JobLocking.ChaosTests.Faults;
+
+/// <summary>
+/// Row 3: with Redis frozen or unreachable a lease is lost no later than the local deadline, new executions are told so, and
+/// service resumes without a restart of the worker.
+/// </summary>
+public sealed class Row03UnreachableRedisTests
+{
+    /// <summary>Long enough that its drift, by which the deadline lies before the expiry, is more than a busy machine's timers are late.</summary>
+    private static readonly TimeSpan Expiry = TimeSpan.FromSeconds(8);
+
+    private static readonly string[] InTurn = ["black-hole", "no-replies", "half-open"];
+
+    [Theory]
+    [InlineData("frozen")]
+    [InlineData("black-hole")]
+    [InlineData("no-replies")]
+    [InlineData("refused")]
+    [InlineData("half-open")]
+    public async Task A_holder_is_told_before_its_lease_can_end_and_goes_on_working_afterwards(string fault)
+    {
+        await using Lab lab = await Lab.StartAsync();
+        Worker worker = await lab.WorkAsync("worker");
+        HistoryEvent lease = await worker.HoldAsync("x", Expiry);
+
+        // A renewal on its way might reach the server and not be answered: the deadline is then the earlier one, which this must not excuse.
+        TimeSpan left = TimeSpan.FromMilliseconds((long)await lab.CommandAsync("PTTL", "task_lock:x"));
+        long end = Lab.Now + (long)(left.TotalSeconds * Stopwatch.Frequency);
+        Begin(lab, worker, fault);
+
+        worker.Hold("y");
+        await lab.SeesAsync(Happening.Unavailable, @lock: "y");
+        HistoryEvent lost = (await lab.SeesAsync(Happening.Lost, @lock: "x"))[0];
+        Assert.True(lost.At <= end, $"Lost {Stopwatch.GetElapsedTime(end, lost.At)} after its lease had ended.");
+        Assert.DoesNotContain(lab.History, e => e.What == Happening.Claimed && e.Lock == "x" && e.At > end);
+
+        Mend(lab, worker, fault);
+        HistoryEvent next = await HoldsAgainAsync(lab, worker);
+        Assert.True(next.Token > lease.Token);
+        worker.End("x");
+        await lab.SeesAsync(Happening.Released, @lock: "x", since: next.At);
+        await lab.JudgeAsync();
+    }
+
+    [Fact]
+    public async Task Workers_that_lose_sight_of_Redis_in_turn_and_together_never_meet_and_all_come_back()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        Worker[] workers = await lab.WorkAsync(3);
+        Array.ForEach(workers, w => w.Load("x", parallel: 2));
+        Array.ForEach(workers, w => w.Load("y", how: "wait"));
+        await lab.SeesAsync(Happening.Wrote, count: 10);
+        foreach ((string fault, Worker worker) in InTurn.Zip(workers))
+        {
+            Begin(lab, worker, fault);
+            await Task.Delay(Lab.Expiry * 1.1);
+            Mend(lab, worker, fault);
+        }
+
+        Begin(lab, workers[0], "frozen");
+        await Task.Delay(Lab.Expiry * 1.2);
+        Mend(lab, workers[0], "frozen");
+        IReadOnlyList<HistoryEvent> healed = await lab.HealedAsync();
+        Assert.All(workers, w => Assert.Contains(healed, e => e.What == Happening.Granted && e.Process == w.Name));
+        await lab.JudgeAsync();
+    }
+
+    /// <summary>Connecting again may take a moment: nobody is promised that the first question is answered.</summary>
+    private static async Task<HistoryEvent> HoldsAgainAsync(Lab lab, Worker worker)
+    {
+        long mended = Lab.Now;
+        while (true)
+        {
+            long asked = Lab.Now;
+            worker.Hold("x", Expiry);
+            HistoryEvent told = await TestKit.Eventually.SeesAsync(
+                () => lab.History.FirstOrDefault(e => e.What is Happening.Granted or Happening.Unavailable && e.Lock == "x" && e.At > asked)!,
+                e => e is not null,
+                TimeSpan.FromSeconds(60));
+            if (told.What == Happening.Granted)
+            {
+                return told;
+            }
+
+            Assert.True(Stopwatch.GetElapsedTime(mended, told.At) < Lab.Liveness, told.Detail);
+        }
+    }
+
+    private static void Begin(Lab lab, Worker worker, string fault)
+    {
+        if (fault == "frozen")
+        {
+            lab.Began(fault);
+            lab.Redis.Pause();
+            return;
+        }
+
+        worker.Cut(fault, proxy => Break(proxy, fault));
+    }
+
+    private static void Break(FaultProxy proxy, string fault)
+    {
+        switch (fault)
+        {
+            case "black-hole":
+                proxy.DropRequests = true;
+                proxy.DropReplies = true;
+                break;
+            case "no-replies":
+                proxy.DropReplies = true;
+                break;
+            case "refused":
+                proxy.Refuse = true;
+                proxy.CutAll();
+                break;
+            default:
+                proxy.Refuse = true;
+                proxy.CutServerSide();
+                break;
+        }
+    }
+
+    private static void Mend(Lab lab, Worker worker, string fault)
+    {
+        if (fault == "frozen")
+        {
+            lab.Redis.Resume();
+            lab.Ended(fault);
+            return;
+        }
+
+        worker.Mend(fault);
+    }
+}
