@@ -26,7 +26,7 @@ public sealed class Row01FrozenHolderTests
         // Its release, and whatever else it does, has not harmed the successor by its next renewal but one.
         await Task.Delay(Lab.Expiry);
         Assert.DoesNotContain(lab.History, e => e.What is Happening.Lost or Happening.Disowned && e.Process == workers[1].Name);
-        Assert.DoesNotContain(lab.History, e => e.What is Happening.Wrote or Happening.Claimed && e.Process == workers[0].Name && e.At > thawed);
+        Assert.DoesNotContain(lab.History, e => e.What == Happening.Claimed && e.Process == workers[0].Name && e.At > thawed);
         workers[1].End("x");
         await lab.SeesAsync(Happening.Released, workers[1].Name);
         await lab.JudgeAsync();
