@@ -36,6 +36,10 @@ internal sealed class Lab : IAsyncDisposable
     /// <summary>An expiry, a safety poll, and what a busy machine needs: no fault may keep anybody waiting for longer once it is over.</summary>
     public static readonly TimeSpan Liveness = Expiry + TimeSpan.FromSeconds(5.1) + TimeSpan.FromSeconds(3);
 
+    /// <summary>While one of these lasts, no answer comes through.</summary>
+    private static readonly HashSet<string> Silences =
+        [Fault.Frozen, "black-hole", "no-replies", "refused", "half-open", "requests-lost", "replies-lost", "replies-held"];
+
     public static long Now => Stopwatch.GetTimestamp();
 
     /// <summary>The server of the locks.</summary>
@@ -156,7 +160,7 @@ internal sealed class Lab : IAsyncDisposable
     {
         await Task.WhenAll(_workers.Where(w => !w.Process.WasKilled).Select(w => w.RestAsync()));
         Dictionary<string, LockTerms> locks = await FinalAsync();
-        return (History, new Terms(locks, Liveness));
+        return (History, new Terms(locks, Liveness) { Silences = Silences });
     }
 
     /// <summary>After its end, a new story begins with those who live.</summary>

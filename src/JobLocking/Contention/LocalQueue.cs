@@ -305,12 +305,6 @@ internal sealed partial class LocalQueue(ILockStore store, BackgroundWork backgr
             _byLock.Add(place.Wanted.Name, line = new Line(place.Wanted.Name));
         }
 
-        if (place.Arrival == 0)
-        {
-            // It did not ask to be parked, and comes behind those who did.
-            place.Arrival = ++_arrivals;
-        }
-
         line.Places.Remove(place);
         place.Since = since > 0 ? since : place.Since;
         line.Places.Add(place);

@@ -80,9 +80,14 @@ public sealed class LockEngine
         {
             // Nobody would wake it. Whoever asks to be parked may be granted the lock as well by now.
             place = PlaceFor(execution, wanted);
-            decision = unparked.Cause == TagValues.Unavailable
-                ? unparked
-                : await AskAsync(execution, wanted, place, now, cancellationToken).ConfigureAwait(false);
+            if (unparked.Cause == TagValues.Unavailable)
+            {
+                _queue.Enter(place);
+            }
+            else
+            {
+                decision = await AskAsync(execution, wanted, place, now, cancellationToken).ConfigureAwait(false);
+            }
         }
 
         if (place is not null)

@@ -1,3 +1,4 @@
+using JobLocking.TestKit;
 using JobLocking.TestWorker.Chaos;
 using StackExchange.Redis;
 using Xunit;
@@ -36,6 +37,9 @@ public sealed class Row04TransientErrorsTests
             {
                 killer = await ConnectionMultiplexer.ConnectAsync($"{lab.Redis.ConnectionString},allowAdmin=true,abortConnect=false");
                 script = lab.CommandAsync("EVAL", "while true do end", "0");
+
+                // Before, the server would still grant what it is asked for.
+                await Eventually.IsTrueAsync(async () => (await Record.ExceptionAsync(() => killer.GetDatabase().PingAsync()))?.Message.StartsWith("BUSY", StringComparison.Ordinal) == true);
             },
             async _ =>
             {
