@@ -65,10 +65,12 @@ internal sealed class Lab : IAsyncDisposable
     /// <param name="name">Of the process, and of the node.</param>
     /// <param name="options">More for the connection of its locks, as <c>user=x,password=y</c>.</param>
     /// <param name="isSpared">Not to be killed by chance.</param>
-    public async Task<Worker> WorkAsync(string name, string options = "", bool isSpared = false)
+    /// <param name="mode">What kind of worker: see the worker's own program.</param>
+    /// <param name="more">What that kind is told besides.</param>
+    public async Task<Worker> WorkAsync(string name, string options = "", bool isSpared = false, string mode = "chaos", params string[] more)
     {
         FaultProxy proxy = FaultProxy.Start(Redis.Port);
-        WorkerProcess process = await WorkerProcess.StartAsync("chaos", string.Join(',', proxy.Endpoint, Impatient, options).TrimEnd(','), _resource.ConnectionString, name);
+        WorkerProcess process = await WorkerProcess.StartAsync([mode, string.Join(',', proxy.Endpoint, Impatient, options).TrimEnd(','), _resource.ConnectionString, name, .. more]);
         Worker worker = new(this, name, process, proxy) { IsSpared = isSpared };
         lock (_workers)
         {

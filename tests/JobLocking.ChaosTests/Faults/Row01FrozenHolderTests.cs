@@ -37,8 +37,10 @@ public sealed class Row01FrozenHolderTests
     {
         await using Lab lab = await Lab.StartAsync();
         Worker[] workers = await lab.WorkAsync(3);
-        Array.ForEach(workers, w => w.Load("x", parallel: 2));
-        for (int round = 0; round < 4; round++)
+        Array.ForEach(workers, w => w.Load("x", parallel: 2, work: TimeSpan.FromMilliseconds(300)));
+
+        // Who has just written may have released by the time he is frozen: so often that some have not.
+        for (int round = 0; round < 4 || (round < 40 && Losses(lab) < 2); round++)
         {
             long before = Lab.Now;
             string holder = (await lab.SeesAsync(Happening.Wrote, since: before))[0].Process;
@@ -49,7 +51,9 @@ public sealed class Row01FrozenHolderTests
         }
 
         await lab.HealedAsync();
-        IReadOnlyList<HistoryEvent> history = await lab.JudgeAsync();
-        Assert.Contains(history, e => e.What == Happening.Lost);
+        await lab.JudgeAsync();
+        Assert.True(Losses(lab) >= 2);
     }
+
+    private static int Losses(Lab lab) => lab.History.Count(e => e.What == Happening.Lost);
 }

@@ -13,7 +13,7 @@ namespace JobLocking.TestWorker.Chaos;
 /// disposes of it, while whoever holds goes on; <c>account</c> tells what the process uses; the end of the input ends the process.
 /// The name of a lock is percent-encoded.
 /// </summary>
-internal sealed class ChaosWorker(string process, ITaskLocks locks, Protected resource) : IDisposable
+internal sealed class ChaosWorker(ITaskLocks locks, Witness witness) : IDisposable
 {
     private readonly ConcurrentDictionary<string, CancellationTokenSource> _held = new(StringComparer.Ordinal);
     private readonly List<Task> _loops = [];
@@ -27,7 +27,7 @@ internal sealed class ChaosWorker(string process, ITaskLocks locks, Protected re
         using IHost host = builder.Build();
         await using ConnectionMultiplexer resource = await ConnectionMultiplexer.ConnectAsync(resourceRedis);
         await host.StartAsync();
-        using ChaosWorker worker = new(process, host.Services.GetRequiredService<ITaskLocks>(), new Protected(resource.GetDatabase()));
+        using ChaosWorker worker = new(host.Services.GetRequiredService<ITaskLocks>(), new Witness(process, new Protected(resource.GetDatabase())));
         Say.Fact("ready");
         while (await Console.In.ReadLineAsync() is { } command)
         {
@@ -126,25 +126,25 @@ internal sealed class ChaosWorker(string process, ITaskLocks locks, Protected re
         TaskLease? lease;
         try
         {
-            Tell(Happening.Asked, execution, name);
+            witness.Tell(Happening.Asked, execution, name);
             lease = await ask(end);
-            Tell(lease is null ? Happening.Contended : Happening.Granted, execution, name, lease?.FencingToken ?? 0);
+            witness.Tell(lease is null ? Happening.Contended : Happening.Granted, execution, name, lease?.FencingToken ?? 0);
         }
         catch (TaskLockUnavailableException e)
         {
-            Tell(Happening.Unavailable, execution, name, detail: e.Message);
+            witness.Tell(Happening.Unavailable, execution, name, detail: e.Message);
             return false;
         }
         catch (OperationCanceledException)
         {
-            Tell(Happening.Cancelled, execution, name);
+            witness.Tell(Happening.Cancelled, execution, name);
             return false;
         }
 #pragma warning disable CA1031 // Whatever else is thrown is what the checker looks for.
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            Tell(Happening.Failed, execution, name, detail: e.ToString());
+            witness.Tell(Happening.Failed, execution, name, detail: e.ToString());
             return false;
         }
 
@@ -158,62 +158,15 @@ internal sealed class ChaosWorker(string process, ITaskLocks locks, Protected re
 
     private async Task HoldAsync(string name, TaskLease lease, long execution, bool isShared, TimeSpan work, CancellationToken end)
     {
-        TaskCompletionSource told = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        CancellationTokenRegistration lost = lease.Lost.UnsafeRegister(
-            _ =>
-            {
-                Tell(Happening.Lost, execution, name, lease.FencingToken);
-                told.SetResult();
-            },
-            null);
         using CancellationTokenSource done = CancellationTokenSource.CreateLinkedTokenSource(work < TimeSpan.Zero ? end : CancellationToken.None);
         done.CancelAfter(work);
-        try
-        {
-            do
-            {
-                HistoryEvent claim = HistoryEvent.Now(process, Happening.Claimed, execution, name, lease.FencingToken);
-                lease.ThrowIfLost();
-                Say.Fact(claim.ToString());
-                if (isShared)
-                {
-                    await PauseAsync();
-                    continue;
-                }
-
-                await resource.AddPlainAsync(name, PauseAsync);
-                bool wrote = await resource.AddFencedAsync(name, lease.FencingToken, PauseAsync);
-                Tell(wrote ? Happening.Wrote : Happening.Fenced, execution, name, lease.FencingToken);
-            }
-            while (!done.IsCancellationRequested);
-        }
-        catch (TaskLockLostException e)
-        {
-            Tell(Happening.Disowned, execution, name, lease.FencingToken, e.Message);
-
-            // Whoever asks may be faster than whoever is told, but is not the only one to know.
-            await told.Task.WaitAsync(TimeSpan.FromSeconds(5), CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
-#pragma warning disable CA1031 // Whatever else is thrown is what the checker looks for.
-        catch (Exception e)
-#pragma warning restore CA1031
-        {
-            Tell(Happening.Failed, execution, name, lease.FencingToken, e.ToString());
-        }
-
-        // The holding ends for whoever looks at it with the call, not with its answer.
-        await lost.DisposeAsync();
-        Tell(Happening.Releasing, execution, name, lease.FencingToken);
+        await witness.WorkAsync(name, lease, execution, isShared, done.Token);
+        witness.Tell(Happening.Releasing, execution, name, lease.FencingToken);
         await lease.DisposeAsync();
-        Tell(Happening.Released, execution, name, lease.FencingToken);
+        witness.Tell(Happening.Released, execution, name, lease.FencingToken);
     }
-
-    private static Task PauseAsync() => Task.Delay(Random.Shared.Next(0, 4), CancellationToken.None);
 
     private static TaskLockOptions Options(string expire, string limit) => new() { Expire = TimeSpan.FromMilliseconds(Number(expire)), Limit = Number(limit) };
 
     private static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);
-
-    private void Tell(Happening what, long execution, string name, long token = 0, string detail = "") =>
-        Say.Fact(HistoryEvent.Now(process, what, execution, name, token, detail).ToString());
 }
