@@ -8,7 +8,7 @@
 -- ARGV[2]  expiry of the lease, ms
 -- ARGV[3]  process id
 -- ARGV[4]  holder, JSON
--- ARGV[5]  how long the fence is kept, ms
+-- ARGV[5]  how long the fence is kept once the clock has passed its token, ms
 -- ARGV[6]  '1' for a retry, which may run an occurrence that has failed
 -- ARGV[7]  to be parked: parking id
 -- ARGV[8]  to be parked: since when, µs; '0' behind all others
@@ -69,12 +69,12 @@ if value then
   end
 end
 
-local token = next_token(fence)
+local token, kept = next_token(fence, ARGV[5])
 if not token then
   return { 'unfenced' }
 end
 if not redis.call('SET', lock, lease .. ':' .. token .. ':' .. process .. ':' .. holder, 'NX', 'PX', expiry) then
   return contended(read(lock))
 end
-redis.call('SET', fence, token, 'PX', ARGV[5])
+redis.call('SET', fence, token, 'PX', kept)
 return granted(token)

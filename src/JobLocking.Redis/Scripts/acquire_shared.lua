@@ -10,7 +10,7 @@
 -- ARGV[2]  expiry of the lease, ms
 -- ARGV[3]  process id
 -- ARGV[4]  holder, JSON
--- ARGV[5]  how long the fence is kept, ms
+-- ARGV[5]  how long the fence is kept once the clock has passed its token, ms
 -- ARGV[6]  '1' for a retry, which may run an occurrence that has failed
 -- ARGV[7]  limit
 -- ARGV[8]  what comes before the process id in the name of its channel
@@ -85,7 +85,7 @@ if not has_room then
   return contended()
 end
 
-local token = next_token(fence)
+local token, kept = next_token(fence, ARGV[5])
 if not token then
   return { 'unfenced' }
 end
@@ -99,12 +99,12 @@ if limit == 1 then
     live = nil
     return contended()
   end
-  redis.call('SET', fence, token, 'PX', ARGV[5])
+  redis.call('SET', fence, token, 'PX', kept)
   live = 1
   return granted(token)
 end
 
-redis.call('SET', fence, token, 'PX', ARGV[5])
+redis.call('SET', fence, token, 'PX', kept)
 local failure = add(lock, holders, limits, lease, ARGV[7], now + tonumber(expiry), value)
 if failure then
   return { err = failure }
