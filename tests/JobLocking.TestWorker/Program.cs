@@ -13,5 +13,6 @@ return args switch
     ["hangfire", var redis, var node] => await HangfireWorker.RunAsync(redis, node),
     ["queue", var locks, var jobs, var deployment, var limit] => await QueueWorker.RunAsync(locks, jobs, deployment, int.Parse(limit)),
     ["chaos", var locks, var resource, var process] => await ChaosWorker.RunAsync(locks, resource, process),
+    ["quartz-chaos", var locks, var resource, var process] => await QuartzChaosWorker.RunAsync(locks, resource, process),
     _ => throw new ArgumentException($"Unknown: {string.Join(' ', args)}"),
 };

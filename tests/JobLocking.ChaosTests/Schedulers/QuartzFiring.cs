@@ -1,0 +1,46 @@
+using System.Globalization;
+using JobLocking.TestWorker.Chaos;
+
+namespace JobLocking.ChaosTests.Schedulers;
+
+/// <summary>One time that a trigger fired, from its beginning to its end.</summary>
+internal sealed class QuartzFiring
+{
+    public QuartzFiring(IEnumerable<QuartzEvent> events)
+    {
+        Events = [.. events.OrderBy(e => e.At)];
+        Began = Events[0];
+        Ends = [.. Events.Where(e => IsEnd(e.What))];
+        Ran = Events.FirstOrDefault(e => e.What == QuartzHappening.Ran);
+        Done = Events.FirstOrDefault(e => e.What == QuartzHappening.Done);
+    }
+
+    public IReadOnlyList<QuartzEvent> Events { get; }
+
+    public QuartzEvent Began { get; }
+
+    public IReadOnlyList<QuartzEvent> Ends { get; }
+
+    public QuartzEvent? End => Ends.Count > 0 ? Ends[0] : null;
+
+    /// <summary>The first, of a time that the trigger of the schedule has fired.</summary>
+    public bool IsOfSchedule => Began.Detail == $"DEFAULT.{Began.Job} 0";
+
+    /// <summary>When its job was started.</summary>
+    public QuartzEvent? Ran { get; }
+
+    /// <summary>When its job had done its work.</summary>
+    public QuartzEvent? Done { get; }
+
+    public string Process => Began.Process;
+
+    public long EndedAt => End?.At ?? long.MaxValue;
+
+    /// <summary>Whether it goes on with another firing.</summary>
+    public bool GoesOn => End?.What is QuartzHappening.Deferred or QuartzHappening.Retried;
+
+    /// <summary>When a deferral comes back by itself.</summary>
+    public static TimeSpan DelayOf(QuartzEvent deferred) => TimeSpan.FromSeconds(double.Parse(deferred.Detail.Split(' ')[0], CultureInfo.InvariantCulture));
+
+    private static bool IsEnd(QuartzHappening what) => what is >= QuartzHappening.Succeeded and <= QuartzHappening.Cancelled;
+}

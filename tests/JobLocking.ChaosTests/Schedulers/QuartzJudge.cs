@@ -1,0 +1,130 @@
+using JobLocking.ChaosTests.History;
+using JobLocking.TestWorker.Chaos;
+
+namespace JobLocking.ChaosTests.Schedulers;
+
+/// <summary>
+/// Judges what schedulers told by what they promise: each time of the schedule comes, in each process that lives, to exactly one
+/// end, and those of the job that runs once for each have one run. It knows nothing of how; of the faults it knows when they were
+/// made, and to whom.
+/// </summary>
+/// <param name="events">What the schedulers told.</param>
+/// <param name="story">What was done to them.</param>
+internal sealed class QuartzJudge(IReadOnlyList<QuartzEvent> events, Story story)
+{
+    /// <summary>Of the schedule.</summary>
+    public static readonly TimeSpan Period = TimeSpan.FromSeconds(2);
+
+    private readonly QuartzChain[] _chains = ChainsOf(events);
+
+    /// <summary>All that is wrong; nothing if they kept what they promise.</summary>
+    public static IReadOnlyList<QuartzFinding> Check(IReadOnlyList<QuartzEvent> events, Story story)
+    {
+        QuartzJudge judge = new(events, story);
+        return [.. judge.Schedule(), .. judge._chains.SelectMany(judge.Chain), .. new QuartzOccurrences(judge._chains, events, story).Check()];
+    }
+
+    /// <summary>How many deferrals came back before their time.</summary>
+    public static int Wakes(IReadOnlyList<QuartzEvent> events) => ChainsOf(events).Sum(c => c.Wakes);
+
+    /// <summary>What each process is to fire of each job: all times after it was scheduled and before it stops.</summary>
+    public static IEnumerable<(string Process, string Job, DateTimeOffset Time)> Expected(IReadOnlyList<QuartzEvent> events, Story story)
+    {
+        foreach (QuartzEvent from in events.Where(e => e.What == QuartzHappening.Scheduled && !story.IsDead(e.Process)))
+        {
+            QuartzEvent? to = events.FirstOrDefault(e => e.What == QuartzHappening.Stopping && e.Process == from.Process && e.At > from.At);
+            DateTimeOffset first = new(from.Scheduled.Ticks - (from.Scheduled.Ticks % Period.Ticks) + Period.Ticks, TimeSpan.Zero);
+            for (DateTimeOffset time = first; time < to?.Scheduled; time += Period)
+            {
+                yield return (from.Process, from.Job, time);
+            }
+        }
+    }
+
+    private static QuartzChain[] ChainsOf(IReadOnlyList<QuartzEvent> events) =>
+    [
+        .. events.Where(e => e.Firing != 0 || e.What == QuartzHappening.Pending)
+            .GroupBy(e => (e.Process, e.Job, e.Scheduled))
+            .Select(c => new QuartzChain(c.Key.Process, c.Key.Job, c.Key.Scheduled, c)),
+    ];
+
+    private IEnumerable<QuartzFinding> Schedule()
+    {
+        ILookup<(string, string, DateTimeOffset), QuartzChain> chains = _chains.ToLookup(c => (c.Process, c.Job, c.Scheduled));
+        return Expected(events, story).Where(e => !chains[e].Any())
+            .Select(e => QuartzFinding.Of(QuartzRule.Schedule, $"{e.Process} has never fired {e.Job} of {e.Time:HH:mm:ss}."))
+            .Concat(_chains.Where(c => c.Firings.Count(f => f.IsOfSchedule) != 1)
+                .Select(c => QuartzFinding.Of(QuartzRule.Schedule, $"The schedule has not fired {c.Name} once.", c.Events)));
+    }
+
+    private IEnumerable<QuartzFinding> Chain(QuartzChain chain)
+    {
+        bool isDead = story.IsDead(chain.Process);
+        foreach (QuartzFiring firing in chain.Firings)
+        {
+            if (WrongWith(firing, isDead) is { } what)
+            {
+                yield return QuartzFinding.Of(QuartzRule.Firing, $"A firing of {chain.Name} {what}.", firing.Events);
+            }
+
+            if (firing.End is { What: QuartzHappening.Coalesced } && !IsCovered(chain, firing))
+            {
+                yield return QuartzFinding.Of(QuartzRule.Coalesced, $"No deferral was pending that could stand for {chain.Name}.", chain.Events);
+            }
+
+            if (firing.End is { What: QuartzHappening.Failed or QuartzHappening.Retried } && !MayFail(firing))
+            {
+                yield return QuartzFinding.Of(QuartzRule.Failed, $"{chain.Name} failed without a cause.", chain.Events);
+            }
+
+            if (firing.End is { What: QuartzHappening.Skipped } skipped && WrongWithSkip(chain, firing, skipped) is { } why)
+            {
+                yield return QuartzFinding.Of(QuartzRule.Skipped, $"{chain.Name} was skipped {why}.", chain.Events);
+            }
+        }
+
+        int endings = chain.Endings.Count();
+        int pending = chain.Pending.Count();
+        if (endings + pending > 1 || (endings + pending == 0 && !isDead))
+        {
+            yield return QuartzFinding.Of(QuartzRule.Chain, $"{chain.Name} has ended {endings} times, and {pending} triggers of it are left.", chain.Events);
+        }
+        else if (pending > 0)
+        {
+            yield return QuartzFinding.Of(QuartzRule.Rest, $"{chain.Name} has not come to its end, and nothing was in its way.", chain.Events);
+        }
+    }
+
+    private static string? WrongWith(QuartzFiring firing, bool isDead) => firing switch
+    {
+        { Began.What: not QuartzHappening.Fired } => "did not begin with a trigger",
+        { Ends.Count: > 1 } => "has ended more than once",
+        { Ends.Count: 0 } => isDead ? null : "has not ended",
+        { End.What: QuartzHappening.Cancelled } => "has ended without a word",
+        { End.What: QuartzHappening.Succeeded, Done: null } => "is taken for a success, and its job has not done its work",
+        { End.What: not (QuartzHappening.Succeeded or QuartzHappening.Failed or QuartzHappening.Retried), Ran: not null } => "is said not to have run, and its job has",
+        _ => null,
+    };
+
+    /// <summary>By a deferral of the same trigger that had not fired when this firing began.</summary>
+    private bool IsCovered(QuartzChain chain, QuartzFiring firing) =>
+        _chains.Any(c => c != chain && c.Process == chain.Process && c.Job == chain.Job && c.IsDeferredWithin(firing.Began.At, firing.EndedAt));
+
+    /// <summary>A job that fails by chance says so; any other has lost its lease, which has a cause that the checker of the history looks into.</summary>
+    private bool MayFail(QuartzFiring firing) =>
+        firing.Ran is not null
+        && ((firing.Began.Job == QuartzJobs.Defer && firing.End!.Detail.Contains("by chance", StringComparison.Ordinal)) || HasLost(firing));
+
+    private bool HasLost(QuartzFiring firing) =>
+        story.Executions.Any(e => e.Process == firing.Process && e.Number == firing.Began.Firing && e.Loss is not null);
+
+    private string? WrongWithSkip(QuartzChain chain, QuartzFiring firing, QuartzEvent skipped) => chain.Job switch
+    {
+        _ when skipped.Detail.Length <= "Skipped: ".Length => "without a reason",
+        QuartzJobs.Skip => firing.IsOfSchedule ? null : "at its second attempt",
+        QuartzJobs.Once => _chains.Any(c => c.Job == chain.Job && c.Scheduled == chain.Scheduled && c.Firings.Any(f => f.Done?.At < skipped.At))
+            ? null
+            : "as if it had been run",
+        _ => "although it defers",
+    };
+}

@@ -1,0 +1,88 @@
+using JobLocking.ChaosTests.History;
+using JobLocking.TestWorker.Chaos;
+
+namespace JobLocking.ChaosTests.Schedulers;
+
+/// <summary>
+/// Each occurrence has one run. Another after one that was done is excused only by what takes the mark of the first away: an
+/// erasure, the loss of its lease while it ran, or trouble between it and Redis as it ended, from which its process had not
+/// recovered, or in which it was killed. None at all is excused only where no process has lived that could have run it, or where
+/// all of those say that it failed.
+/// </summary>
+internal sealed class QuartzOccurrences(IReadOnlyList<QuartzChain> all, IReadOnlyList<QuartzEvent> events, Story story)
+{
+    /// <summary>Until a process has a connection again and what it could not say has been said: who tries again pauses for 5 seconds at the most.</summary>
+    private static readonly long Recovery = Terms.Ticks(TimeSpan.FromSeconds(8));
+
+    /// <summary>Until a process whose connection was cut has another.</summary>
+    private static readonly long Reconnection = Terms.Ticks(TimeSpan.FromSeconds(2));
+
+    /// <summary>These take no answer from anybody, and no mark.</summary>
+    private static readonly HashSet<string> Harmless = ["script-flush", "subscriptions-killed", "clock-ahead", "full"];
+
+    private readonly QuartzChain[] _chains = [.. all.Where(c => c.Job == QuartzJobs.Once)];
+
+    public IEnumerable<QuartzFinding> Check() => _chains.GroupBy(c => c.Scheduled).SelectMany(o => Twice([.. o])).Concat(Never());
+
+    private IEnumerable<QuartzFinding> Twice(QuartzChain[] ofOccurrence)
+    {
+        QuartzFiring[] runs = [.. ofOccurrence.SelectMany(c => c.Firings).Where(f => f.Ran is not null).OrderBy(f => f.Ran!.At)];
+        for (int i = 0; i < runs.Length; i++)
+        {
+            // Whoever is said to have run it before it was done stood by, and is judged as a holder of the lock.
+            if (runs[i].Done is not null && Array.Find(runs[(i + 1)..], next => !IsExcused(runs[i], next)) is { } again)
+            {
+                yield return QuartzFinding.Of(QuartzRule.Twice, $"The occurrence of {ofOccurrence[0].Scheduled:HH:mm:ss} was run by {again.Process} after {runs[i].Process} had.", [.. runs[i].Events, .. again.Events]);
+            }
+        }
+    }
+
+    private bool IsExcused(QuartzFiring first, QuartzFiring second)
+    {
+        if (story.ErasuresOf(QuartzJobs.Once).Touches(first.Began.At, second.Ran!.At))
+        {
+            return true;
+        }
+
+        Execution? held = story.Executions.FirstOrDefault(e => e.Process == first.Process && e.Number == first.Began.Firing);
+        if (held?.Loss is not null)
+        {
+            return true;
+        }
+
+        // It was killed after its last word, and before it could say so to Redis.
+        long died = story.DiedAt(first.Process);
+        if (first.End is null && died < second.Ran.At)
+        {
+            return true;
+        }
+
+        // What it could not say as it ended it goes on trying to say, as long as it lives.
+        return TroublesOf(first.Process).LastWithin(first.Done!.At - Reconnection, Math.Min(first.EndedAt, second.Ran.At)) is { } trouble
+            && Math.Min(second.Began.At, died) <= Later(trouble.To, Recovery);
+    }
+
+    private Periods TroublesOf(string process) =>
+        Periods.Of(story.Faults.Where(f => f.Concerns(process, QuartzJobs.Once, story.Terms) && f.Kind != Fault.Killed && !Harmless.Contains(f.Kind)).Select(f => f.Period));
+
+    private IEnumerable<QuartzFinding> Never()
+    {
+        ILookup<DateTimeOffset, QuartzChain> chains = _chains.ToLookup(c => c.Scheduled);
+        HashSet<DateTimeOffset> expected = [.. QuartzJudge.Expected(events, story).Where(e => e.Job == QuartzJobs.Once).Select(e => e.Time)];
+        foreach (DateTimeOffset time in expected.Concat(chains.Select(c => c.Key)).Distinct().Order())
+        {
+            if (!chains[time].SelectMany(c => c.Firings).Any(MayHaveRun) && !IsExcused([.. chains[time].Where(c => !story.IsDead(c.Process))]))
+            {
+                yield return QuartzFinding.Of(QuartzRule.Never, $"The occurrence of {time:HH:mm:ss} was never run.", chains[time].SelectMany(c => c.Events));
+            }
+        }
+    }
+
+    /// <summary>A job that was started in a process which was killed may have done all that it does.</summary>
+    private bool MayHaveRun(QuartzFiring firing) => firing.Done is not null || (firing is { Ran: not null, End: null } && story.IsDead(firing.Process));
+
+    private static bool IsExcused(QuartzChain[] living) =>
+        living.All(c => c.Endings.Any() && c.Endings.All(e => e.What == QuartzHappening.Failed));
+
+    private static long Later(long at, long by) => at > long.MaxValue - by ? long.MaxValue : at + by;
+}

@@ -1,0 +1,113 @@
+using System.Diagnostics;
+using System.Globalization;
+using JobLocking.ChaosTests.History;
+using JobLocking.ChaosTests.Soak;
+using JobLocking.TestKit;
+using JobLocking.TestWorker.Chaos;
+using Xunit;
+
+namespace JobLocking.ChaosTests.Schedulers;
+
+/// <summary>
+/// Nodes with a Quartz scheduler each, which keep firing the same jobs while Redis fails and returns and nodes are killed and
+/// replaced: for as many seconds as <c>JOBLOCKING_SOAK</c> says, or once.
+/// </summary>
+public sealed class QuartzTests
+{
+    private const int Nodes = 4;
+
+    private const int Strikes = 3;
+
+    private static readonly TimeSpan Duration = TimeSpan.FromSeconds(Number("JOBLOCKING_SOAK", 0));
+
+    private readonly Random _random = new(Number("JOBLOCKING_SOAK_SEED", 1));
+    private int _started;
+
+    [Fact]
+    public async Task Every_firing_comes_to_one_end_and_every_occurrence_has_one_run_whatever_breaks()
+    {
+        long began = Stopwatch.GetTimestamp();
+        await using Lab lab = await Lab.StartAsync(await RedisServer.StartWithOwnClockAsync());
+        foreach (string name in QuartzJobs.All.Keys)
+        {
+            lab.Uses(name, Lab.Expiry, name == QuartzJobs.Shared ? QuartzJobs.SharedLimit : 1);
+        }
+
+        await Task.WhenAll(Enumerable.Range(0, Nodes).Select(_ => StartAsync(lab)));
+        Nemesis nemesis = new(lab, _random, async () => (await StartAsync(lab)).Process.Tell("go"));
+        do
+        {
+            foreach (Worker worker in lab.Workers)
+            {
+                worker.Process.Tell("go");
+            }
+
+            await KillRunnerAsync(lab);
+            await FreezeRedisAsync(lab);
+            for (int strike = 0; strike < Strikes; strike++)
+            {
+                await nemesis.StrikeAsync();
+            }
+
+            await lab.HealedAsync();
+            await JudgeAsync(lab);
+            await lab.BeginAnewAsync();
+        }
+        while (Stopwatch.GetElapsedTime(began) < Duration);
+    }
+
+    private static int Number(string variable, int otherwise) =>
+        Environment.GetEnvironmentVariable(variable) is { } number ? int.Parse(number, CultureInfo.InvariantCulture) : otherwise;
+
+    private async Task<Worker> StartAsync(Lab lab) => await lab.WorkAsync($"node-{Interlocked.Increment(ref _started)}", mode: "quartz-chaos");
+
+    private static QuartzEvent[] Told(Lab lab) => [.. lab.Workers.SelectMany(w => w.Process.Facts).Select(QuartzEvent.Parse).OfType<QuartzEvent>().OrderBy(e => e.At)];
+
+    /// <summary>In the middle of the one run of an occurrence.</summary>
+    private async Task KillRunnerAsync(Lab lab)
+    {
+        await Eventually.IsTrueAsync(() => Told(lab).Any(e => e.What == QuartzHappening.Deferred));
+        long since = Lab.Now;
+        QuartzEvent run = await Eventually.SeesAsync(
+            () => Told(lab).First(e => e is { What: QuartzHappening.Ran, Job: QuartzJobs.Once } && e.At > since), _ => true, fact: "an occurrence is run");
+        await lab.Workers.Single(w => w.Name == run.Process).KillAsync();
+        (await StartAsync(lab)).Process.Tell("go");
+    }
+
+    /// <summary>For longer than a lease.</summary>
+    private static async Task FreezeRedisAsync(Lab lab)
+    {
+        lab.Began(Fault.Frozen);
+        lab.Redis.Pause();
+        await Task.Delay(Lab.Expiry * 1.5);
+        lab.Redis.Resume();
+        lab.Ended(Fault.Frozen);
+    }
+
+    private static async Task JudgeAsync(Lab lab)
+    {
+        (IReadOnlyList<HistoryEvent> history, Terms terms) = await lab.EndAsync();
+        QuartzEvent[] told = Told(lab);
+        IReadOnlyList<Violation> violations = Checker.Check(history, terms);
+        IReadOnlyList<QuartzFinding> findings = QuartzJudge.Check(told, new Story(history, terms));
+        if (violations.Count + findings.Count > 0)
+        {
+            string kept = Lab.Keep(history);
+            await File.WriteAllLinesAsync($"{kept}.quartz", told.Select(e => e.ToString()));
+            await File.WriteAllLinesAsync($"{kept}.facts", lab.Workers.SelectMany(w => w.Process.Facts.Where(f => f.StartsWith("event", StringComparison.Ordinal)).Select(f => $"{w.Name} {f}")));
+            Assert.Fail($"{string.Join(Environment.NewLine, violations.Take(5).Cast<object>().Concat(findings.Take(5)))}\n{violations.Count} and {findings.Count} in all. The history: {kept}, and .quartz beside it");
+        }
+
+        // All that is judged has been there to be judged.
+        foreach (QuartzHappening what in new[] { QuartzHappening.Succeeded, QuartzHappening.Skipped, QuartzHappening.Coalesced, QuartzHappening.Deferred, QuartzHappening.Retried })
+        {
+            Assert.Contains(told, e => e.What == what);
+        }
+
+        Assert.Contains(history, e => e is { What: Happening.FaultBegan, Detail: Fault.Killed });
+        Assert.Contains(told, e => e.What == QuartzHappening.Deferred && e.Detail.Contains("standing by", StringComparison.Ordinal));
+        Assert.Contains(told, e => e.What == QuartzHappening.Deferred && e.Detail.Contains("unavailable", StringComparison.Ordinal));
+        Assert.True(QuartzJudge.Wakes(told) > 0, "Nobody was woken.");
+        TestContext.Current.TestOutputHelper?.WriteLine(string.Join(", ", told.GroupBy(e => e.What).Select(g => $"{g.Key} {g.Count()}").Append($"wakes {QuartzJudge.Wakes(told)}")));
+    }
+}

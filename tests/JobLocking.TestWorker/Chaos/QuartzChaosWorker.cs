@@ -1,0 +1,129 @@
+using System.Globalization;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Quartz;
+using StackExchange.Redis;
+
+namespace JobLocking.TestWorker.Chaos;
+
+/// <summary>
+/// A node with a scheduler on a RAM store of its own, which fires the same jobs as all others. Commands, one a line: <c>go</c> has
+/// the schedule fire; <c>rest</c> ends the schedule, waits until what came of it has ended, and tells of what has not;
+/// <c>account</c> tells what the process uses; the end of the input ends the process.
+/// </summary>
+internal sealed class QuartzChaosWorker(IScheduler scheduler, QuartzTeller teller)
+{
+    /// <summary>What is pending for longer is told of, and judged.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(40);
+
+    public static async Task<int> RunAsync(string lockRedis, string resourceRedis, string process)
+    {
+        await using ConnectionMultiplexer resource = await ConnectionMultiplexer.ConnectAsync(resourceRedis);
+        QuartzTeller teller = new(process, new Witness(process, new Protected(resource.GetDatabase())));
+        HostApplicationBuilder builder = LoggedEvents.CreateHost();
+        builder.Services.AddSingleton(teller);
+        builder.Services.AddJobLocking(o => o.NodeName = process).UseRedis(lockRedis);
+        builder.Services.AddQuartz(q => q.AddTaskLocks().AddJobListener(teller).UseDefaultThreadPool(p => p.MaxConcurrency = 30));
+        builder.Services.AddQuartzHostedService(o => o.WaitForJobsToComplete = true);
+        using IHost host = builder.Build();
+        await host.StartAsync();
+        QuartzChaosWorker worker = new(await host.Services.GetRequiredService<ISchedulerFactory>().GetScheduler(), teller);
+        Say.Fact("ready");
+        while (await Console.In.ReadLineAsync() is { } command)
+        {
+            switch (command)
+            {
+                case "go":
+                    await worker.GoAsync();
+                    break;
+                case "rest":
+                    await worker.RestAsync();
+                    Say.Fact("rested");
+                    break;
+                case "account":
+                    Say.Fact(Account.Now().ToString());
+                    break;
+                default:
+                    throw new ArgumentException($"Unknown: {command}");
+            }
+        }
+
+        await host.StopAsync();
+        return 0;
+    }
+
+    private async Task GoAsync()
+    {
+        foreach ((string name, Type type) in QuartzJobs.All)
+        {
+            // Later than its time is better than never: nothing here may depend on how busy the machine is.
+            ITrigger trigger = TriggerBuilder.Create().WithIdentity(name)
+                .WithSchedule(CronScheduleBuilder.Create("0/2 * * * * ?"))
+                .WithMisfireThreshold(TimeSpan.FromMinutes(2))
+                .WithRetryPolicy(RetryPolicy.Fixed(3, TimeSpan.FromMilliseconds(100)))
+                .Build();
+            await scheduler.ScheduleJob(JobBuilder.Create().OfType(type).WithIdentity(name).Build(), trigger);
+            teller.Tell(QuartzHappening.Scheduled, name, scheduler.TimeProvider.GetUtcNow());
+        }
+    }
+
+    /// <summary>A schedule is ended while nothing fires and nothing runs, or a retry that is about to be stored would be lost with it.</summary>
+    private async Task RestAsync()
+    {
+        teller.Tell(QuartzHappening.Stopping, "", scheduler.TimeProvider.GetUtcNow());
+        long began = TimeProvider.System.GetTimestamp();
+        while (await EndScheduleAsync() > 0 && TimeProvider.System.GetElapsedTime(began) < Patience)
+        {
+            await Task.Delay(50);
+        }
+
+        foreach (ITrigger trigger in await TriggersAsync())
+        {
+            DateTimeOffset scheduled = trigger.JobDataMap["JOBLOCKING_SCHEDULED_FIRE_TIME"] is string time
+                ? DateTimeOffset.Parse(time, CultureInfo.InvariantCulture)
+                : trigger.PreviousFireTimeUtc ?? default;
+            teller.Tell(QuartzHappening.Pending, trigger.JobKey.Name, scheduled, $"{trigger.Key} {trigger.NextFireTimeUtc:O}");
+        }
+    }
+
+    /// <returns>How many triggers and firings are left.</returns>
+    private async Task<int> EndScheduleAsync()
+    {
+        IReadOnlyCollection<ITrigger> triggers = await TriggersAsync();
+        if (triggers.Any(t => t.Key.Group == TriggerKey.DefaultGroup))
+        {
+            await scheduler.Standby();
+            while (await GoingAsync() > 0)
+            {
+                await Task.Delay(10);
+            }
+
+            foreach (ITrigger trigger in (await TriggersAsync()).Where(t => t.Key.Group == TriggerKey.DefaultGroup && t.RetryAttempt == 0))
+            {
+                await scheduler.UnscheduleJob(trigger.Key);
+            }
+
+            await scheduler.Start();
+        }
+
+        return (await TriggersAsync()).Count + await GoingAsync();
+    }
+
+    /// <summary>How many firings have not ended, or are not recorded yet.</summary>
+    private async Task<int> GoingAsync() => (await scheduler.QueryFireInstances(new FireInstanceQuery { Take = PagedQuery.All })).Items.Count + teller.Going;
+
+    private async Task<IReadOnlyCollection<ITrigger>> TriggersAsync()
+    {
+        PagedResult<TriggerHeader> all = await scheduler.QueryTriggers(new TriggerQuery { Take = PagedQuery.All });
+        List<ITrigger> triggers = [];
+        foreach (TriggerHeader header in all.Items)
+        {
+            if (await scheduler.GetTrigger(header.Key) is { } trigger)
+            {
+                triggers.Add(trigger);
+            }
+        }
+
+        return triggers;
+    }
+}

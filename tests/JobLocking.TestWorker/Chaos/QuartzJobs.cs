@@ -1,0 +1,60 @@
+using Quartz;
+
+namespace JobLocking.TestWorker.Chaos;
+
+/// <summary>The jobs of <see cref="QuartzChaosWorker"/>, one of each kind. All leases last 2 seconds.</summary>
+internal static class QuartzJobs
+{
+    /// <summary>One run for each time of the schedule, in the whole cluster.</summary>
+    public const string Once = "once";
+
+    /// <summary>Skipped where the lock is taken.</summary>
+    public const string Skip = "skip";
+
+    /// <summary>Deferred where the lock is taken. Some runs fail by themselves.</summary>
+    public const string Defer = "defer";
+
+    /// <summary>Two at once, the others deferred.</summary>
+    public const string Shared = "shared";
+
+    public const int SharedLimit = 2;
+
+    public static readonly IReadOnlyDictionary<string, Type> All = new Dictionary<string, Type>
+    {
+        [Once] = typeof(OnceJob),
+        [Skip] = typeof(SkipJob),
+        [Defer] = typeof(DeferJob),
+        [Shared] = typeof(SharedJob),
+    };
+
+    private static bool Happens(int oneIn) => Random.Shared.Next(oneIn) == 0;
+
+    // Deferred, since Auto would skip a time of the schedule while the run of the one before goes on.
+    [TaskLock(Once, Expire = 2, OncePerOccurrence = true, OnConflict = LockConflict.Defer, DeferBy = 1)]
+    internal sealed class OnceJob(QuartzTeller teller, ITaskLeaseAccessor lease) : IJob
+    {
+        public ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken) =>
+            teller.RunAsync(context, lease.Required, Random.Shared.Next(50, 1000), fails: false, cancellationToken);
+    }
+
+    [TaskLock(Skip, Expire = 2, OnConflict = LockConflict.Skip)]
+    internal sealed class SkipJob(QuartzTeller teller, ITaskLeaseAccessor lease) : IJob
+    {
+        public ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken) =>
+            teller.RunAsync(context, lease.Required, Random.Shared.Next(50, 1000), fails: false, cancellationToken);
+    }
+
+    [TaskLock(Defer, Expire = 2, OnConflict = LockConflict.Defer, DeferBy = 1)]
+    internal sealed class DeferJob(QuartzTeller teller, ITaskLeaseAccessor lease) : IJob
+    {
+        public ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken) =>
+            teller.RunAsync(context, lease.Required, Random.Shared.Next(50, 500), fails: Happens(3), cancellationToken);
+    }
+
+    [TaskLock(Shared, Expire = 2, Limit = SharedLimit, OnConflict = LockConflict.Defer, DeferBy = 1)]
+    internal sealed class SharedJob(QuartzTeller teller, ITaskLeaseAccessor lease) : IJob
+    {
+        public ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken) =>
+            teller.RunAsync(context, lease.Required, Random.Shared.Next(50, 1000), fails: false, cancellationToken);
+    }
+}
