@@ -102,6 +102,7 @@ internal sealed class QuartzJudge(IReadOnlyList<QuartzEvent> events, Story story
         { Ends.Count: 0 } => isDead ? null : "has not ended",
         { End.What: QuartzHappening.Cancelled } => "has ended without a word",
         { End.What: QuartzHappening.Succeeded, Done: null } => "is taken for a success, and its job has not done its work",
+        { End.What: not QuartzHappening.Succeeded, Done: not null } => "is not taken for a success, and its job has done its work",
         { End.What: not (QuartzHappening.Succeeded or QuartzHappening.Failed or QuartzHappening.Retried), Ran: not null } => "is said not to have run, and its job has",
         _ => null,
     };

@@ -82,6 +82,10 @@ public sealed class QuartzJudgeTests
         Fails(QuartzRule.Firing, new QuartzPast().Node("a", Skip, 0, 3000).Firing("a", Skip, 2, 2000, 2010, Succeeded));
 
     [Fact]
+    public void Work_that_is_done_must_not_be_taken_for_a_failure() =>
+        Fails(QuartzRule.Firing, new QuartzPast().Node("a", Skip, 0, 3000).Firing("a", Skip, 2, 2000, 2100, Failed, runs: true, done: true, loses: true));
+
+    [Fact]
     public void A_run_that_is_said_to_be_skipped_is_seen() =>
         Fails(QuartzRule.Firing, new QuartzPast().Node("a", Skip, 0, 3000).Firing("a", Skip, 2, 2000, 2010, Skipped, runs: true));
 

@@ -29,7 +29,6 @@ internal sealed class QuartzOccurrences(IReadOnlyList<QuartzChain> all, IReadOnl
         QuartzFiring[] runs = [.. ofOccurrence.SelectMany(c => c.Firings).Where(f => f.Ran is not null).OrderBy(f => f.Ran!.At)];
         for (int i = 0; i < runs.Length; i++)
         {
-            // Whoever is said to have run it before it was done stood by, and is judged as a holder of the lock.
             if (runs[i].Done is not null && Array.Find(runs[(i + 1)..], next => !IsExcused(runs[i], next)) is { } again)
             {
                 yield return QuartzFinding.Of(QuartzRule.Twice, $"The occurrence of {ofOccurrence[0].Scheduled:HH:mm:ss} was run by {again.Process} after {runs[i].Process} had.", [.. runs[i].Events, .. again.Events]);

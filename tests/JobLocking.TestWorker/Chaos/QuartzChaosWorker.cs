@@ -8,8 +8,8 @@ namespace JobLocking.TestWorker.Chaos;
 
 /// <summary>
 /// A node with a scheduler on a RAM store of its own, which fires the same jobs as all others. Commands, one a line: <c>go</c> has
-/// the schedule fire; <c>rest</c> ends the schedule, waits until what came of it has ended, and tells of what has not;
-/// <c>account</c> tells what the process uses; the end of the input ends the process.
+/// the schedule fire; <c>rest</c> ends the schedule, waits until what came of it has ended, and tells of what has not; the
+/// end of the input ends the process.
 /// </summary>
 internal sealed class QuartzChaosWorker(IScheduler scheduler, QuartzTeller teller)
 {
@@ -39,9 +39,6 @@ internal sealed class QuartzChaosWorker(IScheduler scheduler, QuartzTeller telle
                 case "rest":
                     await worker.RestAsync();
                     Say.Fact("rested");
-                    break;
-                case "account":
-                    Say.Fact(Account.Now().ToString());
                     break;
                 default:
                     throw new ArgumentException($"Unknown: {command}");
