@@ -16,6 +16,12 @@ internal sealed class QuartzChaosWorker(IScheduler scheduler, QuartzTeller telle
     /// <summary>What is pending for longer is told of, and judged.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(40);
 
+    /// <summary>
+    /// As long as the schedule's pause, so that only a deferral is ever tried again: a retry of the schedule's own trigger that goes
+    /// on when its next time comes has Quartz take that time for an attempt of the one before.
+    /// </summary>
+    private static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(2);
+
     public static async Task<int> RunAsync(string lockRedis, string resourceRedis, string process)
     {
         await using ConnectionMultiplexer resource = await ConnectionMultiplexer.ConnectAsync(resourceRedis);
@@ -57,7 +63,7 @@ internal sealed class QuartzChaosWorker(IScheduler scheduler, QuartzTeller telle
             ITrigger trigger = TriggerBuilder.Create().WithIdentity(name)
                 .WithSchedule(CronScheduleBuilder.Create("0/2 * * * * ?"))
                 .WithMisfireThreshold(TimeSpan.FromMinutes(2))
-                .WithRetryPolicy(RetryPolicy.Fixed(3, TimeSpan.FromMilliseconds(100)))
+                .WithRetryPolicy(RetryPolicy.Fixed(3, RetryDelay))
                 .Build();
             await scheduler.ScheduleJob(JobBuilder.Create().OfType(type).WithIdentity(name).Build(), trigger);
             teller.Tell(QuartzHappening.Scheduled, name, scheduler.TimeProvider.GetUtcNow());
