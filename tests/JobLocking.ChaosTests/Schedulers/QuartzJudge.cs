@@ -27,6 +27,9 @@ internal sealed class QuartzJudge(IReadOnlyList<QuartzEvent> events, Story story
     /// <summary>How many deferrals came back before their time.</summary>
     public static int Wakes(IReadOnlyList<QuartzEvent> events) => ChainsOf(events).Sum(c => c.Wakes);
 
+    /// <summary>Why occurrences were run again that had been run to their end, where that is no fault.</summary>
+    public static IEnumerable<string> Excuses(IReadOnlyList<QuartzEvent> events, Story story) => new QuartzOccurrences(ChainsOf(events), events, story).Excuses();
+
     /// <summary>What each process is to fire of each job: all times after it was scheduled and before it stops.</summary>
     public static IEnumerable<(string Process, string Job, DateTimeOffset Time)> Expected(IReadOnlyList<QuartzEvent> events, Story story)
     {

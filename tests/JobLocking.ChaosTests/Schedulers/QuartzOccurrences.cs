@@ -22,43 +22,52 @@ internal sealed class QuartzOccurrences(IReadOnlyList<QuartzChain> all, IReadOnl
 
     private readonly QuartzChain[] _chains = [.. all.Where(c => c.Job == QuartzJobs.Once)];
 
-    public IEnumerable<QuartzFinding> Check() => _chains.GroupBy(c => c.Scheduled).SelectMany(o => Twice([.. o])).Concat(Never());
+    public IEnumerable<QuartzFinding> Check() => Repeats().Where(r => r.Excuse is null)
+        .Select(r => QuartzFinding.Of(QuartzRule.Twice, $"An occurrence was run by {r.Second.Process} after {r.First.Process} had.", [.. r.First.Events, .. r.Second.Events]))
+        .Concat(Never());
 
-    private IEnumerable<QuartzFinding> Twice(QuartzChain[] ofOccurrence)
+    /// <summary>Why occurrences were run again that had been run to their end.</summary>
+    public IEnumerable<string> Excuses() => Repeats().Select(r => r.Excuse).OfType<string>();
+
+    private IEnumerable<(QuartzFiring First, QuartzFiring Second, string? Excuse)> Repeats()
     {
-        QuartzFiring[] runs = [.. ofOccurrence.SelectMany(c => c.Firings).Where(f => f.Ran is not null).OrderBy(f => f.Ran!.At)];
-        for (int i = 0; i < runs.Length; i++)
+        foreach (IGrouping<DateTimeOffset, QuartzChain> occurrence in _chains.GroupBy(c => c.Scheduled))
         {
-            if (runs[i].Done is not null && Array.Find(runs[(i + 1)..], next => !IsExcused(runs[i], next)) is { } again)
+            QuartzFiring[] runs = [.. occurrence.SelectMany(c => c.Firings).Where(f => f.Ran is not null).OrderBy(f => f.Ran!.At)];
+            for (int i = 0; i < runs.Length; i++)
             {
-                yield return QuartzFinding.Of(QuartzRule.Twice, $"The occurrence of {ofOccurrence[0].Scheduled:HH:mm:ss} was run by {again.Process} after {runs[i].Process} had.", [.. runs[i].Events, .. again.Events]);
+                foreach (QuartzFiring next in runs[i].Done is null ? [] : runs[(i + 1)..])
+                {
+                    yield return (runs[i], next, ExcuseOf(runs[i], next));
+                }
             }
         }
     }
 
-    private bool IsExcused(QuartzFiring first, QuartzFiring second)
+    private string? ExcuseOf(QuartzFiring first, QuartzFiring second)
     {
         if (story.ErasuresOf(QuartzJobs.Once).Touches(first.Began.At, second.Ran!.At))
         {
-            return true;
+            return "erased";
         }
 
-        Execution? held = story.Executions.FirstOrDefault(e => e.Process == first.Process && e.Number == first.Began.Firing);
-        if (held?.Loss is not null)
+        if (story.Executions.Any(e => e.Process == first.Process && e.Number == first.Began.Firing && e.Loss is not null))
         {
-            return true;
+            return "lease lost";
         }
 
-        // It was killed after its last word, and before it could say so to Redis.
+        // After its last word, and before it could say so to Redis.
         long died = story.DiedAt(first.Process);
         if (first.End is null && died < second.Ran.At)
         {
-            return true;
+            return "killed as it ended";
         }
 
         // What it could not say as it ended it goes on trying to say, as long as it lives.
         return TroublesOf(first.Process).LastWithin(first.Done!.At - Reconnection, Math.Min(first.EndedAt, second.Ran.At)) is { } trouble
-            && Math.Min(second.Began.At, died) <= Later(trouble.To, Recovery);
+            && Math.Min(second.Began.At, died) <= Later(trouble.To, Recovery)
+            ? "not heard of"
+            : null;
     }
 
     private Periods TroublesOf(string process) =>

@@ -74,12 +74,12 @@ public sealed class QuartzTests
         (await StartAsync(lab)).Process.Tell("go");
     }
 
-    /// <summary>For longer than a lease.</summary>
+    /// <summary>Until firings have been told that nobody can be asked.</summary>
     private static async Task FreezeRedisAsync(Lab lab)
     {
         lab.Began(Fault.Frozen);
         lab.Redis.Pause();
-        await Task.Delay(Lab.Expiry * 1.5);
+        await lab.SeesAsync(Happening.Unavailable, since: Lab.Now);
         lab.Redis.Resume();
         lab.Ended(Fault.Frozen);
     }
@@ -89,7 +89,8 @@ public sealed class QuartzTests
         (IReadOnlyList<HistoryEvent> history, Terms terms) = await lab.EndAsync();
         QuartzEvent[] told = Told(lab);
         IReadOnlyList<Violation> violations = Checker.Check(history, terms);
-        IReadOnlyList<QuartzFinding> findings = QuartzJudge.Check(told, new Story(history, terms));
+        Story story = new(history, terms);
+        IReadOnlyList<QuartzFinding> findings = QuartzJudge.Check(told, story);
         if (violations.Count + findings.Count > 0)
         {
             string kept = Lab.Keep(history);
@@ -112,6 +113,6 @@ public sealed class QuartzTests
         int once = runs.Count(r => r == 1);
         Assert.True(once > runs.Length / 2, $"Of {runs.Length} occurrences only {once} had one run.");
         TestContext.Current.TestOutputHelper?.WriteLine(string.Join(", ", told.GroupBy(e => e.What).OrderBy(g => g.Key).Select(g => $"{g.Key} {g.Count()}")
-            .Append($"wakes {QuartzJudge.Wakes(told)}, occurrences {runs.Length}, of which run once {once}, more often for a reason {runs.Count(r => r > 1)}")));
+            .Append($"wakes {QuartzJudge.Wakes(told)}, occurrences {runs.Length}, of which run once {once}, again because {string.Join(", ", QuartzJudge.Excuses(told, story))}")));
     }
 }
