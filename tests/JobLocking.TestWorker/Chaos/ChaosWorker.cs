@@ -27,7 +27,9 @@ internal sealed class ChaosWorker(ITaskLocks locks, Witness witness) : IDisposab
         using IHost host = builder.Build();
         await using ConnectionMultiplexer resource = await ConnectionMultiplexer.ConnectAsync(resourceRedis);
         await host.StartAsync();
-        using ChaosWorker worker = new(host.Services.GetRequiredService<ITaskLocks>(), new Witness(process, new Protected(resource.GetDatabase())));
+        ITaskLocks locks = host.Services.GetRequiredService<ITaskLocks>();
+        using ChaosWorker worker = new(locks, new Witness(process, new Protected(resource.GetDatabase())));
+        await ConnectAsync(locks);
         Say.Fact("ready");
         while (await Console.In.ReadLineAsync() is { } command)
         {
@@ -51,6 +53,26 @@ internal sealed class ChaosWorker(ITaskLocks locks, Witness witness) : IDisposab
     }
 
     public void Dispose() => _rest.Dispose();
+
+    /// <summary>On a busy machine this takes a while: who asked meanwhile would be told that nobody can be asked, with no fault to show for it.</summary>
+    public static async Task ConnectAsync(ITaskLocks locks)
+    {
+        while (true)
+        {
+            try
+            {
+                await foreach (HeldLock _ in locks.ListAsync("nobody"))
+                {
+                }
+
+                return;
+            }
+            catch (TaskLockUnavailableException)
+            {
+                // It goes on trying by itself.
+            }
+        }
+    }
 
     private async Task DoAsync(string[] command)
     {
