@@ -71,6 +71,9 @@ public sealed class Row09FailoverTests
         await FailOverAsync(lab, replica);
         lab.Ended(Fault.ClockBehind);
 
+        // Whoever asks once, while the connection still looks for the server, is told that nobody can be asked.
+        workers[1].Load("any", how: "try");
+        await lab.SeesAsync(Happening.Granted, workers[1].Name, "any");
         HistoryEvent second = await workers[1].HoldAsync("x");
         Assert.Equal(grow, second.Token > first.Token);
         workers[0].End("x");
