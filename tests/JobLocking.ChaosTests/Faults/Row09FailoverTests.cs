@@ -78,7 +78,7 @@ public sealed class Row09FailoverTests
         Assert.Equal(grow, second.Token > first.Token);
         workers[0].End("x");
         workers[1].End("x");
-        await lab.SeesAsync(Happening.Released, count: 2);
+        await lab.SeesAsync(Happening.Released, @lock: "x", count: 2);
         await lab.JudgeAsync(tokensMayGoBack: !grow);
     }
 
