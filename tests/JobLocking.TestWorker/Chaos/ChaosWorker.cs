@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Globalization;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -15,6 +16,8 @@ namespace JobLocking.TestWorker.Chaos;
 /// </summary>
 internal sealed class ChaosWorker(ITaskLocks locks, Witness witness) : IDisposable
 {
+    private static readonly TimeSpan LongestConnect = TimeSpan.FromSeconds(30);
+
     private readonly ConcurrentDictionary<string, CancellationTokenSource> _held = new(StringComparer.Ordinal);
     private readonly List<Task> _loops = [];
     private CancellationTokenSource _rest = new();
@@ -57,7 +60,7 @@ internal sealed class ChaosWorker(ITaskLocks locks, Witness witness) : IDisposab
     /// <summary>On a busy machine this takes a while: who asked meanwhile would be told that nobody can be asked, with no fault to show for it.</summary>
     public static async Task ConnectAsync(ITaskLocks locks)
     {
-        while (true)
+        for (long began = Stopwatch.GetTimestamp(); ; await Task.Delay(20))
         {
             try
             {
@@ -67,7 +70,7 @@ internal sealed class ChaosWorker(ITaskLocks locks, Witness witness) : IDisposab
 
                 return;
             }
-            catch (TaskLockUnavailableException)
+            catch (TaskLockUnavailableException) when (Stopwatch.GetElapsedTime(began) < LongestConnect)
             {
                 // It goes on trying by itself.
             }
