@@ -36,9 +36,6 @@ internal sealed class QuartzFiring
 
     public long EndedAt => End?.At ?? long.MaxValue;
 
-    /// <summary>Whether it goes on with another firing.</summary>
-    public bool GoesOn => End?.What is QuartzHappening.Deferred or QuartzHappening.Retried;
-
     /// <summary>When a deferral comes back by itself.</summary>
     public static TimeSpan DelayOf(QuartzEvent deferred) => TimeSpan.FromSeconds(double.Parse(deferred.Detail.Split(' ')[0], CultureInfo.InvariantCulture));
 

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using JobLocking.ChaosTests.History;
 using JobLocking.ChaosTests.Soak;
 using JobLocking.TestKit;
@@ -18,9 +17,9 @@ public sealed class QuartzTests
 
     private const int Strikes = 3;
 
-    private static readonly TimeSpan Duration = TimeSpan.FromSeconds(Number("JOBLOCKING_SOAK", 0));
+    private static readonly TimeSpan Duration = SoakOrder.DurationOr(seconds: 0);
 
-    private readonly Random _random = new(Number("JOBLOCKING_SOAK_SEED", 1));
+    private readonly Random _random = new(SoakOrder.Seed);
     private int _started;
 
     [Fact]
@@ -55,9 +54,6 @@ public sealed class QuartzTests
         }
         while (Stopwatch.GetElapsedTime(began) < Duration);
     }
-
-    private static int Number(string variable, int otherwise) =>
-        Environment.GetEnvironmentVariable(variable) is { } number ? int.Parse(number, CultureInfo.InvariantCulture) : otherwise;
 
     private async Task<Worker> StartAsync(Lab lab) => await lab.WorkAsync($"node-{Interlocked.Increment(ref _started)}", mode: "quartz-chaos");
 

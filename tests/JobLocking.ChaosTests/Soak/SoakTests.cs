@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using JobLocking.ChaosTests.History;
 using JobLocking.TestKit;
 using JobLocking.TestWorker.Chaos;
@@ -15,11 +14,9 @@ public sealed class SoakTests
 {
     private const int StrikesAStory = 3;
 
-    private static readonly TimeSpan Duration = TimeSpan.FromSeconds(Number("JOBLOCKING_SOAK", 20));
+    private static readonly TimeSpan Duration = SoakOrder.DurationOr(seconds: 20);
 
-    private static readonly int Seed = Number("JOBLOCKING_SOAK_SEED", 1);
-
-    private readonly Random _random = new(Seed);
+    private readonly Random _random = new(SoakOrder.Seed);
     private int _started;
 
     [Fact]
@@ -31,7 +28,7 @@ public sealed class SoakTests
         await StartAsync(lab);
         await StartAsync(lab);
         Nemesis nemesis = new(lab, _random, () => StartAsync(lab));
-        SoakTable table = new(Seed);
+        SoakTable table = new(SoakOrder.Seed);
         List<Violation> violations = [];
         List<string> histories = [];
         do
@@ -72,9 +69,6 @@ public sealed class SoakTests
 
         Assert.True(violations.Count == 0, $"{string.Join(Environment.NewLine, violations.Take(10))}\nThe histories: {string.Join(", ", histories)}\n{table}");
     }
-
-    private static int Number(string variable, int otherwise) =>
-        Environment.GetEnvironmentVariable(variable) is { } number ? int.Parse(number, CultureInfo.InvariantCulture) : otherwise;
 
     private static void Load(Worker worker)
     {
