@@ -6,7 +6,7 @@ namespace JobLocking.Redis.Connections;
 
 /// <summary>
 /// Hears what is published to this process, in that order, and when the connection is back. StackExchange.Redis subscribes
-/// again by itself.
+/// again by itself, but only once: if that is refused or times out, it says nothing.
 /// </summary>
 internal sealed class ProcessChannel : IAsyncDisposable
 {

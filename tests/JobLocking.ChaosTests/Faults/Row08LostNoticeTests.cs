@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using JobLocking.TestWorker.Chaos;
+using StackExchange.Redis;
 using Xunit;
 
 namespace JobLocking.ChaosTests.Faults;
@@ -91,6 +92,31 @@ public sealed class Row08LostNoticeTests
         await lab.JudgeAsync();
     }
 
+    /// <summary>The connection is back at once, but its subscription is refused, and nobody tries again when it would be accepted.</summary>
+    [Fact]
+    public async Task A_process_that_has_lost_its_subscription_and_does_not_know_it_hears_again()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        await lab.CommandAsync("ACL", "SETUSER", "deaf", "on", ">secret", "~*", "allchannels", "+@all");
+        Worker holder = await lab.WorkAsync("holder");
+        Worker deaf = await lab.WorkAsync("deaf", "user=deaf,password=secret");
+        Worker next = await lab.WorkAsync("next");
+        lab.Began("unsubscribed");
+        await lab.CommandAsync("ACL", "SETUSER", "deaf", "resetchannels");
+        await TestKit.Eventually.IsTrueAsync(async () => ((RedisResult[])(await lab.CommandAsync("ACL", "LOG"))!)
+            .Any(refused => ((RedisResult[])refused!).Any(about => about.ToString().Contains("process:", StringComparison.Ordinal))));
+        await lab.CommandAsync("ACL", "SETUSER", "deaf", "allchannels");
+        lab.Ended("unsubscribed");
+        Assert.Equal(2, await ListenersAsync(lab));
+
+        await QueueAsync(lab, [holder, deaf, next]);
+        await ProceedsAsync(lab, holder, next);
+        await TestKit.Eventually.IsTrueAsync(async () => await ListenersAsync(lab) == 3);
+        await ProceedsAsync(lab, next, deaf);
+        await EndsAsync(lab, deaf);
+        await lab.JudgeAsync();
+    }
+
     [Fact]
     public async Task Under_load_nobody_is_forgotten_whose_notices_are_lost()
     {
@@ -112,6 +138,8 @@ public sealed class Row08LostNoticeTests
         Assert.All(workers, w => Assert.Contains(healed, e => e.What == Happening.Granted && e.Process == w.Name));
         await lab.JudgeAsync();
     }
+
+    private static async Task<int> ListenersAsync(Lab lab) => ((RedisResult[])(await lab.CommandAsync("PUBSUB", "CHANNELS", "task_lock:process:*"))!).Length;
 
     /// <summary>The first holds, the others wait in their order.</summary>
     private static async Task QueueAsync(Lab lab, Worker[] workers)
