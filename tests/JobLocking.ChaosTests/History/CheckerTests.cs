@@ -110,6 +110,19 @@ public sealed class CheckerTests
         .Asked(0, "a", 1).Then(5, Granted, "a", 1, 10).Fault("frozen", "redis", 10, 900).Claims(10, 800, "a", 1, 10)
         .Then(801, Lost, "a", 1, 10).Then(802, Releasing, "a", 1, 10).Then(950, Released, "a", 1, 10));
 
+    [Theory]
+    [InlineData("black-hole", "a", true)]
+    [InlineData("black-hole", "redis", true)]
+    [InlineData("black-hole", "b", false)]
+    [InlineData("slow", "a", false)]
+    public void A_lease_is_believed_in_for_more_than_an_expiry_while_no_answer_can_come(string fault, string target, bool isSilent)
+    {
+        Past history = new Past()
+            .Asked(0, "a", 1).Then(5, Granted, "a", 1, 10).Fault(fault, target, 10, 900).Claims(10, 800, "a", 1, 10)
+            .Then(801, Releasing, "a", 1, 10).Then(950, Released, "a", 1, 10);
+        Judge(isSilent ? Rule.Belief : null, history, Promised with { Silences = new HashSet<string> { "black-hole" } }, []);
+    }
+
     [Fact]
     public void A_token_comes_twice() => Fails(Rule.Tokens, new Past().Whole("a", 1, 10, 0, 5, 20, 30).Whole("b", 1, 10, 10, 31, 40, 50));
 
