@@ -1,0 +1,142 @@
+using System.Globalization;
+using Hangfire;
+using Hangfire.Redis.StackExchange;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Quartz;
+using StackExchange.Redis;
+
+namespace JobLocking.TestWorker.Chaos;
+
+/// <summary>
+/// A node with one scheduler, whose jobs want one lock and tell all that they do and are told. Commands, one a line:
+/// <c>run number manner</c> starts a job (<c>obedient</c>: ends with its cancellation token, <c>stubborn</c>: does not look at
+/// it); <c>end</c> ends all that run; <c>stop</c> begins to stop the host, and <c>dispose</c> disposes of it, while whoever runs
+/// goes on; the end of the input ends the process. It has one Hangfire worker, on the storage that all nodes share.
+/// </summary>
+internal sealed class StoppingWorker(Witness witness) : IDisposable
+{
+    private const string Lock = "x";
+
+    private readonly CancellationTokenSource _end = new();
+
+    public static async Task<int> RunAsync(string lockRedis, string resourceRedis, string node, string scheduler, string expire, string patience)
+    {
+        await using ConnectionMultiplexer resource = await ConnectionMultiplexer.ConnectAsync(resourceRedis);
+        using StoppingWorker worker = new(new Witness(node, new Protected(resource.GetDatabase())));
+        TaskLockAttribute taskLock = new(Lock) { Expire = int.Parse(expire, CultureInfo.InvariantCulture), DeferBy = 3600 };
+        TimeSpan longestStop = TimeSpan.FromSeconds(int.Parse(patience, CultureInfo.InvariantCulture));
+
+        HostApplicationBuilder builder = LoggedEvents.CreateHost();
+        builder.Services.AddSingleton(worker);
+        builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = longestStop);
+        builder.Services.AddJobLocking(o =>
+        {
+            o.NodeName = node;
+            o.ForJob<HangfireJob>(taskLock).ForJob<QuartzJob>(taskLock);
+        }).UseRedis(lockRedis);
+        Action<IServiceProvider, int, string> run = scheduler == "hangfire" ? AddHangfire(builder.Services, resource, longestStop) : AddQuartz(builder.Services);
+        using IHost host = builder.Build();
+        host.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping.Register(() => Say.Fact("stopping"));
+        await host.StartAsync();
+        await ChaosWorker.ConnectAsync(host.Services.GetRequiredService<ITaskLocks>());
+        Say.Fact("ready");
+        while (await Console.In.ReadLineAsync() is { } command)
+        {
+            switch (command.Split(' '))
+            {
+                case ["run", var number, var manner]:
+                    run(host.Services, int.Parse(number, CultureInfo.InvariantCulture), manner);
+                    break;
+                case ["end"]:
+                    await worker._end.CancelAsync();
+                    break;
+                case ["stop"]:
+                    _ = StopAsync(host);
+                    break;
+                case ["dispose"]:
+                    host.Dispose();
+                    Say.Fact("disposed");
+                    break;
+                default:
+                    throw new ArgumentException($"Unknown: {command}");
+            }
+        }
+
+        return 0;
+    }
+
+    public void Dispose() => _end.Dispose();
+
+    private static Action<IServiceProvider, int, string> AddHangfire(IServiceCollection services, ConnectionMultiplexer resource, TimeSpan longestStop)
+    {
+        services.AddHangfire((sp, hangfire) => hangfire
+            .UseRedisStorage(resource)
+            // Who fails is not tried again: whatever comes back was given back.
+            .UseFilter(new AutomaticRetryAttribute { Attempts = 0 })
+            .UseTaskLocks(sp));
+        services.AddHangfireServer(o =>
+        {
+            o.WorkerCount = 1;
+            o.ShutdownTimeout = longestStop;
+        });
+        return static (services, number, manner) =>
+            services.GetRequiredService<IBackgroundJobClient>().Enqueue<HangfireJob>(job => job.Run(number, manner, CancellationToken.None));
+    }
+
+    private static Action<IServiceProvider, int, string> AddQuartz(IServiceCollection services)
+    {
+        services.AddQuartz(q =>
+        {
+            q.AddTaskLocks();
+            q.ConfigureScheduler(s => s.ShutdownJobInterruption = ShutdownJobInterruption.Always);
+            q.AddJob<QuartzJob>(j => j.WithIdentity("work").StoreDurably());
+        });
+        services.AddQuartzHostedService(o => o.WaitForJobsToComplete = true);
+        return static (services, number, manner) => _ = FireAsync(services, number, manner);
+    }
+
+    private static async Task FireAsync(IServiceProvider services, int number, string manner)
+    {
+        IScheduler scheduler = await services.GetRequiredService<ISchedulerFactory>().GetScheduler();
+        await scheduler.ScheduleJob(TriggerBuilder.Create().ForJob("work")
+            .UsingJobData("number", number.ToString(CultureInfo.InvariantCulture)).UsingJobData("manner", manner).StartNow().Build());
+    }
+
+    private static async Task StopAsync(IHost host)
+    {
+        try
+        {
+            await host.StopAsync();
+        }
+        catch (OperationCanceledException)
+        {
+            Say.Fact("out of patience");
+        }
+
+        Say.Fact("stopped");
+    }
+
+    private async Task WorkAsync(int number, string manner, TaskLease lease, CancellationToken cancellationToken)
+    {
+        witness.Tell(Happening.Granted, number, Lock, lease.FencingToken);
+        CancellationToken shutdown = manner == "obedient" ? cancellationToken : CancellationToken.None;
+        using CancellationTokenSource done = CancellationTokenSource.CreateLinkedTokenSource(_end.Token, shutdown);
+        await witness.WorkAsync(Lock, lease, number, isShared: false, done.Token);
+        witness.Tell(Happening.Releasing, number, Lock, lease.FencingToken);
+        shutdown.ThrowIfCancellationRequested();
+        lease.ThrowIfLost();
+    }
+
+    public sealed class HangfireJob(IServiceProvider services)
+    {
+        public Task Run(int number, string manner, CancellationToken cancellationToken) =>
+            services.GetRequiredService<StoppingWorker>().WorkAsync(number, manner, services.GetRequiredService<ITaskLeaseAccessor>().Required, cancellationToken);
+    }
+
+    internal sealed class QuartzJob(StoppingWorker worker, ITaskLeaseAccessor lease) : IJob
+    {
+        public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken) => await worker.WorkAsync(
+            int.Parse((string)context.MergedJobDataMap["number"]!, CultureInfo.InvariantCulture), (string)context.MergedJobDataMap["manner"]!, lease.Required, cancellationToken);
+    }
+}
