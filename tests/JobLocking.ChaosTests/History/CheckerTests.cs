@@ -130,6 +130,10 @@ public sealed class CheckerTests
     public void A_token_goes_back() => Fails(Rule.Tokens, Backwards, alsoAllowed: Rule.Belief);
 
     [Fact]
+    public void A_token_goes_back_though_nothing_is_written_under_it() => Fails(Rule.Tokens, new Past().Whole("a", 1, 11, 0, 5, 20, 30)
+        .Asked(31, "b", 1).Then(35, Granted, "b", 1, 10).Then(36, Releasing, "b", 1, 10).Then(37, Released, "b", 1, 10));
+
+    [Fact]
     public void A_lease_has_no_token() => Fails(Rule.Tokens, new Past().Whole("a", 1, 0, 0, 5, 20, 30));
 
     [Fact]
