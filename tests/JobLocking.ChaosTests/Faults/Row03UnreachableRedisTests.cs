@@ -57,9 +57,15 @@ public sealed class Row03UnreachableRedisTests
         await lab.SeesAsync(Happening.Wrote, count: 10);
         foreach ((string fault, Worker worker) in InTurn.Zip(workers))
         {
+            // Who holds for longer than its lease lasts is the one that could meet another.
+            Worker other = workers.First(w => w != worker);
+            await worker.HoldAsync(fault);
+            other.Hold(fault);
+            await lab.IsParkedAsync(fault, 1);
             Begin(lab, worker, fault);
-            await Task.Delay(Lab.Expiry * 1.1);
+            await lab.SeesAsync(Happening.Wrote, other.Name, fault, count: 10);
             Mend(lab, worker, fault);
+            other.End(fault);
         }
 
         Begin(lab, workers[0], "frozen");
