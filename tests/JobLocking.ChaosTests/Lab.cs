@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Globalization;
 using JobLocking.ChaosTests.History;
 using JobLocking.ChaosTests.Network;
 using JobLocking.TestKit;
@@ -80,6 +81,10 @@ internal sealed class Lab : IAsyncDisposable
         return worker;
     }
 
+    /// <summary>Starts a worker whose jobs, of one scheduler, want lock x: see <see cref="JobWorker"/>.</summary>
+    public Task<Worker> EmployAsync(string name, string scheduler, TimeSpan expiry, TimeSpan deferBy, TimeSpan patience) => WorkAsync(
+        name, mode: "job", more: [scheduler, .. new[] { expiry, deferBy, patience }.Select(time => time.TotalSeconds.ToString(CultureInfo.InvariantCulture))]);
+
     public Task<Worker[]> WorkAsync(int count) => Task.WhenAll(Enumerable.Range(1, count).Select(i => WorkAsync($"worker-{i}")));
 
     /// <summary>A client of the server of the locks, for faults that are commands, and for what only the server knows.</summary>
@@ -94,6 +99,10 @@ internal sealed class Lab : IAsyncDisposable
     /// <summary>Waits until so many executions are parked for a lock.</summary>
     public Task IsParkedAsync(string @lock, int count) => Eventually.SeesAsync(
         async () => (long)await CommandAsync("ZCARD", $"{{task_lock:{@lock}}}:parked"), parked => parked == count);
+
+    /// <summary>Waits until so many jobs of Hangfire are stored to be run later.</summary>
+    public Task AreScheduledAsync(int count) => Eventually.SeesAsync(
+        () => _resourceConnection.GetDatabase().SortedSetLengthAsync($"{JobWorker.Storage}schedule"), scheduled => scheduled == count);
 
     /// <summary>Every lock that is asked for has the same terms everywhere.</summary>
     public void Uses(string @lock, TimeSpan expiry, int limit) => _locks[@lock] = new LockTerms(limit, expiry);

@@ -12,7 +12,7 @@ return args switch
     ["quartz", var redis, var node, var startAt] => await QuartzWorker.RunAsync(redis, node, startAt),
     ["hangfire", var redis, var node] => await HangfireWorker.RunAsync(redis, node),
     ["queue", var locks, var jobs, var deployment, var limit] => await QueueWorker.RunAsync(locks, jobs, deployment, int.Parse(limit)),
-    ["stopping", var locks, var resource, var node, var scheduler, var expire, var patience] => await StoppingWorker.RunAsync(locks, resource, node, scheduler, expire, patience),
+    ["job", var locks, var resource, var node, var scheduler, .. { Length: 3 } terms] => await JobWorker.RunAsync(locks, resource, node, scheduler, terms[0], terms[1], terms[2]),
     ["chaos", var locks, var resource, var process] => await ChaosWorker.RunAsync(locks, resource, process),
     ["quartz-chaos", var locks, var resource, var process] => await QuartzChaosWorker.RunAsync(locks, resource, process),
     _ => throw new ArgumentException($"Unknown: {string.Join(' ', args)}"),

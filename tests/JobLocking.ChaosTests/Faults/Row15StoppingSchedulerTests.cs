@@ -1,4 +1,3 @@
-using System.Globalization;
 using JobLocking.TestWorker.Chaos;
 using Xunit;
 
@@ -87,8 +86,8 @@ public sealed class Row15StoppingSchedulerTests
         AssertNobodyMet(lab);
     }
 
-    private static Task<Worker> StartAsync(Lab lab, string name, string scheduler, TimeSpan expiry, TimeSpan patience) => lab.WorkAsync(
-        name, mode: "stopping", more: [scheduler, expiry.TotalSeconds.ToString(CultureInfo.InvariantCulture), patience.TotalSeconds.ToString(CultureInfo.InvariantCulture)]);
+    private static Task<Worker> StartAsync(Lab lab, string name, string scheduler, TimeSpan expiry, TimeSpan patience) =>
+        lab.EmployAsync(name, scheduler, expiry, deferBy: TimeSpan.FromHours(1), patience);
 
     private static async Task<HistoryEvent> RunsAsync(Worker worker, int number, string manner)
     {

@@ -12,20 +12,24 @@ namespace JobLocking.TestWorker.Chaos;
 /// A node with one scheduler, whose jobs want one lock and tell all that they do and are told. Commands, one a line:
 /// <c>run number manner</c> starts a job (<c>obedient</c>: ends with its cancellation token, <c>stubborn</c>: does not look at
 /// it); <c>end</c> ends all that run; <c>stop</c> begins to stop the host, and <c>dispose</c> disposes of it, while whoever runs
-/// goes on; the end of the input ends the process. It has one Hangfire worker, on the storage that all nodes share.
+/// goes on; the end of the input ends the process. All nodes have one Hangfire storage, each with one worker that looks every
+/// second for what is due; triggers of Quartz die with their process.
 /// </summary>
-internal sealed class StoppingWorker(Witness witness) : IDisposable
+internal sealed class JobWorker(Witness witness) : IDisposable
 {
+    /// <summary>In front of all keys of Hangfire.</summary>
+    public const string Storage = "jobs:";
+
     private const string Lock = "x";
 
     private readonly CancellationTokenSource _end = new();
 
-    public static async Task<int> RunAsync(string lockRedis, string resourceRedis, string node, string scheduler, string expire, string patience)
+    public static async Task<int> RunAsync(string lockRedis, string resourceRedis, string node, string scheduler, string expire, string deferBy, string patience)
     {
         await using ConnectionMultiplexer resource = await ConnectionMultiplexer.ConnectAsync(resourceRedis);
-        using StoppingWorker worker = new(new Witness(node, new Protected(resource.GetDatabase())));
-        TaskLockAttribute taskLock = new(Lock) { Expire = int.Parse(expire, CultureInfo.InvariantCulture), DeferBy = 3600 };
-        TimeSpan longestStop = TimeSpan.FromSeconds(int.Parse(patience, CultureInfo.InvariantCulture));
+        using JobWorker worker = new(new Witness(node, new Protected(resource.GetDatabase())));
+        TaskLockAttribute taskLock = new(Lock) { Expire = Number(expire), DeferBy = Number(deferBy) };
+        TimeSpan longestStop = TimeSpan.FromSeconds(Number(patience));
 
         HostApplicationBuilder builder = LoggedEvents.CreateHost();
         builder.Services.AddSingleton(worker);
@@ -46,7 +50,7 @@ internal sealed class StoppingWorker(Witness witness) : IDisposable
             switch (command.Split(' '))
             {
                 case ["run", var number, var manner]:
-                    run(host.Services, int.Parse(number, CultureInfo.InvariantCulture), manner);
+                    run(host.Services, Number(number), manner);
                     break;
                 case ["end"]:
                     await worker._end.CancelAsync();
@@ -68,16 +72,19 @@ internal sealed class StoppingWorker(Witness witness) : IDisposable
 
     public void Dispose() => _end.Dispose();
 
+    private static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);
+
     private static Action<IServiceProvider, int, string> AddHangfire(IServiceCollection services, ConnectionMultiplexer resource, TimeSpan longestStop)
     {
         services.AddHangfire((sp, hangfire) => hangfire
-            .UseRedisStorage(resource)
+            .UseRedisStorage(resource, new RedisStorageOptions { Prefix = Storage })
             // Who fails is not tried again: whatever comes back was given back.
             .UseFilter(new AutomaticRetryAttribute { Attempts = 0 })
             .UseTaskLocks(sp));
         services.AddHangfireServer(o =>
         {
             o.WorkerCount = 1;
+            o.SchedulePollingInterval = TimeSpan.FromSeconds(1);
             o.ShutdownTimeout = longestStop;
         });
         return static (services, number, manner) =>
@@ -131,12 +138,12 @@ internal sealed class StoppingWorker(Witness witness) : IDisposable
     public sealed class HangfireJob(IServiceProvider services)
     {
         public Task Run(int number, string manner, CancellationToken cancellationToken) =>
-            services.GetRequiredService<StoppingWorker>().WorkAsync(number, manner, services.GetRequiredService<ITaskLeaseAccessor>().Required, cancellationToken);
+            services.GetRequiredService<JobWorker>().WorkAsync(number, manner, services.GetRequiredService<ITaskLeaseAccessor>().Required, cancellationToken);
     }
 
-    internal sealed class QuartzJob(StoppingWorker worker, ITaskLeaseAccessor lease) : IJob
+    internal sealed class QuartzJob(JobWorker worker, ITaskLeaseAccessor lease) : IJob
     {
         public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken) => await worker.WorkAsync(
-            int.Parse((string)context.MergedJobDataMap["number"]!, CultureInfo.InvariantCulture), (string)context.MergedJobDataMap["manner"]!, lease.Required, cancellationToken);
+            Number((string)context.MergedJobDataMap["number"]!), (string)context.MergedJobDataMap["manner"]!, lease.Required, cancellationToken);
     }
 }

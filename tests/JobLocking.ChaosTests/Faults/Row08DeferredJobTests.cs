@@ -1,0 +1,41 @@
+using System.Diagnostics;
+using JobLocking.TestWorker.Chaos;
+using Xunit;
+
+namespace JobLocking.ChaosTests.Faults;
+
+/// <summary>
+/// Row 8, for who is deferred: a job whose own process has died comes back by itself, no later than its <c>DeferBy</c> and the poll of
+/// its scheduler, where another node can run it.
+/// </summary>
+public sealed class Row08DeferredJobTests
+{
+    private static readonly TimeSpan DeferBy = TimeSpan.FromSeconds(4);
+
+    private static readonly TimeSpan SchedulersPoll = TimeSpan.FromSeconds(1);
+
+    [Fact]
+    public async Task A_deferred_job_whose_process_was_killed_is_run_by_another_node_when_its_time_has_come()
+    {
+        await using Lab lab = await Lab.StartAsync();
+        Worker holder = await StartAsync(lab, "holder");
+        holder.Process.Tell("run 1 stubborn");
+        HistoryEvent held = await holder.GetsAsync("x");
+
+        // The only worker of the first is busy: so the second takes the job, and is the one to be told of its turn.
+        Worker killed = await StartAsync(lab, "killed");
+        killed.Process.Tell("run 2 stubborn");
+        await lab.IsParkedAsync("x", 1);
+        await lab.AreScheduledAsync(1);
+        long deferred = Lab.Now;
+        await killed.KillAsync();
+        holder.Process.Tell("end");
+
+        HistoryEvent run = (await lab.SeesAsync(Happening.Granted, holder.Name, count: 2))[1];
+        Assert.Equal(2, run.Execution);
+        Assert.True(run.Token > held.Token);
+        Assert.True(Stopwatch.GetElapsedTime(deferred, run.At) < DeferBy + SchedulersPoll + Lab.Liveness);
+    }
+
+    private static Task<Worker> StartAsync(Lab lab, string name) => lab.EmployAsync(name, "hangfire", Lab.Expiry, DeferBy, patience: TimeSpan.FromMinutes(1));
+}
