@@ -15,17 +15,18 @@ public sealed class Row12CounterTests
         Worker[] workers = await lab.WorkAsync(4);
         foreach ((Worker worker, string how) in workers.Zip(["try", "wait", "acquire", "cancel"]))
         {
-            worker.Load("x", how: how, parallel: 4, work: TimeSpan.Zero);
+            // Longer than anybody here is slow: nobody shall lose a lease.
+            worker.Load("x", Lab.Expiry * 3, how, parallel: 4, work: TimeSpan.Zero);
         }
 
         await lab.SeesAsync(Happening.Wrote, count: Executions);
         await Task.WhenAll(workers.Select(w => lab.SeesAsync(Happening.Wrote, w.Name)));
+        await lab.SeesAsync(Happening.Cancelled);
+        await lab.SeesAsync(Happening.Contended);
         IReadOnlyList<HistoryEvent> history = await lab.JudgeAsync();
 
         Assert.Equal(history.Count(e => e.What == Happening.Wrote), await lab.PlainCountAsync("x"));
         Assert.DoesNotContain(history, e => e.What is Happening.Lost or Happening.Fenced or Happening.Unavailable);
-        Assert.Contains(history, e => e.What == Happening.Cancelled);
-        Assert.Contains(history, e => e.What == Happening.Contended);
 
         // Each is granted only when the one before has released, which it does only when it has told its token.
         long[] tokens = [.. history.Where(e => e.What == Happening.Granted).Select(e => e.Token)];
