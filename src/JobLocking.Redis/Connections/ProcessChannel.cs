@@ -6,12 +6,16 @@ namespace JobLocking.Redis.Connections;
 
 /// <summary>
 /// Hears what is published to this process, in that order, and when the connection is back. StackExchange.Redis subscribes
-/// again by itself, but only once: if that is refused or times out, it says nothing.
+/// again by itself, but only once: if that is refused or times out, it says nothing, and every release would pass over a
+/// process that waits. So it is watched.
 /// </summary>
 internal sealed class ProcessChannel : IAsyncDisposable
 {
     // Nothing depends on it, and a Redis that is frozen must not keep the host from stopping.
     private static readonly TimeSpan LongestGoodbye = TimeSpan.FromSeconds(1);
+
+    // The client is asked what it knows; no command is sent for it.
+    private readonly PeriodicTimer _watch = new(TimeSpan.FromSeconds(1));
 
     private readonly IConnectionMultiplexer _connection;
 
@@ -54,6 +58,7 @@ internal sealed class ProcessChannel : IAsyncDisposable
         using (ExecutionContext.SuppressFlow())
         {
             messages.OnMessage(opened.OnMessage);
+            _ = opened.WatchAsync();
         }
 
         return opened;
@@ -62,6 +67,7 @@ internal sealed class ProcessChannel : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _connection.ConnectionRestored -= OnRestored;
+        _watch.Dispose();
         bool isConnected = _connection.GetSubscriber().IsConnected(_messages.Channel);
 
         // Forgotten here at once; the server is waited for only if it can answer.
@@ -79,6 +85,46 @@ internal sealed class ProcessChannel : IAsyncDisposable
         {
             // The server forgets the subscription with the connection.
         }
+    }
+
+    private async Task WatchAsync()
+    {
+        while (await _watch.WaitForNextTickAsync().ConfigureAwait(false))
+        {
+            try
+            {
+                await MakeSureAsync().ConfigureAwait(false);
+            }
+            catch (Exception error) when (RedisFault.IsOne(error))
+            {
+                // It is tried again soon.
+            }
+        }
+    }
+
+    private async Task MakeSureAsync()
+    {
+        ISubscriber subscriber = _connection.GetSubscriber();
+        if (subscriber.SubscribedEndpoint(_messages.Channel) is not null || !subscriber.IsConnected(_messages.Channel))
+        {
+            return;
+        }
+
+        try
+        {
+            // One more who wants the channel has the client ask the server for it; those who had it hear again.
+            await RedisFault.Observed(subscriber.SubscribeAsync(_messages.Channel, Ignore)).ConfigureAwait(false);
+        }
+        finally
+        {
+            _ = RedisFault.Observed(subscriber.UnsubscribeAsync(_messages.Channel, Ignore));
+        }
+
+        _onNotice(new LockNotice.Reconnected());
+    }
+
+    private static void Ignore(RedisChannel channel, RedisValue message)
+    {
     }
 
     private void OnMessage(ChannelMessage message)

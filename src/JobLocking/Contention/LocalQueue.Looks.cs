@@ -17,10 +17,7 @@ internal sealed partial class LocalQueue
     /// <summary>A number from the first up to the second. Who wants to see a course of events again draws it from a seed.</summary>
     internal Func<int, int, int> Chance { private get; set; } = RandomNumberGenerator.GetInt32;
 
-    /// <summary>An execution is out of its queue and has not been told, unless the notice is under way: it was its turn, or the store has lost its place.</summary>
-    public event Action? TurnMissed;
-
-    /// <summary>Notices may not have come: turns have got lost.</summary>
+    /// <summary>The connection is back: turns have got lost.</summary>
     public void LookAtAllNow()
     {
         lock (_gate)
@@ -155,22 +152,15 @@ internal sealed partial class LocalQueue
     private void Saw(Place place, LookResult look)
     {
         Place? here;
-        bool missed;
         lock (_gate)
         {
             here = _byId.GetValueOrDefault(place.Id);
-            missed = here == place && place.IsParked && !look.WasParked && !place.HasTurn;
             if (here == place && !look.IsFree)
             {
                 place.IsParked = look.ParkedSince > 0;
                 Refresh(place);
                 LineUp(place, look.ParkedSince);
             }
-        }
-
-        if (missed)
-        {
-            TurnMissed?.Invoke();
         }
 
         if (here is null)

@@ -1,4 +1,3 @@
-using System.Threading.Channels;
 using JobLocking.Renewal;
 using JobLocking.Stores;
 using JobLocking.Telemetry;
@@ -8,29 +7,15 @@ namespace JobLocking.Contention;
 
 /// <summary>
 /// Hears what concerns this process, from its first need on: the start of the host, or, where there is none, the first
-/// execution that is to be parked. A subscription can be lost without anybody being told: who is deaf is passed over by every
-/// release, and starves under a steady load. So it listens anew when turns are missed.
+/// execution that is to be parked.
 /// </summary>
-internal sealed class Notices : IDisposable
+internal sealed class Notices(ILockStore store, RenewalLoop renewal, LocalQueue queue, TimeProvider time, ILogger logger) : IDisposable
 {
     private static readonly TimeSpan ListenAgainAfter = TimeSpan.FromSeconds(1);
 
-    private readonly ILockStore _store;
-    private readonly RenewalLoop _renewal;
-    private readonly LocalQueue _queue;
-    private readonly TimeProvider _time;
-    private readonly ILogger _logger;
-    private readonly Channel<bool> _missed = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private readonly CancellationTokenSource _ended = new();
     private readonly Lock _gate = new();
     private volatile Task? _listening;
-    private volatile bool _hasHeard;
-
-    public Notices(ILockStore store, RenewalLoop renewal, LocalQueue queue, TimeProvider time, ILogger logger)
-    {
-        (_store, _renewal, _queue, _time, _logger) = (store, renewal, queue, time, logger);
-        queue.TurnMissed += () => _missed.Writer.TryWrite(true);
-    }
 
     /// <summary>Begins to listen, in the background: a store that is out of reach must not keep anybody waiting.</summary>
     public void Begin()
@@ -60,18 +45,17 @@ internal sealed class Notices : IDisposable
 
     private void OnNotice(LockNotice notice)
     {
-        _hasHeard |= notice is not LockNotice.Reconnected;
         switch (notice)
         {
             case LockNotice.Broken broken:
-                _renewal.Break(broken.LeaseId);
+                renewal.Break(broken.LeaseId);
                 break;
             case LockNotice.Turn turn:
-                _queue.OnTurn(turn);
+                queue.OnTurn(turn);
                 break;
             case LockNotice.Reconnected:
-                _renewal.RenewAllNow();
-                _queue.LookAtAllNow();
+                renewal.RenewAllNow();
+                queue.LookAtAllNow();
                 break;
         }
     }
@@ -81,21 +65,13 @@ internal sealed class Notices : IDisposable
         IAsyncDisposable? listening = null;
         try
         {
-            listening = await UntilItAnswersAsync(() => _store.ListenAsync(OnNotice, _ended.Token)).ConfigureAwait(false);
-            if (await UntilItAnswersAsync(() => _store.CheckAsync(_ended.Token)).ConfigureAwait(false) is { } warning)
+            listening = await UntilItAnswersAsync(() => store.ListenAsync(OnNotice, _ended.Token)).ConfigureAwait(false);
+            if (await UntilItAnswersAsync(() => store.CheckAsync(_ended.Token)).ConfigureAwait(false) is { } warning)
             {
-                Log.StoreWarning(_logger, warning);
+                Log.StoreWarning(logger, warning);
             }
 
-            for (; ; )
-            {
-                await UntilDeafAsync().ConfigureAwait(false);
-                Log.ListensAnew(_logger);
-                await listening.DisposeAsync().ConfigureAwait(false);
-                listening = null;
-                listening = await UntilItAnswersAsync(() => _store.ListenAsync(OnNotice, _ended.Token)).ConfigureAwait(false);
-                _queue.LookAtAllNow();
-            }
+            await Task.Delay(Timeout.InfiniteTimeSpan, time, _ended.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (_ended.IsCancellationRequested)
         {
@@ -107,19 +83,6 @@ internal sealed class Notices : IDisposable
                 await listening.DisposeAsync().ConfigureAwait(false);
             }
         }
-    }
-
-    /// <summary>Until a turn is missed and nothing at all is heard for a while after: a notice may be slower than a look.</summary>
-    private async Task UntilDeafAsync()
-    {
-        _missed.Reader.TryRead(out _);
-        do
-        {
-            await _missed.Reader.ReadAsync(_ended.Token).ConfigureAwait(false);
-            _hasHeard = false;
-            await Task.Delay(ListenAgainAfter, _time, _ended.Token).ConfigureAwait(false);
-        }
-        while (_hasHeard);
     }
 
     private async Task<T> UntilItAnswersAsync<T>(Func<ValueTask<T>> ask)
@@ -134,11 +97,11 @@ internal sealed class Notices : IDisposable
             {
                 if (!said)
                 {
-                    Log.ListenFailed(_logger, e);
+                    Log.ListenFailed(logger, e);
                 }
             }
 
-            await Task.Delay(ListenAgainAfter, _time, _ended.Token).ConfigureAwait(false);
+            await Task.Delay(ListenAgainAfter, time, _ended.Token).ConfigureAwait(false);
         }
     }
 }

@@ -30,5 +30,4 @@ internal static class EventIds
     public const int ListenFailed = 1201;
     public const int StoreWarning = 1202;
     public const int UnmatchedOverride = 1203;
-    public const int ListensAnew = 1204;
 }

@@ -82,9 +82,6 @@ internal static partial class Log
     [LoggerMessage(EventIds.StoreWarning, LogLevel.Warning, "The lock store is not safe: {Warning}")]
     public static partial void StoreWarning(ILogger logger, string warning);
 
-    [LoggerMessage(EventIds.ListensAnew, LogLevel.Warning, "It was the turn of an execution that waits here, and no notice of it came from the lock store; listened to anew")]
-    public static partial void ListensAnew(ILogger logger);
-
     [LoggerMessage(EventIds.UnmatchedOverride, LogLevel.Warning, "Configuration {Path} is for lock '{Template}', but no job known at start has a lock with this template")]
     public static partial void UnmatchedOverride(ILogger logger, string path, string template);
 }

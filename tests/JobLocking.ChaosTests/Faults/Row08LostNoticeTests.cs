@@ -82,11 +82,9 @@ public sealed class Row08LostNoticeTests
     public async Task A_waiter_who_is_never_told_of_anything_proceeds()
     {
         await using Lab lab = await Lab.StartAsync();
-        await lab.CommandAsync("ACL", "SETUSER", "deaf", "on", ">secret", "~*", "resetchannels", "+@all");
+        Worker deaf = await WithRightsAsync(lab, "resetchannels");
         Worker holder = await lab.WorkAsync("holder");
-        Worker deaf = await lab.WorkAsync("deaf", "user=deaf,password=secret");
-        Worker[] workers = [holder, deaf];
-        await QueueAsync(lab, workers);
+        await QueueAsync(lab, [holder, deaf]);
         await ProceedsAsync(lab, holder, deaf);
         await EndsAsync(lab, deaf);
         await lab.JudgeAsync();
@@ -97,20 +95,19 @@ public sealed class Row08LostNoticeTests
     public async Task A_process_that_has_lost_its_subscription_and_does_not_know_it_hears_again()
     {
         await using Lab lab = await Lab.StartAsync();
-        await lab.CommandAsync("ACL", "SETUSER", "deaf", "on", ">secret", "~*", "allchannels", "+@all");
+        Worker deaf = await WithRightsAsync(lab, "allchannels");
         Worker holder = await lab.WorkAsync("holder");
-        Worker deaf = await lab.WorkAsync("deaf", "user=deaf,password=secret");
         Worker next = await lab.WorkAsync("next");
         lab.Began("unsubscribed");
         await lab.CommandAsync("ACL", "SETUSER", "deaf", "resetchannels");
         await TestKit.Eventually.IsTrueAsync(async () => ((RedisResult[])(await lab.CommandAsync("ACL", "LOG"))!)
             .Any(refused => ((RedisResult[])refused!).Any(about => about.ToString().Contains("process:", StringComparison.Ordinal))));
-        await lab.CommandAsync("ACL", "SETUSER", "deaf", "allchannels");
-        lab.Ended("unsubscribed");
         Assert.Equal(2, await ListenersAsync(lab));
-
         await QueueAsync(lab, [holder, deaf, next]);
         await ProceedsAsync(lab, holder, next);
+
+        await lab.CommandAsync("ACL", "SETUSER", "deaf", "allchannels");
+        lab.Ended("unsubscribed");
         await TestKit.Eventually.IsTrueAsync(async () => await ListenersAsync(lab) == 3);
         await ProceedsAsync(lab, next, deaf);
         await EndsAsync(lab, deaf);
@@ -137,6 +134,12 @@ public sealed class Row08LostNoticeTests
         IReadOnlyList<HistoryEvent> healed = await lab.HealedAsync();
         Assert.All(workers, w => Assert.Contains(healed, e => e.What == Happening.Granted && e.Process == w.Name));
         await lab.JudgeAsync();
+    }
+
+    private static async Task<Worker> WithRightsAsync(Lab lab, string channels)
+    {
+        await lab.CommandAsync("ACL", "SETUSER", "deaf", "on", ">secret", "~*", channels, "+@all");
+        return await lab.WorkAsync("deaf", "user=deaf,password=secret");
     }
 
     private static async Task<int> ListenersAsync(Lab lab) => ((RedisResult[])(await lab.CommandAsync("PUBSUB", "CHANNELS", "task_lock:process:*"))!).Length;
