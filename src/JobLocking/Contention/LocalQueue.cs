@@ -76,6 +76,19 @@ internal sealed partial class LocalQueue(ILockStore store, BackgroundWork backgr
         }
     }
 
+    /// <summary>The store has not answered, and whoever asked may never say what became of the execution: the place lapses like any other.</summary>
+    public void Unanswered(Place place)
+    {
+        lock (_gate)
+        {
+            if (IsHere(place))
+            {
+                place.LapsesAt = Deadline.Add(time, time.GetTimestamp(), place.Patience);
+                LookWithin(LineUp(place, place.Since), timeLeft: null);
+            }
+        }
+    }
+
     /// <summary>Waits in place for the turn.</summary>
     /// <returns>False if it did not come in time; it may still be found, by whoever leaves the place or has it deferred.</returns>
     public async ValueTask<bool> TurnAsync(Place place, TimeSpan timeout, CancellationToken endOfWait, CancellationToken cancellationToken)

@@ -56,6 +56,7 @@ internal sealed class Waiters(Leases leases, LocalQueue queue, Notices notices, 
         }
         catch (TaskLockUnavailableException)
         {
+            queue.Unanswered(place);
             Waited(TagValues.Unavailable);
             throw;
         }

@@ -83,6 +83,7 @@ public sealed class LockEngine
             if (unparked.Cause == TagValues.Unavailable)
             {
                 _queue.Enter(place);
+                _queue.Unanswered(place);
             }
             else
             {

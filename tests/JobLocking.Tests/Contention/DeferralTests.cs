@@ -318,6 +318,22 @@ public sealed class DeferralTests : IDisposable
         await WokenAsync("second");
     }
 
+    [Theory]
+    [InlineData(ExecutionOrigin.OneOff)]
+    [InlineData(ExecutionOrigin.Recurring)]
+    public async Task A_deferral_for_want_of_an_answer_that_nobody_stores_is_forgotten(ExecutionOrigin origin)
+    {
+        _node.Store.AcquireAlways = Breakage.Refused;
+        WeakReference place = await UnstoredAsync(new TaskLockAttribute("x"), origin);
+        _node.Store.AcquireAlways = Breakage.None;
+        await Eventually.IsTrueAsync(() =>
+        {
+            _node.Time.Advance(TimeSpan.FromSeconds(60));
+            GC.Collect();
+            return !place.IsAlive;
+        });
+    }
+
     [Fact]
     public async Task What_is_certainly_skipped_is_decided_without_the_store()
     {
@@ -341,6 +357,9 @@ public sealed class DeferralTests : IDisposable
     }
 
     private Task<LockDecision.Run> HoldAsync() => _node.DecideAsync<LockDecision.Run>(_node.Execution(Deferring));
+
+    private async Task<WeakReference> UnstoredAsync(TaskLockAttribute taskLock, ExecutionOrigin origin) =>
+        new((await _node.DecideAsync<LockDecision.Defer>(_node.Execution(taskLock, origin))).Place);
 
     /// <summary>Without renewals, which the time that these tests let pass would outrun.</summary>
     private async Task HoldForDaysAsync() =>
