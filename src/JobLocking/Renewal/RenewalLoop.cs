@@ -8,9 +8,9 @@ namespace JobLocking.Renewal;
 /// <summary>
 /// Renews all leases of the process and watches their deadlines, with one timer, set to whatever is due first. It lives as
 /// long as there are leases and ends neither with the host nor with its container: a job that outlives them still has to be
-/// told when its lease is over.
+/// told when its lease is over. Without leases, the timer goes with the container.
 /// </summary>
-internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, TimeProvider time, ILogger logger)
+internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, TimeProvider time, ILogger logger) : IDisposable
 {
     private static readonly TimeSpan LongestRetryPause = TimeSpan.FromSeconds(1);
 
@@ -25,6 +25,7 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
     private ITimer? _timer;
     private long _arrivals;
     private long _armedFor = long.MaxValue;
+    private bool _disposed;
 
     /// <summary>By how much the loop is late, for the health check: it is alive if that is little.</summary>
     public TimeSpan Lateness
@@ -56,7 +57,17 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
             if (_byId.Remove(lease.Id))
             {
                 _byDue.Remove(lease);
+                EndTimer();
             }
+        }
+    }
+
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            _disposed = true;
+            EndTimer();
         }
     }
 
@@ -128,6 +139,7 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
 
             renew.ForEach(lease => lease.IsRenewing = true);
             Arm();
+            EndTimer();
         }
 
         foreach (TaskLease lease in expired)
@@ -252,6 +264,17 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
         // Up to the next millisecond: a timer that fires a little early would fire again and again.
         double wait = Math.Clamp(Math.Ceiling(Deadline.Until(time, first.Due).TotalMilliseconds), 0, LongestWait.TotalMilliseconds);
         _timer.Change(TimeSpan.FromMilliseconds(wait), Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>Not with every last lease: the next would have to make it anew.</summary>
+    private void EndTimer()
+    {
+        if (_disposed && _byId.Count == 0)
+        {
+            _timer?.Dispose();
+            _timer = null;
+            _armedFor = long.MaxValue;
+        }
     }
 
     private ITimer CreateTimer()

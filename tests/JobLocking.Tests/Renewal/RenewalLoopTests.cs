@@ -267,6 +267,23 @@ public sealed class RenewalLoopTests : IDisposable
 
     public void Dispose() => _node.Dispose();
 
+    [Fact]
+    public async Task The_timer_goes_with_the_container_or_with_the_last_lease_after_it()
+    {
+        TaskLease lease = await AcquireAsync("x");
+        await lease.DisposeAsync();
+        TaskLease outlives = await AcquireAsync("y");
+        _node.Dispose();
+        await Eventually.SeesAsync(() => _node.Time.Timers, timers => timers == 1);
+        await outlives.DisposeAsync();
+        Assert.Equal(0, _node.Time.Timers);
+
+        await AcquireAsync("z");
+        _node.Store.RenewAlways = Breakage.Refused;
+        Advance(60);
+        await Eventually.SeesAsync(() => _node.Time.Timers, timers => timers == 0);
+    }
+
     private int Renewals
     {
         get
