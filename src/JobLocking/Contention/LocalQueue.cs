@@ -24,6 +24,7 @@ internal sealed partial class LocalQueue(ILockStore store, BackgroundWork backgr
         return bySince != 0 ? bySince : a.Arrival.CompareTo(b.Arrival);
     });
 
+    private readonly CancellationTokenSource _stopped = new();
     private readonly Lock _gate = new();
     private readonly Dictionary<string, Place> _byId = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Line> _byLock = new(StringComparer.Ordinal);
@@ -203,6 +204,9 @@ internal sealed partial class LocalQueue(ILockStore store, BackgroundWork backgr
                 Remove(place);
             }
         }
+
+        // Turns for later are passed on.
+        _stopped.Cancel();
     }
 
     /// <summary>Whoever still waits in place is told to ask, and finds out that there is nobody any more to be asked.</summary>
@@ -252,7 +256,7 @@ internal sealed partial class LocalQueue(ILockStore store, BackgroundWork backgr
 
     private async Task GiveLaterAsync(LockNotice.Turn turn)
     {
-        await Task.Delay(turn.After, time, CancellationToken.None).ConfigureAwait(false);
+        await Task.Delay(turn.After, time, _stopped.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         Give(turn.ParkingId, turn.Name, limit: 1);
     }
 

@@ -318,6 +318,20 @@ public sealed class DeferralTests : IDisposable
         await WokenAsync("second");
     }
 
+    [Fact]
+    public async Task A_turn_for_later_does_not_outlive_the_host_and_is_the_next_ones()
+    {
+        LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(_node.Execution(new TaskLockAttribute("x") { MinHold = 20 }));
+        await DeferAsync(_other, "first");
+        int parked = _node.Time.Timers;
+        await _node.Engine.EndAsync(run, null, aborted: false);
+        Assert.Equal(parked + 1, _node.Time.Timers);
+
+        _other.Queue.Stop();
+        await Eventually.SeesAsync(() => _node.Time.Timers, timers => timers == parked - 1);
+        await Eventually.IsTrueAsync(() => _other.Store.Has("release x "));
+    }
+
     [Theory]
     [InlineData(ExecutionOrigin.OneOff)]
     [InlineData(ExecutionOrigin.Recurring)]

@@ -49,6 +49,14 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
 
     public List<string> Calls { get; } = [];
 
+    public bool Has(string call)
+    {
+        lock (Calls)
+        {
+            return Calls.Contains(call);
+        }
+    }
+
     public async ValueTask<AcquireResult> AcquireAsync(AcquireRequest request, CancellationToken cancellationToken)
     {
         Note($"acquire {request.Name} {request.LeaseId}");
