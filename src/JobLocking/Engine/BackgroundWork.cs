@@ -5,11 +5,15 @@ using Microsoft.Extensions.Logging;
 namespace JobLocking.Engine;
 
 /// <summary>What is set right behind the back of the job: releases that were not answered, turns that are passed on, callbacks.</summary>
-internal sealed class BackgroundWork(TimeProvider time, ILogger logger)
+internal sealed class BackgroundWork(TimeProvider time, ILogger logger) : IDisposable
 {
     private static readonly TimeSpan LongestDrain = TimeSpan.FromSeconds(2);
 
     private readonly ConcurrentDictionary<Task, bool> _tasks = [];
+    private readonly CancellationTokenSource _ended = new();
+
+    /// <summary>Cancelled with the container, whose store will never answer again.</summary>
+    public CancellationToken Ended => _ended.Token;
 
     /// <summary>Takes notice of work that has begun, and that answers for its own failures.</summary>
     public void Add(Task task)
@@ -35,4 +39,6 @@ internal sealed class BackgroundWork(TimeProvider time, ILogger logger)
             Log.NotDrained(logger, _tasks.Count);
         }
     }
+
+    public void Dispose() => _ended.Cancel();
 }

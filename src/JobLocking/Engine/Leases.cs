@@ -177,7 +177,7 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, BackgroundWo
     }
 
     /// <summary>
-    /// Until it is answered, or the lease has ended by itself. The mark of an occurrence outlives its lease and is worth
+    /// Until it is answered, or the lease has ended by itself, or the container is gone. The mark of an occurrence outlives its lease and is worth
     /// more patience: without it a standby would run the occurrence again.
     /// </summary>
     private async Task ReleaseAgainAsync(Func<ReleaseRequest> request, TimeSpan expiry)
@@ -193,14 +193,15 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, BackgroundWo
             }
             catch (LockStoreException e)
             {
-                if (time.GetElapsedTime(start) >= patience)
+                if (background.Ended.IsCancellationRequested || time.GetElapsedTime(start) >= patience)
                 {
                     Log.ReleaseGivenUp(logger, e, request().Name);
                     return;
                 }
             }
 
-            await Task.Delay(pause, time, CancellationToken.None).ConfigureAwait(false);
+            // Its end is one more try, and the last.
+            await Task.Delay(pause, time, background.Ended).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

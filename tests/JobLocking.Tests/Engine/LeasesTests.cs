@@ -78,6 +78,21 @@ public sealed class LeasesTests : IDisposable
     }
 
     [Fact]
+    public async Task A_release_is_not_repeated_when_the_container_is_gone()
+    {
+        BackgroundWork background = _node.Background;
+        _node.Store.ReleaseAlways = Breakage.RequestLost;
+        await (await AcquireAsync())!.DisposeAsync();
+        TaskLease outlives = (await _node.Locks.TryAcquireAsync("y"))!;
+        _node.Dispose();
+        await background.DrainAsync(CancellationToken.None).WaitAsync(Eventually.DefaultTimeout, CancellationToken.None);
+
+        await outlives.DisposeAsync();
+        await background.DrainAsync(CancellationToken.None).WaitAsync(Eventually.DefaultTimeout, CancellationToken.None);
+        await Eventually.SeesAsync(() => _node.Time.Timers, timers => timers == 0);
+    }
+
+    [Fact]
     public async Task A_certain_refusal_is_not_asked_twice()
     {
         _node.Store.AcquireAlways = Breakage.Refused;
