@@ -20,7 +20,11 @@ internal sealed class Lab : IAsyncDisposable
     public const string Server = "redis";
 
     /// <summary>Replies come within a millisecond here: who waits longer has lost them.</summary>
-    private const string Impatient = "asyncTimeout=1000,syncTimeout=1000,connectTimeout=1000,abortConnect=false,connectRetry=1";
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
+    private static readonly string Impatient = string.Create(
+        CultureInfo.InvariantCulture,
+        $"asyncTimeout={Patience.TotalMilliseconds},syncTimeout={Patience.TotalMilliseconds},connectTimeout={Patience.TotalMilliseconds},abortConnect=false,connectRetry=1");
 
     private readonly ConcurrentQueue<HistoryEvent> _faults = new();
     private readonly RedisServer _resource;
@@ -59,7 +63,7 @@ internal sealed class Lab : IAsyncDisposable
     public static async Task<Lab> StartAsync(RedisServer redis)
     {
         RedisServer resource = await RedisServer.StartAsync();
-        return new Lab(redis, resource, await ConnectionMultiplexer.ConnectAsync(resource.ConnectionString));
+        return new Lab(redis, resource, await ConnectionMultiplexer.ConnectAsync($"{resource.ConnectionString},asyncTimeout=60000"));
     }
 
     /// <summary>Starts a worker behind a proxy of its own.</summary>
@@ -146,6 +150,25 @@ internal sealed class Lab : IAsyncDisposable
         _ => true,
         TimeSpan.FromSeconds(60),
         $"{process} loses {@lock}");
+
+    /// <summary>
+    /// Tells, until it is cancelled, of each time in which the machine itself was too busy: a server that no fault reaches took half as
+    /// long to answer as the workers are patient.
+    /// </summary>
+    public async Task WitnessStarvationAsync(CancellationToken cancellationToken)
+    {
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            long since = Now;
+            await Task.Delay(TimeSpan.FromMilliseconds(50), CancellationToken.None);
+            await _resourceConnection.GetDatabase().PingAsync();
+            long now = Now;
+            if (Stopwatch.GetElapsedTime(since, now) > Patience / 2)
+            {
+                _faults.Enqueue(new HistoryEvent(now, Server, Happening.Starved, Detail: (now - since).ToString(CultureInfo.InvariantCulture)));
+            }
+        }
+    }
 
     /// <summary>Faults are over: the load goes on for as long as it may take until everybody gets on, and what it told of that is returned.</summary>
     public async Task<IReadOnlyList<HistoryEvent>> HealedAsync()

@@ -265,6 +265,20 @@ public sealed class CheckerTests
     public void The_fault_of_another_is_no_reason_that_nobody_can_be_asked() => Fails(Rule.Unavailable, OneAfterTheOther.Fault("cut", "b", 51, 55).Tried(51, 60, Unavailable, "a", 2));
 
     [Fact]
+    public void Nobody_can_be_asked_while_the_machine_is_starved() => Passes(OneAfterTheOther.Tried(51, 60, Unavailable, "a", 2).Starved(55, 56));
+
+    [Fact]
+    public void Nobody_can_be_asked_though_the_machine_is_starved_no_more() => Fails(Rule.Unavailable, OneAfterTheOther.Tried(51, 60, Unavailable, "a", 2).Starved(45, 50));
+
+    [Fact]
+    public void A_starved_machine_is_no_reason_for_two_holders() => Fails(Rule.Exclusion, new Past()
+        .Whole("a", 1, 11, 0, 5, 40, 50).Whole("b", 1, 10, 1, 6, 30, 35).Starved(0, 60), alsoAllowed: Rule.Belief);
+
+    [Fact]
+    public void A_starved_machine_is_no_reason_not_to_get_on() => Fails(Rule.Liveness, new Past()
+        .Whole("a", 1, 10, 0, 5, 20, 30).Asked(10, "b", 1).Starved(20, 1490).Then(1500, Granted, "b", 1, 11).Then(1501, Releasing, "b", 1, 11).Then(1502, Released, "b", 1, 11));
+
+    [Fact]
     public void A_lock_is_refused_that_nobody_can_hold() => Fails(Rule.Phantom, OneAfterTheOther.Tried(51, 52, Contended, "a", 2));
 
     [Fact]

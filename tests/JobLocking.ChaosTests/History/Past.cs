@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using JobLocking.TestWorker.Chaos;
 
 namespace JobLocking.ChaosTests.History;
@@ -56,6 +57,8 @@ internal sealed class Past
     public Past Erased(long at, string name = "", string detail = "") => Told(at, Happening.Erased, name, detail);
 
     public Past Healed(long at) => Told(at, Happening.Healed);
+
+    public Past Starved(long from, long to) => Told(to, Happening.Starved, detail: (Ticks(to) - Ticks(from)).ToString(CultureInfo.InvariantCulture));
 
     public Past Orphan(long at, string name = "x") => Told(at, Happening.Orphan, name);
 

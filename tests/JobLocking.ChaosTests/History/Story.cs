@@ -1,3 +1,4 @@
+using System.Globalization;
 using JobLocking.TestWorker.Chaos;
 
 namespace JobLocking.ChaosTests.History;
@@ -28,6 +29,7 @@ internal sealed class Story
         ReadFaults();
         End = Events.Count == 0 ? 0 : Events[^1].At;
         AllFaults = Periods.Of(_faults.Select(f => f.Period).Concat(_erased.Select(e => e.Window)));
+        Starvation = Periods.Of(Of(Happening.Starved).Select(e => new Period(e.At - long.Parse(e.Detail, CultureInfo.InvariantCulture), e.At)));
         ClockSteps = Periods.Of(_faults.Where(f => f.Kind == Fault.ClockBehind && terms.TokensMayGoBack).Select(f => f.Period));
     }
 
@@ -45,6 +47,9 @@ internal sealed class Story
     public Periods AllFaults { get; }
 
     public Periods ClockSteps { get; }
+
+    /// <summary>When the machine was too busy to answer anybody.</summary>
+    public Periods Starvation { get; }
 
     public long End { get; }
 

@@ -12,8 +12,9 @@ namespace JobLocking.ChaosTests.History;
 /// <param name="Faults">How many of each kind.</param>
 /// <param name="Heals">How often all faults were over.</param>
 /// <param name="HealsJudged">How often it was quiet for long enough after that to judge whether everybody got on.</param>
+/// <param name="Starved">How often the machine was too busy to answer anybody.</param>
 internal sealed record Summary(
-    int Events, int Processes, int Executions, IReadOnlyDictionary<Happening, int> Outcomes, IReadOnlyDictionary<string, int> Faults, int Heals, int HealsJudged)
+    int Events, int Processes, int Executions, IReadOnlyDictionary<Happening, int> Outcomes, IReadOnlyDictionary<string, int> Faults, int Heals, int HealsJudged, int Starved)
 {
     public static Summary Of(IReadOnlyList<HistoryEvent> history, Terms terms)
     {
@@ -25,7 +26,8 @@ internal sealed record Summary(
             history.Where(e => e.Execution != 0).CountBy(e => e.What).OrderBy(e => e.Key).ToDictionary(),
             story.Faults.CountBy(f => f.Kind, StringComparer.Ordinal).OrderBy(f => f.Key, StringComparer.Ordinal).ToDictionary(),
             story.Of(Happening.Healed).Count(),
-            Liveness.Windows(story).Count());
+            Liveness.Windows(story).Count(),
+            story.Of(Happening.Starved).Count());
     }
 
     public override string ToString()
@@ -36,7 +38,7 @@ internal sealed record Summary(
             .. Outcomes.Where(o => o.Key != Happening.Asked).Select(o => Line($"  {o.Key.ToString().ToLowerInvariant()}", o.Value)),
             Line("faults", Faults.Values.Sum()),
             .. Faults.Select(f => Line($"  {f.Key}", f.Value)),
-            Line("healed", Heals), Line("  and judged", HealsJudged),
+            Line("healed", Heals), Line("  and judged", HealsJudged), Line("starved", Starved),
         ];
         return string.Join('\n', lines);
     }

@@ -15,12 +15,14 @@ internal sealed class SoakTable(int seed)
     private long _events;
     private int _executions;
     private int _healsJudged;
+    private int _starved;
     private int _violations;
 
     public void Add(Summary summary, int violations)
     {
         _events += summary.Events;
         _executions += summary.Executions;
+        _starved += summary.Starved;
         _healsJudged += summary.HealsJudged;
         _violations += violations;
         foreach ((Happening what, int count) in summary.Outcomes)
@@ -57,6 +59,7 @@ internal sealed class SoakTable(int seed)
             Line(table, $"  {kind}", count);
         }
 
+        Line(table, "times the machine was starved", _starved);
         Line(table, "times healed and judged", _healsJudged);
         Line(table, "violations", _violations);
         foreach ((string worker, (Account first, Account last)) in _accounts)

@@ -31,6 +31,8 @@ public sealed class SoakTests
         SoakTable table = new(SoakOrder.Seed);
         List<Violation> violations = [];
         List<string> histories = [];
+        using CancellationTokenSource ends = new();
+        Task starvation = lab.WitnessStarvationAsync(ends.Token);
         do
         {
             foreach (Worker worker in lab.Workers)
@@ -61,6 +63,8 @@ public sealed class SoakTests
         }
         while (Stopwatch.GetElapsedTime(began) < Duration);
 
+        await ends.CancelAsync();
+        await starvation;
         table.Lasted(Stopwatch.GetElapsedTime(began));
         if (Environment.GetEnvironmentVariable("JOBLOCKING_SOAK_TABLE") is { } file)
         {

@@ -56,4 +56,7 @@ internal enum Happening
 
     /// <summary>A key was there, long after everybody had released.</summary>
     Orphan,
+
+    /// <summary>The machine was too busy to answer anybody, until now; the detail says for how long, in ticks.</summary>
+    Starved,
 }

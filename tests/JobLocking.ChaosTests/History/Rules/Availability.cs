@@ -4,7 +4,7 @@ namespace JobLocking.ChaosTests.History.Rules;
 
 /// <summary>
 /// Who cannot ask has a fault to show for it: one that goes on, or one after which nobody in its process has had an answer yet to what was
-/// asked since, for it takes a moment to connect again.
+/// asked since, for it takes a moment to connect again. Or a machine that was too busy to answer anybody: nothing else is excused by that.
 /// </summary>
 internal static class Availability
 {
@@ -42,6 +42,7 @@ internal static class Availability
     {
         Periods troubles = story.TroublesOf(execution.Process, execution.Lock);
         return troubles.Touches(execution.AskedAt, execution.OutcomeAt)
+            || story.Starvation.Touches(execution.AskedAt, execution.OutcomeAt)
             || (troubles.LastEndBefore(execution.AskedAt) is { } over && !(answered?.AskedAt > over));
     }
 }
