@@ -47,6 +47,9 @@ internal sealed class Lab : IAsyncDisposable
 
     public static long Now => Stopwatch.GetTimestamp();
 
+    /// <summary>The server of what the locks protect: no fault reaches it.</summary>
+    public RedisServer Resource => _resource;
+
     /// <summary>The server of the locks.</summary>
     public RedisServer Redis { get; private set; }
 
