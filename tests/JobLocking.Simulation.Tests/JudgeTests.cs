@@ -36,6 +36,10 @@ public sealed class JudgeTests
         Bad("too many believe", overlap().And(new Fact.DataLost(At(0.5))));
         Bad("too many believe", overlap().And(new Fact.DataLost(At(3))).Asks("L1", 3.2, question: Question.Renew));
         Bad("too many believe", overlap().And(new Fact.ClockStepped(At(3), TimeSpan.FromSeconds(-20))));
+
+        // What it was asked for since would not have lasted as long anyway.
+        Good(overlap().And(new Fact.DataLost(At(3))).Asks("L1", 3.2, question: Question.Renew, expiry: 0.5));
+        Bad("too many believe", overlap().And(new Fact.DataLost(At(3))).Asks("L1", 3.2, question: Question.Renew, expiry: 0.9));
         Bad("too many believe", overlap().And(new Fact.Freed(At(3), "x", At(77), ByBreak: true)));
     }
 
@@ -150,6 +154,23 @@ public sealed class JudgeTests
         Story handoff() => new Story().And(new Fact.Calm(0), new Fact.Waits(At(20), "w", "n2", "x", 1, false), new Fact.WaitsNoMore(At(60), "w")).Holds("L1", 25, 30);
         Bad("nobody asked for it", handoff().Holds("L2", 34, 55, how: End.Told, maxHold: 9));
         Good(handoff().Holds("L2", 30.5, 38, "n2").Holds("L3", 39, 48, "n2").Holds("L4", 49, 58, "n2"));
+        Story unasked() => new Story().And(new Fact.Calm(0)).Holds("L1", 25, 30).Holds("L2", 34, 38, "n2");
+        Fact[] waits(int limit = 1, bool hasMoved = false) => [new Fact.Waits(At(20), "w", "n2", "x", limit, false, hasMoved), new Fact.WaitsNoMore(At(34), "w")];
+        Bad("nobody asked for it", unasked().And(waits()));
+        Good(unasked().And(waits(hasMoved: true)));
+
+        // Sent before the release, applied after it.
+        Good(unasked().And(waits()).Asks("L9", 30.005, "n2", done: false));
+        Bad("nobody asked for it", unasked().And(waits()).Asks("L9", 29, "n2", done: false));
+    }
+
+    [Fact]
+    public void Beside_a_minimum_hold_one_may_wait_for_its_end_though_another_place_comes_free()
+    {
+        Story unasked(double minHold) => new Story().And(new Fact.Calm(0), new Fact.Waits(At(20), "w", "n2", "x", 2, false), new Fact.WaitsNoMore(At(34), "w"))
+            .Holds("L1", 25, 30, limit: 2).Holds("L2", 25.5, 29, limit: 2, minHold: minHold).Holds("L3", 34, 38, "n2", limit: 2);
+        Bad("nobody asked for it", unasked(minHold: 0));
+        Good(unasked(minHold: 8));
     }
 
     [Fact]

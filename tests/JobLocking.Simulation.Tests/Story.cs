@@ -33,11 +33,11 @@ internal sealed class Story
         return how is End.Released or End.ReleasedEarly ? GivesBack(lease, to, node, occurrence) : this;
     }
 
-    public Story Asks(string lease, double at, string node = "n1", Question question = Question.Acquire, bool done = true, string? occurrence = null)
+    public Story Asks(string lease, double at, string node = "n1", Question question = Question.Acquire, bool done = true, string? occurrence = null, double expiry = 10)
     {
         int call = ++_calls;
         return And(
-            new Fact.Sent(At(at), node, call, question, lease, "x", TimeSpan.FromSeconds(10)),
+            new Fact.Sent(At(at), node, call, question, lease, "x", TimeSpan.FromSeconds(expiry)),
             new Fact.Applied(At(at + 0.01), call, question, lease, "x", done, occurrence),
             new Fact.Answered(At(at + 0.02), call, IsKnown: true));
     }

@@ -23,6 +23,7 @@ public sealed class Row09FailoverTests
         replica.FallBehind();
         HistoryEvent first = await workers[0].HoldAsync("x");
         await FailOverAsync(lab, replica);
+        await FindsAsync(lab, workers[1]);
 
         HistoryEvent second = await workers[1].HoldAsync("x");
         Assert.True(second.Token > first.Token);
@@ -71,9 +72,7 @@ public sealed class Row09FailoverTests
         await FailOverAsync(lab, replica);
         lab.Ended(Fault.ClockBehind);
 
-        // Whoever asks once, while the connection still looks for the server, is told that nobody can be asked.
-        workers[1].Load("any", how: "try");
-        await lab.SeesAsync(Happening.Granted, workers[1].Name, "any");
+        await FindsAsync(lab, workers[1]);
         HistoryEvent second = await workers[1].HoldAsync("x");
         Assert.Equal(grow, second.Token > first.Token);
         workers[0].End("x");
@@ -83,6 +82,13 @@ public sealed class Row09FailoverTests
     }
 
     private static Task<Lab> StartAsync() => Lab.StartAsync("--repl-diskless-sync-delay", "0");
+
+    /// <summary>Whoever asks once, while the connection still looks for the server, is told that nobody can be asked.</summary>
+    private static async Task FindsAsync(Lab lab, Worker worker)
+    {
+        worker.Load("any", how: "try");
+        await lab.SeesAsync(Happening.Granted, worker.Name, "any");
+    }
 
     private static async Task FailOverAsync(Lab lab, Replica replica)
     {

@@ -17,7 +17,7 @@ internal sealed class Evidence
         Dictionary<string, long> asked = new(StringComparer.Ordinal);
         Dictionary<string, long> askedLast = new(StringComparer.Ordinal);
         Dictionary<int, Fact.Sent> sent = [];
-        Dictionary<string, List<long>> touched = new(StringComparer.Ordinal);
+        Dictionary<string, List<(long, long)>> touched = new(StringComparer.Ordinal);
         Dictionary<string, List<(long, long)>> believed = new(StringComparer.Ordinal);
         Dictionary<string, long> frozenAt = new(StringComparer.Ordinal);
         foreach (Fact fact in facts)
@@ -43,7 +43,7 @@ internal sealed class Evidence
 
                     break;
                 case Fact.Applied { Done: true, Question: Question.Acquire or Question.Renew } applied:
-                    Of(touched, applied.Lease).Add(applied.At);
+                    Of(touched, applied.Lease).Add((applied.At, applied.At + sent[applied.Call].Expiry.Ticks));
                     break;
                 case Fact.Answered { IsKnown: true } answered when sent.TryGetValue(answered.Call, out Fact.Sent? question) && question.Question != Question.Release:
                     Of(believed, question.Lease).Add((answered.At, question.At + question.Expiry.Ticks));
@@ -74,7 +74,7 @@ internal sealed class Evidence
         {
             lease.AskedAt = asked.GetValueOrDefault(lease.Name, lease.Held.At);
             lease.CountsFrom = askedLast.GetValueOrDefault(lease.Name, lease.Held.At);
-            lease.TouchedAt.AddRange(touched.GetValueOrDefault(lease.Name, []));
+            lease.Touched.AddRange(touched.GetValueOrDefault(lease.Name, []));
             lease.Believed.AddRange(believed.GetValueOrDefault(lease.Name, []));
             if (Gone.TryGetValue(lease.Held.Node, out long gone) && gone < lease.EndedAt)
             {
@@ -113,11 +113,11 @@ internal sealed class Evidence
         return moment;
     }
 
-    /// <summary>Whether the server had forgotten a lease, or ended it too soon, through no fault of its holder's.</summary>
+    /// <summary>Whether the server had forgotten a lease, or ended it too soon, through no fault of its holder's: after all that it had promised up to that moment.</summary>
     public bool WasHarmed(Lease lease, long moment)
     {
-        long touched = lease.TouchedBefore(moment);
-        return Facts.Any(fact => touched <= fact.At && fact.At <= moment && fact switch
+        long promised = lease.Touched.Where(touch => touch.At <= moment && touch.Until > moment).Select(touch => touch.At).DefaultIfEmpty(lease.TouchedBefore(moment)).Max();
+        return Facts.Any(fact => promised <= fact.At && fact.At <= moment && fact switch
         {
             Fact.DataLost => true,
             Fact.ClockStepped step => step.By > TimeSpan.Zero,

@@ -71,7 +71,7 @@ internal static class Exclusion
             long until = first.CountsFrom + (long)(first.Held.MinHold.Ticks * 0.99) - TimeSpan.TicksPerMillisecond;
             foreach (Lease next in leases)
             {
-                long granted = next.TouchedAt.Count > 0 ? next.TouchedAt.Min() : next.Held.At;
+                long granted = next.Touched.Count > 0 ? next.Touched.Min(touch => touch.At) : next.Held.At;
                 if (granted > first.EndedAt && granted < until && !evidence.WasHarmed(first, granted))
                 {
                     yield return $"granted before the minimum hold was over: {first}, then {next}";

@@ -26,8 +26,8 @@ internal sealed class Lease(Fact.Held held)
 
     public string? Occurrence { get; set; }
 
-    /// <summary>When the server granted or prolonged it.</summary>
-    public List<long> TouchedAt { get; } = [];
+    /// <summary>When the server granted or prolonged it, and until when.</summary>
+    public List<(long At, long Until)> Touched { get; } = [];
 
     /// <summary>What its process knows to be granted or prolonged: when it knew, and until when that may be believed, counted from the question.</summary>
     public List<(long At, long Until)> Believed { get; } = [];
@@ -36,7 +36,7 @@ internal sealed class Lease(Fact.Held held)
     public IReadOnlyList<(long From, long To)> Awake { get; set; } = [];
 
     /// <summary>The last moment up to another in which the server made sure of it.</summary>
-    public long TouchedBefore(long moment) => TouchedAt.Where(at => at <= moment).DefaultIfEmpty(long.MinValue).Max();
+    public long TouchedBefore(long moment) => Touched.Select(touch => touch.At).Where(at => at <= moment).DefaultIfEmpty(long.MinValue).Max();
 
     public bool IsBelievedAt(long moment) => Awake.Any(span => span.From <= moment && moment < span.To);
 

@@ -9,7 +9,7 @@ internal static class Waiting
     private static readonly long Slack = TimeSpan.FromSeconds(1).Ticks;
     private static readonly long Handoff = TimeSpan.FromSeconds(2).Ticks;
 
-    private sealed record Wait(string Who, string Lock, int Limit, bool ForOccurrence, long From, long To);
+    private sealed record Wait(string Who, string Lock, int Limit, bool ForOccurrence, bool HasMoved, long From, long To);
 
     public static IEnumerable<string> Violations(Evidence evidence)
     {
@@ -21,12 +21,11 @@ internal static class Waiting
         foreach (IGrouping<string, Wait> waits in Waits(evidence).GroupBy(wait => wait.Lock))
         {
             Lease[] leases = [.. evidence.Leases.Where(lease => lease.Held.Lock == waits.Key)];
-            Fact.Sent[] asked = [.. evidence.Facts.OfType<Fact.Sent>().Where(sent => sent.Lock == waits.Key && sent.Question != Question.Release)];
 
             // Beside a lock with room, who wants to run an occurrence may have to wait for its runner.
             Wait[] forLock = [.. waits.Where(wait => !wait.ForOccurrence || leases.All(lease => lease.Held.Limit == 1))];
-            long expiry = asked.Max(sent => sent.Expiry).Ticks;
-            foreach (string idle in Idle(forLock, leases, expiry).Concat(NotHandedOver(evidence, forLock, leases, asked)))
+            long expiry = evidence.Facts.OfType<Fact.Sent>().Where(sent => sent.Lock == waits.Key && sent.Question != Question.Release).Max(sent => sent.Expiry).Ticks;
+            foreach (string idle in Idle(forLock, leases, expiry).Concat(NotHandedOver(evidence, forLock, leases)))
             {
                 yield return $"{waits.Key}: {idle}";
             }
@@ -60,14 +59,14 @@ internal static class Waiting
             {
                 if (open.Remove(who, out Fact.Waits? wait) && fact.At > evidence.CalmAt)
                 {
-                    yield return new Wait(who, wait.Lock, wait.Limit, wait.ForOccurrence, Math.Max(wait.At, evidence.CalmAt), fact.At);
+                    yield return new Wait(who, wait.Lock, wait.Limit, wait.ForOccurrence, wait.HasMoved, Math.Max(wait.At, evidence.CalmAt), fact.At);
                 }
             }
         }
 
         foreach (Fact.Waits wait in open.Values)
         {
-            yield return new Wait(wait.Who, wait.Lock, wait.Limit, wait.ForOccurrence, Math.Max(wait.At, evidence.CalmAt), evidence.EndsAt);
+            yield return new Wait(wait.Who, wait.Lock, wait.Limit, wait.ForOccurrence, wait.HasMoved, Math.Max(wait.At, evidence.CalmAt), evidence.EndsAt);
         }
     }
 
@@ -101,20 +100,27 @@ internal static class Waiting
         }
     }
 
-    /// <summary>A release has somebody ask, soon, if there is somebody who has waited long enough to be known. With different limits that is not promised.</summary>
-    private static IEnumerable<string> NotHandedOver(Evidence evidence, Wait[] waits, Lease[] leases, Fact.Sent[] asked)
+    /// <summary>
+    /// A release has somebody ask, soon, if there is somebody who has waited long enough to be known. With different limits that
+    /// is not promised; nor beside a place that is kept for a minimum hold, whose end one may have been told to wait for; nor to
+    /// whom another process has deferred before, since it may be told in place of the one that knows better.
+    /// </summary>
+    private static IEnumerable<string> NotHandedOver(Evidence evidence, Wait[] waits, Lease[] leases)
     {
-        if (waits.Length == 0 || Limits(waits, leases).Distinct().Count() > 1)
+        HashSet<string> kept = [.. leases.Where(lease => lease.Held.MinHold > TimeSpan.Zero).Select(lease => lease.Name)];
+        if (waits.Length == 0 || Limits(waits, leases).Distinct().ToArray() is not [var limit] || (limit > 1 && kept.Count > 0))
         {
             yield break;
         }
 
-        HashSet<string> kept = [.. leases.Where(lease => lease.Held.MinHold > TimeSpan.Zero).Select(lease => lease.Name)];
+        // Whose question was on its way when the lock came free has it before anybody who is told.
+        long[] asked = [.. evidence.Facts.Where(fact => fact is Fact.Sent { Question: Question.Acquire } sent && sent.Lock == waits[0].Lock
+            || fact is Fact.Applied { Question: Question.Acquire } applied && applied.Lock == waits[0].Lock).Select(fact => fact.At)];
         foreach (Fact.Applied release in evidence.Facts.OfType<Fact.Applied>())
         {
             if (release is { Question: Question.Release, Done: true } && release.Lock == waits[0].Lock && release.At > evidence.CalmAt && !kept.Contains(release.Lease)
-                && Array.Find(waits, wait => wait.From < release.At - SafetyPoll - Slack && wait.To > release.At + Handoff) is { } wait
-                && !Array.Exists(asked, sent => sent.Question == Question.Acquire && sent.At >= release.At && sent.At <= release.At + Handoff))
+                && Array.Find(waits, wait => !wait.HasMoved && wait.From < release.At - SafetyPoll - Slack && wait.To > release.At + Handoff) is { } wait
+                && !Array.Exists(asked, at => at >= release.At && at <= release.At + Handoff))
             {
                 yield return $"was given back by {release.Lease} at {History.Moment(release.At)}, and nobody asked for it, though {wait.Who} waits";
             }

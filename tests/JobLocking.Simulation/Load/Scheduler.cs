@@ -197,6 +197,7 @@ internal sealed class Scheduler(World world, Names names, Weather weather, List<
         work.RunsOn = null;
         work.Deferrals++;
         work.DeferralsUnwoken++;
+        work.DeferredBy.Add(node);
         work.Ticket = defer.Ticket;
         work.FirstDeferredAt ??= node.Clock.GetUtcNow();
         world.After(defer.Delay + world.Chance.Span(0, 1), () => Fire(work, deferral));
@@ -207,7 +208,8 @@ internal sealed class Scheduler(World world, Names names, Weather weather, List<
 
         if (work.Deferral == deferral && defer.Cause != "occurrence_running")
         {
-            world.History.Add(new Fact.Waits(world.Now, Waiter(work, deferral), node.Name, work.Job.Lock.Name, execution.Policy.Limit, execution.Occurrence is not null));
+            world.History.Add(new Fact.Waits(
+                world.Now, Waiter(work, deferral), node.Name, work.Job.Lock.Name, execution.Policy.Limit, execution.Occurrence is not null, work.DeferredBy.Any(other => other != node)));
         }
 
         node.Engine.Deferred(execution, defer, () => WakeAsync(node, work, deferral));
@@ -221,7 +223,8 @@ internal sealed class Scheduler(World world, Names names, Weather weather, List<
             throw new InvalidOperationException("the storage has failed");
         }
 
-        if (work.Deferral != deferral)
+        // What its process keeps in memory is not begun any more once that stops.
+        if (work.Deferral != deferral || (work.Home == node && node.IsStopping))
         {
             return false;
         }
@@ -277,6 +280,7 @@ internal sealed class Scheduler(World world, Names names, Weather weather, List<
     {
         work.Origin = origin;
         (work.Ticket, work.Deferrals, work.DeferralsUnwoken, work.FirstDeferredAt) = (null, 0, 0, null);
+        work.DeferredBy.Clear();
     }
 
     private LockExecution Describe(Node node, Work work)

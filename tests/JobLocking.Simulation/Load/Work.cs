@@ -31,6 +31,9 @@ internal sealed class Work(string name, Job job, LockOccurrence? occurrence, Exe
     /// <summary>The deferral that is stored, by its number; 0 if none is.</summary>
     public int Deferral { get; set; }
 
+    /// <summary>Whose processes have deferred it since it began to wait.</summary>
+    public HashSet<Node> DeferredBy { get; } = [];
+
     /// <summary>Where it runs; null while it does not.</summary>
     public Node? RunsOn { get; set; }
 
