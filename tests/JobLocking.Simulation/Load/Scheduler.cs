@@ -206,7 +206,7 @@ internal sealed class Scheduler(World world, Names names, Weather weather, List<
             await Task.Delay(TimeSpan.FromMilliseconds(world.Chance.Number(0, 30)), node.Clock);
         }
 
-        if (work.Deferral == deferral && defer.Cause != "occurrence_running")
+        if (work.Deferral == deferral && !node.IsDead && defer.Cause != "occurrence_running")
         {
             world.History.Add(new Fact.Waits(
                 world.Now, Waiter(work, deferral), node.Name, work.Job.Lock.Name, execution.Policy.Limit, execution.Occurrence is not null, work.DeferredBy.Any(other => other != node)));
