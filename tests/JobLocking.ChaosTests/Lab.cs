@@ -53,6 +53,9 @@ internal sealed class Lab : IAsyncDisposable
     /// <summary>The server of the locks.</summary>
     public RedisServer Redis { get; private set; }
 
+    /// <summary>To the server that no fault reaches.</summary>
+    public IConnectionMultiplexer ResourceConnection => _resourceConnection;
+
     public IReadOnlyList<Worker> Workers => _workers;
 
     /// <summary>What all have told, in the order in which it happened.</summary>

@@ -15,5 +15,6 @@ return args switch
     ["job", var locks, var resource, var node, var scheduler, .. { Length: 3 } terms] => await JobWorker.RunAsync(locks, resource, node, scheduler, terms[0], terms[1], terms[2]),
     ["chaos", var locks, var resource, var process] => await ChaosWorker.RunAsync(locks, resource, process),
     ["quartz-chaos", var locks, var resource, var process] => await QuartzChaosWorker.RunAsync(locks, resource, process),
+    ["hangfire-chaos", var locks, var resource, var process] => await HangfireChaosWorker.RunAsync(locks, resource, process),
     _ => throw new ArgumentException($"Unknown: {string.Join(' ', args)}"),
 };

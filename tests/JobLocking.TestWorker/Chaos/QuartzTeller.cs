@@ -57,7 +57,7 @@ internal sealed class QuartzTeller(string process, Witness witness) : IJobListen
         using CancellationTokenSource done = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         done.CancelAfter(milliseconds);
         await witness.WorkAsync(firing.Job, lease, firing.Number, firing.Job == QuartzJobs.Shared, done.Token);
-        ThrowIfLost(firing, lease);
+        witness.ThrowIfLost(lease, firing.Number, firing.Job);
         firing.GivesBack = true;
         if (!fails)
         {
@@ -73,20 +73,6 @@ internal sealed class QuartzTeller(string process, Witness witness) : IJobListen
 
     public void Tell(QuartzHappening what, string job, DateTimeOffset scheduled, string detail = "") =>
         Say.Fact(QuartzEvent.Now(process, what, job, scheduled, detail: detail).ToString());
-
-    /// <summary>A lease that was lost as the work ended has nobody else who would tell.</summary>
-    private void ThrowIfLost(Firing firing, TaskLease lease)
-    {
-        try
-        {
-            lease.ThrowIfLost();
-        }
-        catch (TaskLockLostException e)
-        {
-            witness.Tell(Happening.Disowned, firing.Number, firing.Job, firing.Token, e.Message);
-            throw;
-        }
-    }
 
     private static QuartzHappening EndOf(IJobExecutionContext context) => (context.Outcome, context.Result) switch
     {

@@ -1,0 +1,78 @@
+using Hangfire.States;
+using JobLocking.ChaosTests.History;
+using JobLocking.TestWorker.Chaos;
+
+namespace JobLocking.ChaosTests.Schedulers;
+
+/// <summary>
+/// Judges what became of jobs by what is promised: each that was enqueued comes to one end, runs once if it runs, and is skipped only
+/// if it may be. It knows nothing of how; of the faults it knows when they were made, and to whom.
+/// </summary>
+internal static class HangfireJudge
+{
+    /// <summary>All that is wrong; nothing if what is promised was kept.</summary>
+    /// <param name="jobs">All that were enqueued, after long enough.</param>
+    /// <param name="events">What the workers told of them.</param>
+    /// <param name="story">What was done to the workers.</param>
+    public static IReadOnlyList<HangfireFinding> Check(IReadOnlyList<StoredJob> jobs, IReadOnlyList<HangfireEvent> events, Story story)
+    {
+        ILookup<int, HangfireEvent> told = events.OrderBy(e => e.At).ToLookup(e => e.Number);
+        return [.. jobs.SelectMany(job => WrongWith(job, [.. told[job.Number]], story).Select(wrong => HangfireFinding.Of(wrong.Rule, wrong.What, job, told[job.Number])))];
+    }
+
+    private static IEnumerable<(HangfireRule Rule, string What)> WrongWith(StoredJob job, HangfireEvent[] told, Story story)
+    {
+        HangfireEvent[] done = [.. told.Where(e => e.What == HangfireHappening.Done)];
+        switch (job.Last?.Name)
+        {
+            case "Succeeded":
+                if (done.Length == 0)
+                {
+                    yield return (HangfireRule.Success, "has succeeded, and has not done its work");
+                }
+
+                break;
+            case "Deleted":
+                if (WrongWithSkip(job, told) is { } why)
+                {
+                    yield return (HangfireRule.Skipped, $"was skipped {why}");
+                }
+
+                break;
+            case "Failed":
+                yield return (HangfireRule.Failed, "was given up");
+                break;
+            default:
+                yield return (HangfireRule.Lost, job.Last is { } last ? $"is still {last.Name}" : "is gone");
+                break;
+        }
+
+        foreach (HangfireEvent run in done.SkipLast(1).Where(run => !MayBeRepeated(run, story)))
+        {
+            yield return (HangfireRule.Twice, $"was run again after the run in {run.Process}");
+        }
+
+        foreach (StoredState retry in job.States.Where(s => s.Name == ScheduledState.StateName && s.Reason.StartsWith("Retry ", StringComparison.Ordinal)))
+        {
+            bool mayFail = (job.Kind == nameof(HangfireJobs.Defer) && retry.Reason.Contains("by chance", StringComparison.Ordinal)) || told.Any(e => HasLost(e, story));
+            if (!mayFail)
+            {
+                yield return (HangfireRule.Failed, "failed without a cause");
+            }
+        }
+    }
+
+    private static string? WrongWithSkip(StoredJob job, HangfireEvent[] told) =>
+        !job.Last!.Reason.StartsWith("Skipped: ", StringComparison.Ordinal) || job.Last.Reason.Length <= "Skipped: ".Length ? "without a reason"
+        : job.Kind != nameof(HangfireJobs.Skip) ? "although it defers"
+        : told.Length > 0 || job.States.Any(s => s.Name == ScheduledState.StateName) ? "at its second attempt"
+        : null;
+
+    /// <summary>Hangfire has not heard of the end of a run whose process was killed, and takes a job from one that does not answer for long; and a run that lost its lease has failed.</summary>
+    private static bool MayBeRepeated(HangfireEvent run, Story story) =>
+        story.IsDead(run.Process) || HasLost(run, story)
+        || story.Faults.Any(f => f.Kind == Fault.Frozen && f.Target == run.Process && f.To > run.At);
+
+    private static bool HasLost(HangfireEvent run, Story story) =>
+        story.Executions.Any(e => e.Process == run.Process && e.Number == run.Performance && e.Loss is not null);
+}

@@ -1,0 +1,163 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using Hangfire;
+using Hangfire.Common;
+using Hangfire.States;
+using Hangfire.Storage;
+using Hangfire.Storage.Monitoring;
+using JobLocking.ChaosTests.History;
+using JobLocking.ChaosTests.Soak;
+using JobLocking.TestKit;
+using JobLocking.TestWorker.Chaos;
+using Xunit;
+
+namespace JobLocking.ChaosTests.Schedulers;
+
+/// <summary>
+/// Nodes with a server of Hangfire each and one storage, while jobs keep coming in, Redis fails and returns, and nodes are killed and
+/// replaced: for as many seconds as <c>JOBLOCKING_SOAK</c> says, or once.
+/// </summary>
+public sealed class HangfireTests
+{
+    private const int Nodes = 3;
+
+    private const int Strikes = 2;
+
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(80);
+
+    /// <summary>A job that a killed worker had just taken out of its queue is given back by Hangfire after a minute.</summary>
+    private static readonly TimeSpan LongestRest = HangfireChaosWorker.Invisibility + TimeSpan.FromMinutes(2);
+
+    private static readonly TimeSpan Duration = SoakOrder.DurationOr(seconds: 0);
+
+    private readonly Random _random = new(SoakOrder.Seed);
+    private readonly ConcurrentDictionary<int, (string Id, string Kind)> _enqueued = [];
+    private int _started;
+
+    [Fact]
+    public async Task Every_job_that_is_enqueued_comes_to_one_end_whatever_breaks()
+    {
+        long began = Stopwatch.GetTimestamp();
+        await using Lab lab = await Lab.StartAsync(await RedisServer.StartWithOwnClockAsync());
+        foreach (string name in HangfireJobs.Names)
+        {
+            lab.Uses(name, Lab.Expiry, name == nameof(HangfireJobs.Shared) ? HangfireJobs.SharedLimit : 1);
+        }
+
+        JobStorage storage = HangfireChaosWorker.Storage(lab.ResourceConnection);
+        await Task.WhenAll(Enumerable.Range(0, Nodes).Select(_ => StartAsync(lab)));
+        Nemesis nemesis = new(lab, _random, () => StartAsync(lab));
+        do
+        {
+            using CancellationTokenSource enough = new();
+            Task work = EnqueueAsync(storage, enough.Token);
+            await KillRunnerAsync(lab);
+            await FreezeRedisAsync(lab);
+            for (int strike = 0; strike < Strikes; strike++)
+            {
+                await nemesis.StrikeAsync();
+            }
+
+            await lab.HealedAsync();
+            await enough.CancelAsync();
+            await work;
+            await JudgeAsync(lab, storage);
+            await lab.BeginAnewAsync();
+            _enqueued.Clear();
+        }
+        while (Stopwatch.GetElapsedTime(began) < Duration);
+    }
+
+    private Task<Worker> StartAsync(Lab lab) => lab.WorkAsync($"node-{Interlocked.Increment(ref _started)}", mode: "hangfire-chaos");
+
+    private static HangfireEvent[] Told(Lab lab) => [.. lab.Workers.SelectMany(w => w.Process.Facts).Select(HangfireEvent.Parse).OfType<HangfireEvent>().OrderBy(e => e.At)];
+
+    private async Task EnqueueAsync(JobStorage storage, CancellationToken enough)
+    {
+        BackgroundJobClient client = new(storage);
+        for (int number = 1; !enough.IsCancellationRequested; number++)
+        {
+            string kind = HangfireJobs.Names[number % HangfireJobs.Names.Count];
+            Job job = new(typeof(HangfireJobs), typeof(HangfireJobs).GetMethod(kind)!, number, null, CancellationToken.None);
+            _enqueued[number] = (client.Create(job, new EnqueuedState()), kind);
+            await Task.Delay(Pause, CancellationToken.None);
+        }
+    }
+
+    /// <summary>In the middle of a run that must not be skipped when it comes back.</summary>
+    private async Task KillRunnerAsync(Lab lab)
+    {
+        await Eventually.IsTrueAsync(() => Told(lab).Length > 20);
+        long since = Lab.Now;
+        HangfireEvent run = await Eventually.SeesAsync(
+            () => Told(lab).First(e => e.What == HangfireHappening.Ran && e.At > since && _enqueued[e.Number].Kind == nameof(HangfireJobs.Skip)), _ => true, fact: "a job is run");
+        await lab.Workers.Single(w => w.Name == run.Process).KillAsync();
+        await StartAsync(lab);
+    }
+
+    /// <summary>Until jobs have been told that nobody can be asked.</summary>
+    private static async Task FreezeRedisAsync(Lab lab)
+    {
+        int before = Unavailable();
+        lab.Began(Fault.Frozen);
+        lab.Redis.Pause();
+        await Eventually.IsTrueAsync(() => Unavailable() > before);
+        lab.Redis.Resume();
+        lab.Ended(Fault.Frozen);
+
+        int Unavailable() => lab.Workers.Sum(w => w.Process.Count("event 1104"));
+    }
+
+    private async Task JudgeAsync(Lab lab, JobStorage storage)
+    {
+        IMonitoringApi monitoring = storage.GetMonitoringApi();
+
+        // Who has not come to his end by then is judged for it.
+        Task ended = Eventually.SeesAsync(() => _enqueued.Values.Count(j => !IsFinal(StateOf(storage, j.Id))), left => left == 0, LongestRest);
+        await ended.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        (IReadOnlyList<HistoryEvent> history, Terms terms) = await lab.EndAsync();
+        StoredJob[] jobs = [.. _enqueued.OrderBy(j => j.Key).Select(j => new StoredJob(j.Key, j.Value.Kind, StatesOf(monitoring, j.Value.Id)))];
+        HangfireEvent[] told = Told(lab);
+        Story story = new(history, terms);
+        IReadOnlyList<Violation> violations = Checker.Check(history, terms);
+        IReadOnlyList<HangfireFinding> findings = HangfireJudge.Check(jobs, told, story);
+        if (violations.Count + findings.Count > 0)
+        {
+            string kept = Lab.Keep(history);
+            await File.WriteAllLinesAsync($"{kept}.facts", lab.Workers.SelectMany(w => w.Process.Facts.Where(f => f.StartsWith("event", StringComparison.Ordinal)).Select(f => $"{w.Name} {f}")));
+            Assert.Fail($"{string.Join(Environment.NewLine, violations.Take(5).Cast<object>().Concat(findings.Take(5)))}\n{violations.Count} and {findings.Count} in all. The history: {kept}");
+        }
+
+        CheckCounts(monitoring.GetStatistics(), jobs);
+
+        // All that is judged has been there to be judged.
+        Assert.Contains(jobs, j => j.Last!.Name == DeletedState.StateName);
+        Assert.Contains(jobs, j => Was(j, "Deferred (") && Was(j, "the store is unavailable"));
+        Assert.Contains(jobs, j => Was(j, "Woken: "));
+        Assert.Contains(jobs, j => Was(j, "by chance"));
+        Assert.Contains(told.GroupBy(e => e.Number), j => j.Any(e => story.IsDead(e.Process)) && j.Any(e => e.What == HangfireHappening.Done && !story.IsDead(e.Process)));
+        TestContext.Current.TestOutputHelper?.WriteLine(
+            $"{jobs.Length} jobs, succeeded {jobs.Count(j => j.Last!.Name == SucceededState.StateName)}, woken {jobs.Count(j => Was(j, "Woken: "))}, runs {told.Count(e => e.What == HangfireHappening.Ran)}");
+    }
+
+    /// <summary>Hangfire's own sums; those of what has ended include earlier rounds.</summary>
+    private static void CheckCounts(StatisticsDto sums, StoredJob[] jobs)
+    {
+        Assert.Equal((0, 0, 0, 0), (sums.Enqueued, sums.Scheduled, sums.Processing, sums.Failed));
+        Assert.True(sums.Succeeded >= jobs.Count(j => j.Last!.Name == SucceededState.StateName));
+        Assert.True(sums.Deleted >= jobs.Count(j => j.Last!.Name == DeletedState.StateName));
+    }
+
+    private static bool Was(StoredJob job, string reason) => job.States.Any(s => s.Reason.Contains(reason, StringComparison.Ordinal));
+
+    private static string? StateOf(JobStorage storage, string id)
+    {
+        using IStorageConnection connection = storage.GetConnection();
+        return connection.GetStateData(id)?.Name;
+    }
+
+    private static bool IsFinal(string? state) => state is "Succeeded" or "Deleted" or "Failed" or null;
+
+    private static StoredState[] StatesOf(IMonitoringApi monitoring, string id) =>
+        [.. (monitoring.JobDetails(id)?.History ?? []).OrderBy(h => h.CreatedAt).Select(h => new StoredState(h.StateName, h.Reason ?? ""))];
+}

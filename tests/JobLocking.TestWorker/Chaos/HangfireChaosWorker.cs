@@ -1,0 +1,79 @@
+using Hangfire;
+using Hangfire.Redis.StackExchange;
+using Hangfire.Server;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using StackExchange.Redis;
+
+namespace JobLocking.TestWorker.Chaos;
+
+/// <summary>
+/// A node with a server of Hangfire, whose storage is that of all others, and out of reach of the faults. Commands, one a line:
+/// <c>rest</c> waits until nothing is performed; the end of the input ends the process.
+/// </summary>
+internal static class HangfireChaosWorker
+{
+    /// <summary>After so long a job is taken from a worker that has not ended it: longer than any fault lasts.</summary>
+    public static readonly TimeSpan Invisibility = TimeSpan.FromSeconds(20);
+
+    public static async Task<int> RunAsync(string lockRedis, string resourceRedis, string process)
+    {
+        await using ConnectionMultiplexer resource = await ConnectionMultiplexer.ConnectAsync(resourceRedis);
+        HangfireTeller teller = new(process, new Witness(process, new Protected(resource.GetDatabase())));
+        HostApplicationBuilder builder = LoggedEvents.CreateHost();
+        builder.Services.AddSingleton(teller);
+        builder.Services.AddJobLocking(o => o.NodeName = process).UseRedis(lockRedis);
+        builder.Services.AddHangfire((sp, hangfire) => hangfire
+            .UseStorage(Storage(resource))
+            .UseFilter(new AutomaticRetryAttribute { Attempts = 20, DelaysInSeconds = [1] })
+            .UseFilter(teller)
+            .UseTaskLocks(sp));
+        builder.Services.AddHangfireServer(o =>
+        {
+            o.WorkerCount = 6;
+            o.SchedulePollingInterval = TimeSpan.FromSeconds(1);
+        });
+        using IHost host = builder.Build();
+        await host.StartAsync();
+        Say.Fact("ready");
+        while (await Console.In.ReadLineAsync() is { } command)
+        {
+            if (command != "rest")
+            {
+                throw new ArgumentException($"Unknown: {command}");
+            }
+
+            while (teller.Going > 0)
+            {
+                await Task.Delay(10);
+            }
+
+            Say.Fact("rested");
+        }
+
+        await host.StopAsync();
+        return 0;
+    }
+
+    /// <summary>The storage of the jobs.</summary>
+    public static JobStorage Storage(IConnectionMultiplexer connection) => new ImpatientStorage(connection);
+
+    /// <summary>Looks every second for jobs whose worker has died; else it would be every minute.</summary>
+    private sealed class ImpatientStorage(IConnectionMultiplexer connection) : RedisStorage(
+        connection, new RedisStorageOptions { Prefix = JobWorker.Storage, InvisibilityTimeout = Invisibility, FetchTimeout = TimeSpan.FromSeconds(1) })
+    {
+#pragma warning disable CS0618, CS0672 // There is no other way to what it overrides.
+        public override IEnumerable<IServerComponent> GetComponents() => base.GetComponents().Select(component => new Impatient(component));
+
+        private sealed class Impatient(IServerComponent component) : IServerComponent
+        {
+            public void Execute(CancellationToken cancellationToken)
+            {
+                using CancellationTokenSource awake = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+                awake.CancelAfter(TimeSpan.FromSeconds(1));
+                component.Execute(awake.Token);
+            }
+        }
+#pragma warning restore CS0618, CS0672
+    }
+}

@@ -1,0 +1,11 @@
+namespace JobLocking.TestWorker.Chaos;
+
+/// <summary>What a worker of Hangfire may have to tell of a job.</summary>
+internal enum HangfireHappening
+{
+    /// <summary>Its job was started.</summary>
+    Ran,
+
+    /// <summary>It has done its work, and is about to return.</summary>
+    Done,
+}
