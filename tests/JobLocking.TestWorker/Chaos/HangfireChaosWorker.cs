@@ -14,7 +14,7 @@ namespace JobLocking.TestWorker.Chaos;
 internal static class HangfireChaosWorker
 {
     /// <summary>After so long a job is taken from a worker that has not ended it: longer than any fault lasts.</summary>
-    public static readonly TimeSpan Invisibility = TimeSpan.FromSeconds(20);
+    public static readonly TimeSpan Invisibility = TimeSpan.FromSeconds(15);
 
     public static async Task<int> RunAsync(string lockRedis, string resourceRedis, string process)
     {

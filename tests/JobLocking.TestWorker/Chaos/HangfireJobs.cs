@@ -15,7 +15,7 @@ public sealed class HangfireJobs(IServiceProvider services, ITaskLeaseAccessor l
 
     /// <summary>Skipped where the lock is taken.</summary>
     [TaskLock(nameof(Skip), Expire = 2, OnConflict = LockConflict.Skip, DeferBy = 1)]
-    public Task Skip(int number, PerformContext? context, CancellationToken cancellationToken) => RunAsync(number, context, longest: 600, fails: false, cancellationToken);
+    public Task Skip(int number, PerformContext? context, CancellationToken cancellationToken) => RunAsync(number, context, longest: 900, fails: false, cancellationToken);
 
     /// <summary>Two at once, the others deferred.</summary>
     [TaskLock(nameof(Shared), Expire = 2, Limit = SharedLimit, DeferBy = 1)]
