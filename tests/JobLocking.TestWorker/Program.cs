@@ -13,6 +13,7 @@ return args switch
     ["hangfire", var redis, var node] => await HangfireWorker.RunAsync(redis, node),
     ["queue", var locks, var jobs, var deployment, var limit] => await QueueWorker.RunAsync(locks, jobs, deployment, int.Parse(limit)),
     ["job", var locks, var resource, var node, var scheduler, .. { Length: 3 } terms] => await JobWorker.RunAsync(locks, resource, node, scheduler, terms[0], terms[1], terms[2]),
+    ["resources", var redis] => await ResourcesWorker.RunAsync(redis),
     ["chaos", var locks, var resource, var process] => await ChaosWorker.RunAsync(locks, resource, process),
     ["quartz-chaos", var locks, var resource, var process] => await QuartzChaosWorker.RunAsync(locks, resource, process),
     ["hangfire-chaos", var locks, var resource, var process] => await HangfireChaosWorker.RunAsync(locks, resource, process),

@@ -6,7 +6,8 @@ namespace JobLocking.TestWorker.Chaos;
 /// <param name="Memory">On the managed heap, in bytes.</param>
 /// <param name="Handles">Open files and sockets.</param>
 /// <param name="Timers">That are set.</param>
-internal sealed record Account(long Memory, long Handles, long Timers)
+/// <param name="Work">That waits for a thread of the pool.</param>
+internal sealed record Account(long Memory, long Handles, long Timers, long Work)
 {
     public static Account Now()
     {
@@ -16,14 +17,14 @@ internal sealed record Account(long Memory, long Handles, long Timers)
             GC.WaitForPendingFinalizers();
         }
 
-        return new Account(GC.GetTotalMemory(forceFullCollection: true), Directory.GetFiles("/proc/self/fd").Length, Timer.ActiveCount);
+        return new Account(GC.GetTotalMemory(forceFullCollection: true), Directory.GetFiles("/proc/self/fd").Length, Timer.ActiveCount, ThreadPool.PendingWorkItemCount);
     }
 
     public static Account Parse(string line)
     {
         long[] numbers = [.. line.Split(' ').Skip(1).Select(n => long.Parse(n, CultureInfo.InvariantCulture))];
-        return new Account(numbers[0], numbers[1], numbers[2]);
+        return new Account(numbers[0], numbers[1], numbers[2], numbers[3]);
     }
 
-    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"account {Memory} {Handles} {Timers}");
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"account {Memory} {Handles} {Timers} {Work}");
 }

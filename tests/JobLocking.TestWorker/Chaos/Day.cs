@@ -1,0 +1,269 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using JobLocking.Engine;
+using JobLocking.Stores;
+
+namespace JobLocking.TestWorker.Chaos;
+
+/// <summary>
+/// The executions of a day, each of the kind that is next, by many side by side: one node has the lock, or wants what the
+/// other has. Every execution leaves as it came: what it asked for it has had and given back, or it was refused.
+/// </summary>
+internal sealed class Day(Node holder, Node asker)
+{
+    /// <summary>Of occurrences, in seconds: the least there is.</summary>
+    public const int Retention = 60;
+
+    /// <summary>In seconds.</summary>
+    public const int Expire = 3;
+
+    private const int Names = 10_000;
+
+    private const int Parallel = 64;
+
+    private const int Hot = 20;
+
+    public static readonly TaskLockOptions Short = new() { Expire = TimeSpan.FromSeconds(Expire) };
+
+    private static readonly TaskLockOptions Shared = new() { Expire = TimeSpan.FromSeconds(Expire), Limit = 3 };
+
+    private static readonly TaskLockOptions Patient = new() { Expire = TimeSpan.FromSeconds(Expire), Wait = TimeSpan.FromMilliseconds(5) };
+
+    private static readonly TaskLockOptions Kept = new() { Expire = TimeSpan.FromSeconds(Expire), MinHold = TimeSpan.FromMilliseconds(20) };
+
+    private readonly ConcurrentDictionary<string, int> _done = new(StringComparer.Ordinal);
+    private long _occurrences;
+    private int _next;
+
+    /// <param name="count">How many.</param>
+    /// <param name="only">The one kind that they shall be of, for whoever wants to know which of them leaves something behind; null for all.</param>
+    /// <returns>What they were, and how many of each.</returns>
+    public async Task<string> RunAsync(int count, string? only = null)
+    {
+        Func<string, int, Task>[] kinds =
+        [
+            AloneAsync, AloneAsync, ExtendedAsync, RefusedAsync, SharedAsync, ServedInPlaceAsync, CancelledAsync, TimedOutAsync,
+            OccurrenceAsync, SkippedAsync, WokenAsync, WokenAsync, ReturnedAsync, NotStoredAsync, GoneAsync, GivenUpAsync, KeptAsync, KeptByJobAsync,
+        ];
+        if (only is not null)
+        {
+            kinds = [.. kinds.Where(kind => kind.Method.Name == $"{only}Async")];
+        }
+
+        _done.Clear();
+        _next = 0;
+        await Task.WhenAll(Enumerable.Range(0, Parallel).Select(one => Task.Run(async () =>
+        {
+            for (int i = Interlocked.Increment(ref _next); i <= count; i = Interlocked.Increment(ref _next))
+            {
+                // Nobody else uses the name, so that each kind is certain to happen.
+                string name = string.Create(CultureInfo.InvariantCulture, $"lock-{one}-{i % (Names / Parallel)}");
+                await kinds[i % kinds.Length](name, i).WaitAsync(TimeSpan.FromSeconds(60));
+            }
+        })));
+        return string.Join(", ", _done.OrderBy(kind => kind.Key, StringComparer.Ordinal).Select(kind => $"{kind.Key} {kind.Value}"));
+    }
+
+    private void Done([CallerMemberName] string kind = "") => _done.AddOrUpdate(kind[..^5], 1, static (_, before) => before + 1);
+
+    private static TaskLockAttribute Deferring(string name) => new(name) { Expire = Expire, OnConflict = LockConflict.Defer };
+
+    private async Task AloneAsync(string name, int i)
+    {
+        await using TaskLease? lease = await holder.Locks.TryAcquireAsync(name, Short);
+        Is(lease is not null);
+        Done();
+    }
+
+    private async Task ExtendedAsync(string name, int i)
+    {
+        await using TaskLease lease = await holder.Locks.AcquireAsync(name, Short);
+        await lease.ExtendAsync(TimeSpan.FromSeconds(Expire + 1));
+        Done();
+    }
+
+    private async Task RefusedAsync(string name, int i)
+    {
+        await using TaskLease lease = await holder.Locks.AcquireAsync(name, Short);
+        Is(await asker.Locks.TryAcquireAsync(name, Short) is null);
+        Done();
+    }
+
+    /// <summary>Three may have it, more want it.</summary>
+    private async Task SharedAsync(string name, int i)
+    {
+        await using TaskLease lease = await asker.Locks.AcquireAsync($"shared-{i % Hot}", Shared);
+        await Task.Delay(1);
+        Done();
+    }
+
+    private async Task ServedInPlaceAsync(string name, int i)
+    {
+        TaskLease lease = await holder.Locks.AcquireAsync(name, Short);
+        ValueTask<TaskLease> waiting = asker.Locks.AcquireAsync(name, Short);
+        await lease.DisposeAsync();
+        await (await waiting).DisposeAsync();
+        Done();
+    }
+
+    /// <summary>Under names of its own: what may have been granted just then is given back a moment later.</summary>
+    private async Task CancelledAsync(string name, int i)
+    {
+        await using TaskLease lease = await holder.Locks.AcquireAsync($"{name}-cancelled", Short);
+        using CancellationTokenSource impatient = new(1);
+        try
+        {
+            await using TaskLease never = await asker.Locks.AcquireAsync($"{name}-cancelled", Short, impatient.Token);
+            Is(false);
+        }
+        catch (OperationCanceledException)
+        {
+            Done();
+        }
+    }
+
+    private async Task TimedOutAsync(string name, int i)
+    {
+        await using TaskLease lease = await holder.Locks.AcquireAsync(name, Short);
+        Is(await asker.Locks.TryAcquireAsync(name, Patient) is null);
+        Done();
+    }
+
+    private async Task OccurrenceAsync(string name, int i)
+    {
+        LockOccurrence occurrence = new("Job.Run", DateTimeOffset.UtcNow.AddMicroseconds(Interlocked.Increment(ref _occurrences)), IsRetry: false);
+        TaskLockAttribute once = new(name) { Expire = Expire, OncePerOccurrence = true };
+        LockDecision.Run run = await DecideAsync<LockDecision.Run>(holder, holder.Execution(once, ExecutionOrigin.Recurring, occurrence));
+        LockExecution second = asker.Execution(once, ExecutionOrigin.Recurring, occurrence);
+        LockDecision.Defer standby = await DecideAsync<LockDecision.Defer>(asker, second);
+        asker.Engine.Deferred(second, standby, () => new(false));
+        await holder.Engine.EndAsync(run, null, aborted: false);
+        await DecideAsync<LockDecision.Skip>(asker, second with { Ticket = standby.Ticket, Origin = ExecutionOrigin.Deferred });
+        Done();
+    }
+
+    private async Task SkippedAsync(string name, int i)
+    {
+        TaskLockAttribute skipping = new(name) { Expire = Expire, OnConflict = LockConflict.Skip };
+        LockDecision.Run run = await DecideAsync<LockDecision.Run>(holder, holder.Execution(skipping));
+        await DecideAsync<LockDecision.Skip>(asker, asker.Execution(skipping));
+        await DecideAsync<LockDecision.Skip>(holder, holder.Execution(skipping));
+        await holder.Engine.EndAsync(run, new InvalidOperationException("failed"), aborted: false);
+        Done();
+    }
+
+    private async Task WokenAsync(string name, int i)
+    {
+        TaskLease lease = await holder.Locks.AcquireAsync(name, Short);
+        (LockExecution execution, LockDecision.Defer deferral) = await DeferredAsync(asker.Execution(Deferring(name)));
+        TaskCompletionSource woken = Store(execution, deferral);
+        await lease.DisposeAsync();
+        await woken.Task;
+        await RunAsync(execution, deferral);
+        Done();
+    }
+
+    private async Task ReturnedAsync(string name, int i)
+    {
+        TaskLease lease = await holder.Locks.AcquireAsync(name, Short);
+        (LockExecution execution, LockDecision.Defer deferral) = await DeferredAsync(asker.Execution(Deferring(name)));
+        Store(execution, deferral);
+        (execution, deferral) = await DeferredAsync(Again(execution, deferral));
+        TaskCompletionSource woken = Store(execution, deferral);
+        await lease.DisposeAsync();
+        await woken.Task;
+        await RunAsync(execution, deferral);
+        Done();
+    }
+
+    private async Task NotStoredAsync(string name, int i)
+    {
+        await using TaskLease lease = await holder.Locks.AcquireAsync(name, Short);
+        (_, LockDecision.Defer deferral) = await DeferredAsync(asker.Execution(Deferring(name)));
+        asker.Engine.NotDeferred(deferral);
+        Done();
+    }
+
+    /// <summary>The first of two is not there any more as its turn comes.</summary>
+    private async Task GoneAsync(string name, int i)
+    {
+        TaskLease lease = await holder.Locks.AcquireAsync(name, Short);
+        (LockExecution gone, LockDecision.Defer first) = await DeferredAsync(asker.Execution(Deferring(name)));
+        asker.Engine.Deferred(gone, first, () => new(false));
+        (LockExecution execution, LockDecision.Defer second) = await DeferredAsync(asker.Execution(Deferring(name)));
+        TaskCompletionSource woken = Store(execution, second);
+        await lease.DisposeAsync();
+        await woken.Task;
+        await RunAsync(execution, second);
+        Done();
+    }
+
+    private async Task GivenUpAsync(string name, int i)
+    {
+        await using TaskLease lease = await holder.Locks.AcquireAsync(name, Short);
+        TaskLockAttribute impatient = new(name) { Expire = Expire, OnConflict = LockConflict.Defer, GiveUpAfter = 60 };
+        (LockExecution execution, LockDecision.Defer deferral) = await DeferredAsync(asker.Execution(impatient));
+        Store(execution, deferral);
+        await DecideAsync<LockDecision.Fail>(asker, Again(execution, deferral) with { FirstDeferredAt = DateTimeOffset.UtcNow.AddHours(-1) });
+        Done();
+    }
+
+    /// <summary>The waiter is told while the lock is still kept, and has to wait for its end.</summary>
+    private async Task KeptAsync(string name, int i)
+    {
+        TaskLease lease = await holder.Locks.AcquireAsync(name, Kept);
+        ValueTask<TaskLease> waiting = asker.Locks.AcquireAsync(name, Short);
+        await lease.DisposeAsync();
+        await (await waiting).DisposeAsync();
+        Done();
+    }
+
+    /// <summary>Kept for as long as it takes, with nobody waiting, under names of which each comes once in an expiry at most.</summary>
+    private async Task KeptByJobAsync(string name, int i)
+    {
+        TaskLockAttribute kept = new($"kept-{i}") { Expire = Expire, MinHold = 1 };
+        LockDecision.Run run = await DecideAsync<LockDecision.Run>(holder, holder.Execution(kept));
+        await holder.Engine.EndAsync(run, null, aborted: false);
+        Done();
+    }
+
+    private TaskCompletionSource Store(LockExecution execution, LockDecision.Defer deferral)
+    {
+        TaskCompletionSource woken = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        asker.Engine.Deferred(execution, deferral, () =>
+        {
+            woken.SetResult();
+            return new(true);
+        });
+        return woken;
+    }
+
+    private async Task<(LockExecution Execution, LockDecision.Defer Deferral)> DeferredAsync(LockExecution execution) =>
+        (execution, await DecideAsync<LockDecision.Defer>(asker, execution));
+
+    private static LockExecution Again(LockExecution execution, LockDecision.Defer deferral) =>
+        execution with { Ticket = deferral.Ticket, Origin = ExecutionOrigin.Deferred, Deferrals = execution.Deferrals + 1 };
+
+    private async Task RunAsync(LockExecution execution, LockDecision.Defer deferral)
+    {
+        LockDecision.Run run = await DecideAsync<LockDecision.Run>(asker, Again(execution, deferral));
+        asker.Engine.Enter(run);
+        await asker.Engine.EndAsync(run, null, aborted: false);
+    }
+
+    private static async Task<T> DecideAsync<T>(Node node, LockExecution execution)
+        where T : LockDecision
+    {
+        LockDecision decision = await node.Engine.DecideAsync(execution, CancellationToken.None);
+        return decision as T ?? throw new InvalidOperationException($"{typeof(T).Name} was expected for {execution.Name}, not {decision}");
+    }
+
+    private static void Is(bool fact, [CallerArgumentExpression(nameof(fact))] string what = "", [CallerMemberName] string kind = "")
+    {
+        if (!fact)
+        {
+            throw new InvalidOperationException($"{kind}: {what}");
+        }
+    }
+}

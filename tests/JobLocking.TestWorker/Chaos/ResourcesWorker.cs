@@ -1,0 +1,81 @@
+using System.Diagnostics;
+using System.Globalization;
+using JobLocking.Engine;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace JobLocking.TestWorker.Chaos;
+
+/// <summary>
+/// Two nodes in one process, which have nothing in common but their Redis, and do in seconds what a day brings. Commands, one
+/// a line: <c>run count [kind]</c> so many executions of all kinds, or of one; <c>hosts count</c> so many hosts, one after the other, that are
+/// started, used, stopped and disposed of; <c>account</c> tells what the process uses; the end of the input ends the process.
+/// </summary>
+internal static class ResourcesWorker
+{
+    public static async Task<int> RunAsync(string redis)
+    {
+        using IHost first = await StartAsync(redis, "node-1");
+        using IHost second = await StartAsync(redis, "node-2");
+        Day day = new(new Node(first.Services), new Node(second.Services));
+        Say.Fact("ready");
+        while (await Console.In.ReadLineAsync() is { } command)
+        {
+            long began = Stopwatch.GetTimestamp();
+            switch (command.Split(' '))
+            {
+                case ["run", var count, .. var only]:
+                    string kinds = await day.RunAsync(int.Parse(count, CultureInfo.InvariantCulture), only.FirstOrDefault());
+                    Say.Fact($"ran {count} in {Stopwatch.GetElapsedTime(began).TotalSeconds:0.0} s: {kinds}");
+                    break;
+                case ["hosts", var count]:
+                    for (int i = 0; i < int.Parse(count, CultureInfo.InvariantCulture); i++)
+                    {
+                        await UseHostAsync(redis, new Node(second.Services));
+                    }
+
+                    Say.Fact($"hosted {count} in {Stopwatch.GetElapsedTime(began).TotalSeconds:0.0} s");
+                    break;
+                case ["account"]:
+                    Say.Fact(Account.Now().ToString());
+                    break;
+                default:
+                    throw new ArgumentException($"Unknown: {command}");
+            }
+        }
+
+        await second.StopAsync();
+        await first.StopAsync();
+        return 0;
+    }
+
+    private static async Task<IHost> StartAsync(string redis, string node)
+    {
+        HostApplicationBuilder builder = LoggedEvents.CreateHost();
+
+        // What is skipped, deferred and given up is said tens of thousands of times here.
+        builder.Logging.SetMinimumLevel(LogLevel.Error);
+        builder.Services.AddJobLocking(o => (o.NodeName, o.OccurrenceRetention) = (node, Day.Retention)).UseRedis(redis);
+        IHost host = builder.Build();
+        await host.StartAsync();
+        return host;
+    }
+
+    /// <summary>It stops while a lease is held, an execution is deferred and a wait goes on.</summary>
+    private static async Task UseHostAsync(string redis, Node other)
+    {
+        using IHost host = await StartAsync(redis, "node-3");
+        Node node = new(host.Services);
+        await using TaskLease lease = await node.Locks.AcquireAsync("host-held", Day.Short);
+        await using TaskLease others = await other.Locks.AcquireAsync("host-contended", Day.Short);
+        LockExecution execution = node.Execution(new TaskLockAttribute("host-contended") { Expire = Day.Expire });
+        LockDecision.Defer deferral = (LockDecision.Defer)await node.Engine.DecideAsync(execution, CancellationToken.None);
+        node.Engine.Deferred(execution, deferral, () => new(false));
+        using CancellationTokenSource impatient = new();
+        Task waiting = node.Locks.AcquireAsync("host-contended", Day.Short, impatient.Token).AsTask();
+        await host.StopAsync();
+        await impatient.CancelAsync();
+        await waiting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+}
