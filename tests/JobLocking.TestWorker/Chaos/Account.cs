@@ -11,9 +11,10 @@ internal sealed record Account(long Memory, long Handles, long Timers, long Work
 {
     public static Account Now()
     {
+        // Pools give back what they keep only when memory is said to be short.
         for (int i = 0; i < 3; i++)
         {
-            GC.Collect();
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
             GC.WaitForPendingFinalizers();
         }
 

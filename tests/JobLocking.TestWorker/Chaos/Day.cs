@@ -30,10 +30,23 @@ internal sealed class Day(Node holder, Node asker)
 
     private static readonly TaskLockOptions Patient = new() { Expire = TimeSpan.FromSeconds(Expire), Wait = TimeSpan.FromMilliseconds(5) };
 
+    // One lock for all names of a kind: templates are a program's, and are remembered.
+    private static readonly TaskLockAttribute Deferring = new("deferring") { Expire = Expire, OnConflict = LockConflict.Defer };
+
+    private static readonly TaskLockAttribute Waiting = new("waiting") { Expire = Expire, Wait = 60 };
+
+    private static readonly TaskLockAttribute Once = new("once") { Expire = Expire, OncePerOccurrence = true };
+
+    private static readonly TaskLockAttribute Skipping = new("skipping") { Expire = Expire, OnConflict = LockConflict.Skip };
+
+    private static readonly TaskLockAttribute Impatient = new("impatient") { Expire = Expire, OnConflict = LockConflict.Defer, GiveUpAfter = 60 };
+
+    private static readonly TaskLockAttribute KeptByJob = new("kept") { Expire = Expire, MinHold = 1 };
+
     private static readonly TaskLockOptions Kept = new() { Expire = TimeSpan.FromSeconds(Expire), MinHold = TimeSpan.FromMilliseconds(20) };
 
     private readonly ConcurrentDictionary<string, int> _done = new(StringComparer.Ordinal);
-    private long _occurrences;
+    private long _numbers;
     private int _next;
 
     /// <param name="count">How many.</param>
@@ -67,25 +80,23 @@ internal sealed class Day(Node holder, Node asker)
 
     private void Done([CallerMemberName] string kind = "") => _done.AddOrUpdate(kind[..^5], 1, static (_, before) => before + 1);
 
-    private static TaskLockAttribute Deferring(string name) => new(name) { Expire = Expire, OnConflict = LockConflict.Defer };
-
     private async Task AloneAsync(string name, int i)
     {
-        await using TaskLease? lease = await holder.Locks.TryAcquireAsync(name, Short);
+        await using TaskLease? lease = await holder.Locks.TryAcquireAsync(name, Short, holder.Lives);
         Is(lease is not null);
         Done();
     }
 
     private async Task ExtendedAsync(string name, int i)
     {
-        await using TaskLease lease = await holder.Locks.AcquireAsync(name, Short);
+        await using TaskLease lease = await holder.Locks.AcquireAsync(name, Short, holder.Lives);
         await lease.ExtendAsync(TimeSpan.FromSeconds(Expire + 1));
         Done();
     }
 
     private async Task RefusedAsync(string name, int i)
     {
-        await using TaskLease lease = await holder.Locks.AcquireAsync(name, Short);
+        await using TaskLease lease = await holder.Locks.AcquireAsync(name, Short, holder.Lives);
         Is(await asker.Locks.TryAcquireAsync(name, Short) is null);
         Done();
     }
@@ -100,10 +111,10 @@ internal sealed class Day(Node holder, Node asker)
 
     private async Task ServedInPlaceAsync(string name, int i)
     {
-        TaskLease lease = await holder.Locks.AcquireAsync(name, Short);
-        ValueTask<TaskLease> waiting = asker.Locks.AcquireAsync(name, Short);
+        TaskLease lease = await holder.Locks.AcquireAsync(name, Short, holder.Lives);
+        Task<LockDecision.Run> waiting = DecideAsync<LockDecision.Run>(asker, asker.Execution(Waiting, name));
         await lease.DisposeAsync();
-        await (await waiting).DisposeAsync();
+        await asker.Engine.EndAsync(await waiting, null, aborted: false);
         Done();
     }
 
@@ -125,17 +136,16 @@ internal sealed class Day(Node holder, Node asker)
 
     private async Task TimedOutAsync(string name, int i)
     {
-        await using TaskLease lease = await holder.Locks.AcquireAsync(name, Short);
+        await using TaskLease lease = await holder.Locks.AcquireAsync(name, Short, holder.Lives);
         Is(await asker.Locks.TryAcquireAsync(name, Patient) is null);
         Done();
     }
 
     private async Task OccurrenceAsync(string name, int i)
     {
-        LockOccurrence occurrence = new("Job.Run", DateTimeOffset.UtcNow.AddMicroseconds(Interlocked.Increment(ref _occurrences)), IsRetry: false);
-        TaskLockAttribute once = new(name) { Expire = Expire, OncePerOccurrence = true };
-        LockDecision.Run run = await DecideAsync<LockDecision.Run>(holder, holder.Execution(once, ExecutionOrigin.Recurring, occurrence));
-        LockExecution second = asker.Execution(once, ExecutionOrigin.Recurring, occurrence);
+        LockOccurrence occurrence = new("Job.Run", DateTimeOffset.UtcNow.AddMicroseconds(Interlocked.Increment(ref _numbers)), IsRetry: false);
+        LockDecision.Run run = await DecideAsync<LockDecision.Run>(holder, holder.Execution(Once, name, ExecutionOrigin.Recurring, occurrence));
+        LockExecution second = asker.Execution(Once, name, ExecutionOrigin.Recurring, occurrence);
         LockDecision.Defer standby = await DecideAsync<LockDecision.Defer>(asker, second);
         asker.Engine.Deferred(second, standby, () => new(false));
         await holder.Engine.EndAsync(run, null, aborted: false);
@@ -145,18 +155,17 @@ internal sealed class Day(Node holder, Node asker)
 
     private async Task SkippedAsync(string name, int i)
     {
-        TaskLockAttribute skipping = new(name) { Expire = Expire, OnConflict = LockConflict.Skip };
-        LockDecision.Run run = await DecideAsync<LockDecision.Run>(holder, holder.Execution(skipping));
-        await DecideAsync<LockDecision.Skip>(asker, asker.Execution(skipping));
-        await DecideAsync<LockDecision.Skip>(holder, holder.Execution(skipping));
+        LockDecision.Run run = await DecideAsync<LockDecision.Run>(holder, holder.Execution(Skipping, name));
+        await DecideAsync<LockDecision.Skip>(asker, asker.Execution(Skipping, name));
+        await DecideAsync<LockDecision.Skip>(holder, holder.Execution(Skipping, name));
         await holder.Engine.EndAsync(run, new InvalidOperationException("failed"), aborted: false);
         Done();
     }
 
     private async Task WokenAsync(string name, int i)
     {
-        TaskLease lease = await holder.Locks.AcquireAsync(name, Short);
-        (LockExecution execution, LockDecision.Defer deferral) = await DeferredAsync(asker.Execution(Deferring(name)));
+        TaskLease lease = await holder.Locks.AcquireAsync(name, Short, holder.Lives);
+        (LockExecution execution, LockDecision.Defer deferral) = await DeferredAsync(asker.Execution(Deferring, name));
         TaskCompletionSource woken = Store(execution, deferral);
         await lease.DisposeAsync();
         await woken.Task;
@@ -166,8 +175,8 @@ internal sealed class Day(Node holder, Node asker)
 
     private async Task ReturnedAsync(string name, int i)
     {
-        TaskLease lease = await holder.Locks.AcquireAsync(name, Short);
-        (LockExecution execution, LockDecision.Defer deferral) = await DeferredAsync(asker.Execution(Deferring(name)));
+        TaskLease lease = await holder.Locks.AcquireAsync(name, Short, holder.Lives);
+        (LockExecution execution, LockDecision.Defer deferral) = await DeferredAsync(asker.Execution(Deferring, name));
         Store(execution, deferral);
         (execution, deferral) = await DeferredAsync(Again(execution, deferral));
         TaskCompletionSource woken = Store(execution, deferral);
@@ -179,8 +188,8 @@ internal sealed class Day(Node holder, Node asker)
 
     private async Task NotStoredAsync(string name, int i)
     {
-        await using TaskLease lease = await holder.Locks.AcquireAsync(name, Short);
-        (_, LockDecision.Defer deferral) = await DeferredAsync(asker.Execution(Deferring(name)));
+        await using TaskLease lease = await holder.Locks.AcquireAsync(name, Short, holder.Lives);
+        (_, LockDecision.Defer deferral) = await DeferredAsync(asker.Execution(Deferring, name));
         asker.Engine.NotDeferred(deferral);
         Done();
     }
@@ -188,10 +197,10 @@ internal sealed class Day(Node holder, Node asker)
     /// <summary>The first of two is not there any more as its turn comes.</summary>
     private async Task GoneAsync(string name, int i)
     {
-        TaskLease lease = await holder.Locks.AcquireAsync(name, Short);
-        (LockExecution gone, LockDecision.Defer first) = await DeferredAsync(asker.Execution(Deferring(name)));
+        TaskLease lease = await holder.Locks.AcquireAsync(name, Short, holder.Lives);
+        (LockExecution gone, LockDecision.Defer first) = await DeferredAsync(asker.Execution(Deferring, name));
         asker.Engine.Deferred(gone, first, () => new(false));
-        (LockExecution execution, LockDecision.Defer second) = await DeferredAsync(asker.Execution(Deferring(name)));
+        (LockExecution execution, LockDecision.Defer second) = await DeferredAsync(asker.Execution(Deferring, name));
         TaskCompletionSource woken = Store(execution, second);
         await lease.DisposeAsync();
         await woken.Task;
@@ -201,9 +210,8 @@ internal sealed class Day(Node holder, Node asker)
 
     private async Task GivenUpAsync(string name, int i)
     {
-        await using TaskLease lease = await holder.Locks.AcquireAsync(name, Short);
-        TaskLockAttribute impatient = new(name) { Expire = Expire, OnConflict = LockConflict.Defer, GiveUpAfter = 60 };
-        (LockExecution execution, LockDecision.Defer deferral) = await DeferredAsync(asker.Execution(impatient));
+        await using TaskLease lease = await holder.Locks.AcquireAsync(name, Short, holder.Lives);
+        (LockExecution execution, LockDecision.Defer deferral) = await DeferredAsync(asker.Execution(Impatient, name));
         Store(execution, deferral);
         await DecideAsync<LockDecision.Fail>(asker, Again(execution, deferral) with { FirstDeferredAt = DateTimeOffset.UtcNow.AddHours(-1) });
         Done();
@@ -213,17 +221,16 @@ internal sealed class Day(Node holder, Node asker)
     private async Task KeptAsync(string name, int i)
     {
         TaskLease lease = await holder.Locks.AcquireAsync(name, Kept);
-        ValueTask<TaskLease> waiting = asker.Locks.AcquireAsync(name, Short);
+        ValueTask<TaskLease> waiting = asker.Locks.AcquireAsync(name, Short, holder.Lives);
         await lease.DisposeAsync();
         await (await waiting).DisposeAsync();
         Done();
     }
 
-    /// <summary>Kept for as long as it takes, with nobody waiting, under names of which each comes once in an expiry at most.</summary>
+    /// <summary>Kept for as long as it takes, with nobody waiting, each under a name of its own.</summary>
     private async Task KeptByJobAsync(string name, int i)
     {
-        TaskLockAttribute kept = new($"kept-{i}") { Expire = Expire, MinHold = 1 };
-        LockDecision.Run run = await DecideAsync<LockDecision.Run>(holder, holder.Execution(kept));
+        LockDecision.Run run = await DecideAsync<LockDecision.Run>(holder, holder.Execution(KeptByJob, $"kept-{Interlocked.Increment(ref _numbers)}"));
         await holder.Engine.EndAsync(run, null, aborted: false);
         Done();
     }
@@ -255,7 +262,7 @@ internal sealed class Day(Node holder, Node asker)
     private static async Task<T> DecideAsync<T>(Node node, LockExecution execution)
         where T : LockDecision
     {
-        LockDecision decision = await node.Engine.DecideAsync(execution, CancellationToken.None);
+        LockDecision decision = await node.Engine.DecideAsync(execution, node.Lives);
         return decision as T ?? throw new InvalidOperationException($"{typeof(T).Name} was expected for {execution.Name}, not {decision}");
     }
 

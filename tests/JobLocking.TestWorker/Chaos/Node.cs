@@ -1,6 +1,7 @@
 using JobLocking.Engine;
 using JobLocking.Stores;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 
 namespace JobLocking.TestWorker.Chaos;
 
@@ -13,14 +14,18 @@ internal sealed class Node(IServiceProvider services)
 
     public LockEngine Engine { get; } = services.GetRequiredService<LockEngine>();
 
-    public LockExecution Execution(TaskLockAttribute taskLock, ExecutionOrigin origin = ExecutionOrigin.OneOff, LockOccurrence? occurrence = null) => new()
+    /// <summary>As long-lived as that of a scheduler: what registers with it, and does not go, is kept by it.</summary>
+    public CancellationToken Lives { get; } = services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopped;
+
+    public LockExecution Execution(TaskLockAttribute taskLock, string name, ExecutionOrigin origin = ExecutionOrigin.OneOff, LockOccurrence? occurrence = null) => new()
     {
         Policy = _policies.Resolve(taskLock, "Job.Run"),
-        Name = taskLock.Name,
+        Name = name,
         Scheduler = "Test",
         Job = "Job.Run",
         Execution = "1",
         Origin = origin,
         Occurrence = occurrence,
+        EndOfWait = Lives,
     };
 }

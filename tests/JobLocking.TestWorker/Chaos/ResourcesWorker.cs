@@ -4,20 +4,27 @@ using JobLocking.Engine;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Quartz;
+using StackExchange.Redis;
 
 namespace JobLocking.TestWorker.Chaos;
 
 /// <summary>
 /// Two nodes in one process, which have nothing in common but their Redis, and do in seconds what a day brings. Commands, one
 /// a line: <c>run count [kind]</c> so many executions of all kinds, or of one; <c>hosts count</c> so many hosts, one after the other, that are
-/// started, used, stopped and disposed of; <c>account</c> tells what the process uses; the end of the input ends the process.
+/// started, used, stopped and disposed of; <c>restarts count</c> so many times another scheduler in place of the last, in one host; <c>account</c> tells what the process uses; the end of the input ends the process.
 /// </summary>
 internal static class ResourcesWorker
 {
+    private const string Scheduler = "scheduler";
+
+    private static readonly JobKey Job = new("job");
+
     public static async Task<int> RunAsync(string redis)
     {
         using IHost first = await StartAsync(redis, "node-1");
         using IHost second = await StartAsync(redis, "node-2");
+        await using ConnectionMultiplexer shared = await ConnectionMultiplexer.ConnectAsync(redis);
         Day day = new(new Node(first.Services), new Node(second.Services));
         Say.Fact("ready");
         while (await Console.In.ReadLineAsync() is { } command)
@@ -32,10 +39,18 @@ internal static class ResourcesWorker
                 case ["hosts", var count]:
                     for (int i = 0; i < int.Parse(count, CultureInfo.InvariantCulture); i++)
                     {
-                        await UseHostAsync(redis, new Node(second.Services));
+                        await UseHostAsync(redis, i % 2 == 0 ? shared : null, new Node(second.Services));
                     }
 
                     Say.Fact($"hosted {count} in {Stopwatch.GetElapsedTime(began).TotalSeconds:0.0} s");
+                    break;
+                case ["restarts", var count]:
+                    for (int i = 0; i < int.Parse(count, CultureInfo.InvariantCulture); i++)
+                    {
+                        await RestartAsync(second.Services);
+                    }
+
+                    Say.Fact($"restarted {count} in {Stopwatch.GetElapsedTime(began).TotalSeconds:0.0} s");
                     break;
                 case ["account"]:
                     Say.Fact(Account.Now().ToString());
@@ -50,26 +65,45 @@ internal static class ResourcesWorker
         return 0;
     }
 
-    private static async Task<IHost> StartAsync(string redis, string node)
+    /// <param name="redis">Where it is.</param>
+    /// <param name="node">Its name.</param>
+    /// <param name="shared">A connection that outlives it; null for one of its own.</param>
+    private static async Task<IHost> StartAsync(string redis, string node, IConnectionMultiplexer? shared = null)
     {
         HostApplicationBuilder builder = LoggedEvents.CreateHost();
 
         // What is skipped, deferred and given up is said tens of thousands of times here.
         builder.Logging.SetMinimumLevel(LogLevel.Error);
-        builder.Services.AddJobLocking(o => (o.NodeName, o.OccurrenceRetention) = (node, Day.Retention)).UseRedis(redis);
+        builder.Services.AddJobLocking(o => (o.NodeName, o.OccurrenceRetention) = (node, Day.Retention)).UseRedis(r =>
+        {
+            r.Configuration = shared is null ? redis : null;
+            r.ConnectionMultiplexerFactory = shared is null ? null : () => Task.FromResult(shared);
+        });
+        builder.Services.AddQuartz(Scheduler, q => q.AddTaskLocks(o => o.ForJob(Job, new TaskLockAttribute("scheduled") { Expire = Day.Expire })));
+        builder.Services.AddQuartzHostedService(o => o.WaitForJobsToComplete = true);
         IHost host = builder.Build();
         await host.StartAsync();
         return host;
     }
 
-    /// <summary>It stops while a lease is held, an execution is deferred and a wait goes on.</summary>
-    private static async Task UseHostAsync(string redis, Node other)
+    /// <summary>Each has run its job under its lock once.</summary>
+    private static async Task RestartAsync(IServiceProvider services)
     {
-        using IHost host = await StartAsync(redis, "node-3");
+        TaskCompletionSource ran = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        IScheduler scheduler = await services.GetRequiredService<ISchedulerRuntime>().Restart(Scheduler);
+        RanJob.Ran = ran.SetResult;
+        await scheduler.ScheduleJob(JobBuilder.Create<RanJob>().WithIdentity(Job).Build(), TriggerBuilder.Create().StartNow().Build());
+        await ran.Task.WaitAsync(TimeSpan.FromSeconds(30));
+    }
+
+    /// <summary>It stops while a lease is held, an execution is deferred and a wait goes on.</summary>
+    private static async Task UseHostAsync(string redis, IConnectionMultiplexer? shared, Node other)
+    {
+        using IHost host = await StartAsync(redis, "node-3", shared);
         Node node = new(host.Services);
         await using TaskLease lease = await node.Locks.AcquireAsync("host-held", Day.Short);
         await using TaskLease others = await other.Locks.AcquireAsync("host-contended", Day.Short);
-        LockExecution execution = node.Execution(new TaskLockAttribute("host-contended") { Expire = Day.Expire });
+        LockExecution execution = node.Execution(new TaskLockAttribute("host-contended") { Expire = Day.Expire }, "host-contended");
         LockDecision.Defer deferral = (LockDecision.Defer)await node.Engine.DecideAsync(execution, CancellationToken.None);
         node.Engine.Deferred(execution, deferral, () => new(false));
         using CancellationTokenSource impatient = new();
@@ -77,5 +111,17 @@ internal static class ResourcesWorker
         await host.StopAsync();
         await impatient.CancelAsync();
         await waiting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    private sealed class RanJob(ITaskLeaseAccessor lease) : IJob
+    {
+        public static Action Ran { get; set; } = static () => { };
+
+        public ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken)
+        {
+            lease.Required.ThrowIfLost();
+            Ran();
+            return default;
+        }
     }
 }
