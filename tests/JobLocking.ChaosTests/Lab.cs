@@ -220,11 +220,12 @@ internal sealed class Lab : IAsyncDisposable
         }
     }
 
-    /// <summary>A history that was judged bad is kept for whoever looks into it.</summary>
-    public static string Keep(IReadOnlyList<HistoryEvent> history)
+    /// <summary>A history that was judged bad is kept for whoever looks into it, and beside it, with <c>.facts</c>, whatever else the workers have told.</summary>
+    public string Keep(IReadOnlyList<HistoryEvent> history)
     {
         string file = Path.Combine(Path.GetTempPath(), $"joblocking-history-{Guid.NewGuid():N}.tsv");
         File.WriteAllLines(file, history.Select(e => e.ToString()));
+        File.WriteAllLines($"{file}.facts", _workers.SelectMany(w => w.Process.Facts.Where(fact => HistoryEvent.Parse(fact) is null).Select(fact => $"{w.Name}\t{fact}")));
         return file;
     }
 

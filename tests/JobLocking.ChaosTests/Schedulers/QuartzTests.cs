@@ -89,10 +89,7 @@ public sealed class QuartzTests
         IReadOnlyList<QuartzFinding> findings = QuartzJudge.Check(told, story);
         if (violations.Count + findings.Count > 0)
         {
-            string kept = Lab.Keep(history);
-            await File.WriteAllLinesAsync($"{kept}.quartz", told.Select(e => e.ToString()));
-            await File.WriteAllLinesAsync($"{kept}.facts", lab.Workers.SelectMany(w => w.Process.Facts.Where(f => f.StartsWith("event", StringComparison.Ordinal)).Select(f => $"{w.Name} {f}")));
-            Assert.Fail($"{string.Join(Environment.NewLine, violations.Take(5).Cast<object>().Concat(findings.Take(5)))}\n{violations.Count} and {findings.Count} in all. The history: {kept}, and .quartz beside it");
+            Assert.Fail($"{string.Join(Environment.NewLine, violations.Take(5).Cast<object>().Concat(findings.Take(5)))}\n{violations.Count} and {findings.Count} in all. The history: {lab.Keep(history)}");
         }
 
         // All that is judged has been there to be judged.

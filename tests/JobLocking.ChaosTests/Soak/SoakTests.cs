@@ -52,7 +52,7 @@ public sealed class SoakTests
             if (found.Count > 0)
             {
                 violations.AddRange(found);
-                histories.Add(Lab.Keep(history));
+                histories.Add(lab.Keep(history));
             }
 
             await lab.BeginAnewAsync();

@@ -50,20 +50,14 @@ internal sealed class Day(Node holder, Node asker)
     private int _next;
 
     /// <param name="count">How many.</param>
-    /// <param name="only">The one kind that they shall be of, for whoever wants to know which of them leaves something behind; null for all.</param>
     /// <returns>What they were, and how many of each.</returns>
-    public async Task<string> RunAsync(int count, string? only = null)
+    public async Task<string> RunAsync(int count)
     {
         Func<string, int, Task>[] kinds =
         [
             AloneAsync, AloneAsync, ExtendedAsync, RefusedAsync, SharedAsync, ServedInPlaceAsync, CancelledAsync, TimedOutAsync,
             OccurrenceAsync, SkippedAsync, WokenAsync, WokenAsync, ReturnedAsync, NotStoredAsync, GoneAsync, GivenUpAsync, KeptAsync, KeptByJobAsync,
         ];
-        if (only is not null)
-        {
-            kinds = [.. kinds.Where(kind => kind.Method.Name == $"{only}Async")];
-        }
-
         _done.Clear();
         _next = 0;
         await Task.WhenAll(Enumerable.Range(0, Parallel).Select(one => Task.Run(async () =>
@@ -96,8 +90,7 @@ internal sealed class Day(Node holder, Node asker)
 
     private async Task RefusedAsync(string name, int i)
     {
-        await using TaskLease lease = await holder.Locks.AcquireAsync(name, Short, holder.Lives);
-        Is(await asker.Locks.TryAcquireAsync(name, Short) is null);
+        await AskInVainAsync(name, Short);
         Done();
     }
 
@@ -136,8 +129,7 @@ internal sealed class Day(Node holder, Node asker)
 
     private async Task TimedOutAsync(string name, int i)
     {
-        await using TaskLease lease = await holder.Locks.AcquireAsync(name, Short, holder.Lives);
-        Is(await asker.Locks.TryAcquireAsync(name, Patient) is null);
+        await AskInVainAsync(name, Patient);
         Done();
     }
 
@@ -166,10 +158,7 @@ internal sealed class Day(Node holder, Node asker)
     {
         TaskLease lease = await holder.Locks.AcquireAsync(name, Short, holder.Lives);
         (LockExecution execution, LockDecision.Defer deferral) = await DeferredAsync(asker.Execution(Deferring, name));
-        TaskCompletionSource woken = Store(execution, deferral);
-        await lease.DisposeAsync();
-        await woken.Task;
-        await RunAsync(execution, deferral);
+        await ServeAsync(lease, execution, deferral);
         Done();
     }
 
@@ -179,10 +168,7 @@ internal sealed class Day(Node holder, Node asker)
         (LockExecution execution, LockDecision.Defer deferral) = await DeferredAsync(asker.Execution(Deferring, name));
         Store(execution, deferral);
         (execution, deferral) = await DeferredAsync(Again(execution, deferral));
-        TaskCompletionSource woken = Store(execution, deferral);
-        await lease.DisposeAsync();
-        await woken.Task;
-        await RunAsync(execution, deferral);
+        await ServeAsync(lease, execution, deferral);
         Done();
     }
 
@@ -201,10 +187,7 @@ internal sealed class Day(Node holder, Node asker)
         (LockExecution gone, LockDecision.Defer first) = await DeferredAsync(asker.Execution(Deferring, name));
         asker.Engine.Deferred(gone, first, () => new(false));
         (LockExecution execution, LockDecision.Defer second) = await DeferredAsync(asker.Execution(Deferring, name));
-        TaskCompletionSource woken = Store(execution, second);
-        await lease.DisposeAsync();
-        await woken.Task;
-        await RunAsync(execution, second);
+        await ServeAsync(lease, execution, second);
         Done();
     }
 
@@ -235,6 +218,23 @@ internal sealed class Day(Node holder, Node asker)
         Done();
     }
 
+    private async Task AskInVainAsync(string name, TaskLockOptions options)
+    {
+        await using TaskLease lease = await holder.Locks.AcquireAsync(name, Short, holder.Lives);
+        Is(await asker.Locks.TryAcquireAsync(name, options) is null);
+    }
+
+    /// <summary>The deferral is woken by the release, and run.</summary>
+    private async Task ServeAsync(TaskLease held, LockExecution execution, LockDecision.Defer deferral)
+    {
+        TaskCompletionSource woken = Store(execution, deferral);
+        await held.DisposeAsync();
+        await woken.Task;
+        LockDecision.Run run = await DecideAsync<LockDecision.Run>(asker, Again(execution, deferral));
+        asker.Engine.Enter(run);
+        await asker.Engine.EndAsync(run, null, aborted: false);
+    }
+
     private TaskCompletionSource Store(LockExecution execution, LockDecision.Defer deferral)
     {
         TaskCompletionSource woken = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -251,13 +251,6 @@ internal sealed class Day(Node holder, Node asker)
 
     private static LockExecution Again(LockExecution execution, LockDecision.Defer deferral) =>
         execution with { Ticket = deferral.Ticket, Origin = ExecutionOrigin.Deferred, Deferrals = execution.Deferrals + 1 };
-
-    private async Task RunAsync(LockExecution execution, LockDecision.Defer deferral)
-    {
-        LockDecision.Run run = await DecideAsync<LockDecision.Run>(asker, Again(execution, deferral));
-        asker.Engine.Enter(run);
-        await asker.Engine.EndAsync(run, null, aborted: false);
-    }
 
     private static async Task<T> DecideAsync<T>(Node node, LockExecution execution)
         where T : LockDecision

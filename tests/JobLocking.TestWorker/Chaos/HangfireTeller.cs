@@ -23,23 +23,23 @@ internal sealed class HangfireTeller(string process, Witness witness) : IServerF
 
     public void OnPerforming(PerformingContext context)
     {
-        Performance performance = new(Interlocked.Increment(ref _performances), context.BackgroundJob.Job.Method.Name);
+        Attempt attempt = new(witness, Interlocked.Increment(ref _performances), context.BackgroundJob.Job.Method.Name);
         Interlocked.Increment(ref _going);
-        context.Items[Item] = performance;
-        witness.Tell(Happening.Asked, performance.Number, performance.Lock);
+        context.Items[Item] = attempt;
+        attempt.Asks();
     }
 
     public void OnPerformed(PerformedContext context)
     {
-        Performance performance = (Performance)context.Items[Item];
-        if (performance.Token == 0)
+        Attempt attempt = (Attempt)context.Items[Item];
+        if (attempt.WasGranted)
+        {
+            attempt.Returned();
+        }
+        else
         {
             // Whoever is turned away has had an answer, which says nothing of who has the lock: it may have been that nobody answers.
-            witness.Tell(context.Canceled ? Happening.Cancelled : Happening.Failed, performance.Number, performance.Lock, detail: $"{context.Exception}");
-        }
-        else if (performance.GivesBack)
-        {
-            witness.Tell(Happening.Released, performance.Number, performance.Lock, performance.Token);
+            attempt.TurnedAway(context.Canceled ? Happening.Cancelled : Happening.Failed, $"{context.Exception}");
         }
 
         Interlocked.Decrement(ref _going);
@@ -48,38 +48,10 @@ internal sealed class HangfireTeller(string process, Witness witness) : IServerF
     /// <summary>What all jobs do.</summary>
     public async Task RunAsync(int number, PerformContext context, TaskLease lease, int milliseconds, bool fails, CancellationToken cancellationToken)
     {
-        Performance performance = (Performance)context.Items[Item];
-        performance.Token = lease.FencingToken;
-        witness.Tell(Happening.Granted, performance.Number, performance.Lock, performance.Token);
-        Tell(HangfireHappening.Ran, number, performance);
-        using CancellationTokenSource done = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        done.CancelAfter(milliseconds);
-        await witness.WorkAsync(performance.Lock, lease, performance.Number, performance.Lock == nameof(HangfireJobs.Shared), done.Token);
-        witness.ThrowIfLost(lease, performance.Number, performance.Lock);
-        performance.GivesBack = true;
-        if (!fails)
-        {
-            Tell(HangfireHappening.Done, number, performance);
-        }
+        Attempt attempt = (Attempt)context.Items[Item];
+        bool isShared = context.BackgroundJob.Job.Method.Name == nameof(HangfireJobs.Shared);
+        await attempt.RunAsync(lease, milliseconds, isShared, fails, () => Tell(HangfireHappening.Ran), () => Tell(HangfireHappening.Done), cancellationToken);
 
-        witness.Tell(Happening.Releasing, performance.Number, performance.Lock, performance.Token);
-        if (fails)
-        {
-            throw new InvalidOperationException("by chance");
-        }
-    }
-
-    private void Tell(HangfireHappening what, int number, Performance performance) =>
-        Say.Fact(HangfireEvent.Now(process, what, number, performance.Number).ToString());
-
-    private sealed class Performance(long number, string @lock)
-    {
-        public long Number => number;
-
-        public string Lock => @lock;
-
-        public long Token { get; set; }
-
-        public bool GivesBack { get; set; }
+        void Tell(HangfireHappening what) => Say.Fact(HangfireEvent.Now(process, what, number, attempt.Number).ToString());
     }
 }

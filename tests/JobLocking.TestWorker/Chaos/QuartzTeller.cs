@@ -17,10 +17,11 @@ internal sealed class QuartzTeller(string process, Witness witness) : IJobListen
 
     public ValueTask JobToBeExecuted(IJobExecutionContext context, CancellationToken cancellationToken = default)
     {
-        Firing firing = new(Interlocked.Increment(ref _firings), context.JobDetail.Key.Name, context.GetOriginalFireTimeUtc());
+        string job = context.JobDetail.Key.Name;
+        Firing firing = new(new Attempt(witness, Interlocked.Increment(ref _firings), job), job, context.GetOriginalFireTimeUtc());
         _going[context.FireInstanceId] = firing;
         Tell(QuartzHappening.Fired, firing, $"{context.Trigger.Key} {context.RetryAttempt}");
-        witness.Tell(Happening.Asked, firing.Number, firing.Job);
+        firing.Attempt.Asks();
         return default;
     }
 
@@ -29,17 +30,13 @@ internal sealed class QuartzTeller(string process, Witness witness) : IJobListen
         Firing firing = _going[context.FireInstanceId];
         string detail = (context.Result as JobRunReport)?.Summary ?? jobException?.GetBaseException().Message ?? "";
         QuartzHappening end = EndOf(context);
-        if (firing.Token != 0)
+        if (firing.Attempt.WasGranted)
         {
-            // Whoever has lost his lease has nothing to give back, and has not said that he would.
-            if (firing.GivesBack)
-            {
-                witness.Tell(Happening.Released, firing.Number, firing.Job, firing.Token);
-            }
+            firing.Attempt.Returned();
         }
         else
         {
-            witness.Tell(AnswerTo(firing, end, detail), firing.Number, firing.Job, detail: detail);
+            firing.Attempt.TurnedAway(AnswerTo(firing, end, detail), detail);
         }
 
         Tell(end, firing, end == QuartzHappening.Deferred ? string.Create(CultureInfo.InvariantCulture, $"{DelayOf(context)} {detail}") : detail);
@@ -51,24 +48,8 @@ internal sealed class QuartzTeller(string process, Witness witness) : IJobListen
     public async ValueTask RunAsync(IJobExecutionContext context, TaskLease lease, int milliseconds, bool fails, CancellationToken cancellationToken)
     {
         Firing firing = _going[context.FireInstanceId];
-        firing.Token = lease.FencingToken;
-        witness.Tell(Happening.Granted, firing.Number, firing.Job, firing.Token);
-        Tell(QuartzHappening.Ran, firing);
-        using CancellationTokenSource done = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        done.CancelAfter(milliseconds);
-        await witness.WorkAsync(firing.Job, lease, firing.Number, firing.Job == QuartzJobs.Shared, done.Token);
-        witness.ThrowIfLost(lease, firing.Number, firing.Job);
-        firing.GivesBack = true;
-        if (!fails)
-        {
-            Tell(QuartzHappening.Done, firing);
-        }
-
-        witness.Tell(Happening.Releasing, firing.Number, firing.Job, firing.Token);
-        if (fails)
-        {
-            throw new InvalidOperationException("by chance");
-        }
+        await firing.Attempt.RunAsync(
+            lease, milliseconds, firing.Job == QuartzJobs.Shared, fails, () => Tell(QuartzHappening.Ran, firing), () => Tell(QuartzHappening.Done, firing), cancellationToken);
     }
 
     public void Tell(QuartzHappening what, string job, DateTimeOffset scheduled, string detail = "") =>
@@ -100,18 +81,7 @@ internal sealed class QuartzTeller(string process, Witness witness) : IJobListen
     private static object? DelayOf(IJobExecutionContext context) => ((JobRunReport)context.Result!).Metrics?["lock.deferred_by"];
 
     private void Tell(QuartzHappening what, Firing firing, string detail = "") =>
-        Say.Fact(QuartzEvent.Now(process, what, firing.Job, firing.Scheduled, firing.Number, detail).ToString());
+        Say.Fact(QuartzEvent.Now(process, what, firing.Job, firing.Scheduled, firing.Attempt.Number, detail).ToString());
 
-    private sealed class Firing(long number, string job, DateTimeOffset scheduled)
-    {
-        public long Number => number;
-
-        public string Job => job;
-
-        public DateTimeOffset Scheduled => scheduled;
-
-        public long Token { get; set; }
-
-        public bool GivesBack { get; set; }
-    }
+    private sealed record Firing(Attempt Attempt, string Job, DateTimeOffset Scheduled);
 }

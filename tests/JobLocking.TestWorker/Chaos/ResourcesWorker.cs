@@ -11,8 +11,9 @@ namespace JobLocking.TestWorker.Chaos;
 
 /// <summary>
 /// Two nodes in one process, which have nothing in common but their Redis, and do in seconds what a day brings. Commands, one
-/// a line: <c>run count [kind]</c> so many executions of all kinds, or of one; <c>hosts count</c> so many hosts, one after the other, that are
-/// started, used, stopped and disposed of; <c>restarts count</c> so many times another scheduler in place of the last, in one host; <c>account</c> tells what the process uses; the end of the input ends the process.
+/// a line: <c>run count</c> so many executions of all kinds; <c>hosts count</c> so many hosts, one after the other, that are
+/// started, used, stopped and disposed of; <c>restarts count</c> so many times another scheduler in place of the last, in one
+/// host; <c>account</c> tells what the process uses; the end of the input ends the process.
 /// </summary>
 internal static class ResourcesWorker
 {
@@ -32,8 +33,8 @@ internal static class ResourcesWorker
             long began = Stopwatch.GetTimestamp();
             switch (command.Split(' '))
             {
-                case ["run", var count, .. var only]:
-                    string kinds = await day.RunAsync(int.Parse(count, CultureInfo.InvariantCulture), only.FirstOrDefault());
+                case ["run", var count]:
+                    string kinds = await day.RunAsync(int.Parse(count, CultureInfo.InvariantCulture));
                     Say.Fact($"ran {count} in {Stopwatch.GetElapsedTime(began).TotalSeconds:0.0} s: {kinds}");
                     break;
                 case ["hosts", var count]:

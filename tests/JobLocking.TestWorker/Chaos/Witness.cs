@@ -51,20 +51,6 @@ internal sealed class Witness(string process, Protected resource)
         await lost.DisposeAsync();
     }
 
-    /// <summary>A lease that was lost as the work ended has nobody else who would tell.</summary>
-    public void ThrowIfLost(TaskLease lease, long execution, string name)
-    {
-        try
-        {
-            lease.ThrowIfLost();
-        }
-        catch (TaskLockLostException e)
-        {
-            Tell(Happening.Disowned, execution, name, lease.FencingToken, e.Message);
-            throw;
-        }
-    }
-
     public void Tell(Happening what, long execution, string name, long token = 0, string detail = "") =>
         Say.Fact(HistoryEvent.Now(process, what, execution, name, token, detail).ToString());
 
