@@ -1,0 +1,10 @@
+namespace JobLocking.Benchmarks.Rivals;
+
+/// <summary>How much is done.</summary>
+/// <param name="Rounds">How often each contender is measured, after one round that is not counted.</param>
+/// <param name="Share">Of what a whole run does in a round: less for a run that only shows that everything works.</param>
+internal sealed record Effort(int Rounds, double Share)
+{
+    /// <summary>So many of what a whole run does so often; never less than one.</summary>
+    public int Of(int whole) => Math.Max(1, (int)(whole * Share));
+}

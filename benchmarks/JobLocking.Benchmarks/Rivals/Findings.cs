@@ -1,0 +1,41 @@
+namespace JobLocking.Benchmarks.Rivals;
+
+/// <summary>What all rounds of a case came to.</summary>
+internal sealed class Findings
+{
+    private readonly Dictionary<(string Contender, string What), List<double>> _rounds = [];
+
+    public void Add(string contender, IReadOnlyDictionary<string, double> measured)
+    {
+        foreach ((string what, double value) in measured)
+        {
+            if (!_rounds.TryGetValue((contender, what), out List<double>? values))
+            {
+                _rounds.Add((contender, what), values = []);
+            }
+
+            values.Add(value);
+        }
+    }
+
+    /// <summary>Everybody who was measured at this.</summary>
+    public IEnumerable<string> Contenders(string what) => _rounds.Keys.Where(key => key.What == what).Select(key => key.Contender);
+
+    public Figure Of(string contender, string what) => new(_rounds[(contender, what)]);
+
+    /// <summary>The middle one of the ratios of each round: what slows the machine down for a while slows both.</summary>
+    public double Ratio(string contender, string other, string what) =>
+        new Figure(_rounds[(contender, what)].Zip(_rounds[(other, what)], (one, two) => one / two)).Median;
+}
+
+/// <summary>The same thing measured in each round.</summary>
+internal sealed class Figure(IEnumerable<double> rounds)
+{
+    private readonly double[] _sorted = [.. rounds.Order()];
+
+    public double Median => (_sorted[(_sorted.Length - 1) / 2] + _sorted[_sorted.Length / 2]) / 2;
+
+    public double Least => _sorted[0];
+
+    public double Most => _sorted[^1];
+}
