@@ -9,6 +9,7 @@ namespace JobLocking;
 public sealed class TaskLease : IAsyncDisposable
 {
     private readonly Leases _leases;
+    private readonly LeaseRequest _wanted;
     private readonly CancellationTokenSource _lost = new();
     private readonly long _acquiredAt;
     private long _deadline;
@@ -17,14 +18,10 @@ public sealed class TaskLease : IAsyncDisposable
     internal TaskLease(Leases leases, LeaseRequest wanted, string id, long fencingToken, long sentAt)
     {
         _leases = leases;
+        _wanted = wanted;
         _acquiredAt = sentAt;
         _deadline = Deadline.After(leases.Time, sentAt, wanted.Terms.Expiry);
-        Template = wanted.Template;
-        Name = wanted.Name;
         Id = id;
-        Holder = wanted.Holder;
-        Occurrence = wanted.Occurrence;
-        Terms = wanted.Terms;
         FencingToken = fencingToken;
     }
 
@@ -36,7 +33,7 @@ public sealed class TaskLease : IAsyncDisposable
     }
 
     /// <summary>The resolved name of the lock.</summary>
-    public string Name { get; }
+    public string Name => _wanted.Name;
 
     /// <summary>
     /// A number that only grows with each lease of this lock. A resource that remembers the highest it has seen and
@@ -46,7 +43,7 @@ public sealed class TaskLease : IAsyncDisposable
     public long FencingToken { get; }
 
     /// <summary>This holder, as others see it.</summary>
-    public LockHolder Holder { get; }
+    public LockHolder Holder => _wanted.Holder;
 
     /// <summary>
     /// Until when the holder may believe in the lease if it is not renewed any more, UTC. A little earlier than the store
@@ -61,13 +58,13 @@ public sealed class TaskLease : IAsyncDisposable
     public CancellationToken Lost => _lost.Token;
 
     /// <summary>The template of the lock's name, by which metrics tell leases apart.</summary>
-    internal string Template { get; }
+    internal string Template => _wanted.Template;
 
     internal string Id { get; }
 
-    internal LockOccurrence? Occurrence { get; }
+    internal LockOccurrence? Occurrence => _wanted.Occurrence;
 
-    internal LeaseTerms Terms { get; }
+    internal LeaseTerms Terms => _wanted.Terms;
 
     internal TimeSpan HeldFor => _leases.Time.GetElapsedTime(_acquiredAt);
 
@@ -79,14 +76,20 @@ public sealed class TaskLease : IAsyncDisposable
     /// <summary>The moment of the next renewal, or of the deadline. Belongs to the renewal loop.</summary>
     internal long Due { get; set; }
 
-    /// <summary>The order among those due in the same moment. Belongs to the renewal loop.</summary>
-    internal long Arrival { get; set; }
+    /// <summary>Where it stands among what is due; less than 0 where it does not. Belongs to the renewal loop.</summary>
+    internal int Place { get; set; } = -1;
+
+    /// <summary>The one of the same lock and process that was acquired before it. Belongs to <see cref="LocalHolders"/>.</summary>
+    internal TaskLease? Older { get; set; }
 
     /// <summary>A renewal is under way. Belongs to the renewal loop.</summary>
     internal bool IsRenewing { get; set; }
 
     /// <summary>Counted as held by the metrics, which alone write it, before anybody else knows the lease.</summary>
     internal bool IsCounted { get; set; }
+
+    /// <summary>Neither lost nor released, and before its deadline.</summary>
+    internal bool IsHeldAt(long now) => _state == State.Held && now < DeadlineAt;
 
     internal bool IsReleased => _state == State.Released;
 

@@ -10,13 +10,12 @@ internal sealed class Channels(RedisChannel prefix)
 {
     private volatile byte[]? _asTheServerSeesIt;
 
-    /// <summary>Asked of the server once: the connection, and its prefix, stay the same.</summary>
-    public ValueTask<byte[]> PrefixAsync(IDatabase database) =>
-        _asTheServerSeesIt is { } known ? new(known) : new(AskAsync(database));
+    /// <summary>Null until the server was asked, once: the connection, and its prefix, stay the same.</summary>
+    public byte[]? Prefix => _asTheServerSeesIt;
 
     // A connection that somebody else made may wrap another, so the server is asked, by what StackExchange.Redis connects
     // with. Where that is disabled or forbidden the configuration is believed: else nothing could be released.
-    private async Task<byte[]> AskAsync(IDatabase database)
+    public async Task<byte[]> AskAsync(IDatabase database)
     {
         try
         {

@@ -15,7 +15,7 @@ internal static class EvictionCheck
         string? policy;
         try
         {
-            policy = (string?)await server.ExecuteAsync("EVAL", LockScripts.Eviction, 0).ConfigureAwait(false);
+            policy = (string?)await server.ExecuteAsync("EVAL", LockScripts.Eviction.Text, 0).ConfigureAwait(false);
         }
         catch (RedisServerException)
         {

@@ -1,34 +1,33 @@
 namespace JobLocking.Redis.Scripts;
 
 /// <summary>
-/// The scripts, one field for each embedded file, with the parts that several of them share in front. They are sent by hash;
-/// StackExchange.Redis loads them again where the server has forgotten them.
+/// The scripts, one field for each embedded file, with the parts that several of them share in front.
 /// </summary>
 internal static class LockScripts
 {
-    public static readonly string Acquire = Read("values", "fence", "occurrence", "queue", "acquire");
+    public static readonly LockScript Acquire = Read("values", "fence", "occurrence", "queue", "acquire");
 
-    public static readonly string AcquireShared = Read("values", "fence", "occurrence", "queue", "holders", "acquire_shared");
+    public static readonly LockScript AcquireShared = Read("values", "fence", "occurrence", "queue", "holders", "acquire_shared");
 
-    public static readonly string Renew = Read("renew");
+    public static readonly LockScript Renew = Read("renew");
 
-    public static readonly string RenewShared = Read("values", "holders", "renew_shared");
+    public static readonly LockScript RenewShared = Read("values", "holders", "renew_shared");
 
-    public static readonly string Release = Read("values", "occurrence", "queue", "release");
+    public static readonly LockScript Release = Read("values", "occurrence", "queue", "release");
 
-    public static readonly string ReleaseShared = Read("values", "occurrence", "queue", "holders", "release_shared");
+    public static readonly LockScript ReleaseShared = Read("values", "occurrence", "queue", "holders", "release_shared");
 
-    public static readonly string Look = Read("values", "occurrence", "queue", "look");
+    public static readonly LockScript Look = Read("values", "occurrence", "queue", "look");
 
-    public static readonly string LookShared = Read("values", "occurrence", "queue", "holders", "look_shared");
+    public static readonly LockScript LookShared = Read("values", "occurrence", "queue", "holders", "look_shared");
 
-    public static readonly string Break = Read("values", "queue", "holders", "break");
+    public static readonly LockScript Break = Read("values", "queue", "holders", "break");
 
-    public static readonly string Peek = Read("values", "peek");
+    public static readonly LockScript Peek = Read("values", "peek");
 
-    public static readonly string Eviction = Read("eviction");
+    public static readonly LockScript Eviction = Read("eviction");
 
-    private static string Read(params ReadOnlySpan<string> files)
+    private static LockScript Read(params ReadOnlySpan<string> files)
     {
         List<string> texts = [];
         foreach (string file in files)
@@ -38,6 +37,6 @@ internal static class LockScripts
             texts.Add(reader.ReadToEnd());
         }
 
-        return string.Join('\n', texts);
+        return new LockScript(string.Join('\n', texts));
     }
 }

@@ -46,8 +46,8 @@ internal sealed class LockScan(IDatabase database, IServer server, LockKeys keys
             string name = keys.Name(found.Current);
             if (seen.Add(name))
             {
-                page.Add((name, RedisFault.Observed(database.ScriptEvaluateAsync(
-                    LockScripts.Peek, [found.Current, keys.Parked(name), keys.Waiters(name), keys.Holders(name)], [], CommandFlags.DemandMaster))));
+                page.Add((name, RedisFault.Observed(LockScripts.Peek.EvaluateAsync(
+                    database, [found.Current, keys.Parked(name), keys.Waiters(name), keys.Holders(name)], []).AsTask())));
             }
         }
 

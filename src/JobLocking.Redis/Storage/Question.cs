@@ -1,3 +1,4 @@
+using JobLocking.Redis.Scripts;
 using StackExchange.Redis;
 
 namespace JobLocking.Redis.Storage;
@@ -8,7 +9,7 @@ namespace JobLocking.Redis.Storage;
 /// the process id in the name of a channel, and next to it how many may be told of their turn in vain. Who sends it fills
 /// them in.
 /// </remarks>
-internal readonly record struct Question(string Script, RedisKey[] Keys, RedisValue[] Values, int? Publishes = null)
+internal readonly record struct Question(LockScript Script, RedisKey[] Keys, RedisValue[] Values, int? Publishes = null)
 {
     /// <summary>Upwards: a lease must not end in Redis before it ends for its holder.</summary>
     public static long Milliseconds(TimeSpan span) => Math.Max(1, (long)Math.Ceiling(span.TotalMilliseconds));

@@ -17,11 +17,12 @@ internal static class Questions
     public static Question Acquire(LockKeys keys, AcquireRequest request, string processId, byte[] holder)
     {
         string name = request.Name;
-        RedisKey[] queue = request.Parking is null ? [] : [keys.Parked(name), keys.Waiters(name)];
         return new Question(
             LockScripts.Acquire,
-            [keys.Lock(name), keys.Fence(name), .. queue, .. Occurrence(keys, name, request.Occurrence)],
-            [.. Lease(request, processId, holder), .. Place(request.Parking)]);
+            request.Parking is null
+                ? Keys(keys, name, request.Occurrence, keys.Lock(name), keys.Fence(name))
+                : Keys(keys, name, request.Occurrence, keys.Lock(name), keys.Fence(name), keys.Parked(name), keys.Waiters(name)),
+            request.Parking is null ? Lease(request, processId, holder) : [.. Lease(request, processId, holder), .. Place(request.Parking)]);
     }
 
     public static Question AcquireShared(LockKeys keys, AcquireRequest request, string processId, byte[] holder)
@@ -29,10 +30,9 @@ internal static class Questions
         string name = request.Name;
         return new Question(
             LockScripts.AcquireShared,
-            [
-                keys.Lock(name), keys.Fence(name), keys.Parked(name), keys.Waiters(name), keys.Holders(name), keys.Limits(name),
-                .. Occurrence(keys, name, request.Occurrence),
-            ],
+            Keys(
+                keys, name, request.Occurrence,
+                keys.Lock(name), keys.Fence(name), keys.Parked(name), keys.Waiters(name), keys.Holders(name), keys.Limits(name)),
             [.. Lease(request, processId, holder), request.Limit, default, default, .. Place(request.Parking)],
             Publishes: 7);
     }
@@ -42,7 +42,7 @@ internal static class Questions
         string name = request.Name;
         return new Question(
             LockScripts.Release,
-            [keys.Lock(name), keys.Parked(name), keys.Waiters(name), .. Occurrence(keys, name, request.Occurrence?.Occurrence)],
+            Keys(keys, name, request.Occurrence?.Occurrence, keys.Lock(name), keys.Parked(name), keys.Waiters(name)),
             End(request),
             Publishes: 5);
     }
@@ -52,10 +52,9 @@ internal static class Questions
         string name = request.Name;
         return new Question(
             LockScripts.ReleaseShared,
-            [
-                keys.Lock(name), keys.Parked(name), keys.Waiters(name), keys.Holders(name), keys.Limits(name),
-                .. Occurrence(keys, name, request.Occurrence?.Occurrence),
-            ],
+            Keys(
+                keys, name, request.Occurrence?.Occurrence,
+                keys.Lock(name), keys.Parked(name), keys.Waiters(name), keys.Holders(name), keys.Limits(name)),
             End(request),
             Publishes: 5);
     }
@@ -64,10 +63,11 @@ internal static class Questions
     {
         string name = request.Name;
         bool isShared = request.Limit > 1;
-        RedisKey[] holders = isShared ? [keys.Holders(name), keys.Limits(name)] : [];
         return new Question(
             isShared ? LockScripts.LookShared : LockScripts.Look,
-            [keys.Lock(name), keys.Parked(name), keys.Waiters(name), .. holders, .. Occurrence(keys, name, request.Occurrence)],
+            isShared
+                ? Keys(keys, name, request.Occurrence, keys.Lock(name), keys.Parked(name), keys.Waiters(name), keys.Holders(name), keys.Limits(name))
+                : Keys(keys, name, request.Occurrence, keys.Lock(name), keys.Parked(name), keys.Waiters(name)),
             [
                 .. Place(request.Parking), processId, request.Limit, HolderJson.Write(request.Holder),
                 .. (request.Others ?? []).SelectMany(Other),
@@ -110,6 +110,16 @@ internal static class Questions
 
     private static RedisValue[] Other(OtherPlace other) => [.. Place(other.Parking), other.Limit, HolderJson.Write(other.Holder)];
 
-    private static RedisKey[] Occurrence(LockKeys keys, string name, LockOccurrence? occurrence) =>
-        occurrence is null ? [] : [keys.Occurrence(name, occurrence)];
+    /// <summary>The occurrence comes last, if there is one.</summary>
+    private static RedisKey[] Keys(LockKeys keys, string name, LockOccurrence? occurrence, params ReadOnlySpan<RedisKey> always)
+    {
+        RedisKey[] all = new RedisKey[always.Length + (occurrence is null ? 0 : 1)];
+        always.CopyTo(all);
+        if (occurrence is not null)
+        {
+            all[^1] = keys.Occurrence(name, occurrence);
+        }
+
+        return all;
+    }
 }

@@ -20,6 +20,7 @@ internal sealed class RedisLockStore(RedisLockOptions options) : ILockStore, IAs
 
     private readonly string _processId = Base64Url.EncodeToString(Guid.NewGuid().ToByteArray());
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<AcquireResult> AcquireAsync(AcquireRequest request, CancellationToken cancellationToken)
     {
         const string What = "Acquiring";
@@ -43,6 +44,7 @@ internal sealed class RedisLockStore(RedisLockOptions options) : ILockStore, IAs
         await new RenewalBatches(connection, _keys).SendAsync(leases, outcomes, cancellationToken).ConfigureAwait(false);
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<ReleaseOutcome> ReleaseAsync(ReleaseRequest request, CancellationToken cancellationToken)
     {
         const string What = "Releasing";
@@ -127,32 +129,31 @@ internal sealed class RedisLockStore(RedisLockOptions options) : ILockStore, IAs
         return primaries.Length > 0 ? primaries : throw new LockStoreException($"{what}: Redis cannot be reached.", mayHaveBeenApplied: false);
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<RedisResult> AskAsync(Question question, string what, string name, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         IConnectionMultiplexer connection = await ConnectAsync(what, cancellationToken).ConfigureAwait(false);
         try
         {
-            return await RedisFault.UntilAsync(SendAsync(connection, question), cancellationToken).ConfigureAwait(false);
+            IDatabase database = connection.GetDatabase();
+            if (question.Publishes is { } at)
+            {
+                question.Values[at] = _channels.Prefix ?? await RedisFault.UntilAsync(_channels.AskAsync(database), cancellationToken).ConfigureAwait(false);
+
+                // A member of a cluster counts only those who listen at itself. Outside a cluster keys have no slot.
+                question.Values[at + 1] = connection.HashSlot(question.Keys[0]) < 0 ? MostToldInVain : 1;
+            }
+
+            ValueTask<RedisResult> sent = question.Script.EvaluateAsync(database, question.Keys, question.Values);
+            return cancellationToken.CanBeCanceled
+                ? await RedisFault.UntilAsync(sent.AsTask(), cancellationToken).ConfigureAwait(false)
+                : await sent.ConfigureAwait(false);
         }
         catch (Exception error) when (RedisFault.IsOne(error))
         {
             throw RedisFault.Translate(error, $"{what} lock '{name}'");
         }
-    }
-
-    private async Task<RedisResult> SendAsync(IConnectionMultiplexer connection, Question question)
-    {
-        IDatabase database = connection.GetDatabase();
-        if (question.Publishes is { } at)
-        {
-            question.Values[at] = await _channels.PrefixAsync(database).ConfigureAwait(false);
-
-            // A member of a cluster counts only those who listen at itself. Outside a cluster keys have no slot.
-            question.Values[at + 1] = connection.HashSlot(question.Keys[0]) < 0 ? MostToldInVain : 1;
-        }
-
-        return await database.ScriptEvaluateAsync(question.Script, question.Keys, question.Values, CommandFlags.DemandMaster).ConfigureAwait(false);
     }
 
     private async ValueTask<IConnectionMultiplexer> ConnectAsync(string what, CancellationToken cancellationToken)

@@ -99,8 +99,8 @@ internal sealed class RenewalBatches(IConnectionMultiplexer connection, LockKeys
             values[(i * 3) + 2] = touched.Count - before;
         }
 
-        string script = IsShared(leases.Span[batch[0]]) ? LockScripts.RenewShared : LockScripts.Renew;
-        return await connection.GetDatabase().ScriptEvaluateAsync(script, [.. touched], values, CommandFlags.DemandMaster).ConfigureAwait(false);
+        LockScript script = IsShared(leases.Span[batch[0]]) ? LockScripts.RenewShared : LockScripts.Renew;
+        return await script.EvaluateAsync(connection.GetDatabase(), [.. touched], values).ConfigureAwait(false);
     }
 
     private static RenewOutcome Outcome(string? result) => result switch

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using JobLocking.Engine;
 using JobLocking.Stores;
 using JobLocking.Telemetry;
@@ -13,6 +14,7 @@ internal sealed class Waiters(Leases leases, LocalQueue queue, Notices notices, 
     /// <param name="wait">For how long.</param>
     /// <param name="endOfWait">Ends the waiting before its time, and it is not asked once more: whoever stops does not begin.</param>
     /// <param name="cancellationToken">Ends it.</param>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<(AcquireResult Result, TaskLease? Lease)> AcquireAsync(
         LeaseRequest wanted, Place? place, TimeSpan wait, CancellationToken endOfWait, CancellationToken cancellationToken)
     {
@@ -24,7 +26,7 @@ internal sealed class Waiters(Leases leases, LocalQueue queue, Notices notices, 
         notices.Begin();
         queue.Enter(place);
         long start = time.GetTimestamp();
-        bool hasWaited = false;
+        long? waitedSince = null;
         bool isOver = false;
         try
         {
@@ -34,22 +36,22 @@ internal sealed class Waiters(Leases leases, LocalQueue queue, Notices notices, 
                 if (answer.Lease is not null)
                 {
                     queue.Served(place);
-                    Waited(TagValues.Granted);
+                    Waited(wanted, waitedSince, TagValues.Granted);
                     return answer;
                 }
 
                 queue.Refused(place, answer.Result);
                 if (answer.Result.Outcome != AcquireOutcome.Contended || isOver || endOfWait.IsCancellationRequested || Left(wait, start) is not { } left)
                 {
-                    Waited(TagValues.Of(answer.Result.Outcome));
+                    Waited(wanted, waitedSince, TagValues.Of(answer.Result.Outcome));
                     return answer;
                 }
 
-                hasWaited = true;
+                waitedSince ??= start;
                 isOver = !await queue.TurnAsync(place, left, endOfWait, cancellationToken).ConfigureAwait(false);
                 if (isOver && endOfWait.IsCancellationRequested)
                 {
-                    Waited(TagValues.Of(answer.Result.Outcome));
+                    Waited(wanted, waitedSince, TagValues.Of(answer.Result.Outcome));
                     return answer;
                 }
             }
@@ -57,22 +59,23 @@ internal sealed class Waiters(Leases leases, LocalQueue queue, Notices notices, 
         catch (TaskLockUnavailableException)
         {
             queue.Unanswered(place);
-            Waited(TagValues.Unavailable);
+            Waited(wanted, waitedSince, TagValues.Unavailable);
             throw;
         }
         catch (Exception e)
         {
             queue.Leave(place);
-            Waited(TagValues.Of(e));
+            Waited(wanted, waitedSince, TagValues.Of(e));
             throw;
         }
 
-        void Waited(string outcome)
+    }
+
+    private void Waited(LeaseRequest wanted, long? since, string outcome)
+    {
+        if (since is { } start)
         {
-            if (hasWaited)
-            {
-                metrics.Waited(wanted, outcome, time.GetElapsedTime(start));
-            }
+            metrics.Waited(wanted, outcome, time.GetElapsedTime(start));
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using JobLocking.Renewal;
 using JobLocking.Stores;
 using JobLocking.Telemetry;
@@ -18,6 +19,7 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, BackgroundWo
     public LocalHolders Local { get; } = new(time);
 
     /// <summary>One logical acquire. Throws <see cref="TaskLockUnavailableException"/> if it is not known to be granted or refused.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<(AcquireResult Result, TaskLease? Lease)> AcquireAsync(LeaseRequest wanted, Parking? parking, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
@@ -37,6 +39,7 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, BackgroundWo
         }
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<(AcquireResult Result, TaskLease? Lease)> AskAsync(
         LeaseRequest wanted, AcquireRequest request, CancellationToken cancellationToken)
     {
@@ -88,6 +91,7 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, BackgroundWo
     }
 
     /// <summary>Ends a lease, lost or not.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     public async ValueTask EndAsync(TaskLease lease, bool keep, OccurrenceEnd? occurrence)
     {
         bool held = lease.Release();
@@ -104,11 +108,9 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, BackgroundWo
         }
 
         // A lease whose deadline passed may still have its key, which nobody shall wait for. The store compares the id.
-        // The rest of the minimum hold is counted when it is sent, each time.
-        ReleaseRequest Request() => new(lease.Name, lease.Id, held && keep ? lease.RemainingMinHold() : TimeSpan.Zero, occurrence, lease.Terms.Limit);
         try
         {
-            ReleaseOutcome outcome = await store.ReleaseAsync(Request(), CancellationToken.None).ConfigureAwait(false);
+            ReleaseOutcome outcome = await store.ReleaseAsync(Release(lease, held && keep, occurrence), CancellationToken.None).ConfigureAwait(false);
             if (held && outcome != ReleaseOutcome.Released)
             {
                 Log.ReleasedTooLate(logger, lease.Name, lease.FencingToken, outcome);
@@ -120,11 +122,7 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, BackgroundWo
         }
         catch (LockStoreException e)
         {
-            // By then it is gone: what it had left of an extension, or of an expiry that a renewal under way may have begun anew.
-            TimeSpan left = Deadline.Until(time, lease.DeadlineAt) + Deadline.Drift(lease.Terms.Expiry);
-            TimeSpan expiry = left > lease.Terms.Expiry ? left : lease.Terms.Expiry;
-            Log.ReleaseFailed(logger, e, lease.Name, expiry);
-            background.Add(ReleaseAgainAsync(Request, expiry));
+            ReleaseLater(lease, held && keep, occurrence, e);
         }
     }
 
@@ -167,6 +165,19 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, BackgroundWo
         metrics.LeaseLost(lease, lease.Loss!.Value);
         Log.LeaseLost(logger, lease.Name, lease.FencingToken, lease.Loss!.Value);
         background.Add(ObserveAsync(lease.Name, callbacks));
+    }
+
+    /// <summary>The rest of the minimum hold is counted when it is sent, each time.</summary>
+    private static ReleaseRequest Release(TaskLease lease, bool keep, OccurrenceEnd? occurrence) =>
+        new(lease.Name, lease.Id, keep ? lease.RemainingMinHold() : TimeSpan.Zero, occurrence, lease.Terms.Limit);
+
+    private void ReleaseLater(TaskLease lease, bool keep, OccurrenceEnd? occurrence, LockStoreException error)
+    {
+        // By then it is gone: what it had left of an extension, or of an expiry that a renewal under way may have begun anew.
+        TimeSpan left = Deadline.Until(time, lease.DeadlineAt) + Deadline.Drift(lease.Terms.Expiry);
+        TimeSpan expiry = left > lease.Terms.Expiry ? left : lease.Terms.Expiry;
+        Log.ReleaseFailed(logger, error, lease.Name, expiry);
+        background.Add(ReleaseAgainAsync(() => Release(lease, keep, occurrence), expiry));
     }
 
     private void Compensate(AcquireRequest request)

@@ -1,4 +1,4 @@
-using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
 using JobLocking.Stores;
 
 namespace JobLocking.Engine;
@@ -9,55 +9,113 @@ namespace JobLocking.Engine;
 /// </summary>
 internal sealed class LocalHolders(TimeProvider time)
 {
-    // Arrays that are replaced, never changed, so that reading needs no lock.
-    private readonly ConcurrentDictionary<string, TaskLease[]> _byName = new(StringComparer.Ordinal);
+    private readonly Lock _gate = new();
 
-    public void Add(TaskLease lease) =>
-        _byName.AddOrUpdate(lease.Name, static (_, added) => [added], static (_, before, added) => [.. before, added], lease);
+    // The newest of each lock, from which the others follow: a lock has few, and an acquire shall not pay for a collection.
+    private readonly Dictionary<string, TaskLease> _byName = new(StringComparer.Ordinal);
+
+    public void Add(TaskLease lease)
+    {
+        lock (_gate)
+        {
+            ref TaskLease? newest = ref CollectionsMarshal.GetValueRefOrAddDefault(_byName, lease.Name, out _);
+            lease.Older = newest;
+            newest = lease;
+        }
+    }
 
     /// <summary>Forgets the lease, and none of the others under the same name.</summary>
     public void Remove(TaskLease lease)
     {
-        while (_byName.TryGetValue(lease.Name, out TaskLease[]? before) && before.Contains(lease))
+        lock (_gate)
         {
-            bool removed = before.Length == 1
-                ? _byName.TryRemove(KeyValuePair.Create(lease.Name, before))
-                : _byName.TryUpdate(lease.Name, [.. before.Where(other => other != lease)], before);
-            if (removed)
+            if (!_byName.TryGetValue(lease.Name, out TaskLease? other))
             {
                 return;
             }
+
+            if (other != lease)
+            {
+                while (other is not null && other.Older != lease)
+                {
+                    other = other.Older;
+                }
+
+                other?.Older = lease.Older;
+            }
+            else if (lease.Older is { } older)
+            {
+                _byName[lease.Name] = older;
+            }
+            else
+            {
+                _byName.Remove(lease.Name);
+            }
+
+            lease.Older = null;
         }
     }
 
     /// <summary>Tells the lease that was broken by this very process, which need not wait for the store's notice.</summary>
     public void Break(string name, long fencingToken)
     {
-        if (_byName.TryGetValue(name, out TaskLease[]? leases))
+        TaskLease? lease;
+        lock (_gate)
         {
-            Array.Find(leases, lease => lease.FencingToken == fencingToken)?.Lose(LeaseLoss.Broken);
+            lease = _byName.GetValueOrDefault(name);
+            while (lease is not null && lease.FencingToken != fencingToken)
+            {
+                lease = lease.Older;
+            }
         }
+
+        lease?.Lose(LeaseLoss.Broken);
     }
 
     /// <summary>What the store would answer, if it is certain.</summary>
     public AcquireResult? Contention(string name, int limit)
     {
-        if (!_byName.TryGetValue(name, out TaskLease[]? leases))
+        lock (_gate)
         {
-            return null;
+            return _byName.TryGetValue(name, out TaskLease? newest) ? Contention(newest, limit) : null;
+        }
+    }
+
+    private AcquireResult? Contention(TaskLease newest, int limit)
+    {
+        long now = time.GetTimestamp();
+        int count = 0;
+        TaskLease? first = null;
+        for (TaskLease? lease = newest; lease is not null; lease = lease.Older)
+        {
+            if (lease.IsHeldAt(now))
+            {
+                count++;
+                limit = Math.Min(limit, lease.Terms.Limit);
+                first = first is null || lease.DeadlineAt < first.DeadlineAt ? lease : first;
+            }
         }
 
-        TaskLease[] held = Array.FindAll(leases, lease => !lease.IsReleased && !lease.IsLost());
-        if (held.Length == 0 || held.Length < Math.Min(limit, held.Min(lease => lease.Terms.Limit)))
+        return first is null || count < limit
+            ? null
+            : new AcquireResult(
+                AcquireOutcome.Contended,
+                Holder: first.Holder,
+                TimeLeft: Deadline.Until(time, first.DeadlineAt),
+                Others: count == 1 ? null : OtherHolders(newest, first, now));
+    }
+
+    private static List<LockHolder?> OtherHolders(TaskLease newest, TaskLease first, long now)
+    {
+        List<LockHolder?> others = [];
+        for (TaskLease? lease = newest; lease is not null; lease = lease.Older)
         {
-            return null;
+            if (lease != first && lease.IsHeldAt(now))
+            {
+                others.Add(lease.Holder);
+            }
         }
 
-        TaskLease first = held.MinBy(lease => lease.DeadlineAt)!;
-        return new AcquireResult(
-            AcquireOutcome.Contended,
-            Holder: first.Holder,
-            TimeLeft: Deadline.Until(time, first.DeadlineAt),
-            Others: held.Length == 1 ? null : [.. held.Where(lease => lease != first).Select(lease => lease.Holder)]);
+        return others;
     }
 }

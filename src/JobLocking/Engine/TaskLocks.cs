@@ -15,19 +15,19 @@ internal sealed class TaskLocks(
 {
     private const int LargestLimit = 1000;
 
+    private static readonly TaskLockOptions Defaults = new();
+
     private static readonly TimeSpan ShortestExpire = TimeSpan.FromMilliseconds(100);
 
     private static readonly TimeSpan LongestWait = TimeSpan.FromDays(1);
 
-    public ValueTask<TaskLease?> TryAcquireAsync(string name, TaskLockOptions? options, CancellationToken cancellationToken)
-    {
-        options ??= new TaskLockOptions();
-        return AcquireAsync(name, options, options.Wait, cancellationToken);
-    }
+    // What users get is not pooled: they may await it twice, or block on it.
+    public async ValueTask<TaskLease?> TryAcquireAsync(string name, TaskLockOptions? options, CancellationToken cancellationToken) =>
+        await AcquireAsync(name, options ?? Defaults, (options ?? Defaults).Wait, cancellationToken).ConfigureAwait(false);
 
     // A wait without an end ends with the lease only.
     public async ValueTask<TaskLease> AcquireAsync(string name, TaskLockOptions? options, CancellationToken cancellationToken) =>
-        (await AcquireAsync(name, options ?? new TaskLockOptions(), Timeout.InfiniteTimeSpan, cancellationToken).ConfigureAwait(false))!;
+        (await AcquireAsync(name, options ?? Defaults, Timeout.InfiniteTimeSpan, cancellationToken).ConfigureAwait(false))!;
 
     public async IAsyncEnumerable<HeldLock> ListAsync(string? prefix, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -59,20 +59,23 @@ internal sealed class TaskLocks(
         }
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<TaskLease?> AcquireAsync(string name, TaskLockOptions how, TimeSpan wait, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(name);
 
-        LeaseRequest wanted = new(JobLockingDiagnostics.ByHand, NameTemplate.FromHand(name), Terms(name, how), Holder());
+        string resolved = NameTemplate.FromHand(name);
+        LeaseTerms terms = Terms(name, how);
         cancellationToken.ThrowIfCancellationRequested();
         using Activity? span = Spans.StartAcquire();
-        if (wait == TimeSpan.Zero && leases.Local.Contention(wanted.Name, how.Limit) is not null)
+        if (wait == TimeSpan.Zero && leases.Local.Contention(resolved, how.Limit) is not null)
         {
             metrics.ContendedLocally(JobLockingDiagnostics.ByHand, JobLockingDiagnostics.ByHand);
-            Spans.AnsweredByHand(span, wanted.Name, TagValues.Contended, lease: null);
+            Spans.AnsweredByHand(span, resolved, TagValues.Contended, lease: null);
             return null;
         }
 
+        LeaseRequest wanted = new(JobLockingDiagnostics.ByHand, resolved, terms, Holder());
         try
         {
             (AcquireResult result, TaskLease? lease) = await AskAsync(wanted, wait, cancellationToken).ConfigureAwait(false);
@@ -91,6 +94,7 @@ internal sealed class TaskLocks(
         }
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<(AcquireResult Result, TaskLease? Lease)> AskAsync(LeaseRequest wanted, TimeSpan wait, CancellationToken cancellationToken)
     {
         if (wait == TimeSpan.Zero)

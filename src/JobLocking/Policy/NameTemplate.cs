@@ -39,9 +39,14 @@ internal sealed class NameTemplate
     /// <summary>The name of a lock taken by hand.</summary>
     public static string FromHand(string name)
     {
-        StringBuilder escaped = new(name.Length);
-        Escape(name, escaped, EscapedInLiterals);
-        string resolved = escaped.ToString();
+        string resolved = name;
+        if (name.AsSpan().ContainsAny(EscapedInLiterals))
+        {
+            StringBuilder escaped = new(name.Length);
+            Escape(name, escaped, EscapedInLiterals);
+            resolved = escaped.ToString();
+        }
+
         return Problem(resolved) is { } problem
             ? throw new TaskLockException($"Lock name '{Shorten(name)}': {problem}")
             : resolved;

@@ -18,12 +18,9 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
     private static readonly TimeSpan LongestWait = TimeSpan.FromDays(1);
 
     private readonly Lock _gate = new();
-    private readonly Dictionary<string, TaskLease> _byId = new(StringComparer.Ordinal);
-    private readonly SortedSet<TaskLease> _byDue = new(Comparer<TaskLease>.Create(static (a, b) =>
-        a.Due != b.Due ? a.Due.CompareTo(b.Due) : a.Arrival.CompareTo(b.Arrival)));
+    private readonly DueTimes _leases = new();
 
     private ITimer? _timer;
-    private long _arrivals;
     private long _armedFor = long.MaxValue;
     private bool _disposed;
 
@@ -34,7 +31,7 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
         {
             lock (_gate)
             {
-                return _byDue.Min is { } first && Deadline.Until(time, first.Due) is { Ticks: < 0 } late ? -late : TimeSpan.Zero;
+                return _leases.First is { } first && Deadline.Until(time, first.Due) is { Ticks: < 0 } late ? -late : TimeSpan.Zero;
             }
         }
     }
@@ -43,9 +40,7 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
     {
         lock (_gate)
         {
-            lease.Arrival = ++_arrivals;
-            _byId.Add(lease.Id, lease);
-            Schedule(lease, NextRenewal(lease, sentAt));
+            _leases.Set(lease, NextRenewal(lease, sentAt));
             Arm();
         }
     }
@@ -54,11 +49,8 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
     {
         lock (_gate)
         {
-            if (_byId.Remove(lease.Id))
-            {
-                _byDue.Remove(lease);
-                EndTimer();
-            }
+            _leases.Remove(lease);
+            EndTimer();
         }
     }
 
@@ -77,7 +69,7 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
         TaskLease? broken;
         lock (_gate)
         {
-            _byId.TryGetValue(leaseId, out broken);
+            broken = _leases.Find(leaseId);
         }
 
         broken?.Lose(LeaseLoss.Broken);
@@ -88,13 +80,7 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
     {
         lock (_gate)
         {
-            _byDue.Clear();
-            long now = time.GetTimestamp();
-            foreach (TaskLease lease in _byId.Values)
-            {
-                Schedule(lease, now);
-            }
-
+            _leases.SetAll(time.GetTimestamp());
             Arm();
         }
     }
@@ -108,36 +94,36 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
             _armedFor = long.MaxValue;
             long now = time.GetTimestamp();
             long horizon = now;
-            while (_byDue.Min is { } lease && lease.Due <= now)
+            while (_leases.First is { } lease && lease.Due <= now)
             {
-                _byDue.Remove(lease);
                 if (now >= lease.DeadlineAt)
                 {
-                    _byId.Remove(lease.Id);
+                    _leases.Remove(lease);
                     expired.Add(lease);
                     continue;
                 }
 
                 if (!lease.IsRenewing && lease.LongestExpiry(now) > TimeSpan.Zero)
                 {
-                    renew.Add(lease);
+                    renew.Add(Begin(lease));
                     horizon = Math.Max(horizon, Deadline.Add(time, now, lease.Terms.Expiry / 10));
                 }
 
-                Schedule(lease, lease.DeadlineAt);
+                _leases.Set(lease, lease.DeadlineAt);
             }
 
             // Together with what falls due a little later: leases that were taken one after the other would else be renewed
             // one by one for ever.
-            TaskLease[] early = [.. _byDue.TakeWhile(lease => lease.Due <= horizon).Where(lease => !lease.IsRenewing && lease.Due < lease.DeadlineAt)];
-            foreach (TaskLease lease in early)
+            foreach (TaskLease lease in _leases.TakeUntil(horizon))
             {
-                _byDue.Remove(lease);
-                renew.Add(lease);
-                Schedule(lease, lease.DeadlineAt);
+                if (!lease.IsRenewing && lease.Due < lease.DeadlineAt)
+                {
+                    renew.Add(Begin(lease));
+                }
+
+                _leases.Set(lease, lease.DeadlineAt);
             }
 
-            renew.ForEach(lease => lease.IsRenewing = true);
             Arm();
             EndTimer();
         }
@@ -151,6 +137,12 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
         {
             _ = RenewAsync(renew);
         }
+    }
+
+    private static TaskLease Begin(TaskLease lease)
+    {
+        lease.IsRenewing = true;
+        return lease;
     }
 
     private async Task RenewAsync(List<TaskLease> leases)
@@ -196,7 +188,7 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
         bool held;
         lock (_gate)
         {
-            held = _byId.ContainsKey(lease.Id);
+            held = DueTimes.Contains(lease);
             if (lives && held)
             {
                 if (outcome == RenewOutcome.Renewed)
@@ -204,8 +196,7 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
                     lease.Prolong(Deadline.After(time, sentAt, expiry));
                 }
 
-                _byDue.Remove(lease);
-                Schedule(lease, outcome == RenewOutcome.Renewed ? NextRenewal(lease, sentAt) : NextRetry(lease));
+                _leases.Set(lease, outcome == RenewOutcome.Renewed ? NextRenewal(lease, sentAt) : NextRetry(lease));
                 Arm();
             }
 
@@ -245,15 +236,9 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
         return Math.Min(next, lease.DeadlineAt);
     }
 
-    private void Schedule(TaskLease lease, long due)
-    {
-        lease.Due = due;
-        _byDue.Add(lease);
-    }
-
     private void Arm()
     {
-        if (_byDue.Min is not { } first || first.Due >= _armedFor)
+        if (_leases.First is not { } first || first.Due >= _armedFor)
         {
             return;
         }
@@ -269,7 +254,7 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
     /// <summary>Not with every last lease: the next would have to make it anew.</summary>
     private void EndTimer()
     {
-        if (_disposed && _byId.Count == 0)
+        if (_disposed && _leases.First is null)
         {
             _timer?.Dispose();
             _timer = null;

@@ -7,7 +7,7 @@ namespace JobLocking.Stores;
 /// <param name="Occurrence">What becomes of the occurrence it ran; null for none.</param>
 /// <param name="Limit">The limit it was acquired with, or asked for.</param>
 /// <param name="ParkingId">The id of an execution that does not wait any more; null for none.</param>
-public sealed record ReleaseRequest(
+public readonly record struct ReleaseRequest(
     string Name, string? LeaseId, TimeSpan KeepFor = default, OccurrenceEnd? Occurrence = null, int Limit = 1, string? ParkingId = null);
 
 /// <summary>How the run of an occurrence ended.</summary>

@@ -60,7 +60,7 @@ public sealed partial class LockScriptsTests
     private static string File(FieldInfo field) =>
         string.Concat(field.Name.Select((c, i) => i > 0 && char.IsUpper(c) ? $"_{c}" : $"{c}")).ToLowerInvariant() + ".lua";
 
-    private static string Sent(FieldInfo field) => (string)field.GetValue(null)!;
+    private static string Sent(FieldInfo field) => ((LockScript)field.GetValue(null)!).Text;
 
     private static string[] NeededBy(string text) =>
         Needs().Match(text) is { Success: true } match ? [.. match.Groups[1].Value.Split(" and ").Select(part => $"{part}.lua")] : [];

@@ -30,7 +30,6 @@ internal sealed class Uses(ILockStore store, ILockStore other, ILockStore leavin
         ("list a limit", () => ListAsync(2)),
         ("break a limit", () => BreakAsync(2)),
         ("check", CheckAsync),
-        ("send no script twice", ByHashAsync),
         ("stop listening", LeaveAsync),
     ];
 
@@ -122,13 +121,6 @@ internal sealed class Uses(ILockStore store, ILockStore other, ILockStore leavin
     }
 
     private async Task CheckAsync() => Assert.Contains("volatile-lru", await store.CheckAsync(Cancellation), StringComparison.Ordinal);
-
-    private async Task ByHashAsync()
-    {
-        await GrantedAsync(Request(1));
-        await GrantedAsync(Request(1));
-        Assert.Contains("cmdstat_evalsha:", (string?)await admin.ExecuteAsync("INFO", "commandstats"), StringComparison.Ordinal);
-    }
 
     private async Task<AcquireRequest[]> FullAsync(int limit)
     {

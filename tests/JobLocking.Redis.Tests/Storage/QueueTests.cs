@@ -120,7 +120,7 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
         AcquireRequest lease = await GrantedAsync();
         RedisLockStore dying = CreateStore(servers.Redis.ConnectionString);
         AcquireRequest living;
-        AcquireRequest? dead = null;
+        AcquireRequest dead = default;
         await using (await dying.ListenAsync(_ => { }, Cancellation))
         {
             for (int i = 0; i < 5; i++)
@@ -132,7 +132,7 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
             await dying.DisposeAsync();
         }
 
-        string process = ((string)(await Redis.HashGetAsync(WaitersKey, dead!.Parking!.Id))!).Split(':')[1];
+        string process = ((string)(await Redis.HashGetAsync(WaitersKey, dead.Parking!.Id))!).Split(':')[1];
         await Eventually.IsTrueAsync(async () => (long)((RedisResult[])(await Redis.ExecuteAsync("PUBSUB", "NUMSUB", $"task_lock:process:{process}"))!)[1] == 0);
         await ReleasedAsync(lease);
 

@@ -31,7 +31,6 @@ public sealed class Notices : IAsyncDisposable
     /// <summary>Waits until the process is told that a lease is broken.</summary>
     public Task BrokenAsync(AcquireRequest lease)
     {
-        ArgumentNullException.ThrowIfNull(lease);
         return Eventually.IsTrueAsync(() => _heard.Contains(new LockNotice.Broken(lease.LeaseId)));
     }
 
