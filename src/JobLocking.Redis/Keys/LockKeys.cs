@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using JobLocking.Stores;
 using StackExchange.Redis;
 
@@ -10,12 +11,15 @@ namespace JobLocking.Redis.Keys;
 /// </summary>
 internal sealed class LockKeys(string prefix)
 {
+    // As bytes, which a key takes as they are: nothing has to be put together for the key of a lock.
+    private readonly RedisKey _prefix = Encoding.UTF8.GetBytes(prefix);
+
     private readonly string _channels = prefix + "process:";
 
     /// <summary>What comes before the process id in the name of its channel.</summary>
     public RedisChannel Channels => RedisChannel.Literal(_channels);
 
-    public RedisKey Lock(string name) => prefix + name;
+    public RedisKey Lock(string name) => ((RedisKey)name).Prepend(_prefix);
 
     public RedisKey Fence(string name) => Beside(name, "fence");
 

@@ -3,7 +3,8 @@
 -- KEYS     for each lease: its lock, and its occurrence if it has one
 -- ARGV     for each lease: lease id, expiry in ms, number of its keys (1 or 2)
 --
--- Result   for each lease: 'renewed', 'theirs', 'missing', or what went wrong
+-- Result   a letter for each lease: 'r' renewed, 't' theirs, 'm' missing, '-' something went wrong: a reply for each would be
+--          most of what a renewal costs its holder
 
 -- Who owns a lock, and who runs an occurrence, by their values; the same as where they are acquired and released.
 local of_lock, of_occurrence = '^([^:]+):%d+:[^:]*:', '^running:([^:]+):'
@@ -36,6 +37,7 @@ local function renew(key, owner, lease, expiry)
   return failure(set) or (set == 1 and 'renewed' or 'missing')
 end
 
+local letters = { renewed = 'r', theirs = 't', missing = 'm' }
 local results = {}
 local key = 1
 for i = 1, #ARGV, 3 do
@@ -45,6 +47,6 @@ for i = 1, #ARGV, 3 do
     renew(KEYS[key + 1], of_occurrence, lease, expiry)
   end
   key = key + tonumber(ARGV[i + 2])
-  results[#results + 1] = result
+  results[#results + 1] = letters[result] or '-'
 end
-return results
+return table.concat(results)

@@ -4,7 +4,8 @@
 -- KEYS     for each lease: its lock, holders and limits, and its occurrence if it has one
 -- ARGV     for each lease: lease id, expiry in ms, number of its keys (3 or 4)
 --
--- Result   for each lease: 'renewed', 'theirs', 'missing', or what went wrong
+-- Result   a letter for each lease: 'r' renewed, 't' theirs, 'm' missing, '-' something went wrong: a reply for each would be
+--          most of what a renewal costs its holder
 
 local now = milliseconds()
 
@@ -32,17 +33,18 @@ local function renew_mark(key, lease, expiry)
   end
 end
 
+local letters = { renewed = 'r', theirs = 't', missing = 'm' }
 local results = {}
 local key = 1
 for i = 1, #ARGV, 3 do
   local lease, expiry, count = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
   local is_done, result = pcall(renew, KEYS[key], KEYS[key + 1], KEYS[key + 2], lease, expiry)
   if not is_done then
-    result = type(result) == 'table' and result.err or result
+    result = nil
   elseif result == 'renewed' and count == 4 then
     pcall(renew_mark, KEYS[key + 3], lease, expiry)
   end
   key = key + count
-  results[#results + 1] = result
+  results[#results + 1] = letters[result] or '-'
 end
-return results
+return table.concat(results)

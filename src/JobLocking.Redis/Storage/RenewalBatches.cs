@@ -19,9 +19,10 @@ internal sealed class RenewalBatches(IConnectionMultiplexer connection, LockKeys
         cancellationToken.ThrowIfCancellationRequested();
         outcomes.Span[..leases.Length].Clear(); // Transient, until there is an answer
 
-        // Outside a cluster every key has the same slot, −1.
+        // Outside a cluster no key has a slot.
+        bool haveSlots = leases.Length > 0 && connection.HashSlot(keys.Lock(leases.Span[0].Name)) >= 0;
         IEnumerable<int[]> batches = Enumerable.Range(0, leases.Length)
-            .GroupBy(i => (connection.HashSlot(keys.Lock(leases.Span[i].Name)), IsShared(leases.Span[i])))
+            .GroupBy(i => (haveSlots ? connection.HashSlot(keys.Lock(leases.Span[i].Name)) : -1, IsShared(leases.Span[i])))
             .SelectMany(alike => alike.Chunk(LargestBatch));
         (int[] Batch, Task<RedisResult> Sent)[] all = [.. batches.Select(batch => (batch, RedisFault.Observed(SendAsync(batch, leases))))];
 
@@ -38,10 +39,10 @@ internal sealed class RenewalBatches(IConnectionMultiplexer connection, LockKeys
         {
             try
             {
-                RedisResult results = await RedisFault.UntilAsync(sent, patience.Token).ConfigureAwait(false);
+                string results = (string)(await RedisFault.UntilAsync(sent, patience.Token).ConfigureAwait(false))!;
                 for (int i = 0; i < batch.Length; i++)
                 {
-                    outcomes.Span[batch[i]] = Outcome((string?)results[i]);
+                    outcomes.Span[batch[i]] = Outcome(results[i]);
                 }
             }
             catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
@@ -103,11 +104,11 @@ internal sealed class RenewalBatches(IConnectionMultiplexer connection, LockKeys
         return await script.EvaluateAsync(connection.GetDatabase(), [.. touched], values).ConfigureAwait(false);
     }
 
-    private static RenewOutcome Outcome(string? result) => result switch
+    private static RenewOutcome Outcome(char result) => result switch
     {
-        "renewed" => RenewOutcome.Renewed,
-        "theirs" => RenewOutcome.NotYours,
-        "missing" => RenewOutcome.Missing,
+        'r' => RenewOutcome.Renewed,
+        't' => RenewOutcome.NotYours,
+        'm' => RenewOutcome.Missing,
         _ => RenewOutcome.Transient,
     };
 }
