@@ -46,12 +46,14 @@ internal sealed class BenchmarkRedis : IAsyncDisposable
     public async Task<IConnectionMultiplexer> ConnectAsync() => await ConnectionMultiplexer.ConnectAsync(_endpoint);
 
     /// <summary>Whatever the server has executed so far for anybody, also within scripts, but for these questions.</summary>
-    public async Task<long> CommandsAsync()
+    public async Task<long> CommandsAsync() =>
+        (await CommandStatsAsync()).Where(entry => entry.Key is not ("cmdstat_info" or "cmdstat_ping")).Sum(entry => Stat(entry.Value, "calls"));
+
+    /// <summary>How many scripts the server has executed so far for anybody, and how long it took for them.</summary>
+    public async Task<(long Calls, TimeSpan Time)> ScriptsAsync()
     {
-        IGrouping<string, KeyValuePair<string, string>>[] info = await Control.InfoAsync("commandstats");
-        return info.SelectMany(section => section)
-            .Where(entry => entry.Key is not ("cmdstat_info" or "cmdstat_ping"))
-            .Sum(entry => long.Parse(entry.Value.Split(',')[0].AsSpan("calls=".Length), CultureInfo.InvariantCulture));
+        string stats = (await CommandStatsAsync()).FirstOrDefault(entry => entry.Key == "cmdstat_evalsha").Value ?? "calls=0,usec=0";
+        return (Stat(stats, "calls"), TimeSpan.FromMicroseconds(Stat(stats, "usec")));
     }
 
     public async ValueTask DisposeAsync()
@@ -65,4 +67,10 @@ internal sealed class BenchmarkRedis : IAsyncDisposable
         await _control.DisposeAsync();
         await (_own?.DisposeAsync() ?? ValueTask.CompletedTask);
     }
+
+    private static long Stat(string stats, string what) =>
+        long.Parse(stats.Split(',').Single(stat => stat.StartsWith($"{what}=", StringComparison.Ordinal)).AsSpan(what.Length + 1), CultureInfo.InvariantCulture);
+
+    private async Task<IEnumerable<KeyValuePair<string, string>>> CommandStatsAsync() =>
+        (await Control.InfoAsync("commandstats")).SelectMany(section => section);
 }
