@@ -1,3 +1,5 @@
+using JobLocking.Benchmarks.Rivals.Locks;
+
 namespace JobLocking.Benchmarks.Rivals;
 
 /// <summary>All cases, one after the other; within each all contenders in turn, so that a slow moment of the machine meets all of them.</summary>
@@ -8,6 +10,9 @@ internal static class RivalsRun
 
     private static readonly IReadOnlyList<(string Name, Func<BenchmarkRedis, Effort, Task<IRivalCase>> StartAsync)> Cases =
     [
+        ("pair", PairCase.StartAsync),
+        ("throughput", ThroughputCase.StartAsync),
+        ("contended", ContendedCase.StartAsync),
     ];
 
     public static IEnumerable<string> Names => Cases.Select(one => one.Name);

@@ -1,0 +1,43 @@
+using System.Diagnostics.Metrics;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace JobLocking.Benchmarks.Rivals.Locks.Clients;
+
+/// <summary>
+/// Somebody listens to the metrics and takes the log at its default level, as in every worker: what is measured has to pay
+/// for telling them, and nothing for what they do with it.
+/// </summary>
+internal sealed class Observers : ILoggerProvider, ILogger
+{
+    private readonly MeterListener _metrics = new();
+
+    public Observers()
+    {
+        _metrics.InstrumentPublished = static (instrument, listener) =>
+        {
+            if (instrument.Meter.Name == JobLockingDiagnostics.MeterName)
+            {
+                listener.EnableMeasurementEvents(instrument);
+            }
+        };
+        _metrics.SetMeasurementEventCallback<long>(static (_, _, _, _) => { });
+        _metrics.SetMeasurementEventCallback<double>(static (_, _, _, _) => { });
+        _metrics.Start();
+    }
+
+    public void Configure(IServiceCollection services) => services.AddLogging(logging => logging.AddProvider(this));
+
+    public ILogger CreateLogger(string categoryName) => this;
+
+    public bool IsEnabled(LogLevel logLevel) => logLevel != LogLevel.None;
+
+    public IDisposable? BeginScope<TState>(TState state)
+        where TState : notnull => null;
+
+    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    {
+    }
+
+    public void Dispose() => _metrics.Dispose();
+}
