@@ -4,7 +4,8 @@ using System.Diagnostics;
 namespace JobLocking.Benchmarks.Handoff;
 
 /// <summary>A line of waiters in several nodes; each gives the lock back as soon as it has it, to the end of the line.</summary>
-internal sealed class WaitersInPlace(ILockNodes nodes, int waiters, BenchmarkRedis redis) : IHandoff
+/// <remarks>They are spread over so many <paramref name="others"/> than the one that holds the lock first.</remarks>
+internal sealed class WaitersInPlace(ILockNodes nodes, int waiters, BenchmarkRedis redis, int others = ILockNodes.Count - 1) : IHandoff
 {
     private const string Name = "line";
 
@@ -19,7 +20,7 @@ internal sealed class WaitersInPlace(ILockNodes nodes, int waiters, BenchmarkRed
         ConcurrentQueue<TimeSpan> times = [];
         TaskCompletionSource<Traffic> atTheEnd = new();
         IAsyncDisposable lease = await nodes.AcquireAsync(0, Name, cancellationToken);
-        Task[] line = [.. Enumerable.Range(0, waiters).Select(i => WaitAsync(1 + (i % (ILockNodes.Count - 1))))];
+        Task[] line = [.. Enumerable.Range(0, waiters).Select(i => WaitAsync(1 + (i % others)))];
         await nodes.AreWaitingAsync(Name, waiters, cancellationToken);
 
         Traffic before = await TrafficAsync();

@@ -13,6 +13,7 @@ internal static class RivalsRun
         ("pair", PairCase.StartAsync),
         ("throughput", ThroughputCase.StartAsync),
         ("contended", ContendedCase.StartAsync),
+        ("handoff", HandoffCase.StartAsync),
     ];
 
     public static IEnumerable<string> Names => Cases.Select(one => one.Name);

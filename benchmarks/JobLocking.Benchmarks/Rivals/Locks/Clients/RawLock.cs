@@ -17,14 +17,20 @@ internal sealed class RawLock : IAsyncDisposable
 
     private readonly Question _release;
 
-    public RawLock(IDatabase database, string prefix, string name, TimeSpan? expiry = null)
+    /// <param name="database">Where it is.</param>
+    /// <param name="prefix">What its keys begin with.</param>
+    /// <param name="name">What comes then.</param>
+    /// <param name="processId">Under which its process is told of its turn.</param>
+    /// <param name="parking">How it is parked when it is refused; null not to be.</param>
+    public RawLock(IDatabase database, string prefix, string name, string processId = "process", Parking? parking = null)
     {
         LockKeys keys = new(prefix);
         LockHolder holder = new("benchmarks", "node", "code", null, null, DateTimeOffset.UtcNow);
         _database = database;
         LeaseId = Engine.LeaseId.New();
         Name = name;
-        _acquire = Questions.Acquire(keys, new AcquireRequest(name, LeaseId, expiry ?? ILockClient.Expiry, holder), Engine.LeaseId.New(), HolderJson.Write(holder));
+        _acquire = Questions.Acquire(
+            keys, new AcquireRequest(name, LeaseId, ILockClient.Expiry, holder, Parking: parking), processId, HolderJson.Write(holder));
         _release = Questions.Release(keys, new ReleaseRequest(name, LeaseId));
         _release.Values[_release.Publishes!.Value] = (byte[])keys.Channels!;
         _release.Values[_release.Publishes.Value + 1] = 100; // as many as the store has told in vain outside a cluster
