@@ -22,7 +22,7 @@ internal static class RivalsReport
                 row.Case, row.Unit, Short(row.JobLocking), $"({Short(row.Least)} … {Short(row.Most)})", row.Met ? "yes" : row.Limit is null ? "NO" : "limit", row.Target));
             foreach ((string rival, double value) in row.Rivals)
             {
-                await output.WriteLineAsync($"{Line($"    {rival}", row.Unit, Short(value), "", "", $"ratio {Short(row.Ratio[rival])}")}");
+                await output.WriteLineAsync($"{Line($"    {rival}", row.Unit, Short(value), "", "", double.IsFinite(row.Ratio[rival]) ? $"ratio {Short(row.Ratio[rival])}" : "")}");
             }
 
             if (row is { Met: false, Limit: { } limit })
@@ -44,7 +44,7 @@ internal static class RivalsReport
                 joblocking = Rounded(row.JobLocking),
                 spread = new[] { Rounded(row.Least), Rounded(row.Most) },
                 rivals = row.Rivals.ToDictionary(rival => rival.Key, rival => Rounded(rival.Value)),
-                ratio = row.Ratio.ToDictionary(rival => rival.Key, rival => Rounded(rival.Value)),
+                ratio = row.Ratio.Where(rival => double.IsFinite(rival.Value)).ToDictionary(rival => rival.Key, rival => Rounded(rival.Value)),
                 target = row.Target,
                 met = row.Met,
                 limit = row.Limit,
