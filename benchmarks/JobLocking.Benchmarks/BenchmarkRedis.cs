@@ -56,6 +56,12 @@ internal sealed class BenchmarkRedis : IAsyncDisposable
         return (Stat(stats, "calls"), TimeSpan.FromMicroseconds(Stat(stats, "usec")));
     }
 
+    /// <summary>What the server has used of its processor so far, for anything.</summary>
+    public async Task<TimeSpan> ProcessorTimeAsync() => TimeSpan.FromSeconds((await Control.InfoAsync("cpu"))
+        .SelectMany(section => section)
+        .Where(entry => entry.Key is "used_cpu_sys" or "used_cpu_user")
+        .Sum(entry => double.Parse(entry.Value, CultureInfo.InvariantCulture)));
+
     public async ValueTask DisposeAsync()
     {
         if (_own is null)

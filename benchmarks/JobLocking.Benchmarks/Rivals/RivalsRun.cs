@@ -14,6 +14,7 @@ internal static class RivalsRun
         ("throughput", ThroughputCase.StartAsync),
         ("contended", ContendedCase.StartAsync),
         ("handoff", HandoffCase.StartAsync),
+        ("renewal", RenewalCase.StartAsync),
     ];
 
     public static IEnumerable<string> Names => Cases.Select(one => one.Name);

@@ -28,7 +28,6 @@ internal sealed class RawLock : IAsyncDisposable
         LockHolder holder = new("benchmarks", "node", "code", null, null, DateTimeOffset.UtcNow);
         _database = database;
         LeaseId = Engine.LeaseId.New();
-        Name = name;
         _acquire = Questions.Acquire(
             keys, new AcquireRequest(name, LeaseId, ILockClient.Expiry, holder, Parking: parking), processId, HolderJson.Write(holder));
         _release = Questions.Release(keys, new ReleaseRequest(name, LeaseId));
@@ -36,9 +35,9 @@ internal sealed class RawLock : IAsyncDisposable
         _release.Values[_release.Publishes.Value + 1] = 100; // as many as the store has told in vain outside a cluster
     }
 
-    public string Name { get; }
-
     public string LeaseId { get; }
+
+    public RedisKey Key => _acquire.Keys[0];
 
     /// <summary>Asks for the lock; <see cref="IsGranted"/> knows the answer.</summary>
     public Task<RedisResult> AcquireAsync() => SendAsync(_acquire);
@@ -48,7 +47,7 @@ internal sealed class RawLock : IAsyncDisposable
 
     public Task ReleaseAsync() => SendAsync(_release);
 
-    public Task<bool> IsHeldAsync() => _database.KeyExistsAsync(_acquire.Keys[0]);
+    public Task<bool> IsHeldAsync() => _database.KeyExistsAsync(Key);
 
     public async ValueTask DisposeAsync() => await ReleaseAsync();
 
