@@ -15,6 +15,7 @@ internal static class RivalsRun
         ("contended", ContendedCase.StartAsync),
         ("handoff", HandoffCase.StartAsync),
         ("renewal", RenewalCase.StartAsync),
+        ("scale", (_, effort) => ScaleCase.StartAsync(effort)),
     ];
 
     public static IEnumerable<string> Names => Cases.Select(one => one.Name);

@@ -22,14 +22,15 @@ internal sealed class RawLock : IAsyncDisposable
     /// <param name="name">What comes then.</param>
     /// <param name="processId">Under which its process is told of its turn.</param>
     /// <param name="parking">How it is parked when it is refused; null not to be.</param>
-    public RawLock(IDatabase database, string prefix, string name, string processId = "process", Parking? parking = null)
+    /// <param name="expiry">Of its lease; null for the same as everybody's.</param>
+    public RawLock(IDatabase database, string prefix, string name, string processId = "process", Parking? parking = null, TimeSpan? expiry = null)
     {
         LockKeys keys = new(prefix);
         LockHolder holder = new("benchmarks", "node", "code", null, null, DateTimeOffset.UtcNow);
         _database = database;
         LeaseId = Engine.LeaseId.New();
         _acquire = Questions.Acquire(
-            keys, new AcquireRequest(name, LeaseId, ILockClient.Expiry, holder, Parking: parking), processId, HolderJson.Write(holder));
+            keys, new AcquireRequest(name, LeaseId, expiry ?? ILockClient.Expiry, holder, Parking: parking), processId, HolderJson.Write(holder));
         _release = Questions.Release(keys, new ReleaseRequest(name, LeaseId));
         _release.Values[_release.Publishes!.Value] = (byte[])keys.Channels!;
         _release.Values[_release.Publishes.Value + 1] = 100; // as many as the store has told in vain outside a cluster
