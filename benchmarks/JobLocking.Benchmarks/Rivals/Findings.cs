@@ -23,6 +23,18 @@ internal sealed class Findings
 
     public Figure Of(string contender, string what) => new(_rounds[(contender, what)]);
 
+    /// <summary>Adds what everybody's figure is over that of one of them, the difference in each round: what their own part costs.</summary>
+    /// <param name="baseline">The one that is done without.</param>
+    /// <param name="what">Of which figure.</param>
+    /// <param name="over">What the difference is called.</param>
+    public void AddOver(string baseline, string what, string over)
+    {
+        foreach (string contender in Contenders(what).Where(contender => contender != baseline).ToArray())
+        {
+            _rounds.Add((contender, over), [.. _rounds[(contender, what)].Zip(_rounds[(baseline, what)], (one, without) => one - without)]);
+        }
+    }
+
     /// <summary>The middle one of the ratios of each round: what slows the machine down for a while slows both.</summary>
     public double Ratio(string contender, string other, string what) =>
         new Figure(_rounds[(contender, what)].Zip(_rounds[(other, what)], (one, two) => one / two)).Median;
