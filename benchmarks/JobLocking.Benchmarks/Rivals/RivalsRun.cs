@@ -1,4 +1,5 @@
 using JobLocking.Benchmarks.Rivals.Locks;
+using JobLocking.Benchmarks.Rivals.Schedulers;
 
 namespace JobLocking.Benchmarks.Rivals;
 
@@ -16,6 +17,9 @@ internal static class RivalsRun
         ("handoff", HandoffCase.StartAsync),
         ("renewal", RenewalCase.StartAsync),
         ("scale", (_, effort) => ScaleCase.StartAsync(effort)),
+        ("hangfire", UncontendedHangfire.StartAsync),
+        ("hangfire-contended", ContendedHangfire.StartAsync),
+        ("quartz", UncontendedQuartz.StartAsync),
     ];
 
     public static IEnumerable<string> Names => Cases.Select(one => one.Name);

@@ -1,0 +1,78 @@
+using System.Linq.Expressions;
+
+namespace JobLocking.Benchmarks.Rivals.Schedulers;
+
+/// <summary>
+/// A queue of jobs of which every other wants the same lock, worked off by a server with twenty workers. The others want
+/// none: how long does the contention keep them? Without contention are the very same jobs, none of which has a lock.
+/// <para>
+/// Those that want the lock can only run one after the other: the sum of their bodies, measured as they ran, is what no lock
+/// in the world falls below.
+/// </para>
+/// </summary>
+internal sealed class ContendedHangfire(HangfireRig rig, Effort effort) : IRivalCase
+{
+    private const int Jobs = 1000;
+
+    private const int Workers = 20;
+
+    private const double Sooner = 5;
+
+    private const double Undisturbed = 1.2;
+
+    private const string Whole = "ms until all are done";
+
+    private const string Unrelated = "ms, the median delay of the unrelated";
+
+    private const string Bodies = "ms, the sum of the bodies under the lock";
+
+    public IReadOnlyList<string> Contenders { get; } =
+        [SchedulerContender.Bare, SchedulerContender.DisableConcurrentExecution, Contender.JobLocking];
+
+    public static async Task<IRivalCase> StartAsync(BenchmarkRedis redis, Effort effort) =>
+        new ContendedHangfire(await HangfireRig.StartAsync(redis), effort);
+
+    public async Task<IReadOnlyDictionary<string, double>> MeasureAsync(string contender, CancellationToken stop)
+    {
+        int jobs = Math.Max(2, effort.Of(Jobs));
+        (Timeline timeline, _) = await rig.RunAsync(withTaskLocks: contender == Contender.JobLocking, Workers, jobs, Job, stop);
+        IEnumerable<int> all = Enumerable.Range(0, jobs);
+        return new Dictionary<string, double>
+        {
+            [Whole] = timeline.Whole.TotalMilliseconds,
+            [Unrelated] = new Figure(all.Where(job => !IsContended(job)).Select(job => timeline.Delay(job).TotalMilliseconds)).Median,
+            [Bodies] = all.Where(IsContended).Sum(job => timeline.Body(job).TotalMilliseconds),
+        };
+
+        Expression<Action<ContendedHangfireJobs>> Job(int job) => (IsContended(job), contender) switch
+        {
+            (true, Contender.JobLocking) => jobs => jobs.RunLocked(job),
+            (true, SchedulerContender.DisableConcurrentExecution) => jobs => jobs.RunDisabled(job),
+            _ => jobs => jobs.Run(job),
+        };
+    }
+
+    public IEnumerable<Row> Rows(Findings findings)
+    {
+        yield return Row.Of(
+            findings, Unrelated, "Hangfire, half contended, 20 workers: delay of the unrelated", "ms",
+            $"≥ {Sooner} × sooner than {SchedulerContender.DisableConcurrentExecution}; ≤ {Undisturbed} × {SchedulerContender.Bare}",
+            row => IsSooner(row) && row.Ratio[SchedulerContender.Bare] <= Undisturbed);
+
+        Row whole = Row.Of(
+            findings, Whole, "Hangfire, half contended, 20 workers: until all are done", "ms",
+            $"≥ {Sooner} × sooner than {SchedulerContender.DisableConcurrentExecution}", IsSooner);
+        double serial = findings.Of(Contender.JobLocking, Bodies).Median;
+        double possible = whole.Rivals[SchedulerContender.DisableConcurrentExecution] / serial;
+        yield return possible >= Sooner ? whole : whole with
+        {
+            Limit = $"the bodies under the lock alone take {serial:#,0} ms, one after the other; the whole takes {whole.JobLocking / serial:0.00} × that, and nothing can be more than {possible:0.0} × sooner",
+        };
+
+        static bool IsSooner(Row row) => row.Ratio[SchedulerContender.DisableConcurrentExecution] <= 1 / Sooner;
+    }
+
+    public ValueTask DisposeAsync() => rig.DisposeAsync();
+
+    private static bool IsContended(int job) => job % 2 == 0;
+}

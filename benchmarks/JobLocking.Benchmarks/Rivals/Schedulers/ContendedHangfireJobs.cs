@@ -1,0 +1,27 @@
+using Hangfire;
+
+namespace JobLocking.Benchmarks.Rivals.Schedulers;
+
+/// <summary>A job that takes a few milliseconds and no processor, as one that waits for a database: every other under one lock, or all under none.</summary>
+internal sealed class ContendedHangfireJobs(Timelines timelines)
+{
+    private const string LockName = "contended";
+
+    private static readonly TimeSpan Body = TimeSpan.FromMilliseconds(3);
+
+    public void Run(int job)
+    {
+        timelines.Current.Begin(job);
+        Thread.Sleep(Body);
+        timelines.Current.End(job);
+    }
+
+    /// <remarks>
+    /// It waits as long as it takes: with a shorter patience jobs fail, and come back as retries up to half a minute later.
+    /// </remarks>
+    [DisableConcurrentExecution(LockName, 600)]
+    public void RunDisabled(int job) => Run(job);
+
+    [TaskLock(LockName)]
+    public void RunLocked(int job) => Run(job);
+}

@@ -1,0 +1,100 @@
+using System.Linq.Expressions;
+using Hangfire;
+using Hangfire.AspNetCore;
+using Hangfire.Redis.StackExchange;
+using Microsoft.Extensions.DependencyInjection;
+using StackExchange.Redis;
+
+namespace JobLocking.Benchmarks.Rivals.Schedulers;
+
+/// <summary>
+/// Hangfire with its storage on the Redis of the run, which the locks share over a connection of their own. All jobs of a
+/// round are enqueued before its server starts, so that none of them waits for its creation; the server ends with the round,
+/// so that nothing but what is measured asks the Redis.
+/// </summary>
+internal sealed class HangfireRig : IAsyncDisposable
+{
+    private readonly BenchmarkRedis _redis;
+
+    private readonly Node _node;
+
+    private readonly IConnectionMultiplexer _connection;
+
+    private readonly RedisStorage _storage;
+
+    private readonly Timelines _timelines;
+
+    private HangfireRig(BenchmarkRedis redis, Node node, IConnectionMultiplexer connection, RedisStorage storage, Timelines timelines)
+    {
+        _redis = redis;
+        _node = node;
+        _connection = connection;
+        _storage = storage;
+        _timelines = timelines;
+    }
+
+    public static async Task<HangfireRig> StartAsync(BenchmarkRedis redis)
+    {
+        Timelines timelines = new();
+        Node node = await Node.StartAsync(redis, "worker", $"{redis.Prefix}schedulers:", services => services.AddSingleton(timelines));
+        IConnectionMultiplexer connection = await redis.ConnectAsync();
+        RedisStorageOptions options = new()
+        {
+            Prefix = $"{{{redis.Prefix}rivals}}:",
+
+            // A worker that looks at the queue just before a job comes misses its announcement, and would sleep for minutes.
+            FetchTimeout = TimeSpan.FromSeconds(1),
+        };
+
+        // So that the last rounds are measured on a server as full as the first.
+        RedisStorage storage = new(connection, options) { JobExpirationTimeout = TimeSpan.FromMinutes(1) };
+        return new HangfireRig(redis, node, connection, storage, timelines);
+    }
+
+    /// <summary>Enqueues so many jobs, starts a server, and stops it when the last of them has succeeded.</summary>
+    /// <param name="withTaskLocks">Whether the server has our filter.</param>
+    /// <param name="workers">Of the server.</param>
+    /// <param name="jobs">How many.</param>
+    /// <param name="job">The job of each number.</param>
+    /// <param name="stop">Gives up.</param>
+    /// <exception cref="InvalidOperationException">Not all jobs have succeeded, each once.</exception>
+    public async Task<(Timeline Timeline, RedisTraffic Traffic)> RunAsync<T>(
+        bool withTaskLocks, int workers, int jobs, Func<int, Expression<Action<T>>> job, CancellationToken stop)
+    {
+        Timeline timeline = _timelines.Next(jobs);
+        BackgroundJobClient client = new(_storage);
+        for (int i = 0; i < jobs; i++)
+        {
+            client.Enqueue(job(i));
+        }
+
+        long succeeded = Succeeded();
+        RedisTraffic before = await TrafficAsync();
+        BackgroundJobServerOptions options = new()
+        {
+            WorkerCount = workers,
+            Activator = new AspNetCoreJobActivator(_node.Services.GetRequiredService<IServiceScopeFactory>()),
+        };
+        using (BackgroundJobServer server = new(withTaskLocks ? options.UseTaskLocks(_node.Services) : options, _storage))
+        {
+            await timeline.AllEnded.WaitAsync(stop);
+            server.SendStop();
+            await server.WaitForShutdownAsync(stop);
+        }
+
+        RedisTraffic traffic = await TrafficAsync() - before;
+        return Succeeded() - succeeded == jobs
+            ? (timeline, traffic)
+            : throw new InvalidOperationException($"{Succeeded() - succeeded} of {jobs} jobs have succeeded.");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _node.DisposeAsync();
+        await _connection.DisposeAsync();
+    }
+
+    private long Succeeded() => _storage.GetMonitoringApi().GetStatistics().Succeeded;
+
+    private async Task<RedisTraffic> TrafficAsync() => new(_connection.GetCounters().TotalSent(), _node.Requests, await _redis.CommandsAsync());
+}

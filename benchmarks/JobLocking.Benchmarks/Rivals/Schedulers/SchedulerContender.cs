@@ -1,0 +1,18 @@
+namespace JobLocking.Benchmarks.Rivals.Schedulers;
+
+/// <summary>The names under which the schedulers' own means stand in the table.</summary>
+internal static class SchedulerContender
+{
+    /// <summary>The job without any lock.</summary>
+    public const string Bare = "bare";
+
+    public const string DisableConcurrentExecution = "[DisableConcurrentExecution]";
+
+    public const string DisallowConcurrentExecution = "[DisallowConcurrentExecution]";
+
+    /// <summary>A Quartz middleware that takes a lock by hand around the job and does nothing else.</summary>
+    public const string LockByHand = "lock by hand in a middleware";
+
+    /// <summary>The same lock taken by hand, without any scheduler.</summary>
+    public const string Pair = "acquire + release alone";
+}

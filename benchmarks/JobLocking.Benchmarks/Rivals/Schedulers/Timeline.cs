@@ -1,0 +1,67 @@
+using System.Diagnostics;
+
+namespace JobLocking.Benchmarks.Rivals.Schedulers;
+
+/// <summary>When each of so many jobs began and ended, as they themselves say.</summary>
+internal sealed class Timeline
+{
+    private readonly long[] _began;
+
+    private readonly long[] _ended;
+
+    private readonly TaskCompletionSource _allEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private int _left;
+
+    public Timeline(int jobs)
+    {
+        _began = new long[jobs];
+        _ended = new long[jobs];
+        _left = jobs;
+    }
+
+    public int Jobs => _began.Length;
+
+    /// <summary>When the last job has said that it ends.</summary>
+    public Task AllEnded => _allEnded.Task;
+
+    /// <summary>From the first job's begin to the last one's end.</summary>
+    public TimeSpan Whole => Stopwatch.GetElapsedTime(_began.Min(), _ended.Max());
+
+    /// <summary>From the first job's begin to this one's.</summary>
+    public TimeSpan Delay(int job) => Stopwatch.GetElapsedTime(_began.Min(), _began[job]);
+
+    /// <summary>From this job's begin to its end.</summary>
+    public TimeSpan Body(int job) => Stopwatch.GetElapsedTime(_began[job], _ended[job]);
+
+    /// <summary>
+    /// From the begin of one job to that of the next, where they run one after the other: all that a scheduler and its locks
+    /// do for one job, once. The median, because a moment in which the machine is busy with others lengthens only a few.
+    /// </summary>
+    public TimeSpan MedianCycle()
+    {
+        long[] began = [.. _began.Order()];
+        double[] cycles = [.. began.Skip(1).Zip(began, (next, one) => (double)(next - one))];
+        return cycles.Length > 0 ? TimeSpan.FromSeconds(new Figure(cycles).Median / Stopwatch.Frequency) : Whole;
+    }
+
+    /// <exception cref="InvalidOperationException">The job has run before: whoever is faster because a lock let two pass is not to be compared.</exception>
+    public void Begin(int job)
+    {
+        if (Interlocked.Exchange(ref _began[job], Stopwatch.GetTimestamp()) != 0)
+        {
+            InvalidOperationException twice = new($"Job {job} has run twice.");
+            _allEnded.TrySetException(twice);
+            throw twice;
+        }
+    }
+
+    public void End(int job)
+    {
+        _ended[job] = Stopwatch.GetTimestamp();
+        if (Interlocked.Decrement(ref _left) == 0)
+        {
+            _allEnded.TrySetResult();
+        }
+    }
+}

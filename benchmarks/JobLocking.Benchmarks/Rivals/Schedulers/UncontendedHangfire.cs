@@ -1,0 +1,87 @@
+using System.Linq.Expressions;
+
+namespace JobLocking.Benchmarks.Rivals.Schedulers;
+
+/// <summary>
+/// What a lock that nobody else wants adds to a Hangfire job that does nothing, in two parts of a round:
+/// <list type="bullet">
+/// <item><description>One worker: the jobs run one after the other, so that the time from one to the next is all that one job
+/// costs, and the difference to the bare job is the lock. It is a difference of two figures that are many times larger, so it
+/// is taken from medians over many jobs, round by round.</description></item>
+/// <item><description>As many workers as Hangfire has on a machine with four cores: how many jobs a second get through, from
+/// the first one's begin to the last one's end, when what the locks cost the processors counts too.</description></item>
+/// </list>
+/// The requests are those of the first part; they do not depend on how busy the machine is.
+/// </summary>
+internal sealed class UncontendedHangfire(HangfireRig rig, Effort effort) : IRivalCase
+{
+    private const int OneByOne = 1000;
+
+    private const int AtOnce = 2000;
+
+    private const int Workers = 20;
+
+    private const string Cycle = "µs a job";
+
+    private const string Rate = "jobs a second";
+
+    private const string Requests = "requests a job";
+
+    private const string StorageRequests = "requests a job to the storage";
+
+    private const string Commands = "commands a job";
+
+    public IReadOnlyList<string> Contenders { get; } =
+        [SchedulerContender.Bare, SchedulerContender.DisableConcurrentExecution, Contender.JobLocking];
+
+    public static async Task<IRivalCase> StartAsync(BenchmarkRedis redis, Effort effort) =>
+        new UncontendedHangfire(await HangfireRig.StartAsync(redis), effort);
+
+    public async Task<IReadOnlyDictionary<string, double>> MeasureAsync(string contender, CancellationToken stop)
+    {
+        (Timeline oneByOne, RedisTraffic traffic) = await RunAsync(contender, workers: 1, effort.Of(OneByOne), stop);
+        (Timeline atOnce, _) = await RunAsync(contender, Workers, effort.Of(AtOnce), stop);
+        return new Dictionary<string, double>
+        {
+            [Cycle] = oneByOne.MedianCycle().TotalMicroseconds,
+            [Rate] = atOnce.Jobs / atOnce.Whole.TotalSeconds,
+            [Requests] = (double)(traffic.Storage + traffic.Locks) / oneByOne.Jobs,
+            [StorageRequests] = (double)traffic.Storage / oneByOne.Jobs,
+            [Commands] = (double)traffic.Commands / oneByOne.Jobs,
+        };
+    }
+
+    public IEnumerable<Row> Rows(Findings findings)
+    {
+        yield return Row.Of(
+            findings, Rate, $"Hangfire, nothing contended, {Workers} workers", "jobs/s", $"≥ {SchedulerContender.DisableConcurrentExecution}",
+            row => row.JobLocking >= row.Rivals[SchedulerContender.DisableConcurrentExecution]);
+        yield return Over(Cycle, "µs");
+        yield return Over(Requests, "requests");
+        yield return Over(StorageRequests, "requests");
+        yield return Over(Commands, "commands");
+
+        Row Over(string what, string unit)
+        {
+            string over = $"{what} over bare";
+            findings.AddOver(SchedulerContender.Bare, what, over);
+            return Row.Of(
+                findings, over, $"Hangfire, nothing contended: {over}", unit, $"≤ {SchedulerContender.DisableConcurrentExecution}",
+                row => row.JobLocking <= row.Rivals[SchedulerContender.DisableConcurrentExecution]);
+        }
+    }
+
+    public ValueTask DisposeAsync() => rig.DisposeAsync();
+
+    private Task<(Timeline Timeline, RedisTraffic Traffic)> RunAsync(string contender, int workers, int jobs, CancellationToken stop)
+    {
+        return rig.RunAsync(withTaskLocks: contender == Contender.JobLocking, workers, jobs, Job, stop);
+
+        Expression<Action<UncontendedHangfireJobs>> Job(int job) => contender switch
+        {
+            Contender.JobLocking => jobs => jobs.RunLocked(job),
+            SchedulerContender.DisableConcurrentExecution => jobs => jobs.RunDisabled(job),
+            _ => jobs => jobs.RunBare(job),
+        };
+    }
+}

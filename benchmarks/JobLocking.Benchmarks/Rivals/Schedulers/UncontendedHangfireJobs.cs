@@ -1,0 +1,21 @@
+using Hangfire;
+
+namespace JobLocking.Benchmarks.Rivals.Schedulers;
+
+/// <summary>A job that does nothing, under a lock of its own name each time, or under none.</summary>
+internal sealed class UncontendedHangfireJobs(Timelines timelines)
+{
+    public void RunBare(int job) => Run(job);
+
+    [DisableConcurrentExecution("rival:{0}", 60)]
+    public void RunDisabled(int job) => Run(job);
+
+    [TaskLock("rival:{job}")]
+    public void RunLocked(int job) => Run(job);
+
+    private void Run(int job)
+    {
+        timelines.Current.Begin(job);
+        timelines.Current.End(job);
+    }
+}
