@@ -7,7 +7,7 @@ internal sealed class ContendedHangfireJobs(Timelines timelines)
 {
     private const string LockName = "contended";
 
-    private static readonly TimeSpan Body = TimeSpan.FromMilliseconds(3);
+    private static readonly TimeSpan Body = TimeSpan.FromMilliseconds(10);
 
     public void Run(int job)
     {
