@@ -17,17 +17,17 @@ internal static class JobExecution
         context.BackgroundJob,
         policy,
         record,
-        context.GetJobParameter<int>("RetryCount", allowStale: true),
+        () => context.GetJobParameter<int>("RetryCount", allowStale: true),
         context.GetJobParameter<string?>("RecurringJobId", allowStale: true));
 
     public static LockExecution Describe(ElectStateContext context, LockPolicy policy, AttemptRecord record) => Describe(
         context.BackgroundJob,
         policy,
         record,
-        context.GetJobParameter<int>("RetryCount", allowStale: true),
+        () => context.GetJobParameter<int>("RetryCount", allowStale: true),
         context.GetJobParameter<string?>("RecurringJobId", allowStale: true));
 
-    private static LockExecution Describe(BackgroundJob backgroundJob, LockPolicy policy, AttemptRecord record, int retries, string? recurringJobId)
+    private static LockExecution Describe(BackgroundJob backgroundJob, LockPolicy policy, AttemptRecord record, Func<int> retries, string? recurringJobId)
     {
         if (policy.OncePerOccurrence)
         {
@@ -56,12 +56,15 @@ internal static class JobExecution
                 return ExecutionOrigin.Deferred;
             }
 
-            if (retries > 0)
+            ExecutionOrigin first = recurringJobId is null ? ExecutionOrigin.OneOff : ExecutionOrigin.Recurring;
+
+            // A round trip on many storages: only where the answer makes a difference.
+            if (policy.MaySkip(first) && retries() > 0)
             {
                 return ExecutionOrigin.Retry;
             }
 
-            return record.Begun ? ExecutionOrigin.Redelivery : recurringJobId is null ? ExecutionOrigin.OneOff : ExecutionOrigin.Recurring;
+            return record.Begun ? ExecutionOrigin.Redelivery : first;
         }
     }
 

@@ -50,9 +50,12 @@ internal sealed class TaskLockFilter(LockEngine engine, LockPolicies policies, T
         if (!record.Begun)
         {
             // Before the lock: otherwise a process that dies with it leaves what looks like a first attempt, and that
-            // would be skipped in favour of its own lease.
+            // would be skipped in favour of its own lease. Who would not be skipped at all needs no such write.
             record = record with { Begun = true };
-            record.Write(context.Connection, context.BackgroundJob.Id);
+            if (policy.MaySkip(execution.Origin))
+            {
+                record.Write(context.Connection, context.BackgroundJob.Id);
+            }
         }
 
         LockDecision decision = engine.DecideAsync(execution, context.CancellationToken.ShutdownToken).AsTask().GetAwaiter().GetResult();

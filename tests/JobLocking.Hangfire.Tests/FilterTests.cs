@@ -26,6 +26,8 @@ public sealed class FilterTests : IDisposable
 
     private readonly BackgroundJob _job = new("17", Job.FromExpression<Work>(w => w.Brief("x")), DateTime.UnixEpoch);
 
+    private readonly BackgroundJob _skipped = new("17", Job.FromExpression<Work>(w => w.Skip("x", "skipped", CancellationToken.None)), DateTime.UnixEpoch);
+
     public FilterTests()
     {
         _connection.GetJobParameter("17", Arg.Any<string>()).Returns((string?)null);
@@ -93,10 +95,20 @@ public sealed class FilterTests : IDisposable
     {
         _connection.When(c => c.SetJobParameter("17", Parameter, Arg.Any<string>())).Throw(new IOException("storage"));
 
-        Assert.Throws<IOException>(() => _filter.OnPerforming(new PerformingContext(Context())));
+        Assert.Throws<IOException>(() => _filter.OnPerforming(new PerformingContext(Context(_skipped))));
 
         _connection.Received(1).SetJobParameter("17", Parameter, new AttemptRecord { Begun = true }.ToString());
         Assert.Empty(await HeldAsync());
+    }
+
+    [Fact]
+    public async Task Nothing_is_written_before_the_lock_of_a_job_that_would_not_be_skipped_and_nobody_asks_how_often_it_was_tried()
+    {
+        _filter.OnPerforming(new PerformingContext(Context()));
+
+        Assert.Single(await HeldAsync());
+        _connection.DidNotReceiveWithAnyArgs().SetJobParameter(default, default, default);
+        _connection.DidNotReceive().GetJobParameter("17", "RetryCount");
     }
 
     [Fact]
@@ -151,8 +163,8 @@ public sealed class FilterTests : IDisposable
         _connection.GetJobParameter("17", Parameter).Returns(parameter);
         EnqueuedState enqueued = new();
 
-        _filter.OnStateElection(Election(enqueued, ScheduledState.StateName));
-        _filter.OnPerforming(new PerformingContext(Context()));
+        _filter.OnStateElection(Election(enqueued, ScheduledState.StateName, job: _skipped));
+        _filter.OnPerforming(new PerformingContext(Context(_skipped)));
 
         Assert.Equal(EnqueuedState.DefaultQueue, enqueued.Queue);
         Assert.Single(await HeldAsync());
@@ -199,7 +211,8 @@ public sealed class FilterTests : IDisposable
     [InlineData(null, null, "nightly", ExecutionOrigin.Recurring)]
     [InlineData("""{"Begun":true}""", null, "nightly", ExecutionOrigin.Redelivery)]
     [InlineData("""{"Begun":true}""", "1", "nightly", ExecutionOrigin.Retry)]
-    [InlineData(null, "1", null, ExecutionOrigin.Retry)]
+    [InlineData(null, "1", "nightly", ExecutionOrigin.Retry)]
+    [InlineData(null, "1", null, ExecutionOrigin.OneOff)] // Auto skips no one-off job: nobody asks how often it was tried
     [InlineData("""{"Begun":true,"Deferrals":1}""", "1", "nightly", ExecutionOrigin.Deferred)]
     public void The_origin_is_read_from_what_the_job_carries(string? record, string? retries, string? recurringJobId, ExecutionOrigin origin)
     {

@@ -36,6 +36,18 @@ public sealed class LockPolicy
     /// <summary>Whether each occurrence runs once over all nodes, so that the adapter has to describe it.</summary>
     public bool OncePerOccurrence { get; }
 
+    /// <summary>
+    /// Whether contention may skip a first attempt that comes from there. A second one is never skipped: where this is true,
+    /// an adapter must be able to tell it from the first, whatever has become of that.
+    /// </summary>
+    /// <param name="first">Where the first attempt comes from: a recurring or a one-off job.</param>
+    public bool MaySkip(ExecutionOrigin first) => OnConflict switch
+    {
+        LockConflict.Skip => first is ExecutionOrigin.Recurring or ExecutionOrigin.OneOff,
+        LockConflict.Auto => first == ExecutionOrigin.Recurring,
+        _ => false,
+    };
+
     internal TimeSpan Expire { get; }
 
     internal TimeSpan MaxHold { get; }
