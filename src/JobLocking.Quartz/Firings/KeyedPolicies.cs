@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Reflection;
 using JobLocking.Engine;
 using Quartz;
@@ -9,6 +10,9 @@ internal sealed class KeyedPolicies
 {
     private readonly LockPolicies _policies;
     private readonly Dictionary<JobKey, LockPolicy> _byKey = [];
+
+    // Which method does the work is a question for reflection, too dear for each firing.
+    private readonly ConcurrentDictionary<Type, LockPolicy?> _byType = [];
 
     /// <exception cref="TaskLockException">A lock that was given by key is declared wrongly.</exception>
     public KeyedPolicies(LockPolicies policies, QuartzTaskLockOptions options)
@@ -28,7 +32,7 @@ internal sealed class KeyedPolicies
 
     /// <exception cref="TaskLockException">The lock of the type is declared wrongly.</exception>
     public LockPolicy? Find(JobKey key, Type? type) =>
-        _byKey.GetValueOrDefault(key) ?? (type is null ? null : _policies.Find(type, ExecuteOf(type)));
+        _byKey.GetValueOrDefault(key) ?? (type is null ? null : _byType.GetOrAdd(type, static (type, policies) => policies.Find(type, ExecuteOf(type)), _policies));
 
     /// <summary>The method of the class that does the work, which may carry a lock of its own.</summary>
     private static MethodInfo? ExecuteOf(Type type)
