@@ -2,7 +2,7 @@ using Hangfire;
 
 namespace JobLocking.Benchmarks.Rivals.Schedulers;
 
-/// <summary>A job that takes a few milliseconds and no processor, as one that waits for a database: every other under one lock, or all under none.</summary>
+/// <summary>A job that takes ten milliseconds and no processor, as one that waits for a database: every other under one lock, or all under none.</summary>
 internal sealed class ContendedHangfireJobs(Timelines timelines)
 {
     private const string LockName = "contended";

@@ -58,7 +58,7 @@ internal sealed class HangfireRig : IAsyncDisposable
     /// <param name="job">The job of each number.</param>
     /// <param name="stop">Gives up.</param>
     /// <exception cref="InvalidOperationException">Not all jobs have succeeded, each once.</exception>
-    public async Task<(Timeline Timeline, RedisTraffic Traffic)> RunAsync<T>(
+    public async Task<HangfireRound> RunAsync<T>(
         bool withTaskLocks, int workers, int jobs, Func<int, Expression<Action<T>>> job, CancellationToken stop)
     {
         Timeline timeline = _timelines.Next(jobs);
@@ -70,6 +70,7 @@ internal sealed class HangfireRig : IAsyncDisposable
 
         long succeeded = Succeeded();
         RedisTraffic before = await TrafficAsync();
+        TimeSpan processor = Environment.CpuUsage.TotalTime;
         BackgroundJobServerOptions options = new()
         {
             WorkerCount = workers,
@@ -82,9 +83,9 @@ internal sealed class HangfireRig : IAsyncDisposable
             await server.WaitForShutdownAsync(stop);
         }
 
-        RedisTraffic traffic = await TrafficAsync() - before;
+        HangfireRound round = new(timeline, await TrafficAsync() - before, Environment.CpuUsage.TotalTime - processor);
         return Succeeded() - succeeded == jobs
-            ? (timeline, traffic)
+            ? round
             : throw new InvalidOperationException($"{Succeeded() - succeeded} of {jobs} jobs have succeeded.");
     }
 

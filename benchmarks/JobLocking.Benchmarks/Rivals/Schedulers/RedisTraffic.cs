@@ -6,6 +6,8 @@ namespace JobLocking.Benchmarks.Rivals.Schedulers;
 /// <param name="Commands">What the server has executed for both, also within scripts.</param>
 internal readonly record struct RedisTraffic(long Storage, long Locks, long Commands)
 {
+    public long Requests => Storage + Locks;
+
     public static RedisTraffic operator -(RedisTraffic after, RedisTraffic before) =>
         new(after.Storage - before.Storage, after.Locks - before.Locks, after.Commands - before.Commands);
 }
