@@ -1,4 +1,5 @@
 using System.Linq.Expressions;
+using Hangfire;
 
 namespace JobLocking.Benchmarks.Rivals.Schedulers;
 
@@ -42,7 +43,7 @@ internal sealed class ContendedHangfire(HangfireRig rig, Effort effort) : IRival
     public async Task<IReadOnlyDictionary<string, double>> MeasureAsync(string contender, CancellationToken stop)
     {
         int jobs = Math.Max(2, effort.Of(Jobs));
-        HangfireRound round = await rig.RunAsync(withTaskLocks: contender == Contender.JobLocking, Workers, jobs, Job, stop);
+        HangfireRound round = await rig.RunAsync(Configure, Workers, jobs, Job, stop);
         Timeline timeline = round.Timeline;
         IEnumerable<int> all = Enumerable.Range(0, jobs);
         return new Dictionary<string, double>
@@ -52,6 +53,14 @@ internal sealed class ContendedHangfire(HangfireRig rig, Effort effort) : IRival
             [Bodies] = all.Where(IsContended).Sum(job => timeline.Body(job).TotalMilliseconds),
             [Requests] = (double)round.Traffic.Requests / jobs,
         };
+
+        void Configure(BackgroundJobServerOptions options, IServiceProvider services)
+        {
+            if (contender == Contender.JobLocking)
+            {
+                options.UseTaskLocks(services);
+            }
+        }
 
         Expression<Action<ContendedHangfireJobs>> Job(int job) => (IsContended(job), contender) switch
         {

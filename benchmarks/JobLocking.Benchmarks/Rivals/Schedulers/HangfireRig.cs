@@ -52,14 +52,14 @@ internal sealed class HangfireRig : IAsyncDisposable
     }
 
     /// <summary>Enqueues so many jobs, starts a server, and stops it when the last of them has succeeded.</summary>
-    /// <param name="withTaskLocks">Whether the server has our filter.</param>
+    /// <param name="configure">Gives the server its filters, from the services of its host.</param>
     /// <param name="workers">Of the server.</param>
     /// <param name="jobs">How many.</param>
     /// <param name="job">The job of each number.</param>
     /// <param name="stop">Gives up.</param>
     /// <exception cref="InvalidOperationException">Not all jobs have succeeded, each once.</exception>
     public async Task<HangfireRound> RunAsync<T>(
-        bool withTaskLocks, int workers, int jobs, Func<int, Expression<Action<T>>> job, CancellationToken stop)
+        Action<BackgroundJobServerOptions, IServiceProvider> configure, int workers, int jobs, Func<int, Expression<Action<T>>> job, CancellationToken stop)
     {
         Timeline timeline = _timelines.Next(jobs);
         BackgroundJobClient client = new(_storage);
@@ -76,7 +76,8 @@ internal sealed class HangfireRig : IAsyncDisposable
             WorkerCount = workers,
             Activator = new AspNetCoreJobActivator(_node.Services.GetRequiredService<IServiceScopeFactory>()),
         };
-        using (BackgroundJobServer server = new(withTaskLocks ? options.UseTaskLocks(_node.Services) : options, _storage))
+        configure(options, _node.Services);
+        using (BackgroundJobServer server = new(options, _storage))
         {
             await timeline.AllEnded.WaitAsync(stop);
             server.SendStop();

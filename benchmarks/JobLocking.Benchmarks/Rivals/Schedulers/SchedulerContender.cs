@@ -10,8 +10,8 @@ internal static class SchedulerContender
 
     public const string DisallowConcurrentExecution = "[DisallowConcurrentExecution]";
 
-    /// <summary>A Quartz middleware that takes a lock by hand around the job and does nothing else.</summary>
-    public const string LockByHand = "lock by hand in a middleware";
+    /// <summary>A filter of Hangfire, or a middleware of Quartz, that takes a lock by hand around the job and does nothing else.</summary>
+    public const string LockByHand = "lock by hand around the job";
 
     /// <summary>The same lock taken by hand, without any scheduler.</summary>
     public const string Pair = "acquire + release alone";

@@ -1,4 +1,7 @@
 using System.Linq.Expressions;
+using Hangfire;
+using Hangfire.Common;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace JobLocking.Benchmarks.Rivals.Schedulers;
 
@@ -11,6 +14,7 @@ namespace JobLocking.Benchmarks.Rivals.Schedulers;
 /// <item><description>As many workers as Hangfire has on a machine with four cores: how many jobs a second get through, from
 /// the first one's begin to the last one's end, when what the locks cost the processors counts too.</description></item>
 /// </list>
+/// A filter that takes the same lock by hand shows what of it is the two round trips of acquire and release.
 /// Requests and processor time are those of the first part: they depend little on how busy the machine is. Of the commands
 /// on the server most of ours are steps within two scripts, so that they are shown and not judged; what is judged are the
 /// requests that are sent, each of which a worker or another client waits for.
@@ -36,7 +40,7 @@ internal sealed class UncontendedHangfire(HangfireRig rig, Effort effort) : IRiv
     private const string Commands = "commands a job";
 
     public IReadOnlyList<string> Contenders { get; } =
-        [SchedulerContender.Bare, SchedulerContender.DisableConcurrentExecution, Contender.JobLocking];
+        [SchedulerContender.Bare, SchedulerContender.DisableConcurrentExecution, Contender.JobLocking, SchedulerContender.LockByHand];
 
     public static async Task<IRivalCase> StartAsync(BenchmarkRedis redis, Effort effort) =>
         new UncontendedHangfire(await HangfireRig.StartAsync(redis), effort);
@@ -62,7 +66,12 @@ internal sealed class UncontendedHangfire(HangfireRig rig, Effort effort) : IRiv
         yield return Row.Of(
             findings, Rate, $"Hangfire, nothing contended, {Workers} workers", "jobs/s", $"≥ {SchedulerContender.DisableConcurrentExecution}",
             row => row.JobLocking >= row.Rivals[SchedulerContender.DisableConcurrentExecution]);
-        yield return Over(Cycle, "µs");
+        Row cycle = Over(Cycle, "µs");
+        double byHand = cycle.Rivals[SchedulerContender.LockByHand];
+        yield return byHand <= cycle.Rivals[SchedulerContender.DisableConcurrentExecution] ? cycle : cycle with
+        {
+            Limit = $"a filter that only takes the lock by hand costs {byHand:0} µs over bare, which is more already",
+        };
         yield return Over(Processor, "µs");
         yield return Over(Requests, "requests");
         yield return Over(StorageRequests, "requests");
@@ -82,7 +91,21 @@ internal sealed class UncontendedHangfire(HangfireRig rig, Effort effort) : IRiv
 
     private Task<HangfireRound> RunAsync(string contender, int workers, int jobs, CancellationToken stop)
     {
-        return rig.RunAsync(withTaskLocks: contender == Contender.JobLocking, workers, jobs, Job, stop);
+        return rig.RunAsync(Configure, workers, jobs, Job, stop);
+
+        void Configure(BackgroundJobServerOptions options, IServiceProvider services)
+        {
+            switch (contender)
+            {
+                case Contender.JobLocking:
+                    options.UseTaskLocks(services);
+                    break;
+                case SchedulerContender.LockByHand:
+                    LockByHandFilter filter = new(services.GetRequiredService<ITaskLocks>());
+                    options.FilterProvider = new JobFilterProviderCollection(JobFilterProviders.Providers, new JobFilterCollection { filter });
+                    break;
+            }
+        }
 
         Expression<Action<UncontendedHangfireJobs>> Job(int job) => contender switch
         {
