@@ -55,7 +55,8 @@ internal static class RivalsReport
     private static string Line(string @case, string unit, string ours, string spread, string met, string target) =>
         $"{@case,-62} {unit,-9} {ours,12} {spread,23}  {met,-6} {target}".TrimEnd();
 
-    private static double Rounded(double value) => Math.Round(value, 4);
+    /// <summary>Null where there is no number: a rival whose figure is zero has no ratio, and JSON no infinity.</summary>
+    private static double? Rounded(double value) => double.IsFinite(value) ? Math.Round(value, 4) : null;
 
     /// <summary>No more digits than mean something.</summary>
     private static string Short(double value) => Math.Abs(value) switch
