@@ -1,6 +1,4 @@
-using System.Globalization;
 using System.Text;
-using JobLocking.Stores;
 using StackExchange.Redis;
 
 namespace JobLocking.Redis.Keys;
@@ -21,23 +19,7 @@ internal sealed class LockKeys(string prefix)
 
     public RedisKey Lock(string name) => ((RedisKey)name).Prepend(_prefix);
 
-    public RedisKey Fence(string name) => Beside(name, "fence");
-
-    /// <summary>The queue: parking id → since when, in µs of the server.</summary>
-    public RedisKey Parked(string name) => Beside(name, "parked");
-
-    /// <summary>Who waits in the queue: parking id → <see cref="WaiterValue"/>.</summary>
-    public RedisKey Waiters(string name) => Beside(name, "waiters");
-
-    /// <summary>Who holds a lock with a limit above 1: lease id → <see cref="LockValue"/>.</summary>
-    public RedisKey Holders(string name) => Beside(name, "holders");
-
-    /// <summary>The limits they know: lease id → limit.</summary>
-    public RedisKey Limits(string name) => Beside(name, "limits");
-
-    public RedisKey Occurrence(string name, LockOccurrence occurrence) => string.Create(
-        CultureInfo.InvariantCulture,
-        $"{{{prefix}{name}}}@{Uri.EscapeDataString(occurrence.Job)}/{occurrence.ScheduledTime.UtcDateTime:O}");
+    public KeysBesideLock Beside(string name) => new(Encoding.UTF8.GetBytes($"{{{prefix}{name}}}"));
 
     public RedisChannel Channel(string processId) => RedisChannel.Literal(_channels + processId);
 
@@ -47,6 +29,4 @@ internal sealed class LockKeys(string prefix)
     public bool IsLock(string key) => key.StartsWith(prefix, StringComparison.Ordinal);
 
     public string Name(RedisKey @lock) => ((string)@lock!)[prefix.Length..];
-
-    private RedisKey Beside(string name, string what) => $"{{{prefix}{name}}}:{what}";
 }

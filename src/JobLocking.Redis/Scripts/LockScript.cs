@@ -12,7 +12,7 @@ namespace JobLocking.Redis.Scripts;
 internal sealed class LockScript(string text)
 {
 #pragma warning disable CA5350 // What Redis calls a script by, not what anything is protected by.
-    private readonly byte[] _hash = SHA1.HashData(Encoding.UTF8.GetBytes(text));
+    public byte[] Hash { get; } = SHA1.HashData(Encoding.UTF8.GetBytes(text));
 #pragma warning restore CA5350
 
     public string Text => text;
@@ -22,7 +22,7 @@ internal sealed class LockScript(string text)
     {
         try
         {
-            return await database.ScriptEvaluateAsync(_hash, keys, values, CommandFlags.DemandMaster).ConfigureAwait(false);
+            return await database.ScriptEvaluateAsync(Hash, keys, values, CommandFlags.DemandMaster).ConfigureAwait(false);
         }
         catch (RedisServerException error) when (error.Kind == RedisErrorKind.NoScript)
         {

@@ -10,10 +10,19 @@ internal static class Answer
 {
     private const long AThousandYears = 1000L * 365 * 24 * 60 * 60 * 1000;
 
+    // As bytes, compared as they come: what is looked for each time needs no string.
+    private static readonly RedisValue GrantedAnswer = "granted"u8.ToArray();
+
+    private static readonly RedisValue ReleasedAnswer = "released"u8.ToArray();
+
+    private static readonly RedisValue SharedAnswer = "shared"u8.ToArray();
+
     /// <summary>The result of an acquire, or null if there was no token to be minted.</summary>
-    public static AcquireResult? Acquired(RedisResult answer) => (string?)answer[0] switch
+    public static AcquireResult? Acquired(RedisResult answer) =>
+        (RedisValue)answer[0] == GrantedAnswer ? new AcquireResult(AcquireOutcome.Granted, (long)answer[1]) : Refused(answer);
+
+    private static AcquireResult? Refused(RedisResult answer) => (string?)answer[0] switch
     {
-        "granted" => new AcquireResult(AcquireOutcome.Granted, (long)answer[1]),
         "contended" => Contended(answer),
         "running" => new AcquireResult(
             AcquireOutcome.OccurrenceRunning, Holder: OccurrenceMark.Holder(Bytes(answer[2])), TimeLeft: TimeLeft(answer[3]), ParkedSince: Since(answer[1])),
@@ -22,12 +31,17 @@ internal static class Answer
         _ => null,
     };
 
-    public static ReleaseOutcome Released(RedisResult answer) => (string?)answer switch
+    public static ReleaseOutcome Released(RedisResult answer) =>
+        (RedisValue)answer == ReleasedAnswer ? ReleaseOutcome.Released : NotReleased(answer);
+
+    private static ReleaseOutcome NotReleased(RedisResult answer) => (string?)answer switch
     {
-        "released" => ReleaseOutcome.Released,
         "missing" => ReleaseOutcome.Missing,
         _ => ReleaseOutcome.NotYours,
     };
+
+    /// <summary>Leases with a limit above 1 may hold the lock, and the script for them has to be asked.</summary>
+    public static bool IsShared(RedisResult answer) => (RedisValue)answer == SharedAnswer;
 
     public static LookResult Looked(RedisResult answer) => (string?)answer[0] == "free"
         ? new LookResult(IsFree: true, WasParked: (bool)answer[1])

@@ -46,8 +46,9 @@ internal sealed class LockScan(IDatabase database, IServer server, LockKeys keys
             string name = keys.Name(found.Current);
             if (seen.Add(name))
             {
+                KeysBesideLock beside = keys.Beside(name);
                 page.Add((name, RedisFault.Observed(LockScripts.Peek.EvaluateAsync(
-                    database, [found.Current, keys.Parked(name), keys.Waiters(name), keys.Holders(name)], []).AsTask())));
+                    database, [found.Current, beside.Parked, beside.Waiters, beside.Holders], []).AsTask())));
             }
         }
 

@@ -16,69 +16,73 @@ internal static class Questions
 
     public static Question Acquire(LockKeys keys, AcquireRequest request, string processId, byte[] holder)
     {
-        string name = request.Name;
+        KeysBesideLock beside = keys.Beside(request.Name);
         return new Question(
             LockScripts.Acquire,
             request.Parking is null
-                ? Keys(keys, name, request.Occurrence, keys.Lock(name), keys.Fence(name))
-                : Keys(keys, name, request.Occurrence, keys.Lock(name), keys.Fence(name), keys.Parked(name), keys.Waiters(name)),
+                ? Keys(beside, request.Occurrence, keys.Lock(request.Name), beside.Fence)
+                : Keys(beside, request.Occurrence, keys.Lock(request.Name), beside.Fence, beside.Parked, beside.Waiters),
             request.Parking is null ? Lease(request, processId, holder) : [.. Lease(request, processId, holder), .. Place(request.Parking)]);
     }
 
     public static Question AcquireShared(LockKeys keys, AcquireRequest request, string processId, byte[] holder)
     {
-        string name = request.Name;
+        KeysBesideLock beside = keys.Beside(request.Name);
         return new Question(
             LockScripts.AcquireShared,
             Keys(
-                keys, name, request.Occurrence,
-                keys.Lock(name), keys.Fence(name), keys.Parked(name), keys.Waiters(name), keys.Holders(name), keys.Limits(name)),
+                beside, request.Occurrence,
+                keys.Lock(request.Name), beside.Fence, beside.Parked, beside.Waiters, beside.Holders, beside.Limits),
             [.. Lease(request, processId, holder), request.Limit, default, default, .. Place(request.Parking)],
             Publishes: 7);
     }
 
     public static Question Release(LockKeys keys, ReleaseRequest request)
     {
-        string name = request.Name;
+        KeysBesideLock beside = keys.Beside(request.Name);
         return new Question(
             LockScripts.Release,
-            Keys(keys, name, request.Occurrence?.Occurrence, keys.Lock(name), keys.Parked(name), keys.Waiters(name)),
+            Keys(beside, request.Occurrence?.Occurrence, keys.Lock(request.Name), beside.Parked, beside.Waiters),
             End(request),
             Publishes: 5);
     }
 
     public static Question ReleaseShared(LockKeys keys, ReleaseRequest request)
     {
-        string name = request.Name;
+        KeysBesideLock beside = keys.Beside(request.Name);
         return new Question(
             LockScripts.ReleaseShared,
             Keys(
-                keys, name, request.Occurrence?.Occurrence,
-                keys.Lock(name), keys.Parked(name), keys.Waiters(name), keys.Holders(name), keys.Limits(name)),
+                beside, request.Occurrence?.Occurrence,
+                keys.Lock(request.Name), beside.Parked, beside.Waiters, beside.Holders, beside.Limits),
             End(request),
             Publishes: 5);
     }
 
     public static Question Look(LockKeys keys, LookRequest request, string processId)
     {
-        string name = request.Name;
+        KeysBesideLock beside = keys.Beside(request.Name);
         bool isShared = request.Limit > 1;
         return new Question(
             isShared ? LockScripts.LookShared : LockScripts.Look,
             isShared
-                ? Keys(keys, name, request.Occurrence, keys.Lock(name), keys.Parked(name), keys.Waiters(name), keys.Holders(name), keys.Limits(name))
-                : Keys(keys, name, request.Occurrence, keys.Lock(name), keys.Parked(name), keys.Waiters(name)),
+                ? Keys(beside, request.Occurrence, keys.Lock(request.Name), beside.Parked, beside.Waiters, beside.Holders, beside.Limits)
+                : Keys(beside, request.Occurrence, keys.Lock(request.Name), beside.Parked, beside.Waiters),
             [
                 .. Place(request.Parking), processId, request.Limit, HolderJson.Write(request.Holder),
                 .. (request.Others ?? []).SelectMany(Other),
             ]);
     }
 
-    public static Question Break(LockKeys keys, string name, long fencingToken) => new(
-        LockScripts.Break,
-        [keys.Lock(name), keys.Parked(name), keys.Waiters(name), keys.Holders(name), keys.Limits(name)],
-        [fencingToken.ToString(CultureInfo.InvariantCulture), default, default],
-        Publishes: 1);
+    public static Question Break(LockKeys keys, string name, long fencingToken)
+    {
+        KeysBesideLock beside = keys.Beside(name);
+        return new Question(
+            LockScripts.Break,
+            [keys.Lock(name), beside.Parked, beside.Waiters, beside.Holders, beside.Limits],
+            [fencingToken.ToString(CultureInfo.InvariantCulture), default, default],
+            Publishes: 1);
+    }
 
     private static RedisValue[] Lease(AcquireRequest request, string processId, byte[] holder) =>
     [
@@ -111,13 +115,13 @@ internal static class Questions
     private static RedisValue[] Other(OtherPlace other) => [.. Place(other.Parking), other.Limit, HolderJson.Write(other.Holder)];
 
     /// <summary>The occurrence comes last, if there is one.</summary>
-    private static RedisKey[] Keys(LockKeys keys, string name, LockOccurrence? occurrence, params ReadOnlySpan<RedisKey> always)
+    private static RedisKey[] Keys(KeysBesideLock beside, LockOccurrence? occurrence, params ReadOnlySpan<RedisKey> always)
     {
         RedisKey[] all = new RedisKey[always.Length + (occurrence is null ? 0 : 1)];
         always.CopyTo(all);
         if (occurrence is not null)
         {
-            all[^1] = keys.Occurrence(name, occurrence);
+            all[^1] = beside.Occurrence(occurrence);
         }
 
         return all;

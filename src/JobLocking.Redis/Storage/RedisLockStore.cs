@@ -29,13 +29,13 @@ internal sealed class RedisLockStore(RedisLockOptions options) : ILockStore, IAs
         RedisResult? answer = request.Limit > 1
             ? null
             : await AskAsync(Questions.Acquire(_keys, request, _processId, holder), What, name, cancellationToken).ConfigureAwait(false);
-        if (answer is null || (string?)answer[0] == "shared")
+        if (answer is null || Answer.IsShared(answer[0]))
         {
             answer = await AskAsync(Questions.AcquireShared(_keys, request, _processId, holder), What, name, cancellationToken).ConfigureAwait(false);
         }
 
         return Answer.Acquired(answer) ?? throw new LockStoreException(
-            $"{What} lock '{name}': key '{_keys.Fence(name)}' holds no fencing token. Fix: delete that key.", mayHaveBeenApplied: false);
+            $"{What} lock '{name}': key '{_keys.Beside(name).Fence}' holds no fencing token. Fix: delete that key.", mayHaveBeenApplied: false);
     }
 
     public async ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Memory<RenewOutcome> outcomes, CancellationToken cancellationToken)
@@ -50,7 +50,7 @@ internal sealed class RedisLockStore(RedisLockOptions options) : ILockStore, IAs
         const string What = "Releasing";
         Question question = request.Limit > 1 ? Questions.ReleaseShared(_keys, request) : Questions.Release(_keys, request);
         RedisResult answer = await AskAsync(question, What, request.Name, cancellationToken).ConfigureAwait(false);
-        if ((string?)answer == "shared")
+        if (Answer.IsShared(answer))
         {
             answer = await AskAsync(Questions.ReleaseShared(_keys, request), What, request.Name, cancellationToken).ConfigureAwait(false);
         }

@@ -86,13 +86,14 @@ internal sealed class RenewalBatches(IConnectionMultiplexer connection, LockKeys
             touched.Add(keys.Lock(lease.Name));
             if (IsShared(lease))
             {
-                touched.Add(keys.Holders(lease.Name));
-                touched.Add(keys.Limits(lease.Name));
+                KeysBesideLock beside = keys.Beside(lease.Name);
+                touched.Add(beside.Holders);
+                touched.Add(beside.Limits);
             }
 
             if (lease.Occurrence is { } occurrence)
             {
-                touched.Add(keys.Occurrence(lease.Name, occurrence));
+                touched.Add(keys.Beside(lease.Name).Occurrence(occurrence));
             }
 
             values[i * 3] = lease.LeaseId;

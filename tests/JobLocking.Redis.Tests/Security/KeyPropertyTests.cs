@@ -29,7 +29,7 @@ public sealed class KeyPropertyTests(SharedServers servers)
     public void No_key_of_a_lock_is_a_key_of_another_nor_two_keys_of_its_own() =>
         Gen.Select(Name, Name, Occurrence, Occurrence).Sample((one, other, first, second) =>
         {
-            RedisKey[] keys = [.. KeysOf(one, first), .. one != other ? KeysOf(other, second) : first != second ? [Keys.Occurrence(one, second)] : []];
+            RedisKey[] keys = [.. KeysOf(one, first), .. one != other ? KeysOf(other, second) : first != second ? [Keys.Beside(one).Occurrence(second)] : []];
             Assert.Equal(keys.Length, keys.Distinct().Count());
         }, iter: 20_000);
 
@@ -67,6 +67,7 @@ public sealed class KeyPropertyTests(SharedServers servers)
 
     private static RedisKey[] KeysOf(string name, LockOccurrence occurrence) =>
     [
-        Keys.Lock(name), Keys.Fence(name), Keys.Parked(name), Keys.Waiters(name), Keys.Holders(name), Keys.Limits(name), Keys.Occurrence(name, occurrence),
+        Keys.Lock(name), Keys.Beside(name).Fence, Keys.Beside(name).Parked, Keys.Beside(name).Waiters, Keys.Beside(name).Holders, Keys.Beside(name).Limits,
+        Keys.Beside(name).Occurrence(occurrence),
     ];
 }

@@ -61,7 +61,7 @@ internal sealed class CrowdedServer : IAsyncDisposable
             for (int i = 0; i < times; i++)
             {
                 string name = Name(2 * random.Next(Math.Max(1, _names / 2)));
-                await database.ScriptEvaluateAsync(Least, [keys.Lock(name), keys.Fence(name)], [LeaseId.New(), (long)Held.TotalMilliseconds]).WaitAsync(stop);
+                await database.ScriptEvaluateAsync(Least, [keys.Lock(name), keys.Beside(name).Fence], [LeaseId.New(), (long)Held.TotalMilliseconds]).WaitAsync(stop);
             }
         });
     }

@@ -4,12 +4,13 @@ namespace JobLocking.Benchmarks.Rivals.Locks.Clients;
 internal static class LockClients
 {
     public static readonly IReadOnlyList<string> Contenders =
-        [Contender.JobLocking, Contender.Raw, Contender.RawSetNx, Contender.DistributedLock, Contender.RedLock, Contender.LockTake];
+        [Contender.JobLocking, Contender.Raw, Contender.RawByHash, Contender.RawSetNx, Contender.DistributedLock, Contender.RedLock, Contender.LockTake];
 
     public static async Task<ILockClient> StartAsync(string contender, BenchmarkRedis redis) => contender switch
     {
         Contender.JobLocking => await JobLockingClient.StartAsync(redis),
         Contender.Raw => new RawClient(await redis.ConnectAsync(), $"{redis.Prefix}raw:"),
+        Contender.RawByHash => new RawClient(await redis.ConnectAsync(), $"{redis.Prefix}raw-by-hash:", byHash: true),
         Contender.RawSetNx => new RawSetNxClient(await redis.ConnectAsync(), $"{redis.Prefix}raw-set-nx:"),
         Contender.DistributedLock => new DistributedLockClient(await redis.ConnectAsync(), $"{redis.Prefix}distributed-lock:"),
         Contender.RedLock => new RedLockClient(await redis.ConnectAsync(), redis.Prefix),

@@ -6,16 +6,30 @@ using StackExchange.Redis;
 namespace JobLocking.Benchmarks.Rivals.Locks.Clients;
 
 /// <summary>
-/// One lock by the scripts of the store, with the keys and values that the store gives them. Each call is given arrays of its
-/// own, as a call by hand is; what stands in them is made once, also the lease id and who holds the lock.
+/// One lock by the scripts of the store, with the keys and values that the store gives them. What a lock by hand cannot do
+/// without is made for each acquire, its lease id and its keys; who holds it is made once.
 /// </summary>
 internal sealed class RawLock : IAsyncDisposable
 {
+    private static readonly LockHolder Holder = new("benchmarks", "node", "code", null, null, DateTimeOffset.UtcNow);
+
+    private static readonly byte[] HolderText = HolderJson.Write(Holder);
+
     private readonly IDatabase _database;
 
-    private readonly Question _acquire;
+    private readonly LockKeys _keys;
 
-    private readonly Question _release;
+    private readonly string _name;
+
+    private readonly string _processId;
+
+    private readonly Parking? _parking;
+
+    private readonly TimeSpan _expiry;
+
+    private readonly bool _byHash;
+
+    private readonly byte[] _channels;
 
     /// <param name="database">Where it is.</param>
     /// <param name="prefix">What its keys begin with.</param>
@@ -23,35 +37,47 @@ internal sealed class RawLock : IAsyncDisposable
     /// <param name="processId">Under which its process is told of its turn.</param>
     /// <param name="parking">How it is parked when it is refused; null not to be.</param>
     /// <param name="expiry">Of its lease; null for the same as everybody's.</param>
-    public RawLock(IDatabase database, string prefix, string name, string processId = "process", Parking? parking = null, TimeSpan? expiry = null)
+    /// <param name="byHash">Whether the scripts go by their hashes. They are loaded by whoever sends them as text.</param>
+    public RawLock(
+        IDatabase database, string prefix, string name, string processId = "process", Parking? parking = null, TimeSpan? expiry = null, bool byHash = false)
     {
-        LockKeys keys = new(prefix);
-        LockHolder holder = new("benchmarks", "node", "code", null, null, DateTimeOffset.UtcNow);
         _database = database;
-        LeaseId = Engine.LeaseId.New();
-        _acquire = Questions.Acquire(
-            keys, new AcquireRequest(name, LeaseId, expiry ?? ILockClient.Expiry, holder, Parking: parking), processId, HolderJson.Write(holder));
-        _release = Questions.Release(keys, new ReleaseRequest(name, LeaseId));
-        _release.Values[_release.Publishes!.Value] = (byte[])keys.Channels!;
-        _release.Values[_release.Publishes.Value + 1] = 100; // as many as the store has told in vain outside a cluster
+        _keys = new LockKeys(prefix);
+        _name = name;
+        _processId = processId;
+        _parking = parking;
+        _expiry = expiry ?? ILockClient.Expiry;
+        _byHash = byHash;
+        _channels = (byte[])_keys.Channels!;
     }
 
-    public string LeaseId { get; }
+    public string LeaseId { get; private set; } = "";
 
-    public RedisKey Key => _acquire.Keys[0];
+    public RedisKey Key => _keys.Lock(_name);
 
     /// <summary>Asks for the lock; <see cref="IsGranted"/> knows the answer.</summary>
-    public Task<RedisResult> AcquireAsync() => SendAsync(_acquire);
+    public Task<RedisResult> AcquireAsync()
+    {
+        LeaseId = Engine.LeaseId.New();
+        return SendAsync(Questions.Acquire(_keys, new AcquireRequest(_name, LeaseId, _expiry, Holder, Parking: _parking), _processId, HolderText));
+    }
 
     /// <summary>No other answer of an acquire is as short.</summary>
     public static bool IsGranted(RedisResult answer) => answer.Length == 2;
 
-    public Task ReleaseAsync() => SendAsync(_release);
+    public Task ReleaseAsync()
+    {
+        Question release = Questions.Release(_keys, new ReleaseRequest(_name, LeaseId));
+        release.Values[release.Publishes!.Value] = _channels;
+        release.Values[release.Publishes.Value + 1] = 100; // as many as the store has told in vain outside a cluster
+        return SendAsync(release);
+    }
 
     public Task<bool> IsHeldAsync() => _database.KeyExistsAsync(Key);
 
     public async ValueTask DisposeAsync() => await ReleaseAsync();
 
-    private Task<RedisResult> SendAsync(Question question) =>
-        _database.ScriptEvaluateAsync(question.Script, [.. question.Keys], [.. question.Values], CommandFlags.DemandMaster);
+    private Task<RedisResult> SendAsync(Question question) => _byHash
+        ? _database.ScriptEvaluateAsync(question.Script.Hash, question.Keys, question.Values, CommandFlags.DemandMaster)
+        : _database.ScriptEvaluateAsync(question.Script.Text, question.Keys, question.Values, CommandFlags.DemandMaster);
 }

@@ -35,13 +35,10 @@ internal sealed class RawLeases(IConnectionMultiplexer connection, string prefix
         for (int i = 0; i < intervals; i++)
         {
             long begun = TimeProvider.System.GetTimestamp();
-            Task<RedisResult>[] sent = [.. _batches.Select(batch => _database.ScriptEvaluateAsync(LockScripts.Renew, [.. batch.Keys], [.. batch.Values]))];
+            Task<RedisResult>[] sent = [.. _batches.Select(batch => _database.ScriptEvaluateAsync(LockScripts.Renew.Text, [.. batch.Keys], [.. batch.Values]))];
             foreach (RedisResult results in await Task.WhenAll(sent))
             {
-                for (int lease = 0; lease < results.Length; lease++)
-                {
-                    _lost += (RedisValue)results[lease] == "renewed" ? 0 : 1;
-                }
+                _lost += ((string)results!).Count(lease => lease != 'r');
             }
 
             // As long as for the others, which idle meanwhile, too.

@@ -1,0 +1,28 @@
+using System.Globalization;
+using JobLocking.Stores;
+using StackExchange.Redis;
+
+namespace JobLocking.Redis.Keys;
+
+/// <summary>The keys beside a lock, in its slot. What they begin with is made once for all of them.</summary>
+internal readonly struct KeysBesideLock(byte[] slot)
+{
+    public RedisKey Fence => Key(":fence");
+
+    /// <summary>The queue: parking id → since when, in µs of the server.</summary>
+    public RedisKey Parked => Key(":parked");
+
+    /// <summary>Who waits in the queue: parking id → <see cref="WaiterValue"/>.</summary>
+    public RedisKey Waiters => Key(":waiters");
+
+    /// <summary>Who holds a lock with a limit above 1: lease id → <see cref="LockValue"/>.</summary>
+    public RedisKey Holders => Key(":holders");
+
+    /// <summary>The limits they know: lease id → limit.</summary>
+    public RedisKey Limits => Key(":limits");
+
+    public RedisKey Occurrence(LockOccurrence occurrence) =>
+        Key(string.Create(CultureInfo.InvariantCulture, $"@{Uri.EscapeDataString(occurrence.Job)}/{occurrence.ScheduledTime.UtcDateTime:O}"));
+
+    private RedisKey Key(string what) => ((RedisKey)what).Prepend(slot);
+}
