@@ -1,3 +1,4 @@
+using System.Net;
 using JobLocking.Redis.Keys;
 using JobLocking.Stores;
 using StackExchange.Redis;
@@ -7,7 +8,9 @@ namespace JobLocking.Redis.Connections;
 /// <summary>
 /// Hears what is published to this process, in that order, and when the connection is back. StackExchange.Redis subscribes
 /// again by itself, but only once: if that is refused or times out, it says nothing, and every release would pass over a
-/// process that waits. So it is watched.
+/// process that waits. Nor does it leave a replica, where it went while the primary was away, or was when that failed over:
+/// what is published is heard there too, but not counted by the scripts, and each release would tell the whole queue. So it
+/// is watched.
 /// </summary>
 internal sealed class ProcessChannel : IAsyncDisposable
 {
@@ -19,11 +22,15 @@ internal sealed class ProcessChannel : IAsyncDisposable
 
     private readonly IConnectionMultiplexer _connection;
 
-    private readonly ChannelMessageQueue _messages;
-
     private readonly LockKeys _keys;
 
     private readonly Action<LockNotice> _onNotice;
+
+    private readonly Lock _gate = new();
+
+    private ChannelMessageQueue _messages;
+
+    private bool _isOver;
 
     private ProcessChannel(IConnectionMultiplexer connection, ChannelMessageQueue messages, LockKeys keys, Action<LockNotice> onNotice)
     {
@@ -36,21 +43,7 @@ internal sealed class ProcessChannel : IAsyncDisposable
     public static async Task<ProcessChannel> OpenAsync(
         IConnectionMultiplexer connection, LockKeys keys, string processId, Action<LockNotice> onNotice, CancellationToken cancellationToken)
     {
-        ISubscriber subscriber = connection.GetSubscriber();
-        RedisChannel channel = keys.Channel(processId);
-        ChannelMessageQueue messages;
-        try
-        {
-            Task<ChannelMessageQueue> subscribed = RedisFault.Observed(subscriber.SubscribeAsync(channel));
-            messages = await subscribed.WaitAsync(cancellationToken).ConfigureAwait(false);
-        }
-        catch
-        {
-            // It would come alive with the connection, and a process that hears nothing would be told of its turns.
-            _ = RedisFault.Observed(subscriber.UnsubscribeAsync(channel));
-            throw;
-        }
-
+        ChannelMessageQueue messages = await SubscribeAsync(connection.GetSubscriber(), keys.Channel(processId), cancellationToken).ConfigureAwait(false);
         ProcessChannel opened = new(connection, messages, keys, onNotice);
         connection.ConnectionRestored += opened.OnRestored;
 
@@ -68,10 +61,17 @@ internal sealed class ProcessChannel : IAsyncDisposable
     {
         _connection.ConnectionRestored -= OnRestored;
         _watch.Dispose();
-        bool isConnected = _connection.GetSubscriber().IsConnected(_messages.Channel);
+        ChannelMessageQueue messages;
+        lock (_gate)
+        {
+            _isOver = true;
+            messages = _messages;
+        }
+
+        bool isConnected = _connection.GetSubscriber().IsConnected(messages.Channel);
 
         // Forgotten here at once; the server is waited for only if it can answer.
-        Task unsubscribed = RedisFault.Observed(_messages.UnsubscribeAsync());
+        Task unsubscribed = RedisFault.Observed(messages.UnsubscribeAsync());
         if (!isConnected)
         {
             return;
@@ -102,29 +102,53 @@ internal sealed class ProcessChannel : IAsyncDisposable
         }
     }
 
+    private static async Task<ChannelMessageQueue> SubscribeAsync(ISubscriber subscriber, RedisChannel channel, CancellationToken cancellationToken)
+    {
+        try
+        {
+            Task<ChannelMessageQueue> subscribed = RedisFault.Observed(subscriber.SubscribeAsync(channel));
+            return await subscribed.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            // It would come alive with the connection, and a process that hears nothing would be told of its turns.
+            _ = RedisFault.Observed(subscriber.UnsubscribeAsync(channel));
+            throw;
+        }
+    }
+
     private async Task MakeSureAsync()
     {
         ISubscriber subscriber = _connection.GetSubscriber();
-        if (subscriber.SubscribedEndpoint(_messages.Channel) is not null || !subscriber.IsConnected(_messages.Channel))
+        RedisChannel channel = _messages.Channel;
+        if (IsWell(subscriber.SubscribedEndpoint(channel)) || !subscriber.IsConnected(channel))
         {
             return;
         }
 
-        try
+        // The client leaves a subscription where it is for as long as somebody has it.
+        _ = RedisFault.Observed(_messages.UnsubscribeAsync());
+        ChannelMessageQueue messages = await SubscribeAsync(subscriber, channel, CancellationToken.None).ConfigureAwait(false);
+        lock (_gate)
         {
-            // One more who wants the channel has the client ask the server for it; those who had it hear again.
-            await RedisFault.Observed(subscriber.SubscribeAsync(_messages.Channel, Ignore)).ConfigureAwait(false);
-        }
-        finally
-        {
-            _ = RedisFault.Observed(subscriber.UnsubscribeAsync(_messages.Channel, Ignore));
+            if (_isOver)
+            {
+                _ = RedisFault.Observed(messages.UnsubscribeAsync());
+                return;
+            }
+
+            messages.OnMessage(OnMessage);
+            _messages = messages;
         }
 
         _onNotice(new LockNotice.Reconnected());
     }
 
-    private static void Ignore(RedisChannel channel, RedisValue message)
+    private bool IsWell(EndPoint? subscribed)
     {
+        IServer[] servers = _connection.GetServers();
+        return subscribed is not null
+            && (!servers.Any(server => server.IsReplica && subscribed.Equals(server.EndPoint)) || !servers.Any(server => server is { IsReplica: false, IsConnected: true }));
     }
 
     private void OnMessage(ChannelMessage message)

@@ -1,0 +1,100 @@
+using System.Collections.Concurrent;
+using JobLocking.Redis.Storage;
+using JobLocking.Stores;
+using JobLocking.TestKit;
+using StackExchange.Redis;
+using Xunit;
+
+namespace JobLocking.Redis.Tests.Connections;
+
+/// <summary>Who listens at a replica is not counted by the primary, whose releases would tell the whole queue.</summary>
+public sealed class ProcessChannelTests : OwnServerTests
+{
+    private readonly ConcurrentQueue<LockNotice> _notices = new();
+
+    private RedisServer _second = null!;
+
+    private ConnectionMultiplexer _client = null!;
+
+    private IServer Replica => _client.GetServer(_second.Endpoint);
+
+    public override async ValueTask InitializeAsync()
+    {
+        await base.InitializeAsync();
+        _second = await RedisServer.StartAsync();
+        _client = await ConnectionMultiplexer.ConnectAsync($"{_second.ConnectionString},allowAdmin=true");
+        await Replica.ExecuteAsync("REPLICAOF", "127.0.0.1", Server.Port);
+        await ReplicatesAsync();
+    }
+
+    [Theory]
+    [InlineData("resp2")]
+    [InlineData("resp3")]
+    public async Task After_an_outage_of_the_primary_a_release_tells_one_and_not_the_whole_queue(string protocol)
+    {
+        await using RedisLockStore store = CreateStore($"{Both},protocol={protocol}");
+        await using IAsyncDisposable listening = await store.ListenAsync(_notices.Enqueue, Cancellation);
+
+        await Server.KillAsync();
+        // As long as it takes the client to find out what else is there.
+        await Task.Delay(TimeSpan.FromSeconds(3), Cancellation);
+        await Server.RestartAsync();
+        await ReplicatesAsync();
+
+        await TellsOneAsync(store, at: Redis.Multiplexer.GetServer(Server.Endpoint));
+    }
+
+    [Fact]
+    public async Task After_a_failover_that_keeps_the_connections_a_release_tells_one_and_not_the_whole_queue()
+    {
+        await using RedisLockStore store = CreateStore($"{Both},configCheckSeconds=1");
+        await using IAsyncDisposable listening = await store.ListenAsync(_notices.Enqueue, Cancellation);
+
+        await Redis.ExecuteAsync("FAILOVER");
+
+        await TellsOneAsync(store, at: Replica);
+    }
+
+    [Fact]
+    public async Task Who_has_stopped_listening_is_not_subscribed_again()
+    {
+        await using RedisLockStore store = CreateStore($"{Both},configCheckSeconds=1");
+        IAsyncDisposable listening = await store.ListenAsync(_notices.Enqueue, Cancellation);
+        await Redis.ExecuteAsync("FAILOVER");
+        await Eventually.SeesAsync(() => ChannelsAsync(Replica), channels => channels == 1);
+
+        await listening.DisposeAsync();
+
+        await Task.Delay(TimeSpan.FromSeconds(2), Cancellation);
+        Assert.Equal((0, 0), (await ChannelsAsync(Replica), await ChannelsAsync(Redis.Multiplexer.GetServer(Server.Endpoint))));
+    }
+
+    public override async ValueTask DisposeAsync()
+    {
+        await _client.DisposeAsync();
+        await _second.DisposeAsync();
+        await base.DisposeAsync();
+        GC.SuppressFinalize(this);
+    }
+
+    private string Both => $"{Server.ConnectionString},{_second.ConnectionString},connectTimeout=500,asyncTimeout=500";
+
+    private async Task ReplicatesAsync() => await Eventually.SeesAsync(
+        async () => (string)(await Replica.ExecuteAsync("INFO", "replication"))!, info => info.Contains("master_link_status:up", StringComparison.Ordinal));
+
+    private static async Task<int> ChannelsAsync(IServer server) => ((RedisResult[])(await server.ExecuteAsync("PUBSUB", "CHANNELS", "*process*"))!).Length;
+
+    private async Task TellsOneAsync(RedisLockStore store, IServer at)
+    {
+        await Eventually.SeesAsync(() => ChannelsAsync(at), channels => channels == 1);
+        await Eventually.IsTrueAsync(() => _notices.Contains(new LockNotice.Reconnected()));
+        AcquireRequest lease = LockRequests.Acquire(Name);
+        await store.AcquireAsync(lease, Cancellation);
+        AcquireRequest[] parked = [await ParkedAsync(Patient(), store), await ParkedAsync(Patient(), store), await ParkedAsync(Patient(), store)];
+
+        await store.ReleaseAsync(LockRequests.Release(lease), Cancellation);
+
+        await Eventually.IsTrueAsync(() => _notices.Contains(new LockNotice.Turn(Name, parked[0].Parking!.Id, TimeSpan.Zero)));
+        Assert.Equal(2, (long)await at.ExecuteAsync("ZCARD", ParkedKey));
+    }
+}
