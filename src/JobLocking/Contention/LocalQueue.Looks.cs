@@ -135,10 +135,19 @@ internal sealed partial class LocalQueue
 
     private static void CallAll(Line line)
     {
-        foreach (Place place in line.Places.Where(place => place.Waiter is not null))
+        foreach (Place place in line.Places)
+        {
+            Call(place);
+        }
+    }
+
+    /// <summary>Has who waits in place ask.</summary>
+    private static void Call(Place place)
+    {
+        if (place.Waiter is { } waiter)
         {
             place.HasTurn = true;
-            place.Waiter!.TrySetResult();
+            waiter.TrySetResult();
         }
     }
 

@@ -56,6 +56,12 @@ internal sealed partial class LocalQueue(ILockStore store, BackgroundWork backgr
             if (_byId.TryGetValue(place.Id, out Place? before))
             {
                 Remove(before);
+                if (before.Waiter is not null)
+                {
+                    // Not come back, but delivered a second time: the first asks again, for a place of its own.
+                    Rename(before);
+                    Call(before);
+                }
             }
 
             place.Arrival = ++_arrivals;
@@ -68,12 +74,15 @@ internal sealed partial class LocalQueue(ILockStore store, BackgroundWork backgr
     {
         lock (_gate)
         {
-            if (IsHere(place))
+            if (!_byId.TryAdd(place.Id, place) && !IsHere(place))
             {
-                place.LapsesAt = Deadline.Add(time, time.GetTimestamp(), place.Patience);
-                place.IsParked = result.ParkedSince > 0;
-                LookWithin(LineUp(place, result.ParkedSince), result.TimeLeft);
+                // Delivered a second time while it asked.
+                Rename(place);
             }
+
+            place.LapsesAt = Deadline.Add(time, time.GetTimestamp(), place.Patience);
+            place.IsParked = result.ParkedSince > 0;
+            LookWithin(LineUp(place, result.ParkedSince), result.TimeLeft);
         }
     }
 
@@ -312,6 +321,12 @@ internal sealed partial class LocalQueue(ILockStore store, BackgroundWork backgr
             Log.TurnNotPassedOn(logger, e, name);
         }
     });
+
+    private void Rename(Place place)
+    {
+        place.Rename();
+        _byId.Add(place.Id, place);
+    }
 
     private bool IsHere(Place place) => _byId.GetValueOrDefault(place.Id) == place;
 

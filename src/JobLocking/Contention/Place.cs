@@ -19,7 +19,7 @@ internal sealed class Place
         Patience = patience;
     }
 
-    public string Id { get; }
+    public string Id { get; private set; }
 
     public LeaseRequest Wanted { get; }
 
@@ -54,6 +54,9 @@ internal sealed class Place
 
     /// <summary>Counted as parked by the metrics.</summary>
     public bool IsCounted { get; set; }
+
+    /// <summary>A place of its own, beside that of another who came with the same ticket.</summary>
+    public void Rename() => Id = LeaseId.New();
 
     /// <summary>The place that a ticket names, or a new one behind all others.</summary>
     public static Place For(LeaseRequest wanted, TimeSpan patience, string? ticket)
