@@ -105,9 +105,10 @@ internal static class LockConfigurationReader
     private static bool Number(string value, Action<int> set) =>
         int.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int number) && Set(() => set(number));
 
+    // Not Enum.Parse, which takes numbers, and adds up what stands between commas: "Skip, Defer" would be Fail.
     private static bool Named<T>(string value, Action<T> set)
         where T : struct, Enum =>
-        !char.IsAsciiDigit(value[0]) && Enum.TryParse(value, ignoreCase: true, out T name) && Enum.IsDefined(name) && Set(() => set(name));
+        Array.Find(Enum.GetNames<T>(), name => name.Equals(value, StringComparison.OrdinalIgnoreCase)) is { } known && Set(() => set(Enum.Parse<T>(known)));
 
     private static bool Set(Action set)
     {

@@ -269,6 +269,8 @@ public sealed class LockPoliciesTests
     [InlineData("JobLocking:Limit", "two", "a limit is a whole number")]
     [InlineData("JobLocking:OnConflict", "1", "OnConflict")]
     [InlineData("JobLocking:OnConflict", "Wait", "Wait")]
+    [InlineData("JobLocking:OnConflict", "Skip, Defer", "Skip, Defer")]
+    [InlineData("JobLocking:OnConflict", "+1", "+1")]
     [InlineData("JobLocking:OccurrenceRetention", "1", "OccurrenceRetention is 1")]
     [InlineData("JobLocking:Locks", "nightly", "must be a list of locks")]
     [InlineData("JobLocking:Locks:0:Expire", "5", "has no Name")]
