@@ -11,7 +11,7 @@ namespace JobLocking.Hangfire;
 /// Server filters are synchronous. Blocking on the engine is sound here: filters run on the worker's own thread, which
 /// Hangfire blocks for the whole job anyway, and which has no synchronization context.
 /// </remarks>
-internal sealed class TaskLockFilter(LockEngine engine, LockPolicies policies, TimeProvider time) : IServerFilter, IElectStateFilter, IApplyStateFilter, IJobFilter
+internal sealed class TaskLockFilter(LockEngine engine, LockPolicies policies) : IServerFilter, IElectStateFilter, IApplyStateFilter, IJobFilter
 {
     private const string Item = "JobLocking";
 
@@ -27,7 +27,7 @@ internal sealed class TaskLockFilter(LockEngine engine, LockPolicies policies, T
         LockPolicies policies = Required<LockPolicies>();
         DeclaredLocks.Check(policies);
         DeferredState.Handler.Register();
-        return new TaskLockFilter(Required<LockEngine>(), policies, (TimeProvider?)services.GetService(typeof(TimeProvider)) ?? TimeProvider.System);
+        return new TaskLockFilter(Required<LockEngine>(), policies);
 
         T Required<T>()
             where T : class =>
@@ -158,7 +158,7 @@ internal sealed class TaskLockFilter(LockEngine engine, LockPolicies policies, T
     {
         try
         {
-            context.Items[Item] = TurnedAway.From(this, execution, decision, record, context, time);
+            context.Items[Item] = TurnedAway.From(this, execution, decision, record, context);
             context.Canceled = true;
         }
         catch when (decision is LockDecision.Defer defer)

@@ -11,12 +11,12 @@ internal sealed record TurnedAway(TaskLockFilter Filter, LockExecution Execution
     private ApplyStateContext? _applied;
 
     /// <summary>Remembers a deferral; anything else leaves the record as it is.</summary>
-    public static TurnedAway From(TaskLockFilter filter, LockExecution execution, LockDecision decision, AttemptRecord record, PerformContext context, TimeProvider time) =>
+    public static TurnedAway From(TaskLockFilter filter, LockExecution execution, LockDecision decision, AttemptRecord record, PerformContext context) =>
         new(filter, execution, decision, decision is not LockDecision.Defer defer ? record : record with
         {
             Deferrals = record.Deferrals + 1,
             DeferralsUnwoken = record.DeferralsUnwoken + 1,
-            FirstDeferredAt = record.FirstDeferredAt ?? time.GetUtcNow(),
+            FirstDeferredAt = defer.FirstDeferredAt,
             Ticket = defer.Ticket,
             Queue = record.Queue ?? ForgottenQueue(context),
         });

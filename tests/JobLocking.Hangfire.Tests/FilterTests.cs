@@ -144,7 +144,7 @@ public sealed class FilterTests : IDisposable
         ServiceCollection services = new();
         services.AddJobLocking(o => o.ForJob<ThirdParty>(new TaskLockAttribute("{"))).UseInMemory();
         using ServiceProvider provider = services.BuildServiceProvider();
-        TaskLockFilter filter = new(provider.GetRequiredService<LockEngine>(), provider.GetRequiredService<LockPolicies>(), TimeProvider.System);
+        TaskLockFilter filter = new(provider.GetRequiredService<LockEngine>(), provider.GetRequiredService<LockPolicies>());
         BackgroundJob job = new("18", Job.FromExpression<ThirdParty>(t => t.Clean()), DateTime.UnixEpoch);
 
         filter.OnStateElection(Election(new EnqueuedState(), ScheduledState.StateName, job: job));

@@ -259,4 +259,28 @@ public sealed class DeferTests(SharedRedis redis)
         Assert.IsType<TaskLockConflictException>(ended.Error!.InnerException);
         Assert.Empty(cluster.Journal.Runs);
     }
+
+    [Fact]
+    public async Task A_scheduler_with_a_clock_of_its_own_does_not_change_how_long_a_deferral_waits()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n =>
+        {
+            n.Lock(new TaskLockAttribute("report") { DeferBy = 1, GiveUpAfter = 600 });
+            n.Scheduler = "behind";
+            n.Quartz = q => q.UseTimeProvider(new AnHourBehind());
+        });
+        await using TaskLease held = await a.HoldAsync("report");
+
+        await a.FireOnceAsync(trigger: t => t.StartAt(a.Scheduler.TimeProvider.GetUtcNow()));
+
+        Firings.Ended again = await a.Firings.EndedAsync(2);
+        Assert.True(again.IsDeferred, again.ToString());
+        Assert.InRange((await a.PendingDeferralAsync()).NextFireTimeUtc!.Value, DateTimeOffset.MinValue, DateTimeOffset.UtcNow);
+    }
+
+    private sealed class AnHourBehind : TimeProvider
+    {
+        public override DateTimeOffset GetUtcNow() => base.GetUtcNow().AddHours(-1);
+    }
 }

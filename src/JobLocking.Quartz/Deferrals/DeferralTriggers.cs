@@ -101,17 +101,16 @@ internal sealed class DeferralTriggers(LockEngine engine, Wakes wakes, Lifetime 
 
     private async ValueTask<Stored> StoreAsync(Firing firing, LockExecution execution, LockDecision.Defer defer, TriggerKey key, TriggerConflict onConflict)
     {
-        DateTimeOffset now = time.GetUtcNow();
         Deferral deferral = new(
             firing.Trigger,
             firing.ScheduledTime,
-            execution.FirstDeferredAt ?? now,
+            defer.FirstDeferredAt,
             execution.Deferrals + 1,
             execution.DeferralsUnwoken + 1,
             firing.Attempts,
             defer.Ticket);
         IJobExecutionContext context = firing.Context;
-        ITrigger trigger = DeferralTrigger.Create(context.Trigger, key, context.JobDetail.Key, RemainingRetries.Of(context), deferral, now + defer.Delay);
+        ITrigger trigger = DeferralTrigger.Create(context.Trigger, key, context.JobDetail.Key, RemainingRetries.Of(context), deferral, time.GetUtcNow() + defer.Delay);
         ScheduleTriggerResult result = await context.Scheduler.ScheduleTrigger(trigger, onConflict, CancellationToken.None).ConfigureAwait(false);
         return new Stored(key, result.NextFireTimeUtc, IsCoalesced: false);
     }

@@ -56,6 +56,9 @@ public abstract record LockDecision
         /// <summary>To be given back in <see cref="LockExecution.Ticket"/>, in whichever process: its place in the queue.</summary>
         public string Ticket { get; internal init; } = "";
 
+        /// <summary>To be given back in <see cref="LockExecution.FirstDeferredAt"/>: by the engine's clock, since a scheduler may have one of its own.</summary>
+        public DateTimeOffset FirstDeferredAt { get; internal init; }
+
         /// <summary>The same as this process knows it.</summary>
         internal Place Place { get; init; } = null!;
 

@@ -335,6 +335,7 @@ public sealed class LockEngine
 
         return new LockDecision.Defer(delay, reason, result?.TimeLeft, result?.Holder)
         {
+            FirstDeferredAt = execution.FirstDeferredAt ?? now,
             Cause = result is { } answer ? TagValues.Of(answer.Outcome) : TagValues.Unavailable,
         };
     }

@@ -35,7 +35,7 @@ public sealed record LockExecution
     /// <summary>The <see cref="LockDecision.Defer.Ticket"/> of its last deferral, by which it keeps its place in the queue; null if it does not come from one.</summary>
     public string? Ticket { get; init; }
 
-    /// <summary>When it was deferred for the first time, UTC; null if it never was.</summary>
+    /// <summary>The <see cref="LockDecision.Defer.FirstDeferredAt"/> of its last deferral; null if it does not come from one.</summary>
     public DateTimeOffset? FirstDeferredAt { get; init; }
 
     /// <summary>Ends a wait in place, or keeps it from beginning, since the scheduler stops: the lock is not asked for again, and the decision is that of a wait whose time is over.</summary>
