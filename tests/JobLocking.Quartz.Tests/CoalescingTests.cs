@@ -45,6 +45,22 @@ public sealed class CoalescingTests(SharedRedis redis)
     }
 
     [Fact]
+    public async Task A_recurring_trigger_that_comes_to_want_another_lock_is_other_work()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report:{region}") { DeferBy = 60 }));
+        await using TaskLease north = await a.HoldAsync("report:north");
+        await using TaskLease south = await a.HoldAsync("report:south");
+
+        await a.FireRecurringAsync(trigger: t => t.UsingJobData("region", "north"));
+        await a.Firings.EndedAsync(1);
+        await FireAgainAsync(a, t => t.UsingJobData("region", "south"));
+        await a.Firings.EndedAsync(2);
+
+        Assert.Equal(["north", "south"], (await a.PendingDeferralsAsync()).Select(t => t.JobDataMap["region"]).Order());
+    }
+
+    [Fact]
     public async Task A_retry_is_not_coalesced_with_the_deferral_of_another_firing()
     {
         await using Cluster cluster = new(redis);

@@ -53,14 +53,14 @@ internal sealed class DeferralTriggers(LockEngine engine, Wakes wakes, Lifetime 
     }
 
     /// <summary>
-    /// A first attempt of a recurring trigger: all of them stand for the same work, so one deferral that is pending is
-    /// enough, and keeps its place in the queue; under OncePerOccurrence, one for each occurrence. Two firings at once may
-    /// both look before the other has stored: then two are pending, and none is lost.
+    /// A first attempt of a recurring trigger: all of them that want the same lock stand for the same work, so one deferral
+    /// that is pending is enough, and keeps its place in the queue; under OncePerOccurrence, one for each occurrence. Two
+    /// firings at once may both look before the other has stored: then two are pending, and none is lost.
     /// </summary>
     private async ValueTask<Stored> StoreOneAsync(Firing firing, LockExecution execution, LockDecision.Defer defer)
     {
         IScheduler scheduler = firing.Context.Scheduler;
-        string work = Hash($"{Trigger(firing)}@{execution.Occurrence?.ScheduledTime:O}");
+        string work = Hash($"{Trigger(firing)}@{execution.Occurrence?.ScheduledTime:O} {execution.Name}");
         TriggerQuery query = new()
         {
             Group = GroupMatcher<TriggerKey>.GroupEquals(Deferral.Group),
