@@ -1,6 +1,9 @@
+using JobLocking.Engine;
 using JobLocking.Quartz.Deferrals;
+using JobLocking.Quartz.Firings;
 using NSubstitute;
 using Quartz;
+using Quartz.Extensibility;
 
 namespace JobLocking.Quartz.Tests;
 
@@ -162,5 +165,27 @@ public sealed class RetryTests(SharedRedis redis)
         context.RetryAttempt.Returns(spent);
         context.RetryPolicy.Returns(policy);
         return context;
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void The_recovery_of_a_run_that_had_been_deferred_waits_anew(bool recovering)
+    {
+        Deferral deferral = new(new TriggerKey("nightly"), DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch, Count: 3, CountUnwoken: 3, Attempts: 0, Ticket: "1:abc");
+        ITrigger trigger = TriggerBuilder.Create().WithIdentity(DeferralTrigger.NewKey("work")).Build();
+        deferral.WriteTo(trigger.JobDataMap);
+
+        Firing firing = Firing.Of(JobExecutionContextBuilder.For(new NoJob()).WithTrigger(trigger).Recovering(recovering).Build());
+
+        Assert.Equal(deferral, firing.Deferred);
+        Assert.Equal(recovering ? ExecutionOrigin.Recovery : ExecutionOrigin.Deferred, firing.Origin);
+        Assert.Equal(recovering ? null : deferral, firing.Wait);
+        Assert.Equal((new TriggerKey("nightly"), DateTimeOffset.UnixEpoch), (firing.Trigger, firing.ScheduledTime));
+    }
+
+    private sealed class NoJob : IJob
+    {
+        public ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken = default) => default;
     }
 }

@@ -94,7 +94,7 @@ internal sealed class DeferralTriggers(LockEngine engine, Wakes wakes, Lifetime 
     private static TriggerKey KeyOf(Firing firing)
     {
         IJobExecutionContext context = firing.Context;
-        return firing.Wait is not null && !context.Recovering
+        return firing.Wait is not null
             ? DeferralTrigger.NewKeyAfter(context.Trigger.Key)
             : DeferralTrigger.NewKey(Hash($"{Trigger(firing)}@{firing.ScheduledTime:O}#{firing.Attempts} {context.FireInstanceId}"));
     }

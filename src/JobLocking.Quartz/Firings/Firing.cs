@@ -19,8 +19,8 @@ internal sealed record Firing(IJobExecutionContext Context, TriggerKey Trigger, 
         && !Context.Trigger.JobDataMap.ContainsKey(SchedulerConstants.BackfillOriginalFireTime)
         && Trigger.Group != SchedulerConstants.StartupGroup;
 
-    /// <summary>The deferral whose wait goes on; null for a first attempt, and for a retry of what has been run meanwhile: that waits anew.</summary>
-    public Deferral? Wait => Context.RetryAttempt + Context.RefireCount == 0 ? Deferred : null;
+    /// <summary>The deferral whose wait goes on; null for a first attempt, and for a retry or recovery of what has been run meanwhile: that waits anew.</summary>
+    public Deferral? Wait => Context.RetryAttempt + Context.RefireCount > 0 || Context.Recovering ? null : Deferred;
 
     public ExecutionOrigin Origin => this switch
     {
