@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -7,24 +8,71 @@ namespace JobLocking.Redis.Keys;
 /// <summary>A holder as it stands in the value of a lock, for people and their scripts: these names are a contract.</summary>
 internal sealed record HolderJson(string App, string Node, string Scheduler, DateTimeOffset Since, string? Job = null, string? Execution = null)
 {
-    public static byte[] Write(LockHolder holder) => JsonSerializer.SerializeToUtf8Bytes(
-        new HolderJson(holder.Application, holder.Node, holder.Scheduler, holder.Since, holder.Job, holder.Execution),
-        HolderJsonContext.Readable.HolderJson);
+    // Many are refused because of the same holder, one after the other.
+    private static volatile Reading? _last;
+
+    [ThreadStatic]
+    private static (ArrayBufferWriter<byte> Buffer, Utf8JsonWriter Writer) _writing;
+
+    /// <summary>Property by property: each acquire does this, and the serializer would want an object of its own each time.</summary>
+    public static byte[] Write(LockHolder holder)
+    {
+        if (_writing.Writer is null)
+        {
+            ArrayBufferWriter<byte> first = new(256);
+            _writing = (first, new Utf8JsonWriter(first, new JsonWriterOptions { Encoder = HolderJsonContext.Readable.Options.Encoder }));
+        }
+
+        (ArrayBufferWriter<byte> buffer, Utf8JsonWriter writer) = _writing;
+        buffer.ResetWrittenCount();
+        writer.Reset();
+        writer.WriteStartObject();
+        writer.WriteString("app"u8, holder.Application);
+        writer.WriteString("node"u8, holder.Node);
+        writer.WriteString("scheduler"u8, holder.Scheduler);
+        writer.WriteString("since"u8, holder.Since);
+        if (holder.Job is { } job)
+        {
+            writer.WriteString("job"u8, job);
+        }
+
+        if (holder.Execution is { } execution)
+        {
+            writer.WriteString("execution"u8, execution);
+        }
+
+        writer.WriteEndObject();
+        writer.Flush();
+        return buffer.WrittenSpan.ToArray();
+    }
 
     /// <summary>The holder, or null if that is not what one of ours has written.</summary>
     public static LockHolder? Read(ReadOnlySpan<byte> json)
     {
+        Reading? last = _last;
+        if (last is not null && json.SequenceEqual(last.Json))
+        {
+            return last.Holder;
+        }
+
         try
         {
-            return JsonSerializer.Deserialize(json, HolderJsonContext.Readable.HolderJson) is { } holder
-                ? new LockHolder(holder.App, holder.Node, holder.Scheduler, holder.Job, holder.Execution, holder.Since)
-                : null;
+            if (JsonSerializer.Deserialize(json, HolderJsonContext.Readable.HolderJson) is not { } read)
+            {
+                return null;
+            }
+
+            LockHolder holder = new(read.App, read.Node, read.Scheduler, read.Job, read.Execution, read.Since);
+            _last = new Reading(json.ToArray(), holder);
+            return holder;
         }
         catch (JsonException)
         {
             return null;
         }
     }
+
+    private sealed record Reading(byte[] Json, LockHolder Holder);
 }
 
 [JsonSerializable(typeof(HolderJson))]
