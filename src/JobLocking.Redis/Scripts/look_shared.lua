@@ -13,7 +13,8 @@ local lock, parked, waiters, holders, limits, occurrence = unpack(KEYS)
 
 local is_running = occurrence and judge(occurrence, '', true) == 'running'
 
-local was_parked = place_of(parked, waiters, ARGV[1]) and '1' or '0'
+local place, process = place_of(parked, waiters, ARGV[1])
+local was_parked = place and '1' or '0'
 keep_all(parked, waiters, ARGV[4], ARGV, 7)
 
 local function taken(left)
@@ -31,7 +32,9 @@ end
 if live >= math.min(tonumber(ARGV[5]), least) then
   return taken(tonumber(redis.call('ZRANGE', lock, '0', '0', 'WITHSCORES')[2]) - now)
 end
-unpark(parked, waiters, ARGV[1]) -- its turn would be in vain as long as its occurrence is running
+if process == ARGV[4] then
+  unpark(parked, waiters, ARGV[1]) -- its turn would be in vain as long as its occurrence is running
+end
 if is_running then
   return { 'taken', was_parked, '0', redis.call('PTTL', occurrence) }
 end

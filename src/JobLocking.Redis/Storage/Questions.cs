@@ -110,7 +110,7 @@ internal static class Questions
     }
 
     private static RedisValue[] Place(Parking? parking) =>
-        parking is null ? [] : [parking.Id, parking.Since, Question.Milliseconds(parking.Patience)];
+        parking is null ? [] : [parking.Id, parking.Since, parking.Patience > TimeSpan.Zero ? Question.Milliseconds(parking.Patience) : 0];
 
     private static RedisValue[] Other(OtherPlace other) => [.. Place(other.Parking), other.Limit, HolderJson.Write(other.Holder)];
 

@@ -82,7 +82,7 @@ internal sealed partial class LocalQueue
             DropLapsed(line);
             List<Place> waiting = [.. line.Places.Where(place => !place.HasTurn && (place.Wake is not null || place.Waiter is not null))];
             List<Place> lookers = [.. waiting.DistinctBy(place => (place.Wanted.Terms.Limit, place.Wanted.Occurrence))];
-            return (lookers, [.. waiting.Except(lookers)], inDoubt);
+            return (lookers, [.. waiting.Except(lookers).Where(place => !IsDue(place))], inDoubt);
         }
     }
 
@@ -123,6 +123,8 @@ internal sealed partial class LocalQueue
         place.Wanted.Occurrence,
         others is null ? null : [.. others.Select(other => new OtherPlace(PlaceOf(other), other.Wanted.Terms.Limit, other.Wanted.Holder))]);
 
+    private bool IsDue(Place place) => place.Wake is not null && Deadline.Until(time, place.DueAt) <= TimeSpan.Zero;
+
     private bool IsToBeRefreshed(Place place) => place.Wake is null && Deadline.Until(time, place.LapsesAt) < place.Patience / 2;
 
     private void Refresh(Place place)
@@ -151,12 +153,14 @@ internal sealed partial class LocalQueue
         }
     }
 
-    /// <summary>A look must not prolong what the process itself will have forgotten by then.</summary>
-    private Parking PlaceOf(Place place)
+    /// <summary>
+    /// A look must not prolong what the process itself will have forgotten by then. And what is due may have come back elsewhere:
+    /// a place that this process took for it would have a turn that nobody can use, and the execution none.
+    /// </summary>
+    private Parking PlaceOf(Place place) => place.Parking with
     {
-        TimeSpan left = place.Wake is null ? place.Patience : Deadline.Until(time, place.LapsesAt);
-        return place.Parking with { Patience = left > TimeSpan.Zero ? left : TimeSpan.FromMilliseconds(1) };
-    }
+        Patience = place.Wake is null ? place.Patience : IsDue(place) ? TimeSpan.Zero : Deadline.Until(time, place.LapsesAt),
+    };
 
     private void Saw(Place place, LookResult look)
     {

@@ -46,6 +46,9 @@ internal sealed class Place
     /// <summary>Starts the deferred execution; null unless a deferral is stored.</summary>
     public Func<ValueTask<bool>>? Wake { get; set; }
 
+    /// <summary>When a deferral comes back by itself, in whichever process: from then on it may be parked there.</summary>
+    public long DueAt { get; set; }
+
     /// <summary>When it is forgotten, unless somebody waits in place: a deferral has come back by itself by then, if it ever was stored.</summary>
     public long LapsesAt { get; set; }
 

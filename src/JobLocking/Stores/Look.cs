@@ -17,7 +17,7 @@ public sealed record LookRequest(
 public sealed record OtherPlace(Parking Parking, int Limit, LockHolder Holder);
 
 /// <summary>What a look saw.</summary>
-/// <param name="IsFree">The execution should try: the lock has room for it, and nobody is running its occurrence. It is not parked any more.</param>
+/// <param name="IsFree">The execution should try: the lock has room for it, and nobody is running its occurrence. It is not parked any more, unless by another process.</param>
 /// <param name="TimeLeft">Until the first holder expires, or the runner of the occurrence, if nobody renews it; null if it is free or without expiry.</param>
 /// <param name="ParkedSince">As in <see cref="AcquireResult.ParkedSince"/>.</param>
 /// <param name="WasParked">Its place was there before the look. If not, the others of the process may have lost theirs, too.</param>

@@ -99,6 +99,66 @@ public abstract partial class LockStoreContract
         Assert.Equal(["looks", "moved"], await QueueAsync());
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task A_look_that_finds_room_leaves_its_place_alone_that_another_process_has_given_meanwhile(int limit)
+    {
+        await using Notices here = await Notices.OfAsync(Store);
+        await using Notices there = await Notices.OfAsync(Other);
+        AcquireRequest[] leases = await FilledAsync(limit);
+        AcquireRequest first = await ParkedAsync(Store, "first", limit);
+        AcquireRequest waits = await ParkedAsync(Store, "waits", limit);
+        AcquireRequest moved = waits with { Holder = Holder("moved") };
+        await Other.AcquireAsync(moved, Cancellation);
+        await ReleasedAsync(leases[0]);
+        await here.TurnAsync(first);
+
+        Assert.Equal(new LookResult(IsFree: true, WasParked: true), await LookedForAllAsync(waits));
+
+        AcquireRequest newcomer = Request(Name) with { Limit = limit };
+        await GrantedAsync(newcomer);
+        Assert.Equal(["moved"], await QueueAsync());
+        await ReleasedAsync(newcomer);
+        await there.TurnAsync(moved);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task A_look_without_patience_gives_no_place_and_takes_none(int limit)
+    {
+        AcquireRequest[] leases = await FilledAsync(limit);
+        AcquireRequest first = await ParkedAsync(Store, "first", limit);
+        AcquireRequest second = await ParkedAsync(Store, "second", limit);
+        await EndsItsWaitAsync(Store, first);
+
+        LookResult lost = await LookedForAllAsync(WithoutPatience(first));
+        LookResult parked = await LookedForAllAsync(WithoutPatience(second));
+
+        Assert.Equal((false, 0, false), (lost.IsFree, lost.ParkedSince, lost.WasParked));
+        AssertTimeLeft(lost.TimeLeft, TimeSpan.Zero, AMinute);
+        Assert.Equal((false, second.Parking!.Since, true), (parked.IsFree, parked.ParkedSince, parked.WasParked));
+        Assert.Equal(["second"], await QueueAsync());
+        await ReleasedAsync(leases[0]);
+        Assert.Equal(new LookResult(IsFree: true), await LookedForAllAsync(WithoutPatience(first)));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task A_look_without_patience_does_not_take_the_place_that_has_lapsed_in_another_process(int limit)
+    {
+        await FilledAsync(limit);
+        AcquireRequest waits = await ParkedAsync(Other, "waits", limit, AMoment);
+        await PassAsync(AMoment);
+        await Eventually.SeesAsync(QueueAsync, queue => queue.Count == 0);
+
+        Assert.Equal(0, (await LookedForAllAsync(WithoutPatience(waits))).ParkedSince);
+
+        Assert.Empty(await QueueAsync());
+    }
+
     [Fact]
     public async Task A_look_makes_sure_of_a_hundred_other_places()
     {
@@ -111,6 +171,8 @@ public abstract partial class LockStoreContract
 
         Assert.Equal(["looks", .. others.Select(other => other.Holder.Node)], await QueueAsync());
     }
+
+    private static AcquireRequest WithoutPatience(AcquireRequest parked) => parked with { Parking = parked.Parking! with { Patience = TimeSpan.Zero } };
 
     // As many hold the lock as may.
     private async Task<AcquireRequest[]> FilledAsync(int limit)

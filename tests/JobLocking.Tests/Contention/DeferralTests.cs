@@ -253,6 +253,34 @@ public sealed class DeferralTests : IDisposable
     }
 
     [Fact]
+    public async Task A_deferral_that_came_back_elsewhere_and_whose_place_is_lost_then_is_woken_by_a_release_all_the_same()
+    {
+        string ticket = await DeferAndComeBackElsewhereAsync();
+        await _node.Memory.ReleaseAsync(new ReleaseRequest("x", LeaseId: null, ParkingId: ticket.Split(':')[1]), CancellationToken.None);
+
+        // Where it was before somebody looks for it first.
+        await ReconnectAsync(_other);
+        Assert.Empty(Assert.Single(await _node.ListAsync()).Parked);
+        await ReconnectAsync(_node);
+
+        HeldLock held = Assert.Single(await _node.ListAsync());
+        await _node.Memory.BreakAsync("x", held.FencingToken!.Value, CancellationToken.None);
+        await WokenAsync("elsewhere");
+    }
+
+    [Fact]
+    public async Task Who_finds_the_lock_free_for_a_deferral_that_came_back_elsewhere_has_it_woken_there()
+    {
+        await DeferAndComeBackElsewhereAsync();
+        TaskCompletionSource neverLooks = new();
+        _node.Store.HoldLook = neverLooks;
+
+        await LookedAtAsync(TimeSpan.FromSeconds(30));
+        await WokenAsync("elsewhere");
+        neverLooks.SetResult();
+    }
+
+    [Fact]
     public async Task A_deferral_of_which_nothing_is_heard_again_is_forgotten()
     {
         using Measurements measured = new(_other.Meters);
@@ -378,6 +406,25 @@ public sealed class DeferralTests : IDisposable
     /// <summary>Without renewals, which the time that these tests let pass would outrun.</summary>
     private async Task HoldForDaysAsync() =>
         await _node.Memory.AcquireAsync(new AcquireRequest("x", "held", TimeSpan.FromDays(7), new LockHolder("app", "node-1", "Test", null, null, default)), CancellationToken.None);
+
+    /// <summary>Somebody takes the lock for 40 seconds and dies; after 15 the deferral comes back on the other node, and is deferred again there.</summary>
+    private async Task<string> DeferAndComeBackElsewhereAsync()
+    {
+        await _node.Memory.AcquireAsync(new AcquireRequest("x", "dead", TimeSpan.FromSeconds(40), new LockHolder("app", "dead", "Test", null, null, default)), CancellationToken.None);
+        LockExecution execution = _other.Execution(Deferring);
+        LockDecision.Defer defer = await _other.DecideAsync<LockDecision.Defer>(execution);
+        _other.Engine.Deferred(execution, defer, EngineUnderTest.NeverWoken);
+        await LookedAtAsync(TimeSpan.FromSeconds(15));
+        return await DeferAsync(_node, "elsewhere", defer.Ticket);
+    }
+
+    private async Task ReconnectAsync(EngineUnderTest node)
+    {
+        int looks = node.Store.Looks;
+        node.Store.Tell(new LockNotice.Reconnected());
+        _node.Time.Advance(TimeSpan.FromMilliseconds(1));
+        await Eventually.IsTrueAsync(() => node.Store.Looks > looks);
+    }
 
     private async Task<string> DeferAsync(EngineUnderTest node, string name, string? ticket = null, LockOccurrence? occurrence = null, TaskLockAttribute? taskLock = null)
     {

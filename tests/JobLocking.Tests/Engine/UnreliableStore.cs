@@ -47,6 +47,9 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
     /// <summary>Looks wait for it before they are taken.</summary>
     public TaskCompletionSource? HoldLook { get; set; }
 
+    /// <summary>How many looks were answered.</summary>
+    public int Looks { get; private set; }
+
     public List<string> Calls { get; } = [];
 
     public bool Has(string call)
@@ -121,7 +124,9 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
             await hold.Task.WaitAsync(cancellationToken);
         }
 
-        return await inner.LookAsync(request, cancellationToken);
+        LookResult look = await inner.LookAsync(request, cancellationToken);
+        Looks++;
+        return look;
     }
 
     public async ValueTask<IAsyncDisposable> ListenAsync(Action<LockNotice> onNotice, CancellationToken cancellationToken)

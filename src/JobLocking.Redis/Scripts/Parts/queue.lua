@@ -95,11 +95,12 @@ local function place_of(parked, waiters, id)
   end
 end
 
--- Makes sure of a place. One that another process has taken for the same execution stands: that is where it waits now.
+-- Makes sure of a place. One that another process has taken for the same execution stands: that is where it waits now. Who
+-- has no patience gets none that it does not have.
 local function keep(parked, waiters, id, since, patience, process, limit, holder)
   local place, other = place_of(parked, waiters, id)
-  if place and other ~= process then
-    return place
+  if patience == '0' or (place and other ~= process) then
+    return place or '0'
   end
   return park(parked, waiters, id, since, patience, process, limit, holder)
 end

@@ -118,7 +118,7 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
         if (hasRoom)
         {
             // Its turn would be in vain as long as its occurrence is running.
-            _queue.Forget(request.Parking.Id);
+            _queue.Leave(request.Parking.Id, process);
         }
         else
         {

@@ -33,11 +33,26 @@ internal sealed class MemoryQueue(MemoryClock clock)
         return since;
     }
 
-    /// <summary>Makes sure of a place. One that another process has taken for the same execution stands: that is where it waits now.</summary>
-    public long Keep(Parking parking, MemoryProcess process, LockHolder waiter, int limit) =>
-        Find(parking.Id) is { } parked && parked.Process != process && !clock.HasPassed(parked.LapsesAt)
-            ? parked.Since
+    /// <summary>
+    /// Makes sure of a place. One that another process has taken for the same execution stands: that is where it waits now.
+    /// Who has no patience gets none that it does not have.
+    /// </summary>
+    public long Keep(Parking parking, MemoryProcess process, LockHolder waiter, int limit)
+    {
+        Parked? parked = Living(parking.Id);
+        return parking.Patience == TimeSpan.Zero || (parked is not null && parked.Process != process)
+            ? parked?.Since ?? 0
             : Park(parking, process, waiter, limit);
+    }
+
+    /// <summary>Gives a place up, unless another process has taken it for the same execution.</summary>
+    public void Leave(string id, MemoryProcess process)
+    {
+        if (Living(id)?.Process == process)
+        {
+            Forget(id);
+        }
+    }
 
     public void Forget(string? id)
     {
@@ -56,7 +71,9 @@ internal sealed class MemoryQueue(MemoryClock clock)
         return IsEmpty ? null : _parked[0];
     }
 
-    public bool Has(string id) => Find(id) is { } parked && !clock.HasPassed(parked.LapsesAt);
+    public bool Has(string id) => Living(id) is not null;
+
+    private Parked? Living(string id) => Find(id) is { } parked && !clock.HasPassed(parked.LapsesAt) ? parked : null;
 
     private Parked? Find(string id) => _parked.Find(one => one.Id == id);
 }
