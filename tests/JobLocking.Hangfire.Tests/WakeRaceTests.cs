@@ -13,7 +13,7 @@ public sealed class WakeRaceTests(SharedRedis redis) : IDisposable
 {
     private readonly ServiceProvider _services = Services();
 
-    public static TheoryData<Storages, int> Tries => new() { { Storages.InMemory, 2000 }, { Storages.Redis, 100 } };
+    public static TheoryData<Storages, int> Tries => new() { { Storages.InMemory, 6000 }, { Storages.Redis, 100 } };
 
     public void Dispose() => _services.Dispose();
 

@@ -22,15 +22,16 @@ public sealed class ParkedTests
         WorkerProcess[] others = workers[1..];
         workers[0].Tell("quartz 1 held");
         await cluster.EnteredAsync(1);
-        await cluster.ParkAsync(others[0], hangfire: 2, quartz: 2, wait: 1);
-        await cluster.ParkAsync(others[1], hangfire: 2, quartz: 1, wait: 2);
+        // Ten jobs, and three that wait in place.
+        await cluster.ParkAsync(others[0], hangfire: 3, quartz: 2, wait: 1);
+        await cluster.ParkAsync(others[1], hangfire: 2, quartz: 3, wait: 2);
         int[] said = [.. others.Select(w => w.Facts.Count)];
 
         await workers[0].KillAsync();
         long killed = Stopwatch.GetTimestamp();
         await cluster.EnteredAsync(2);
         Assert.InRange(Stopwatch.GetElapsedTime(killed), TimeSpan.Zero, Expiry + SafetyPoll + Noise);
-        await cluster.RanInTurnAsync(10, killed: 1);
+        await cluster.RanInTurnAsync(13, killed: 1);
 
         // No job was started to find out whether the lock is free.
         Assert.All(others.Zip(said), other =>

@@ -106,7 +106,7 @@ public sealed class WakeRaceTests(SharedRedis redis)
     [Fact]
     public async Task Thousands_of_deferrals_that_are_woken_as_they_fire_run_once_each()
     {
-        const int Count = 2000;
+        const int Count = 6000;
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a", n =>
         {

@@ -48,6 +48,22 @@ public sealed class RenewalLoopTests : IDisposable
     }
 
     [Fact]
+    public async Task However_many_leases_there_are_they_have_one_timer()
+    {
+        await AcquireAsync("x");
+        int timers = _node.Time.Timers;
+        for (int i = 0; i < 1000; i++)
+        {
+            await AcquireAsync($"x{i}");
+        }
+
+        Assert.Equal(timers, _node.Time.Timers);
+        await AdvanceAndRenewAsync(20);
+        Assert.Equal(timers, _node.Time.Timers);
+        Assert.Contains("renew 1001", _node.Store.Calls);
+    }
+
+    [Fact]
     public async Task Leases_that_were_taken_one_after_the_other_are_renewed_together_from_then_on()
     {
         for (int i = 0; i < 6; i++)
@@ -192,7 +208,7 @@ public sealed class RenewalLoopTests : IDisposable
         await AcquireAsync("x");
         await AcquireAsync("y");
         Advance(3);
-        _node.Renewal.RenewAllNow();
+        _node.Store.Tell(new LockNotice.Reconnected());
         Advance(0.002);
         await Eventually.IsTrueAsync(() => _node.Store.Calls.Contains("renew 2"));
     }
