@@ -144,8 +144,8 @@ internal sealed partial class LocalQueue(ILockStore store, BackgroundWork backgr
     {
         lock (_gate)
         {
-            place.Wake = wake;
             place.DueAt = Deadline.Add(time, time.GetTimestamp(), delay);
+            place.Wake = wake;
             place.LapsesAt = Deadline.Add(time, time.GetTimestamp(), delay + Grace);
             if (!place.HasTurn)
             {

@@ -40,7 +40,7 @@ internal sealed class MemoryQueue(MemoryClock clock)
     public long Keep(Parking parking, MemoryProcess process, LockHolder waiter, int limit)
     {
         Parked? parked = Living(parking.Id);
-        return parking.Patience == TimeSpan.Zero || (parked is not null && parked.Process != process)
+        return parking.Patience <= TimeSpan.Zero || (parked is not null && parked.Process != process)
             ? parked?.Since ?? 0
             : Park(parking, process, waiter, limit);
     }
