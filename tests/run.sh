@@ -105,10 +105,13 @@ done
 
 echo
 echo "== JobLocking.Benchmarks"
-if dotnet run --no-build --project benchmarks/JobLocking.Benchmarks -- handoff --rounds 1; then
-  passed=$((passed + 1))
-else
-  failed=$((failed + 1))
-fi
+for arguments in "handoff --rounds 1" "rivals --smoke"; do
+  # shellcheck disable=SC2086 # two words
+  if dotnet run --no-build --project benchmarks/JobLocking.Benchmarks -- $arguments; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+  fi
+done
 
 echo
