@@ -94,14 +94,11 @@ internal sealed class TaskLocks(
         }
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<(AcquireResult Result, TaskLease? Lease)> AskAsync(LeaseRequest wanted, TimeSpan wait, CancellationToken cancellationToken)
-    {
-        if (wait == TimeSpan.Zero)
-        {
-            return await waiters.AcquireAsync(wanted, place: null, wait, endOfWait: default, cancellationToken).ConfigureAwait(false);
-        }
+    private ValueTask<(AcquireResult Result, TaskLease? Lease)> AskAsync(LeaseRequest wanted, TimeSpan wait, CancellationToken cancellationToken) =>
+        wait == TimeSpan.Zero ? waiters.AcquireAsync(wanted, place: null, wait, endOfWait: default, cancellationToken) : WaitAsync(wanted, wait, cancellationToken);
 
+    private async ValueTask<(AcquireResult Result, TaskLease? Lease)> WaitAsync(LeaseRequest wanted, TimeSpan wait, CancellationToken cancellationToken)
+    {
         Place place = Place.For(wanted, wait == Timeout.InfiniteTimeSpan || wait > LocalQueue.LongestPatience ? LocalQueue.LongestPatience : wait, ticket: null);
         try
         {
