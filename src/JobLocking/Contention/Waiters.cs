@@ -67,7 +67,6 @@ internal sealed class Waiters(Leases leases, LocalQueue queue, Notices notices, 
             Waited(wanted, waitedSince, TagValues.Of(e));
             throw;
         }
-
     }
 
     private void Waited(LeaseRequest wanted, long? since, string outcome)

@@ -1,0 +1,69 @@
+using JobLocking.Renewal;
+using JobLocking.Tests.Engine;
+using Xunit;
+
+namespace JobLocking.Tests.Renewal;
+
+public sealed class DueTimesTests : IDisposable
+{
+    private readonly EngineUnderTest _node = new();
+
+    [Fact]
+    public async Task Whatever_is_added_moved_and_removed_the_first_is_what_is_due_first()
+    {
+        TaskLease[] leases = await EndedAsync(40);
+        for (int seed = 0; seed < 300; seed++)
+        {
+            Random random = new(seed);
+            DueTimes times = new();
+            Dictionary<TaskLease, long> expected = [];
+            for (int step = 0; step < 200; step++)
+            {
+                TaskLease lease = leases[random.Next(leases.Length)];
+                switch (random.Next(20))
+                {
+                    case < 12:
+                        times.Set(lease, expected[lease] = random.Next(50));
+                        break;
+                    case < 18:
+                        times.Remove(lease);
+                        expected.Remove(lease);
+                        break;
+                    case 18:
+                        int until = random.Next(50);
+                        List<TaskLease> taken = times.TakeUntil(until);
+                        Assert.Equal(taken.Select(one => one.Due).Order(), taken.Select(one => one.Due));
+                        Assert.Equal(expected.Where(one => one.Value <= until).Select(one => one.Key).ToHashSet(), [.. taken]);
+                        taken.ForEach(one => expected.Remove(one));
+                        break;
+                    default:
+                        int due = random.Next(50);
+                        times.SetAll(due);
+                        expected = expected.ToDictionary(one => one.Key, _ => (long)due);
+                        break;
+                }
+
+                Assert.Equal(expected.Count == 0 ? null : expected.Values.Min(), times.First?.Due);
+                Assert.All(leases, one => Assert.Equal(expected.ContainsKey(one), DueTimes.Contains(one)));
+                Assert.Equal(expected.ContainsKey(lease) ? lease : null, times.Find(lease.Id));
+            }
+
+            times.TakeUntil(long.MaxValue);
+        }
+    }
+
+    public void Dispose() => _node.Dispose();
+
+    /// <summary>Leases that no renewal knows any more.</summary>
+    private async Task<TaskLease[]> EndedAsync(int count)
+    {
+        TaskLease[] leases = new TaskLease[count];
+        for (int i = 0; i < count; i++)
+        {
+            leases[i] = await _node.Locks.AcquireAsync($"lock-{i}");
+            await leases[i].DisposeAsync();
+        }
+
+        return leases;
+    }
+}
