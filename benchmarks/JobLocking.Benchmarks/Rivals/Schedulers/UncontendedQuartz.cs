@@ -60,7 +60,7 @@ internal sealed class UncontendedQuartz(IReadOnlyDictionary<string, QuartzRig> r
     {
         yield return Row.Of(
             findings, Rate, "Quartz, nothing contended", "firings/s", $"≥ {Share} × {SchedulerContender.LockByHand}",
-            row => row.JobLocking >= Share * row.Rivals[SchedulerContender.LockByHand]);
+            row => row.Ratio[SchedulerContender.LockByHand] >= Share);
 
         findings.AddOver(SchedulerContender.Bare, Cycle, Over);
         Row over = Row.Of(
