@@ -162,13 +162,7 @@ public sealed class LockEngine
         execution.Policy.Wait > TimeSpan.Zero
         || execution.Occurrence is not null
         || execution.Ticket is not null
-        || execution.Policy.OnConflict switch
-        {
-            LockConflict.Fail => false,
-            LockConflict.Skip => !IsFirstAttempt(execution),
-            LockConflict.Auto => execution.Origin != ExecutionOrigin.Recurring,
-            _ => true,
-        };
+        || (execution.Policy.OnConflict != LockConflict.Fail && !execution.Policy.MaySkip(execution.Origin));
 
     private static bool IsFirstAttempt(LockExecution execution) => execution.Origin is ExecutionOrigin.Recurring or ExecutionOrigin.OneOff;
 
