@@ -19,6 +19,9 @@ internal sealed class Node : IAsyncDisposable
 
     public IServiceProvider Services => _host.Services;
 
+    /// <summary>The connection of its locks.</summary>
+    public IConnectionMultiplexer Connection => _connection;
+
     public ITaskLocks Locks => Services.GetRequiredService<ITaskLocks>();
 
     /// <summary>How many requests it has sent to the Redis of the locks.</summary>

@@ -58,7 +58,7 @@ internal sealed class TaskLockFilter(LockEngine engine, LockPolicies policies) :
             }
         }
 
-        LockDecision decision = engine.DecideAsync(execution, context.CancellationToken.ShutdownToken).AsTask().GetAwaiter().GetResult();
+        LockDecision decision = Blocking.Wait(engine.DecideAsync(execution, context.CancellationToken.ShutdownToken));
         switch (decision)
         {
             case LockDecision.Run run:
@@ -195,7 +195,7 @@ internal sealed class TaskLockFilter(LockEngine engine, LockPolicies policies) :
     }
 
     private Exception? End(LockDecision.Run run, Exception? error, bool aborted) =>
-        engine.EndAsync(run, error, aborted).AsTask().GetAwaiter().GetResult();
+        Blocking.Wait(engine.EndAsync(run, error, aborted));
 
     private TurnedAway? TurnedAwayBy(IReadOnlyDictionary<string, object>? data) =>
         data is not null && data.TryGetValue(Item, out object? item) && item is TurnedAway turnedAway && turnedAway.Filter == this ? turnedAway : null;

@@ -33,6 +33,12 @@ internal sealed class HangfireRig : IAsyncDisposable
         _timelines = timelines;
     }
 
+    /// <summary>What its locks are in, for who takes some by hand.</summary>
+    public IDatabase Locks => _node.Connection.GetDatabase();
+
+    /// <summary>Of the locks that are taken by hand.</summary>
+    public string Prefix => $"{_redis.Prefix}by-hand:";
+
     public static async Task<HangfireRig> StartAsync(BenchmarkRedis redis)
     {
         Timelines timelines = new();

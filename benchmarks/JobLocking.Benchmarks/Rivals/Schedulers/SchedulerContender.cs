@@ -10,7 +10,13 @@ internal static class SchedulerContender
 
     public const string DisallowConcurrentExecution = "[DisallowConcurrentExecution]";
 
-    /// <summary>A filter of Hangfire, or a middleware of Quartz, that takes a lock by hand around the job and does nothing else.</summary>
+    /// <summary>Both scripts by hand around the job, with synchronous calls and nothing else.</summary>
+    public const string ScriptsByHand = "scripts alone, by hand";
+
+    /// <summary>The same, and before it what the job has to be asked: whether it was deferred, and whether it recurs.</summary>
+    public const string RequestsByHand = "the same requests, by hand";
+
+    /// <summary>A middleware of Quartz that takes a lock by hand around the job and does nothing else.</summary>
     public const string LockByHand = "lock by hand around the job";
 
     /// <summary>The same lock taken by hand, without any scheduler.</summary>

@@ -38,11 +38,12 @@ internal sealed class Timeline
     /// From the begin of one job to that of the next, where they run one after the other: all that a scheduler and its locks
     /// do for one job, once. The median, because a moment in which the machine is busy with others lengthens only a few.
     /// </summary>
-    public TimeSpan MedianCycle()
+    /// <param name="counts">Which jobs count: those pairs of which both do.</param>
+    public TimeSpan MedianCycle(Func<int, bool> counts)
     {
-        long[] began = [.. _began.Order()];
-        double[] cycles = [.. began.Skip(1).Zip(began, (next, one) => (double)(next - one))];
-        return cycles.Length > 0 ? TimeSpan.FromSeconds(new Figure(cycles).Median / Stopwatch.Frequency) : Whole;
+        int[] inOrder = [.. Enumerable.Range(0, Jobs).OrderBy(job => _began[job])];
+        double[] cycles = [.. inOrder.Zip(inOrder.Skip(1)).Where(two => counts(two.First) && counts(two.Second)).Select(two => (double)(_began[two.Second] - _began[two.First]))];
+        return TimeSpan.FromSeconds(new Figure(cycles).Median / Stopwatch.Frequency);
     }
 
     /// <exception cref="InvalidOperationException">The job has run before: whoever is faster because a lock let two pass is not to be compared.</exception>

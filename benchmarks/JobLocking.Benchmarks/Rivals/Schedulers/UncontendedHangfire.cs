@@ -1,36 +1,39 @@
 using System.Linq.Expressions;
 using Hangfire;
 using Hangfire.Common;
-using Microsoft.Extensions.DependencyInjection;
 
 namespace JobLocking.Benchmarks.Rivals.Schedulers;
 
 /// <summary>
 /// What a lock that nobody else wants adds to a Hangfire job that does nothing, in two parts of a round:
 /// <list type="bullet">
-/// <item><description>One worker: the jobs run one after the other, so that the time from one to the next is all that one job
-/// costs, and the difference to the bare job is the lock. It is a difference of two figures that are many times larger, so it
-/// is taken from medians over many jobs, round by round.</description></item>
+/// <item><description>One worker: the jobs run one after the other, a few bare ones in turn with as many that have the lock,
+/// so that the time from one to the next is all that one job costs, and the difference between both kinds is the lock. It
+/// is a difference of figures that are many times larger: both come from the same seconds of the same server.</description></item>
 /// <item><description>As many workers as Hangfire has on a machine with four cores: how many jobs a second get through, from
 /// the first one's begin to the last one's end, when what the locks cost the processors counts too.</description></item>
 /// </list>
-/// A filter that takes the same lock by hand shows what of it is the two round trips of acquire and release.
+/// The same requests by hand show what of it is not ours, and the scripts alone what no lock that fences and queues can be below.
 /// Requests and processor time are those of the first part: they depend little on how busy the machine is. Of the commands
 /// on the server most of ours are steps within two scripts, so that they are shown and not judged; what is judged are the
 /// requests that are sent, each of which a worker or another client waits for.
 /// </summary>
 internal sealed class UncontendedHangfire(HangfireRig rig, Effort effort) : IRivalCase
 {
-    private const int OneByOne = 1000;
+    /// <summary>So many bare jobs in turn with so many that have the lock.</summary>
+    private const int Stretch = 10;
+
+    private const int StretchesOfEach = 100;
 
     private const int AtOnce = 2000;
 
     private const int Workers = 20;
 
-    private const string Cycle = "µs a job";
+    private const string Cycle = "µs a job over bare";
 
     private const string Rate = "jobs a second";
 
+    // Of one job that has the lock and a bare one, so that what it is over the same of two bare ones is what it is over bare.
     private const string Processor = "processor µs a job";
 
     private const string Requests = "requests a job";
@@ -40,36 +43,45 @@ internal sealed class UncontendedHangfire(HangfireRig rig, Effort effort) : IRiv
     private const string Commands = "commands a job";
 
     public IReadOnlyList<string> Contenders { get; } =
-        [SchedulerContender.Bare, SchedulerContender.DisableConcurrentExecution, Contender.JobLocking, SchedulerContender.LockByHand];
+    [
+        SchedulerContender.Bare, SchedulerContender.DisableConcurrentExecution, Contender.JobLocking,
+        SchedulerContender.RequestsByHand, SchedulerContender.ScriptsByHand,
+    ];
 
     public static async Task<IRivalCase> StartAsync(BenchmarkRedis redis, Effort effort) =>
         new UncontendedHangfire(await HangfireRig.StartAsync(redis), effort);
 
     public async Task<IReadOnlyDictionary<string, double>> MeasureAsync(string contender, CancellationToken stop)
     {
-        HangfireRound oneByOne = await RunAsync(contender, workers: 1, effort.Of(OneByOne), stop);
-        HangfireRound atOnce = await RunAsync(contender, Workers, effort.Of(AtOnce), stop);
-        double jobs = oneByOne.Timeline.Jobs;
-        return new Dictionary<string, double>
+        HangfireRound oneByOne = await RunAsync(contender, workers: 1, 2 * Stretch * effort.Of(StretchesOfEach), IsBare, stop);
+        HangfireRound atOnce = await RunAsync(contender, Workers, effort.Of(AtOnce), isBare: _ => false, stop);
+        double twoJobs = oneByOne.Timeline.Jobs / 2.0;
+        Dictionary<string, double> measured = new()
         {
-            [Cycle] = oneByOne.Timeline.MedianCycle().TotalMicroseconds,
             [Rate] = atOnce.Timeline.Jobs / atOnce.Timeline.Whole.TotalSeconds,
-            [Processor] = oneByOne.Processor.TotalMicroseconds / jobs,
-            [Requests] = oneByOne.Traffic.Requests / jobs,
-            [StorageRequests] = oneByOne.Traffic.Storage / jobs,
-            [Commands] = oneByOne.Traffic.Commands / jobs,
+            [Processor] = oneByOne.Processor.TotalMicroseconds / twoJobs,
+            [Requests] = oneByOne.Traffic.Requests / twoJobs,
+            [StorageRequests] = oneByOne.Traffic.Storage / twoJobs,
+            [Commands] = oneByOne.Traffic.Commands / twoJobs,
         };
+        if (contender != SchedulerContender.Bare)
+        {
+            measured.Add(Cycle, (oneByOne.Timeline.MedianCycle(job => !IsBare(job)) - oneByOne.Timeline.MedianCycle(IsBare)).TotalMicroseconds);
+        }
+
+        return measured;
     }
 
     public IEnumerable<Row> Rows(Findings findings)
     {
         yield return Row.Of(
             findings, Rate, $"Hangfire, nothing contended, {Workers} workers", "jobs/s", "none: shown, the overhead is judged", _ => true);
-        Row cycle = Over(Cycle, "µs");
-        double byHand = cycle.Rivals[SchedulerContender.LockByHand];
-        yield return byHand <= cycle.Rivals[SchedulerContender.DisableConcurrentExecution] ? cycle : cycle with
+        Row cycle = NoMoreThanTheirs(Cycle, "µs");
+        double theirs = cycle.Rivals[SchedulerContender.DisableConcurrentExecution];
+        double scripts = cycle.Rivals[SchedulerContender.ScriptsByHand];
+        yield return scripts <= theirs ? cycle : cycle with
         {
-            Limit = $"a filter that only takes the lock by hand, two round trips that a thread waits for, costs {byHand:0} µs over bare, which is more already",
+            Limit = $"a fenced lock with a queue is two scripts, which alone, by hand, cost {scripts:0} µs over bare, {scripts / theirs:0.0} × {SchedulerContender.DisableConcurrentExecution}; all our requests by hand {cycle.Rivals[SchedulerContender.RequestsByHand]:0} µs",
         };
         yield return Over(Processor, "µs") with { Target = "none: shown", Met = true };
         yield return Over(Requests, "requests");
@@ -80,15 +92,19 @@ internal sealed class UncontendedHangfire(HangfireRig rig, Effort effort) : IRiv
         {
             string over = $"{what} over bare";
             findings.AddOver(SchedulerContender.Bare, what, over);
-            return Row.Of(
-                findings, over, $"Hangfire, nothing contended: {over}", unit, $"≤ {SchedulerContender.DisableConcurrentExecution}",
-                row => row.JobLocking <= row.Rivals[SchedulerContender.DisableConcurrentExecution]);
+            return NoMoreThanTheirs(over, unit);
         }
+
+        Row NoMoreThanTheirs(string what, string unit) => Row.Of(
+            findings, what, $"Hangfire, nothing contended: {what}", unit, $"≤ {SchedulerContender.DisableConcurrentExecution}",
+            row => row.JobLocking <= row.Rivals[SchedulerContender.DisableConcurrentExecution]);
     }
 
     public ValueTask DisposeAsync() => rig.DisposeAsync();
 
-    private Task<HangfireRound> RunAsync(string contender, int workers, int jobs, CancellationToken stop)
+    private static bool IsBare(int job) => job / Stretch % 2 == 0;
+
+    private Task<HangfireRound> RunAsync(string contender, int workers, int jobs, Func<int, bool> isBare, CancellationToken stop)
     {
         return rig.RunAsync(Configure, workers, jobs, Job, stop);
 
@@ -99,17 +115,18 @@ internal sealed class UncontendedHangfire(HangfireRig rig, Effort effort) : IRiv
                 case Contender.JobLocking:
                     options.UseTaskLocks(services);
                     break;
-                case SchedulerContender.LockByHand:
-                    LockByHandFilter filter = new(services.GetRequiredService<ITaskLocks>());
+                case SchedulerContender.ScriptsByHand or SchedulerContender.RequestsByHand:
+                    RequestsByHandFilter filter = new(rig.Locks, rig.Prefix, asksStorage: contender == SchedulerContender.RequestsByHand);
                     options.FilterProvider = new JobFilterProviderCollection(JobFilterProviders.Providers, new JobFilterCollection { filter });
                     break;
             }
         }
 
-        Expression<Action<UncontendedHangfireJobs>> Job(int job) => contender switch
+        Expression<Action<UncontendedHangfireJobs>> Job(int job) => (isBare(job) ? SchedulerContender.Bare : contender) switch
         {
             Contender.JobLocking => jobs => jobs.RunLocked(job),
             SchedulerContender.DisableConcurrentExecution => jobs => jobs.RunDisabled(job),
+            SchedulerContender.ScriptsByHand or SchedulerContender.RequestsByHand => jobs => jobs.RunByHand(job),
             _ => jobs => jobs.RunBare(job),
         };
     }

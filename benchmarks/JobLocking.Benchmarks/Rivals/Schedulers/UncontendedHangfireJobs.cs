@@ -1,15 +1,14 @@
 using Hangfire;
-using Hangfire.Common;
 
 namespace JobLocking.Benchmarks.Rivals.Schedulers;
 
 /// <summary>A job that does nothing, under a lock of its own name each time, or under none.</summary>
 internal sealed class UncontendedHangfireJobs(Timelines timelines)
 {
-    /// <summary>By hand, the lock that <see cref="RunLocked"/> has.</summary>
-    public static string LockName(Job job) => $"rival:{job.Args[0]}";
-
     public void RunBare(int job) => Run(job);
+
+    /// <summary>Under the lock that <see cref="RequestsByHandFilter"/> takes.</summary>
+    public void RunByHand(int job) => Run(job);
 
     [DisableConcurrentExecution("rival:{0}", 60)]
     public void RunDisabled(int job) => Run(job);

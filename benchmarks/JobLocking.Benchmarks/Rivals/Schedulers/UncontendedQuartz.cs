@@ -51,7 +51,7 @@ internal sealed class UncontendedQuartz(IReadOnlyDictionary<string, QuartzRig> r
         Timeline timeline = await rigs[contender].RunAsync(firings, stop);
         return new Dictionary<string, double>
         {
-            [Cycle] = timeline.MedianCycle().TotalMicroseconds,
+            [Cycle] = timeline.MedianCycle(_ => true).TotalMicroseconds,
             [Rate] = firings / timeline.Whole.TotalSeconds,
         };
     }

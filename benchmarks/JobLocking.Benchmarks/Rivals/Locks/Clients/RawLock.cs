@@ -56,26 +56,39 @@ internal sealed class RawLock : IAsyncDisposable
     public RedisKey Key => _keys.Lock(_name);
 
     /// <summary>Asks for the lock; <see cref="IsGranted"/> knows the answer.</summary>
-    public Task<RedisResult> AcquireAsync()
-    {
-        LeaseId = Engine.LeaseId.New();
-        return SendAsync(Questions.Acquire(_keys, new AcquireRequest(_name, LeaseId, _expiry, Holder, Parking: _parking), _processId, HolderText));
-    }
+    public Task<RedisResult> AcquireAsync() => SendAsync(Acquiring());
+
+    /// <inheritdoc cref="AcquireAsync"/>
+    public RedisResult Acquire() => Send(Acquiring());
 
     /// <summary>No other answer of an acquire is as short.</summary>
     public static bool IsGranted(RedisResult answer) => answer.Length == 2;
 
-    public Task ReleaseAsync()
-    {
-        Question release = Questions.Release(_keys, new ReleaseRequest(_name, LeaseId));
-        release.Values[release.Publishes!.Value] = _channels;
-        release.Values[release.Publishes.Value + 1] = 100; // as many as the store has told in vain outside a cluster
-        return SendAsync(release);
-    }
+    public Task ReleaseAsync() => SendAsync(Releasing());
+
+    public void Release() => Send(Releasing());
 
     public Task<bool> IsHeldAsync() => _database.KeyExistsAsync(Key);
 
     public async ValueTask DisposeAsync() => await ReleaseAsync();
+
+    private Question Acquiring()
+    {
+        LeaseId = Engine.LeaseId.New();
+        return Questions.Acquire(_keys, new AcquireRequest(_name, LeaseId, _expiry, Holder, Parking: _parking), _processId, HolderText);
+    }
+
+    private Question Releasing()
+    {
+        Question release = Questions.Release(_keys, new ReleaseRequest(_name, LeaseId));
+        release.Values[release.Publishes!.Value] = _channels;
+        release.Values[release.Publishes.Value + 1] = 100; // as many as the store has told in vain outside a cluster
+        return release;
+    }
+
+    private RedisResult Send(Question question) => _byHash
+        ? _database.ScriptEvaluate(question.Script.Hash, question.Keys, question.Values, CommandFlags.DemandMaster)
+        : _database.ScriptEvaluate(question.Script.Text, question.Keys, question.Values, CommandFlags.DemandMaster);
 
     private Task<RedisResult> SendAsync(Question question) => _byHash
         ? _database.ScriptEvaluateAsync(question.Script.Hash, question.Keys, question.Values, CommandFlags.DemandMaster)
