@@ -190,8 +190,8 @@ public sealed class LockEngine
     /// <param name="deferral">The decision.</param>
     /// <param name="wake">
     /// Starts the deferred execution at once, and says whether it did: false if the deferral is not there any more, whoever
-    /// has started, removed or moved it; then the turn goes to the next in the queue. Called at most once, on a thread of the
-    /// pool; right now if the turn has come while the deferral was being stored.
+    /// has started, removed or moved it; then the turn goes to the next in the queue. Called on a thread of the pool, right
+    /// now if the turn has come while the deferral was being stored; again, some time later, only if it has thrown.
     /// </param>
     public void Deferred(LockExecution execution, LockDecision.Defer deferral, Func<ValueTask<bool>> wake)
     {

@@ -176,6 +176,9 @@ public sealed class LockPolicies
             }
         }
 
-        return _options.Jobs.Find(j => j.Type.IsInterface && j.Type.IsAssignableFrom(type) && j.Method == method)?.Lock;
+        JobLock[] ofInterfaces =
+            [.. _options.Jobs.Where(j => j.Type.IsInterface && j.Type.IsAssignableFrom(type) && j.Method == method).DistinctBy(j => j.Lock)];
+        return ofInterfaces.Length <= 1 ? ofInterfaces.FirstOrDefault()?.Lock : throw new TaskLockException(
+            $"Job {type}{(method is null ? "" : $".{method}")} was given two locks in code, {string.Join(" and ", ofInterfaces.Select(j => $"'{j.Lock.Name}' by {j.Type}"))}. Fix: call ForJob<{type.Name}>.");
     }
 }

@@ -76,7 +76,7 @@ internal static partial class Log
     [LoggerMessage(EventIds.Broken, LogLevel.Warning, "Lock '{LockName}' with fencing token {FencingToken} was broken by an operator")]
     public static partial void Broken(ILogger logger, string lockName, long fencingToken);
 
-    [LoggerMessage(EventIds.ListenFailed, LogLevel.Warning, "The lock store cannot be listened to yet; tried again. Until then a broken lock is noticed at its next renewal")]
+    [LoggerMessage(EventIds.ListenFailed, LogLevel.Warning, "The lock store does not answer yet; tried again. While it is not listened to, a broken lock is noticed at its next renewal, and a turn with a delay")]
     public static partial void ListenFailed(ILogger logger, Exception error);
 
     [LoggerMessage(EventIds.StoreWarning, LogLevel.Warning, "The lock store is not safe: {Warning}")]

@@ -177,6 +177,23 @@ public sealed class LockPoliciesTests
     }
 
     [Fact]
+    public void Different_locks_given_in_code_to_two_interfaces_of_a_job_are_an_error()
+    {
+        LockPolicies policies = Policies(o => o.ForJob<ITwice<int>>(new TaskLockAttribute("one")).ForJob<ITwice<string>>(new TaskLockAttribute("two")));
+        TaskLockException error = Assert.Throws<TaskLockException>(() => policies.Find(typeof(Twice), null));
+        Assert.Contains("'one' by ", error.Message, StringComparison.Ordinal);
+        Assert.Contains("'two' by ", error.Message, StringComparison.Ordinal);
+        Assert.Contains("Fix: call ForJob<Twice>", error.Message, StringComparison.Ordinal);
+
+        LockPolicies same = Policies(o => o.ForJob<ITwice<int>>(new TaskLockAttribute("one")).ForJob<ITwice<string>>(new TaskLockAttribute("one")));
+        Assert.Equal("one", same.Find(typeof(Twice), null)!.Template);
+
+        LockPolicies own = Policies(o => o
+            .ForJob<ITwice<int>>(new TaskLockAttribute("one")).ForJob<ITwice<string>>(new TaskLockAttribute("two")).ForJob<Twice>(new TaskLockAttribute("own")));
+        Assert.Equal("own", own.Find(typeof(Twice), null)!.Template);
+    }
+
+    [Fact]
     public void A_lock_is_inherited_and_found_on_interfaces()
     {
         LockPolicies policies = Policies();
