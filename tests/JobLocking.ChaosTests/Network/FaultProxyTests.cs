@@ -223,7 +223,9 @@ public sealed class FaultProxyTests : IAsyncLifetime
         _proxy.ReleaseReplies();
 
         await HearAsync(_talk.Client, "first second");
-        Assert.Equal(0, _proxy.HeldBytes);
+
+        // Whoever hears them may be sooner than the proxy's own account.
+        await Eventually.IsTrueAsync(() => _proxy.HeldBytes == 0);
     }
 
     [Fact]
