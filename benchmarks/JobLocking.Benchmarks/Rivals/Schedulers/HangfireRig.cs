@@ -76,7 +76,6 @@ internal sealed class HangfireRig : IAsyncDisposable
 
         long succeeded = Succeeded();
         RedisTraffic before = await TrafficAsync();
-        TimeSpan processor = Environment.CpuUsage.TotalTime;
         BackgroundJobServerOptions options = new()
         {
             WorkerCount = workers,
@@ -90,7 +89,7 @@ internal sealed class HangfireRig : IAsyncDisposable
             await server.WaitForShutdownAsync(stop);
         }
 
-        HangfireRound round = new(timeline, await TrafficAsync() - before, Environment.CpuUsage.TotalTime - processor);
+        HangfireRound round = new(timeline, await TrafficAsync() - before);
         return Succeeded() - succeeded == jobs
             ? round
             : throw new InvalidOperationException($"{Succeeded() - succeeded} of {jobs} jobs have succeeded.");
