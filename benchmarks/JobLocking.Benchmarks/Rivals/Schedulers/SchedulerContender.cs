@@ -10,11 +10,11 @@ internal static class SchedulerContender
 
     public const string DisallowConcurrentExecution = "[DisallowConcurrentExecution]";
 
-    /// <summary>Both scripts by hand around the job, with synchronous calls and nothing else.</summary>
-    public const string ScriptsByHand = "scripts alone, by hand";
-
-    /// <summary>The same, and before it what the job has to be asked: whether it was deferred, and whether it recurs.</summary>
+    /// <summary>What we send for a job, by hand: two questions to the storage, and both scripts.</summary>
     public const string RequestsByHand = "the same requests, by hand";
+
+    /// <summary>As many requests, but a SET NX and a DEL in place of the scripts: a lock without a fence, a queue or an owner.</summary>
+    public const string PlainByHand = "as many plain commands, by hand";
 
     /// <summary>A middleware of Quartz that takes a lock by hand around the job and does nothing else.</summary>
     public const string LockByHand = "lock by hand around the job";
