@@ -179,6 +179,6 @@ public sealed class LockPolicies
         JobLock[] ofInterfaces =
             [.. _options.Jobs.Where(j => j.Type.IsInterface && j.Type.IsAssignableFrom(type) && j.Method == method).DistinctBy(j => j.Lock)];
         return ofInterfaces.Length <= 1 ? ofInterfaces.FirstOrDefault()?.Lock : throw new TaskLockException(
-            $"Job {type}{(method is null ? "" : $".{method}")} was given two locks in code, {string.Join(" and ", ofInterfaces.Select(j => $"'{j.Lock.Name}' by {j.Type}"))}. Fix: call ForJob<{type.Name}>.");
+            $"Job {type}{(method is null ? "" : $".{method}")} was given two locks in code, {string.Join(" and ", ofInterfaces.Select(j => $"'{j.Lock.Name}' by {j.Type}"))}. Fix: call ForJob<{type.Name}>{(method is null ? "" : $"(\"{method}\", …)")} with the one that is meant.");
     }
 }

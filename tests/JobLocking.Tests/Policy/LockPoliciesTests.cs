@@ -183,7 +183,12 @@ public sealed class LockPoliciesTests
         TaskLockException error = Assert.Throws<TaskLockException>(() => policies.Find(typeof(Twice), null));
         Assert.Contains("'one' by ", error.Message, StringComparison.Ordinal);
         Assert.Contains("'two' by ", error.Message, StringComparison.Ordinal);
-        Assert.Contains("Fix: call ForJob<Twice>", error.Message, StringComparison.Ordinal);
+        Assert.Contains("Fix: call ForJob<Twice> with", error.Message, StringComparison.Ordinal);
+
+        LockPolicies ofMethods = Policies(o => o
+            .ForJob<ITwice<int>>("ToString", new TaskLockAttribute("one")).ForJob<ITwice<string>>("ToString", new TaskLockAttribute("two")));
+        error = Assert.Throws<TaskLockException>(() => ofMethods.Find(typeof(Twice), Method<Twice>("ToString")));
+        Assert.Contains("Fix: call ForJob<Twice>(\"ToString\", …)", error.Message, StringComparison.Ordinal);
 
         LockPolicies same = Policies(o => o.ForJob<ITwice<int>>(new TaskLockAttribute("one")).ForJob<ITwice<string>>(new TaskLockAttribute("one")));
         Assert.Equal("one", same.Find(typeof(Twice), null)!.Template);

@@ -1,6 +1,7 @@
 using Hangfire.Common;
 using Hangfire.Server;
 using JobLocking.Benchmarks.Rivals.Locks.Clients;
+using JobLocking.Hangfire;
 using StackExchange.Redis;
 
 namespace JobLocking.Benchmarks.Rivals.Schedulers;
@@ -21,7 +22,7 @@ internal sealed class RequestsByHandFilter(IDatabase database, string prefix, bo
             return;
         }
 
-        context.GetJobParameter<string?>("JobLocking.Attempt", allowStale: true);
+        context.GetJobParameter<string?>(AttemptRecord.Parameter, allowStale: true);
         context.GetJobParameter<string?>("RecurringJobId", allowStale: true);
         string name = $"rival:{job.Args[0]}";
         context.Items[Item] = plain ? TakePlain(prefix + name) : Take(name);
