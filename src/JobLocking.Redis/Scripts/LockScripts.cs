@@ -1,27 +1,28 @@
 namespace JobLocking.Redis.Scripts;
 
 /// <summary>
-/// The scripts, one field for each embedded file, with the parts that several of them share in front.
+/// The scripts, one field for each embedded file, with the parts that several of them share in front. No part that a script
+/// does not call: the server puts all of them together anew for each call.
 /// </summary>
 internal static class LockScripts
 {
-    public static readonly LockScript Acquire = Read("values", "fence", "occurrence", "queue", "acquire");
+    public static readonly LockScript Acquire = Read("values", "fence", "occurrence", "queue", "park", "acquire");
 
-    public static readonly LockScript AcquireShared = Read("values", "fence", "occurrence", "queue", "holders", "acquire_shared");
+    public static readonly LockScript AcquireShared = Read("values", "fence", "occurrence", "queue", "park", "turn", "holders", "acquire_shared");
 
     public static readonly LockScript Renew = Read("renew");
 
     public static readonly LockScript RenewShared = Read("values", "holders", "renew_shared");
 
-    public static readonly LockScript Release = Read("values", "occurrence", "queue", "release");
+    public static readonly LockScript Release = Read("values", "occurrence", "queue", "turn", "release");
 
-    public static readonly LockScript ReleaseShared = Read("values", "occurrence", "queue", "holders", "release_shared");
+    public static readonly LockScript ReleaseShared = Read("values", "occurrence", "queue", "turn", "holders", "release_shared");
 
-    public static readonly LockScript Look = Read("values", "occurrence", "queue", "look");
+    public static readonly LockScript Look = Read("values", "occurrence", "queue", "park", "keep", "look");
 
-    public static readonly LockScript LookShared = Read("values", "occurrence", "queue", "holders", "look_shared");
+    public static readonly LockScript LookShared = Read("values", "occurrence", "queue", "park", "keep", "holders", "look_shared");
 
-    public static readonly LockScript Break = Read("values", "queue", "holders", "break");
+    public static readonly LockScript Break = Read("values", "queue", "turn", "holders", "break");
 
     public static readonly LockScript Peek = Read("values", "peek");
 

@@ -57,7 +57,7 @@ if occurrence then
   end
 end
 
-local value = read(lock)
+local value = redis.call('EXISTS', lock) == 1 and read(lock)
 if value then
   local id, token = string.match(value, '^([^:]+):(%d+):[^:]*:')
   if id ~= lease then

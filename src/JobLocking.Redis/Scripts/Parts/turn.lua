@@ -1,0 +1,31 @@
+-- Part of other scripts: the turn of the next in the queue. Needs values and queue.
+
+-- Gives the turn to the oldest: takes it out of the queue and tells its process; the next, where nobody listens.
+-- 'room_after' says for a limit in how many ms the lock has room, nil if it will not.
+-- In a cluster who listens at another node is not counted: 'passes' is how many may be told in vain.
+local function turn(parked, waiters, lock, channels, passes, room_after)
+  local now, told = nil, 0
+  for _ = 1, most_dropped do
+    local id, lapse, process, limit = oldest(parked, waiters)
+    if not id then
+      return
+    end
+    if not lapse and redis.call('PTTL', parked) == -1 then
+      return -- not ours
+    end
+    now = now or milliseconds()
+    local is_waiting = lapse and lapse > now
+    local after = is_waiting and room_after(limit)
+    if (is_waiting and not after) or not unpark(parked, waiters, id) then
+      return
+    end
+    if is_waiting then
+      told = told + 1
+      -- Where it may not be published all the queue would be told in vain.
+      local heard = redis.pcall('PUBLISH', channels .. process, 'turn:' .. id .. ':' .. whole(after) .. ':' .. lock)
+      if heard ~= 0 or told >= tonumber(passes) then
+        return
+      end
+    end
+  end
+end
