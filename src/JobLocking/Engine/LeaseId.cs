@@ -6,10 +6,26 @@ namespace JobLocking.Engine;
 /// <summary>Ids that nobody can guess and that no two processes make alike.</summary>
 internal static class LeaseId
 {
+    private const int Size = 16;
+
+    private const int Ahead = 32;
+
+    // The generator takes about as long for many as for one.
+    [ThreadStatic]
+    private static byte[]? _ahead;
+
+    [ThreadStatic]
+    private static int _left;
+
     public static string New()
     {
-        Span<byte> id = stackalloc byte[16];
-        RandomNumberGenerator.Fill(id);
-        return Base64Url.EncodeToString(id);
+        byte[] ahead = _ahead ??= new byte[Ahead * Size];
+        if (_left == 0)
+        {
+            RandomNumberGenerator.Fill(ahead);
+            _left = Ahead;
+        }
+
+        return Base64Url.EncodeToString(ahead.AsSpan(--_left * Size, Size));
     }
 }
