@@ -76,7 +76,7 @@ public static class TaskLockQuartzBuilderExtensions
         Wakes wakes = new(lifetime);
         return new TaskLockMiddleware(
             engine,
-            new FiringDescription(Policies(services, scheduler), shared),
+            new FiringDescription(Policies(services, scheduler), shared, lifetime),
             new DeferralTriggers(engine, wakes, lifetime, Time(services), logger),
             wakes,
             lifetime,

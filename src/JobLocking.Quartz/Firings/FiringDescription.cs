@@ -1,12 +1,15 @@
 using JobLocking.Engine;
+using JobLocking.Quartz.Hosting;
 using JobLocking.Stores;
 using Quartz;
 
 namespace JobLocking.Quartz.Firings;
 
 /// <summary>Describes the firings of one scheduler to the engine.</summary>
-internal sealed class FiringDescription(KeyedPolicies policies, SharedTypes shared)
+internal sealed class FiringDescription(KeyedPolicies policies, SharedTypes shared, Lifetime lifetime)
 {
+    private string? _scheduler;
+
     /// <summary>The firing as an execution, or null if its job has no lock.</summary>
     /// <exception cref="TaskLockException">The lock is declared wrongly, or its name cannot be resolved.</exception>
     public LockExecution? Describe(Firing firing)
@@ -25,7 +28,7 @@ internal sealed class FiringDescription(KeyedPolicies policies, SharedTypes shar
         {
             Policy = policy,
             Name = policy.ResolveName(new FiringValues(context, type).ValueOf),
-            Scheduler = $"Quartz/{context.Scheduler.SchedulerName}",
+            Scheduler = _scheduler ??= $"Quartz/{context.Scheduler.SchedulerName}",
             Job = job,
             Execution = context.FireInstanceId,
             Origin = firing.Origin,
@@ -34,6 +37,7 @@ internal sealed class FiringDescription(KeyedPolicies policies, SharedTypes shar
             DeferralsUnwoken = firing.Wait?.CountUnwoken ?? 0,
             Ticket = firing.Wait?.Ticket,
             FirstDeferredAt = firing.Wait?.FirstDeferredAt,
+            EndOfWait = lifetime.EndOf(context.Scheduler),
         };
     }
 }

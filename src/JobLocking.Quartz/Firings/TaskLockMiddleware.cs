@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using JobLocking.Engine;
 using JobLocking.Quartz.Deferrals;
 using JobLocking.Quartz.Hosting;
@@ -53,7 +54,6 @@ internal sealed class TaskLockMiddleware(
     private async Task<LockDecision.Run?> AskAsync(Firing firing, LockExecution execution, CancellationToken cancellationToken)
     {
         IJobExecutionContext context = firing.Context;
-        execution = execution with { EndOfWait = lifetime.EndOf(context.Scheduler) };
         switch (await DecideAsync(execution, context, cancellationToken).ConfigureAwait(false))
         {
             case LockDecision.Run run:
@@ -71,6 +71,7 @@ internal sealed class TaskLockMiddleware(
         return null;
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<LockDecision> DecideAsync(LockExecution execution, IJobExecutionContext context, CancellationToken cancellationToken)
     {
         try
@@ -90,6 +91,7 @@ internal sealed class TaskLockMiddleware(
         }
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     private async ValueTask RunAsync(LockDecision.Run run, IJobExecutionContext context, JobExecutionDelegate next, CancellationToken cancellationToken)
     {
         engine.Enter(run);

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using JobLocking.Contention;
 using JobLocking.Stores;
 using JobLocking.Telemetry;
@@ -57,6 +58,7 @@ public sealed class LockEngine
         return decision;
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<LockDecision> JudgeAsync(LockExecution execution, CancellationToken cancellationToken)
     {
         LockPolicy policy = execution.Policy;
@@ -131,6 +133,7 @@ public sealed class LockEngine
         return decision;
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<LockDecision> AskAsync(LockExecution execution, LeaseRequest wanted, Place? place, DateTimeOffset now, CancellationToken cancellationToken)
     {
         try
