@@ -18,6 +18,13 @@ internal sealed class Findings
         }
     }
 
+    /// <summary>Makes what was measured in the rounds of one contender the figure of another, who took part in them.</summary>
+    public void HandOver(string from, string measured, string to, string what)
+    {
+        _rounds.Remove((from, measured), out List<double>? values);
+        _rounds.Add((to, what), values!);
+    }
+
     /// <summary>Everybody who was measured at this.</summary>
     public IEnumerable<string> Contenders(string what) => _rounds.Keys.Where(key => key.What == what).Select(key => key.Contender);
 

@@ -36,14 +36,15 @@ internal sealed class Timeline
 
     /// <summary>
     /// From the begin of one job to that of the next, where they run one after the other: all that a scheduler and its locks
-    /// do for one job, once. The median, because a moment in which the machine is busy with others lengthens only a few.
+    /// do for one job, once.
     /// </summary>
     /// <param name="counts">Which jobs count: those pairs of which both do.</param>
-    public TimeSpan MedianCycle(Func<int, bool> counts)
+    public Cycles Cycles(Func<int, bool> counts)
     {
         int[] inOrder = [.. Enumerable.Range(0, Jobs).OrderBy(job => _began[job])];
-        double[] cycles = [.. inOrder.Zip(inOrder.Skip(1)).Where(two => counts(two.First) && counts(two.Second)).Select(two => (double)(_began[two.Second] - _began[two.First]))];
-        return TimeSpan.FromSeconds(new Figure(cycles).Median / Stopwatch.Frequency);
+        return new Cycles(inOrder.Zip(inOrder.Skip(1))
+            .Where(two => counts(two.First) && counts(two.Second))
+            .Select(two => Stopwatch.GetElapsedTime(_began[two.First], _began[two.Second]).TotalMicroseconds));
     }
 
     /// <exception cref="InvalidOperationException">The job has run before: whoever is faster because a lock let two pass is not to be compared.</exception>

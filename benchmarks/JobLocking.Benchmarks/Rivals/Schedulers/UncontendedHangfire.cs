@@ -66,7 +66,7 @@ internal sealed class UncontendedHangfire(HangfireRig rig, Effort effort) : IRiv
         };
         if (contender != SchedulerContender.Bare)
         {
-            measured.Add(Cycle, (oneByOne.Timeline.MedianCycle(job => !IsBare(job)) - oneByOne.Timeline.MedianCycle(IsBare)).TotalMicroseconds);
+            measured.Add(Cycle, oneByOne.Timeline.Cycles(job => !IsBare(job)).Median - oneByOne.Timeline.Cycles(IsBare).Median);
         }
 
         return measured;

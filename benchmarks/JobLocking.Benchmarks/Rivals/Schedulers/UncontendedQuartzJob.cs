@@ -20,6 +20,9 @@ internal class UncontendedQuartzJob(Timelines timelines) : IJob
 
     public static int NumberOf(IJobExecutionContext context) => (int)context.MergedJobDataMap[Number]!;
 
+    /// <summary>Under the lock that <see cref="LockByHandMiddleware"/> takes.</summary>
+    internal sealed class ByHand(Timelines timelines) : UncontendedQuartzJob(timelines);
+
     [DisallowConcurrentExecution]
     internal sealed class Disallowed(Timelines timelines) : UncontendedQuartzJob(timelines);
 
