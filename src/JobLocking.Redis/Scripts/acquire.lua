@@ -57,7 +57,9 @@ if occurrence then
   end
 end
 
-local value = redis.call('EXISTS', lock) == 1 and read(lock)
+-- One command for both. It does not find a key of another type, which is read by itself.
+local found = redis.call('MGET', lock, fence)
+local value = found[1] or (redis.call('EXISTS', lock) == 1 and read(lock))
 if value then
   local id, token = string.match(value, '^([^:]+):(%d+):[^:]*:')
   if id ~= lease then
@@ -69,7 +71,7 @@ if value then
   end
 end
 
-local token, kept = next_token(fence, ARGV[5])
+local token, kept = next_token(found[2] or read(fence), ARGV[5])
 if not token then
   return { 'unfenced' }
 end

@@ -85,7 +85,7 @@ if not has_room then
   return contended()
 end
 
-local token, kept = next_token(fence, ARGV[5])
+local token, kept = next_token(read(fence), ARGV[5])
 if not token then
   return { 'unfenced' }
 end

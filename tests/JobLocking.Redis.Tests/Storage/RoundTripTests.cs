@@ -139,6 +139,20 @@ public sealed class RoundTripTests : OwnServerTests
     }
 
     [Fact]
+    public async Task A_lock_without_a_queue_takes_few_steps_within_the_server()
+    {
+        await WarmUpAsync(1);
+        AcquireRequest lease = Shared(1);
+
+        Assert.Equal(["exists", "mget", "mget", "pttl", "set", "set", "time"], await StepsAsync(async () =>
+        {
+            await GrantedAsync(lease);
+            await AskAsync(Shared(1));
+        }));
+        Assert.Equal(["del", "get", "zrange"], await StepsAsync(() => ReleasedAsync(lease)));
+    }
+
+    [Fact]
     public async Task A_contended_lock_mints_no_token()
     {
         await GrantedAsync();
@@ -171,13 +185,22 @@ public sealed class RoundTripTests : OwnServerTests
         Assert.DoesNotContain(calls.Keys, command => command is "eval" or "script|load" or "echo");
     }
 
-    private async Task<long> CallsWithinAsync(Func<Task> ask)
+    private async Task<int> CallsWithinAsync(Func<Task> ask) => (await StepsAsync(ask)).Length;
+
+    /// <summary>The commands that the server executes within the scripts, by name.</summary>
+    private async Task<string[]> StepsAsync(Func<Task> ask)
     {
         await ServerCommandAsync("CONFIG", "RESETSTAT");
 
         await ask();
 
-        return (await CallsAsync()).Where(call => call.Key is not ("evalsha" or "config|resetstat" or "info")).Sum(call => call.Value);
+        return
+        [
+            .. (await CallsAsync())
+                .Where(call => call.Key is not ("evalsha" or "config|resetstat" or "info"))
+                .SelectMany(call => Enumerable.Repeat(call.Key, (int)call.Value))
+                .Order(StringComparer.Ordinal),
+        ];
     }
 
     private async Task<Dictionary<string, long>> CallsAsync()

@@ -1,8 +1,7 @@
 -- Part of other scripts: the fencing token. Needs values.
 
--- The token to be minted next, and for how long its fence is to be kept, ms; nil if the fence holds none.
-local function next_token(fence, retention)
-  local last = read(fence)
+-- The token to be minted next, and for how long its fence is to be kept, ms; nil if what the fence holds is none.
+local function next_token(last, retention)
   if last and (#last > 16 or not string.find(last, '^%d+$') or tonumber(last) > 9007199254740990) then
     return nil
   end
