@@ -14,13 +14,14 @@ namespace JobLocking.Benchmarks.Rivals.Schedulers;
 /// the first one's begin to the last one's end, when what the locks cost the processors counts too.</description></item>
 /// </list>
 /// The same requests by hand show what of it is not ours, and as many plain commands what of that the fence and the queue are.
+/// Jobs with our lock and by hand take turns as well, in a part of their own, for what is ours alone.
 /// Requests are those of the first part. Of the commands on the server most of ours are steps within two scripts, so that
 /// they are shown and not judged; what is judged are the requests that are sent, each of which a worker or another client
 /// waits for.
 /// </summary>
 internal sealed class UncontendedHangfire(HangfireRig rig, Effort effort) : IRivalCase
 {
-    /// <summary>So many bare jobs in turn with so many that have the lock.</summary>
+    /// <summary>So many jobs of one kind in turn with so many of another.</summary>
     private const int Stretch = 10;
 
     private const int StretchesOfEach = 100;
@@ -29,10 +30,12 @@ internal sealed class UncontendedHangfire(HangfireRig rig, Effort effort) : IRiv
 
     private const int Workers = 20;
 
-    /// <summary>By so much may we be above the same requests by hand, where those are out of reach already.</summary>
-    private const double Near = 1.25;
+    /// <summary>Of what the same requests by hand cost, so much may be ours, where those are out of reach already.</summary>
+    private const double Near = 0.25;
 
     private const string Cycle = "µs a job over bare";
+
+    private const string OverByHand = "µs a job over the same requests by hand";
 
     private const string Rate = "jobs a second";
 
@@ -54,8 +57,8 @@ internal sealed class UncontendedHangfire(HangfireRig rig, Effort effort) : IRiv
 
     public async Task<IReadOnlyDictionary<string, double>> MeasureAsync(string contender, CancellationToken stop)
     {
-        HangfireRound oneByOne = await RunAsync(contender, workers: 1, 2 * Stretch * effort.Of(StretchesOfEach), IsBare, stop);
-        HangfireRound atOnce = await RunAsync(contender, Workers, effort.Of(AtOnce), isBare: _ => false, stop);
+        HangfireRound oneByOne = await InTurnAsync(SchedulerContender.Bare, contender, stop);
+        HangfireRound atOnce = await RunAsync([contender], Workers, effort.Of(AtOnce), stop);
         double twoJobs = oneByOne.Timeline.Jobs / 2.0;
         Dictionary<string, double> measured = new()
         {
@@ -66,7 +69,12 @@ internal sealed class UncontendedHangfire(HangfireRig rig, Effort effort) : IRiv
         };
         if (contender != SchedulerContender.Bare)
         {
-            measured.Add(Cycle, oneByOne.Timeline.Cycles(job => !IsBare(job)).Median - oneByOne.Timeline.Cycles(IsBare).Median);
+            measured.Add(Cycle, SecondOverFirst(oneByOne));
+        }
+
+        if (contender == Contender.JobLocking)
+        {
+            measured.Add(OverByHand, SecondOverFirst(await InTurnAsync(SchedulerContender.RequestsByHand, contender, stop)));
         }
 
         return measured;
@@ -80,10 +88,11 @@ internal sealed class UncontendedHangfire(HangfireRig rig, Effort effort) : IRiv
         double theirs = cycle.Rivals[SchedulerContender.DisableConcurrentExecution];
         double byHand = cycle.Rivals[SchedulerContender.RequestsByHand];
         double plain = cycle.Rivals[SchedulerContender.PlainByHand];
-        bool isBeyondReach = byHand > theirs && cycle.Ratio[SchedulerContender.RequestsByHand] <= Near;
+        double ours = findings.Of(Contender.JobLocking, OverByHand).Median;
+        bool isBeyondReach = byHand > theirs && ours <= Near * byHand;
         yield return !isBeyondReach ? cycle : cycle with
         {
-            Limit = $"the same requests by hand cost {byHand:0} µs over bare, {byHand / theirs:0.0} × {SchedulerContender.DisableConcurrentExecution}: as many plain commands {plain:0} µs, the fence and the queue {byHand - plain:0} µs",
+            Limit = $"the same requests by hand cost {byHand:0} µs over bare, {byHand / theirs:0.0} × {SchedulerContender.DisableConcurrentExecution}: as many plain commands {plain:0} µs, the fence and the queue {byHand - plain:0} µs; the filter adds {ours:0} µs",
         };
         yield return Over(Requests, "requests");
         yield return Over(StorageRequests, "requests");
@@ -103,27 +112,33 @@ internal sealed class UncontendedHangfire(HangfireRig rig, Effort effort) : IRiv
 
     public ValueTask DisposeAsync() => rig.DisposeAsync();
 
-    private static bool IsBare(int job) => job / Stretch % 2 == 0;
+    private static double SecondOverFirst(HangfireRound inTurn) =>
+        inTurn.Timeline.Cycles(job => !IsFirst(job)).Median - inTurn.Timeline.Cycles(IsFirst).Median;
 
-    private Task<HangfireRound> RunAsync(string contender, int workers, int jobs, Func<int, bool> isBare, CancellationToken stop)
+    private static bool IsFirst(int job) => job / Stretch % 2 == 0;
+
+    private Task<HangfireRound> InTurnAsync(string first, string second, CancellationToken stop) =>
+        RunAsync([first, second], workers: 1, 2 * Stretch * effort.Of(StretchesOfEach), stop);
+
+    private Task<HangfireRound> RunAsync(string[] inTurn, int workers, int jobs, CancellationToken stop)
     {
         return rig.RunAsync(Configure, workers, jobs, Job, stop);
 
         void Configure(BackgroundJobServerOptions options, IServiceProvider services)
         {
-            switch (contender)
+            if (inTurn.Any(contender => contender is SchedulerContender.RequestsByHand or SchedulerContender.PlainByHand))
             {
-                case Contender.JobLocking:
-                    options.UseTaskLocks(services);
-                    break;
-                case SchedulerContender.RequestsByHand or SchedulerContender.PlainByHand:
-                    RequestsByHandFilter filter = new(rig.Locks, rig.Prefix, plain: contender == SchedulerContender.PlainByHand);
-                    options.FilterProvider = new JobFilterProviderCollection(JobFilterProviders.Providers, new JobFilterCollection { filter });
-                    break;
+                RequestsByHandFilter filter = new(rig.Locks, rig.Prefix, plain: inTurn.Contains(SchedulerContender.PlainByHand));
+                options.FilterProvider = new JobFilterProviderCollection(JobFilterProviders.Providers, new JobFilterCollection { filter });
+            }
+
+            if (inTurn.Contains(Contender.JobLocking))
+            {
+                options.UseTaskLocks(services);
             }
         }
 
-        Expression<Action<UncontendedHangfireJobs>> Job(int job) => (isBare(job) ? SchedulerContender.Bare : contender) switch
+        Expression<Action<UncontendedHangfireJobs>> Job(int job) => inTurn[job / Stretch % inTurn.Length] switch
         {
             Contender.JobLocking => jobs => jobs.RunLocked(job),
             SchedulerContender.DisableConcurrentExecution => jobs => jobs.RunDisabled(job),
