@@ -20,9 +20,6 @@ end
 
 -- Whether it was there.
 local function unpark(parked, waiters, id)
-  if redis.pcall('ZREM', parked, id) ~= 1 then
-    return false
-  end
   redis.pcall('HDEL', waiters, id)
-  return true
+  return redis.pcall('ZREM', parked, id) == 1
 end
