@@ -57,7 +57,8 @@ if occurrence then
   end
 end
 
--- One command for both. It does not find a key of another type, which is read by itself.
+-- One command for both, though a lock that is taken needs no fence. It does not find a key of another type: that is read by
+-- itself.
 local found = redis.call('MGET', lock, fence)
 local value = found[1] or (redis.call('EXISTS', lock) == 1 and read(lock))
 if value then

@@ -1,4 +1,5 @@
 using System.Globalization;
+using JobLocking.Redis.Keys;
 using JobLocking.Redis.Storage;
 using JobLocking.Redis.Tests.Contract;
 using JobLocking.Stores;
@@ -52,6 +53,29 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
 
         await EndsItsWaitAsync(parked);
         Assert.Equal([FenceKey], await KeysAsync());
+    }
+
+    /// <summary>As another script does where scripts interleave, or the key's expiry where it is not held back for a script.</summary>
+    [Fact]
+    public async Task A_queue_that_ends_while_somebody_is_parked_leaves_nothing_that_would_bar_it()
+    {
+        await GrantedAsync();
+        Question asked = Questions.Acquire(new LockKeys("task_lock:"), Patient(), "process", "{}"u8.ToArray());
+        const string EndsIt = """
+            local redis = setmetatable({ pcall = function(command, ...)
+              local reply = redis.pcall(command, ...)
+              if command == 'HSET' then
+                redis.call('DEL', KEYS[3])
+              end
+              return reply
+            end }, { __index = redis })
+
+            """;
+        RedisResult answer = await Redis.ScriptEvaluateAsync(EndsIt + asked.Script.Text, asked.Keys, asked.Values);
+
+        Assert.Equal(["contended", "0"], ((string[])answer!)[..2]);
+        Assert.False(await Redis.KeyExistsAsync(WaitersKey));
+        await ParkedAsync(Patient());
     }
 
     [Fact]

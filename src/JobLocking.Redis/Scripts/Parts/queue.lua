@@ -3,7 +3,8 @@
 -- parked   ZSET  parking id → since when, µs
 -- waiters  HASH  parking id → <when its place lapses, ms>:<process id>:<limit>:<holder, JSON>
 --
--- Nothing here raises an error: whatever a stranger has left under these keys, locks are granted and released.
+-- Nothing here, nor in the parts that need this one, raises an error: whatever a stranger has left under these keys, locks are
+-- granted and released.
 
 local most_dropped = 100
 
