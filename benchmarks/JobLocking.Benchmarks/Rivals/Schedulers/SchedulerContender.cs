@@ -3,9 +3,6 @@ namespace JobLocking.Benchmarks.Rivals.Schedulers;
 /// <summary>The names under which the schedulers' own means, and locks by hand, stand in the table.</summary>
 internal static class SchedulerContender
 {
-    /// <summary>Where even the same lock by hand is beyond a target: of what that costs, so much may be ours.</summary>
-    public const double Near = 0.25;
-
     /// <summary>The job without any lock.</summary>
     public const string Bare = "bare";
 

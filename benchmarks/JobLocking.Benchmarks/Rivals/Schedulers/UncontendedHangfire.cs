@@ -30,6 +30,9 @@ internal sealed class UncontendedHangfire(HangfireRig rig, Effort effort) : IRiv
 
     private const int Workers = 20;
 
+    /// <summary>Of what the same requests by hand cost, so much may be ours, where those are out of reach already.</summary>
+    private const double Near = 0.25;
+
     private const string Cycle = "µs a job over bare";
 
     private const string OverByHand = "µs a job over the same requests by hand";
@@ -86,7 +89,7 @@ internal sealed class UncontendedHangfire(HangfireRig rig, Effort effort) : IRiv
         double byHand = cycle.Rivals[SchedulerContender.RequestsByHand];
         double plain = cycle.Rivals[SchedulerContender.PlainByHand];
         double ours = findings.Of(Contender.JobLocking, OverByHand).Median;
-        bool isBeyondReach = byHand > theirs && ours <= SchedulerContender.Near * byHand;
+        bool isBeyondReach = byHand > theirs && ours <= Near * byHand;
         yield return !isBeyondReach ? cycle : cycle with
         {
             Limit = $"the same requests by hand cost {byHand:0} µs over bare, {byHand / theirs:0.0} × {SchedulerContender.DisableConcurrentExecution}: as many plain commands {plain:0} µs, the fence and the queue {byHand - plain:0} µs; the filter adds {ours:0} µs",
