@@ -213,7 +213,7 @@ public sealed class DeferTests(SharedRedis redis)
         Node b = await cluster.StartAsync("b");
         await using TaskLease held = await b.HoldAsync("report");
         TaskCompletionSource stopping = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        a.Store.BeforeAnswer = stopping.Task;
+        a.Store.BeforeAnswer = request => request.Parking is null ? Task.CompletedTask : stopping.Task;
         await a.FireOnceAsync();
         await b.ParkedAsync("report", 1);
 

@@ -178,7 +178,7 @@ public sealed class LeaseTests(SharedRedis redis)
             n.Hosted += o => o.WaitForJobsToComplete = true;
             n.Quartz = q => q.ConfigureScheduler(s => s.ShutdownJobInterruption = ShutdownJobInterruption.Always);
         });
-        node.Store.BeforeAnswer = new TaskCompletionSource().Task;
+        node.Store.BeforeAnswer = _ => new TaskCompletionSource().Task;
         await node.FireOnceAsync(trigger: t => t.WithRetryPolicy(RetryPolicy.Fixed(1, TimeSpan.FromHours(1))));
         await Eventually.IsTrueAsync(() => node.Store.Asked.Count == 1);
         return node;

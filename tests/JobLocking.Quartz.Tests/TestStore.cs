@@ -18,7 +18,7 @@ internal sealed class TestStore(ILockStore store) : ILockStore, IAsyncDisposable
     public void Mend() => _cut = false;
 
     /// <summary>An answer waits for it.</summary>
-    public Task BeforeAnswer { get; set; } = Task.CompletedTask;
+    public Func<AcquireRequest, Task> BeforeAnswer { get; set; } = _ => Task.CompletedTask;
 
     /// <summary>How often a lock was looked at on behalf of a parked execution.</summary>
     public int Looks => _looks;
@@ -33,7 +33,7 @@ internal sealed class TestStore(ILockStore store) : ILockStore, IAsyncDisposable
     {
         _asked.Enqueue(request);
         AcquireResult result = await Open().AcquireAsync(request, cancellationToken);
-        await BeforeAnswer.WaitAsync(cancellationToken);
+        await BeforeAnswer(request).WaitAsync(cancellationToken);
         return result;
     }
 

@@ -92,7 +92,7 @@ public sealed class WakeTests(SharedRedis redis)
         TaskLease held = await a.HoldAsync("report");
         TaskCompletionSource refused = new(TaskCreationOptions.RunContinuationsAsynchronously);
         TaskCompletionSource turn = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        b.Store.BeforeAnswer = refused.Task;
+        b.Store.BeforeAnswer = request => request.Parking is null ? Task.CompletedTask : refused.Task;
         b.Store.AtTurn = _ =>
         {
             turn.SetResult();
@@ -341,11 +341,12 @@ public sealed class WakeTests(SharedRedis redis)
         await using TaskLease held = await a.Locks.TryAcquireAsync("report", new TaskLockOptions { Expire = TimeSpan.FromSeconds(1) }, Token)
             ?? throw new InvalidOperationException("It is taken.");
         await DeferAsync(b, "work");
+        int asked = b.Store.Asked.Count;
 
         await Eventually.IsTrueAsync(() => b.Store.Looks >= 3);
 
         Assert.Single(b.Firings.All);
-        Assert.Single(b.Store.Asked);
+        Assert.Equal(asked, b.Store.Asked.Count);
         Assert.False(held.Lost.IsCancellationRequested);
     }
 

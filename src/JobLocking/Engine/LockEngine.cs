@@ -38,7 +38,7 @@ public sealed class LockEngine
         _logger = logger;
     }
 
-    /// <summary>Asks for the lock of an execution, in one round trip when all is well.</summary>
+    /// <summary>Asks for the lock of an execution: in one round trip when it is free, in two when another process has it and the execution is to be deferred.</summary>
     /// <param name="execution">The execution.</param>
     /// <param name="cancellationToken">Gives up the question.</param>
     /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled; a lock that was granted meanwhile is given back.</exception>
@@ -69,14 +69,15 @@ public sealed class LockEngine
                 $"The occurrence of {occurrence.ScheduledTime:u} of job {execution.Job} is older than OccurrenceRetention ({policy.OccurrenceRetention.TotalSeconds} seconds): nobody can tell any more whether it was run. Fix: raise OccurrenceRetention, or run the job by hand."));
         }
 
-        if (LocalDecision(execution, now) is { } local)
+        LockDecision? local = LocalDecision(execution, now);
+        if (local is not (null or LockDecision.Defer))
         {
             return local;
         }
 
         LockHolder holder = new(_options.ApplicationName, _options.NodeName, execution.Scheduler, execution.Job, execution.Execution, now);
         LeaseRequest wanted = new(policy.Template, execution.Name, new LeaseTerms(policy.Expire, policy.MaxHold, policy.MinHold, policy.Limit), holder, execution.Occurrence);
-        Place? place = IsToBeParked(execution) ? PlaceFor(execution, wanted) : null;
+        Place? place = local is not null || IsToBeParked(execution) ? PlaceFor(execution, wanted) : null;
         LockDecision decision = await AskAsync(execution, wanted, place, now, cancellationToken).ConfigureAwait(false);
         if (decision is LockDecision.Defer unparked && place is null)
         {
@@ -115,21 +116,24 @@ public sealed class LockEngine
     }
 
     /// <summary>
-    /// Without a round trip, where the answer does not change what the store knows. A deferral does not end here: it has to be
-    /// parked, and another may have the lock by the time it would come back.
+    /// What the leases of this process alone decide; null where they do not. A deferral is what is to be expected, and no more:
+    /// it has to be parked, and another may have the lock by the time it would come back.
     /// </summary>
     private LockDecision? LocalDecision(LockExecution execution, DateTimeOffset now)
     {
         // Who was parked before has to leave the queue, or its place in it would be offered a turn.
         if (execution.Occurrence is not null || execution.Ticket is not null || execution.Policy.Wait > TimeSpan.Zero
-            || _leases.Local.Contention(execution.Name, execution.Policy.Limit) is not { } contention
-            || OnConflict(execution, now, contention) is not { } decision
-            || decision is LockDecision.Defer)
+            || _leases.Local.Contention(execution.Name, execution.Policy.Limit) is not { } contention)
         {
             return null;
         }
 
-        _metrics.ContendedLocally(execution.Policy.Template, execution.Scheduler);
+        LockDecision decision = OnConflict(execution, now, contention);
+        if (decision is not LockDecision.Defer)
+        {
+            _metrics.ContendedLocally(execution.Policy.Template, execution.Scheduler);
+        }
+
         return decision;
     }
 
@@ -158,14 +162,11 @@ public sealed class LockEngine
     }
 
     /// <summary>
-    /// Whether a refusal most likely ends in waiting, here or deferred. To park whoever is skipped would cost a second round
-    /// trip at each contention, to leave the queue; who is deferred after all is asked for a second time.
+    /// Whether it is to have a place before it is refused. Most locks are free, and a place that is not needed costs both sides
+    /// something each time; who is deferred after all is asked for a second time.
     /// </summary>
     private static bool IsToBeParked(LockExecution execution) =>
-        execution.Policy.Wait > TimeSpan.Zero
-        || execution.Occurrence is not null
-        || execution.Ticket is not null
-        || (execution.Policy.OnConflict != LockConflict.Fail && !execution.Policy.MaySkip(execution.Origin));
+        execution.Policy.Wait > TimeSpan.Zero || execution.Occurrence is not null || execution.Ticket is not null;
 
     private static bool IsFirstAttempt(LockExecution execution) => execution.Origin is ExecutionOrigin.Recurring or ExecutionOrigin.OneOff;
 
@@ -220,7 +221,7 @@ public sealed class LockEngine
     public LockDecision.Skip? SkipsLocally(LockExecution execution)
     {
         ArgumentNullException.ThrowIfNull(execution);
-        return IsToBeParked(execution) || execution.Policy.OnConflict == LockConflict.Fail ? null : LocalDecision(execution, _time.GetUtcNow()) as LockDecision.Skip;
+        return execution.Policy.MaySkip(execution.Origin) ? LocalDecision(execution, _time.GetUtcNow()) as LockDecision.Skip : null;
     }
 
     /// <summary>Ends a run: gives its lease back, marks its occurrence. Never throws for reasons of the store.</summary>

@@ -311,6 +311,24 @@ public sealed class DeferralTests : IDisposable
     }
 
     [Fact]
+    public async Task A_place_is_asked_for_where_it_is_needed_and_not_beside_a_lock_that_is_free()
+    {
+        LockDecision.Run run = await HoldAsync();
+        Assert.Equal([false], HasPlace(_node));
+
+        // Of another process only the store knows; for a lock of its own each process knows what comes.
+        await DeferAsync(_other, "behind another process");
+        Assert.Equal([false, true], HasPlace(_other));
+        await DeferAsync(_node, "behind its own");
+        Assert.Equal([false, true], HasPlace(_node));
+
+        Assert.Equal(2, Assert.Single(await _node.ListAsync()).Parked.Count);
+        await _node.Engine.EndAsync(run, null, aborted: false);
+
+        static IEnumerable<bool> HasPlace(EngineUnderTest node) => node.Store.Asked.Select(request => request.Parking is not null);
+    }
+
+    [Fact]
     public async Task A_recurring_job_that_is_deferred_behind_another_job_is_parked_as_well()
     {
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(_node.Execution(new TaskLockAttribute("x"), job: "Other.Run"));

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using JobLocking.Stores;
 
 namespace JobLocking.Tests.Engine;
@@ -52,6 +53,8 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
 
     public List<string> Calls { get; } = [];
 
+    public ConcurrentQueue<AcquireRequest> Asked { get; } = [];
+
     public bool Has(string call)
     {
         lock (Calls)
@@ -63,6 +66,7 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
     public async ValueTask<AcquireResult> AcquireAsync(AcquireRequest request, CancellationToken cancellationToken)
     {
         Note($"acquire {request.Name} {request.LeaseId}");
+        Asked.Enqueue(request);
         Breakage breakage = Acquire.TryDequeue(out Breakage next) ? next : AcquireAlways;
         AcquireResult result = default;
         if (breakage is Breakage.None or Breakage.AnswerLost)
