@@ -9,16 +9,17 @@ internal sealed class BenchmarkRedis : IAsyncDisposable
 {
     private readonly RedisServer? _own;
 
-    private readonly string _endpoint;
-
     private readonly ConnectionMultiplexer _control;
 
     private BenchmarkRedis(RedisServer? own, string endpoint, ConnectionMultiplexer control)
     {
         _own = own;
-        _endpoint = endpoint;
+        Endpoint = endpoint;
         _control = control;
     }
+
+    /// <summary>host:port.</summary>
+    public string Endpoint { get; }
 
     /// <summary>In every key, so that nothing is in the way on a server that was given, and nothing stays there.</summary>
     public string Prefix { get; } = $"benchmark-{Guid.NewGuid():N}:";
@@ -43,7 +44,7 @@ internal sealed class BenchmarkRedis : IAsyncDisposable
     }
 
     /// <summary>A new connection; everything that is measured has the same settings.</summary>
-    public async Task<IConnectionMultiplexer> ConnectAsync() => await ConnectionMultiplexer.ConnectAsync(_endpoint);
+    public async Task<IConnectionMultiplexer> ConnectAsync() => await ConnectionMultiplexer.ConnectAsync(Endpoint);
 
     /// <summary>Whatever the server has executed so far for anybody, also within scripts, but for these questions.</summary>
     public async Task<long> CommandsAsync() =>

@@ -11,7 +11,9 @@ internal static class RivalsCommand
         Option<int> rounds = new("--rounds") { Description = "How often each contender is measured, in turn.", DefaultValueFactory = _ => 9 };
         Option<bool> smoke = new("--smoke") { Description = "One short round of everything: shows that it works, and nothing about how fast." };
         Option<string?> only = new("--case") { Description = "Only this case." };
+        Option<string?> given = new("--redis") { Description = "host:port of a Redis nobody else uses meanwhile; without it, one is started for the run." };
         Option<bool> json = new("--json") { Description = "Print one JSON object a line instead of a table." };
+        Option<bool> rowsOnly = new("--rows-only") { Description = "No heading: for a case in the midst of others.", Hidden = true };
         only.AcceptOnlyFromAmong([.. RivalsRun.Names]);
         rounds.Validators.Add(result =>
         {
@@ -21,13 +23,31 @@ internal static class RivalsCommand
             }
         });
 
-        Command command = new("rivals", "What everything costs, side by side with the rivals, in one run on a Redis of its own.") { rounds, smoke, only, json };
-        command.SetAction(async (arguments, _) =>
+        Command command = new("rivals", "What everything costs, side by side with the rivals, in one run on a Redis of its own.") { rounds, smoke, only, given, json, rowsOnly };
+        command.SetAction(async (arguments, stop) =>
         {
             Effort effort = arguments.GetValue(smoke) ? new Effort(Rounds: 1, Share: 0.01) : new Effort(arguments.GetValue(rounds), Share: 1);
-            await using BenchmarkRedis redis = await BenchmarkRedis.StartAsync(given: null);
-            IAsyncEnumerable<Row> rows = RivalsRun.MeasureAsync(redis, effort, arguments.GetValue(only));
-            await (arguments.GetValue(json) ? RivalsReport.WriteJsonAsync(rows, Console.Out) : RivalsReport.WriteTableAsync(rows, redis, effort, Console.Out));
+            await using BenchmarkRedis redis = await BenchmarkRedis.StartAsync(arguments.GetValue(given));
+            if (!arguments.GetValue(json) && !arguments.GetValue(rowsOnly))
+            {
+                await RivalsReport.WriteHeadingAsync(redis, effort, Console.Out);
+            }
+
+            if (arguments.GetValue(only) is { } name)
+            {
+                IAsyncEnumerable<Row> rows = RivalsRun.MeasureAsync(redis, effort, name);
+                await (arguments.GetValue(json) ? RivalsReport.WriteJsonAsync(rows, Console.Out) : RivalsReport.WriteTableAsync(rows, Console.Out));
+            }
+            else
+            {
+                string[] same =
+                [
+                    "rivals", rowsOnly.Name, given.Name, redis.Endpoint, rounds.Name, $"{arguments.GetValue(rounds)}",
+                    .. arguments.GetValue(smoke) ? [smoke.Name] : Array.Empty<string>(),
+                    .. arguments.GetValue(json) ? [json.Name] : Array.Empty<string>(),
+                ];
+                await RivalsRun.RunAllAsync(one => [.. same, only.Name, one], stop);
+            }
         });
         return command;
     }

@@ -7,15 +7,19 @@ namespace JobLocking.Benchmarks.Rivals;
 /// <summary>What people and programs read of a run, row by row as it comes.</summary>
 internal static class RivalsReport
 {
-    public static async Task WriteTableAsync(IAsyncEnumerable<Row> rows, BenchmarkRedis redis, Effort effort, TextWriter output)
+    public static async Task WriteHeadingAsync(BenchmarkRedis redis, Effort effort, TextWriter output)
     {
         await output.WriteLineAsync(
             $"""
-            Medians of {effort.Rounds} rounds, all contenders of a case in turn, after a round that is not counted. Ratios are ours to theirs, the median of those of each round.
+            Medians of {effort.Rounds} rounds, all contenders of a case in turn, after a round that is not counted; each case in a process of its own. Ratios are ours to theirs, the median of those of each round.
             {DateTimeOffset.UtcNow:yyyy-MM-dd}, {RuntimeInformation.OSDescription}, {Environment.ProcessorCount} cores, {RuntimeInformation.FrameworkDescription}, Redis {redis.Version}.
 
             """);
         await output.WriteLineAsync(Line("case", "unit", "JobLocking", "(least … most)", "met", "target"));
+    }
+
+    public static async Task WriteTableAsync(IAsyncEnumerable<Row> rows, TextWriter output)
+    {
         await foreach (Row row in rows)
         {
             await output.WriteLineAsync(Line(

@@ -1,9 +1,14 @@
+using System.Diagnostics;
 using JobLocking.Benchmarks.Rivals.Locks;
 using JobLocking.Benchmarks.Rivals.Schedulers;
 
 namespace JobLocking.Benchmarks.Rivals;
 
-/// <summary>All cases, one after the other; within each all contenders in turn, so that a slow moment of the machine meets all of them.</summary>
+/// <summary>
+/// All cases, one after the other, each in a process of its own: the runtime compiles what is called often for the way in
+/// which it was called first, and a worker's code is not called by another benchmark first. Within a case all contenders
+/// take turns, so that a slow moment of the machine meets all of them.
+/// </summary>
 internal static class RivalsRun
 {
     /// <summary>For one round of one contender.</summary>
@@ -24,31 +29,54 @@ internal static class RivalsRun
 
     public static IEnumerable<string> Names => Cases.Select(one => one.Name);
 
-    /// <exception cref="TimeoutException">A contender did not come to the end of a round.</exception>
-    public static async IAsyncEnumerable<Row> MeasureAsync(BenchmarkRedis redis, Effort effort, string? only)
+    /// <summary>All cases; each process writes its own rows.</summary>
+    /// <param name="argumentsOf">What a process is told to measure this case alone.</param>
+    /// <exception cref="InvalidOperationException">A case did not come to its end, and has said why.</exception>
+    public static async Task RunAllAsync(Func<string, IEnumerable<string>> argumentsOf, CancellationToken stop)
     {
-        foreach ((string name, Func<BenchmarkRedis, Effort, Task<IRivalCase>> startAsync) in Cases.Where(one => only is null || one.Name == only))
+        foreach (string name in Names)
         {
-            await using IRivalCase one = await startAsync(redis, effort);
-            Findings findings = new();
-            for (int round = 0; round <= effort.Rounds; round++)
+            string self = Path.Combine(AppContext.BaseDirectory, $"{typeof(RivalsRun).Assembly.GetName().Name}.dll");
+            using Process process = Process.Start("dotnet", [self, .. argumentsOf(name)]);
+            try
             {
-                for (int i = 0; i < one.Contenders.Count; i++)
-                {
-                    // Another one begins each round: whoever comes first finds the machine as the last one left it.
-                    string contender = one.Contenders[(i + round) % one.Contenders.Count];
-                    IReadOnlyDictionary<string, double> measured = await MeasureAsync(one, name, contender);
-                    if (round > 0)
-                    {
-                        findings.Add(contender, measured);
-                    }
-                }
+                await process.WaitForExitAsync(stop);
+            }
+            finally
+            {
+                process.Kill(entireProcessTree: true);
             }
 
-            foreach (Row row in one.Rows(findings))
+            if (process.ExitCode != 0)
             {
-                yield return row;
+                throw new InvalidOperationException($"{name} ended with exit code {process.ExitCode}.");
             }
+        }
+    }
+
+    /// <summary>One case, in this process.</summary>
+    /// <exception cref="TimeoutException">A contender did not come to the end of a round.</exception>
+    public static async IAsyncEnumerable<Row> MeasureAsync(BenchmarkRedis redis, Effort effort, string name)
+    {
+        await using IRivalCase one = await Cases.Single(one => one.Name == name).StartAsync(redis, effort);
+        Findings findings = new();
+        for (int round = 0; round <= effort.Rounds; round++)
+        {
+            for (int i = 0; i < one.Contenders.Count; i++)
+            {
+                // Another one begins each round: whoever comes first finds the machine as the last one left it.
+                string contender = one.Contenders[(i + round) % one.Contenders.Count];
+                IReadOnlyDictionary<string, double> measured = await MeasureAsync(one, name, contender);
+                if (round > 0)
+                {
+                    findings.Add(contender, measured);
+                }
+            }
+        }
+
+        foreach (Row row in one.Rows(findings))
+        {
+            yield return row;
         }
     }
 
