@@ -6,7 +6,13 @@ internal interface IRivalCase : IAsyncDisposable
     /// <summary>Who takes part; <see cref="Contender.JobLocking"/> is always among them.</summary>
     IReadOnlyList<string> Contenders { get; }
 
-    /// <summary>One round of one contender.</summary>
+    /// <summary>
+    /// How often all contenders take their turn in a round: more than once where a turn can be short, so that a moment of the
+    /// machine that is longer than a turn meets all of them.
+    /// </summary>
+    int TurnsARound => 1;
+
+    /// <summary>One turn of one contender.</summary>
     /// <returns>What was measured, by what it is called in <see cref="Findings"/>.</returns>
     Task<IReadOnlyDictionary<string, double>> MeasureAsync(string contender, CancellationToken stop);
 

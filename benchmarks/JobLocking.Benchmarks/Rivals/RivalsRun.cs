@@ -11,7 +11,7 @@ namespace JobLocking.Benchmarks.Rivals;
 /// </summary>
 internal static class RivalsRun
 {
-    /// <summary>For one round of one contender.</summary>
+    /// <summary>For one turn of one contender.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
     private static readonly IReadOnlyList<(string Name, Func<BenchmarkRedis, Effort, Task<IRivalCase>> StartAsync)> Cases =
@@ -60,14 +60,14 @@ internal static class RivalsRun
     {
         await using IRivalCase one = await Cases.Single(one => one.Name == name).StartAsync(redis, effort);
         Findings findings = new();
-        for (int round = 0; round <= effort.Rounds; round++)
+        for (int turn = 0; turn < (1 + effort.Rounds) * one.TurnsARound; turn++)
         {
             for (int i = 0; i < one.Contenders.Count; i++)
             {
-                // Another one begins each round: whoever comes first finds the machine as the last one left it.
-                string contender = one.Contenders[(i + round) % one.Contenders.Count];
+                // Another one begins each time: whoever comes first finds the machine as the last one left it.
+                string contender = one.Contenders[(i + turn) % one.Contenders.Count];
                 IReadOnlyDictionary<string, double> measured = await MeasureAsync(one, name, contender);
-                if (round > 0)
+                if (turn >= one.TurnsARound)
                 {
                     findings.Add(contender, measured);
                 }

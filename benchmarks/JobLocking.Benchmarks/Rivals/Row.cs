@@ -3,11 +3,11 @@ namespace JobLocking.Benchmarks.Rivals;
 /// <summary>A line of the table: one figure of all contenders, and whether ours is as good as it has to be.</summary>
 /// <param name="Case">What was done.</param>
 /// <param name="Unit">Of the figures.</param>
-/// <param name="JobLocking">The median of our rounds.</param>
-/// <param name="Least">The least of our rounds.</param>
-/// <param name="Most">The most of our rounds.</param>
+/// <param name="JobLocking">The median of our turns.</param>
+/// <param name="Least">The least of our turns.</param>
+/// <param name="Most">The most of our turns.</param>
 /// <param name="Rivals">The medians of the others.</param>
-/// <param name="Ratio">Ours to theirs, the median of each round's ratio.</param>
+/// <param name="Ratio">Ours to theirs, the median of each turn's ratio.</param>
 /// <param name="Target">What is to be reached.</param>
 /// <param name="Met">Whether it was.</param>
 /// <param name="Limit">Where it was not: what stands in the way, as measured in this run.</param>

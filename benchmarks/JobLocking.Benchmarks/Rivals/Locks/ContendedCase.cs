@@ -20,6 +20,8 @@ internal sealed class ContendedCase(BenchmarkRedis redis, Dictionary<string, ILo
 
     public IReadOnlyList<string> Contenders => LockClients.Contenders;
 
+    public int TurnsARound => effort.ShortTurns;
+
     public static async Task<IRivalCase> StartAsync(BenchmarkRedis redis, Effort effort) =>
         new ContendedCase(redis, await LockClients.StartAllAsync(redis), await LockClients.StartAllAsync(redis), effort);
 
@@ -28,7 +30,7 @@ internal sealed class ContendedCase(BenchmarkRedis redis, Dictionary<string, ILo
         ILockClient client = clients[contender];
 
         // RedLock.net sleeps within a try, and tries thrice.
-        TimeSpan[] times = new TimeSpan[contender == Contender.RedLock ? effort.Of(4) : effort.Of(4000)];
+        TimeSpan[] times = new TimeSpan[contender == Contender.RedLock ? 1 : effort.Of(500)];
         Dictionary<string, double> measured = [];
         await using (await holders[contender].HoldAsync("theirs"))
         {
@@ -71,7 +73,7 @@ internal sealed class ContendedCase(BenchmarkRedis redis, Dictionary<string, ILo
 
     private async Task MeasureOwnAsync(ILockClient client, Dictionary<string, double> measured, CancellationToken stop)
     {
-        TimeSpan[] times = new TimeSpan[effort.Of(100_000)];
+        TimeSpan[] times = new TimeSpan[effort.Of(12_500)];
         await using (await client.HoldAsync("own"))
         {
             long requests = client.Requests;

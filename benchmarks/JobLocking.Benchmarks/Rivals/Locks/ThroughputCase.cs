@@ -14,11 +14,13 @@ internal sealed class ThroughputCase(Dictionary<string, ILockClient> clients, Ef
 
     public IReadOnlyList<string> Contenders => LockClients.Contenders;
 
+    public int TurnsARound => effort.ShortTurns;
+
     public static async Task<IRivalCase> StartAsync(BenchmarkRedis redis, Effort effort) => new ThroughputCase(await LockClients.StartAllAsync(redis), effort);
 
     public async Task<IReadOnlyDictionary<string, double>> MeasureAsync(string contender, CancellationToken stop)
     {
-        int each = effort.Of(400);
+        int each = effort.Of(50);
         TimeSpan[][] times = [.. Enumerable.Range(0, Callers).Select(_ => new TimeSpan[each])];
 
         long begun = Stopwatch.GetTimestamp();
