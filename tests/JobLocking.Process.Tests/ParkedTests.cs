@@ -64,7 +64,12 @@ public sealed class ParkedTests
         int released = cluster.Count("released"), passedOn = cluster.Count("passed on"), sawFree = cluster.Count("looked free");
         Assert.Equal(101, released);
         Assert.InRange(published, 100 - sawFree, released + passedOn);
-        Assert.InRange(cluster.Count("asked"), 101, 101 + published + sawFree);
+
+        // Before it is deferred a job asks without a place, once, but in the process that has the lock: Quartz' jobs in four
+        // processes, and Hangfire's wherever they are fetched.
+        int withoutPlace = cluster.Count("asked - ");
+        Assert.InRange(withoutPlace, 4 * 7, (4 * 7) + (5 * 7));
+        Assert.InRange(cluster.Count("asked") - withoutPlace, 101, 101 + published + sawFree);
 
         Dictionary<long, string> ids = cluster.ParkingIds();
         string[] ran = [.. (await cluster.JournalAsync()).Where(e => e.Enters).Skip(1).Select(e => ids[e.Token])];
