@@ -7,7 +7,7 @@ namespace JobLocking.Contention;
 
 /// <summary>
 /// Hears what concerns this process, from its first need on: the start of the host, or, where there is none, the first
-/// execution that is to be parked.
+/// question for a lock, which may be granted and broken, or be refused and given a place by a later look.
 /// </summary>
 internal sealed class Notices(ILockStore store, RenewalLoop renewal, LocalQueue queue, TimeProvider time, ILogger logger) : IDisposable
 {

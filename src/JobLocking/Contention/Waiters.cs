@@ -15,15 +15,17 @@ internal sealed class Waiters(Leases leases, LocalQueue queue, Notices notices, 
     /// <param name="endOfWait">Ends the waiting before its time, and it is not asked once more: whoever stops does not begin.</param>
     /// <param name="cancellationToken">Ends it.</param>
     public ValueTask<(AcquireResult Result, TaskLease? Lease)> AcquireAsync(
-        LeaseRequest wanted, Place? place, TimeSpan wait, CancellationToken endOfWait, CancellationToken cancellationToken) =>
-        place is null ? leases.AcquireAsync(wanted, parking: null, cancellationToken) : WaitAsync(wanted, place, wait, endOfWait, cancellationToken);
+        LeaseRequest wanted, Place? place, TimeSpan wait, CancellationToken endOfWait, CancellationToken cancellationToken)
+    {
+        notices.Begin();
+        return place is null ? leases.AcquireAsync(wanted, parking: null, cancellationToken) : WaitAsync(wanted, place, wait, endOfWait, cancellationToken);
+    }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<(AcquireResult Result, TaskLease? Lease)> WaitAsync(
         LeaseRequest wanted, Place place, TimeSpan wait, CancellationToken endOfWait, CancellationToken cancellationToken)
     {
         long start = time.GetTimestamp();
-        notices.Begin();
         queue.Enter(place);
         long? waitedSince = null;
         bool isOver = false;

@@ -38,7 +38,7 @@ public sealed class LockEngine
         _logger = logger;
     }
 
-    /// <summary>Asks for the lock of an execution: in one round trip when it is free, in two when another process has it and the execution is to be deferred.</summary>
+    /// <summary>Asks for the lock of an execution: in one round trip when it is free, in two when only the store knows that it is not, and the execution is to be deferred.</summary>
     /// <param name="execution">The execution.</param>
     /// <param name="cancellationToken">Gives up the question.</param>
     /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled; a lock that was granted meanwhile is given back.</exception>
@@ -78,7 +78,7 @@ public sealed class LockEngine
         LockHolder holder = new(_options.ApplicationName, _options.NodeName, execution.Scheduler, execution.Job, execution.Execution, now);
         LeaseRequest wanted = new(policy.Template, execution.Name, new LeaseTerms(policy.Expire, policy.MaxHold, policy.MinHold, policy.Limit), holder, execution.Occurrence);
         Place? place = local is not null || IsToBeParked(execution) ? PlaceFor(execution, wanted) : null;
-        LockDecision decision = await AskAsync(execution, wanted, place, now, cancellationToken).ConfigureAwait(false);
+        LockDecision decision = await AskAsync(execution, wanted, place, now, refused: null, cancellationToken).ConfigureAwait(false);
         if (decision is LockDecision.Defer unparked && place is null)
         {
             // Nobody would wake it. Whoever asks to be parked may be granted the lock as well by now.
@@ -90,7 +90,7 @@ public sealed class LockEngine
             }
             else
             {
-                decision = await AskAsync(execution, wanted, place, now, cancellationToken).ConfigureAwait(false);
+                decision = await AskAsync(execution, wanted, place, now, refused: unparked, cancellationToken).ConfigureAwait(false);
             }
         }
 
@@ -137,8 +137,15 @@ public sealed class LockEngine
         return decision;
     }
 
+    /// <param name="execution">The execution.</param>
+    /// <param name="wanted">Its lease.</param>
+    /// <param name="place">Its place in the queue; null not to be parked.</param>
+    /// <param name="now">UTC.</param>
+    /// <param name="refused">What it was told when it asked without a place, and has to put up with if there is no answer this time: somebody has the lock.</param>
+    /// <param name="cancellationToken">Gives up the question.</param>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<LockDecision> AskAsync(LockExecution execution, LeaseRequest wanted, Place? place, DateTimeOffset now, CancellationToken cancellationToken)
+    private async ValueTask<LockDecision> AskAsync(
+        LockExecution execution, LeaseRequest wanted, Place? place, DateTimeOffset now, LockDecision.Defer? refused, CancellationToken cancellationToken)
     {
         try
         {
@@ -157,7 +164,7 @@ public sealed class LockEngine
         catch (TaskLockUnavailableException e)
         {
             Log.Unavailable(_logger, e, execution.Name);
-            return OnUnavailable(execution, now, wanted.Holder, e);
+            return refused ?? OnUnavailable(execution, now, wanted.Holder, e);
         }
     }
 

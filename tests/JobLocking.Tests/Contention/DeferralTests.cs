@@ -205,7 +205,6 @@ public sealed class DeferralTests : IDisposable
         _other.Store.AcquireAlways = Breakage.Refused;
         foreach (string name in new[] { "first", "second", "third" })
         {
-            // A recurring job would have been skipped, most likely: it asks for no place.
             LockExecution execution = _other.Execution(new TaskLockAttribute("x"), ExecutionOrigin.Recurring);
             _other.Engine.Deferred(execution, await _other.DecideAsync<LockDecision.Defer>(execution), () => Wake(name));
         }
@@ -328,6 +327,93 @@ public sealed class DeferralTests : IDisposable
         static IEnumerable<bool> HasPlace(EngineUnderTest node) => node.Store.Asked.Select(request => request.Parking is not null);
     }
 
+    [Theory]
+    [InlineData(LockUnavailable.Run)]
+    [InlineData(LockUnavailable.Fail)]
+    [InlineData(LockUnavailable.Defer)]
+    public async Task Who_was_refused_and_gets_no_answer_when_it_asks_for_a_place_is_deferred_whatever_OnUnavailable_says(LockUnavailable onUnavailable)
+    {
+        LockDecision.Run run = await HoldAsync();
+        _other.Store.Acquire.Enqueue(Breakage.None);
+        _other.Store.Acquire.Enqueue(Breakage.Refused);
+        await DeferAsync(_other, "refused", taskLock: new TaskLockAttribute("x") { OnConflict = LockConflict.Defer, OnUnavailable = onUnavailable });
+
+        // The next look gives it the place that it asked for.
+        await LookedAtAsync(TimeSpan.FromSeconds(5.2));
+        Assert.Single(Assert.Single(await _node.ListAsync()).Parked);
+        await _node.Engine.EndAsync(run, null, aborted: false);
+        await WokenAsync("refused");
+    }
+
+    [Fact]
+    public async Task Who_is_granted_the_lock_as_it_asks_for_a_place_has_none()
+    {
+        using Measurements measured = new(_other.Meters);
+        LockDecision.Run run = await HoldAsync();
+        Task<LockDecision> asking = await BetweenItsQuestionsAsync(Deferring, ExecutionOrigin.OneOff, () => _node.Engine.EndAsync(run, null, aborted: false).AsTask());
+
+        Assert.NotNull(Assert.IsType<LockDecision.Run>(await asking).Lease);
+        Assert.Empty(Assert.Single(await _node.ListAsync()).Parked);
+        Assert.Equal((0, 0), (measured.Sum(JobLockingDiagnostics.Parked), measured.Sum(JobLockingDiagnostics.Defers)));
+    }
+
+    [Fact]
+    public async Task Who_is_skipped_as_it_asks_for_a_place_leaves_it_and_is_counted_once()
+    {
+        using Measurements measured = new(_other.Meters);
+        TaskLockAttribute taskLock = new("x");
+        LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(_node.Execution(taskLock, job: "Other.Run"));
+        Task<LockDecision> asking = await BetweenItsQuestionsAsync(taskLock, ExecutionOrigin.Recurring, async () =>
+        {
+            await _node.Engine.EndAsync(run, null, aborted: false);
+            await _node.DecideAsync<LockDecision.Run>(_node.Execution(taskLock, ExecutionOrigin.Recurring));
+        });
+
+        Assert.IsType<LockDecision.Skip>(await asking);
+        await Eventually.IsTrueAsync(() => _other.Store.Has("release x "));
+        Assert.Empty(Assert.Single(await _node.ListAsync()).Parked);
+        Assert.Equal((0, 0, 1), (measured.Sum(JobLockingDiagnostics.Parked), measured.Sum(JobLockingDiagnostics.Defers), measured.Sum(JobLockingDiagnostics.Skips)));
+    }
+
+    [Fact]
+    public async Task Who_is_cancelled_as_it_asks_for_a_place_leaves_it()
+    {
+        await HoldAsync();
+        using CancellationTokenSource cancelled = new();
+        TaskCompletionSource never = new();
+        Task<LockDecision> asking = await BetweenItsQuestionsAsync(Deferring, ExecutionOrigin.OneOff, () => Task.CompletedTask, never, cancelled.Token);
+        await Eventually.SeesAsync(() => _other.Store.Asked.Count, asked => asked == 2);
+
+        await cancelled.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => asking);
+        await Eventually.SeesAsync(async () => Assert.Single(await _node.ListAsync()).Parked.Count, parked => parked == 0);
+    }
+
+    [Fact]
+    public async Task Without_a_host_too_a_job_that_has_its_lock_is_told_when_it_is_broken()
+    {
+        using EngineUnderTest hostless = new(sharing: _node, node: "tool", listens: false);
+        LockDecision.Run run = await hostless.DecideAsync<LockDecision.Run>(hostless.Execution(Deferring));
+        await Eventually.IsTrueAsync(() => hostless.Store.IsListening);
+        await _node.Locks.BreakAsync("x", run.Lease!.FencingToken);
+        await Eventually.IsTrueAsync(() => run.Lease.Lost.IsCancellationRequested);
+    }
+
+    [Fact]
+    public async Task Without_a_host_too_a_deferral_for_want_of_an_answer_is_woken_by_a_release()
+    {
+        using EngineUnderTest hostless = new(sharing: _node, node: "tool", listens: false);
+        LockDecision.Run run = await HoldAsync();
+        hostless.Store.AcquireAlways = Breakage.Refused;
+        await DeferAsync(hostless, "tool");
+        hostless.Store.AcquireAlways = Breakage.None;
+        await Eventually.IsTrueAsync(() => hostless.Store.IsListening);
+        await LookedAtAsync(TimeSpan.FromSeconds(5.2));
+        Assert.Single(Assert.Single(await _node.ListAsync()).Parked);
+        await _node.Engine.EndAsync(run, null, aborted: false);
+        await WokenAsync("tool");
+    }
+
     [Fact]
     public async Task A_recurring_job_that_is_deferred_behind_another_job_is_parked_as_well()
     {
@@ -379,12 +465,12 @@ public sealed class DeferralTests : IDisposable
     }
 
     [Theory]
-    [InlineData(ExecutionOrigin.OneOff)]
-    [InlineData(ExecutionOrigin.Recurring)]
-    public async Task A_deferral_for_want_of_an_answer_that_nobody_stores_is_forgotten(ExecutionOrigin origin)
+    [InlineData(ExecutionOrigin.OneOff, null)]
+    [InlineData(ExecutionOrigin.Deferred, "1:a-place-from-before")]
+    public async Task A_deferral_for_want_of_an_answer_that_nobody_stores_is_forgotten(ExecutionOrigin origin, string? ticket)
     {
         _node.Store.AcquireAlways = Breakage.Refused;
-        WeakReference place = await UnstoredAsync(new TaskLockAttribute("x"), origin);
+        WeakReference place = await UnstoredAsync(new TaskLockAttribute("x"), origin, ticket);
         _node.Store.AcquireAlways = Breakage.None;
         await Eventually.IsTrueAsync(() =>
         {
@@ -416,10 +502,24 @@ public sealed class DeferralTests : IDisposable
         _node.Dispose();
     }
 
+    /// <summary>An execution of the other node that was refused: something happens before it asks for a place, and that answer may be held.</summary>
+    private async Task<Task<LockDecision>> BetweenItsQuestionsAsync(
+        TaskLockAttribute taskLock, ExecutionOrigin origin, Func<Task> happens, TaskCompletionSource? answer = null, CancellationToken cancellationToken = default)
+    {
+        TaskCompletionSource refused = new();
+        _other.Store.HoldAcquire = refused;
+        Task<LockDecision> asking = _other.Engine.DecideAsync(_other.Execution(taskLock, origin), cancellationToken).AsTask();
+        await Eventually.SeesAsync(() => _other.Store.Asked.Count, asked => asked == 1);
+        await happens();
+        _other.Store.HoldAcquire = answer;
+        refused.SetResult();
+        return asking;
+    }
+
     private Task<LockDecision.Run> HoldAsync() => _node.DecideAsync<LockDecision.Run>(_node.Execution(Deferring));
 
-    private async Task<WeakReference> UnstoredAsync(TaskLockAttribute taskLock, ExecutionOrigin origin) =>
-        new((await _node.DecideAsync<LockDecision.Defer>(_node.Execution(taskLock, origin))).Place);
+    private async Task<WeakReference> UnstoredAsync(TaskLockAttribute taskLock, ExecutionOrigin origin, string? ticket = null) =>
+        new((await _node.DecideAsync<LockDecision.Defer>(_node.Execution(taskLock, origin, ticket: ticket))).Place);
 
     /// <summary>Without renewals, which the time that these tests let pass would outrun.</summary>
     private async Task HoldForDaysAsync() =>
