@@ -93,8 +93,9 @@ internal sealed class Notices(ILockStore store, RenewalLoop renewal, LocalQueue 
             {
                 return await ask().ConfigureAwait(false);
             }
-            catch (LockStoreException e)
+            catch (Exception e) when (e is LockStoreException || !_ended.IsCancellationRequested)
             {
+                // A fault of the store's that nobody has thought of, too: nobody else would notice a process that hears nothing.
                 if (!said)
                 {
                     Log.ListenFailed(logger, e);

@@ -414,6 +414,26 @@ public sealed class DeferralTests : IDisposable
         await WokenAsync("tool");
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Whatever_the_store_throws_when_it_is_listened_to_or_checked_the_process_hears_of_its_turns(bool whenListenedTo)
+    {
+        using EngineUnderTest odd = new(sharing: _node, node: "odd", listens: false);
+        (whenListenedTo ? odd.Store.ListenFaults : odd.Store.CheckFaults).Enqueue(new InvalidOperationException("nobody has thought of it"));
+        LockDecision.Run run = await HoldAsync();
+        await DeferAsync(odd, "odd");
+        await Eventually.IsTrueAsync(() => odd.LoggedIds.Contains(EventIds.ListenFailed));
+        await Eventually.IsTrueAsync(() =>
+        {
+            _node.Time.Advance(TimeSpan.FromSeconds(1));
+            return odd.Store.IsListening;
+        });
+
+        await _node.Engine.EndAsync(run, null, aborted: false);
+        await WokenAsync("odd");
+    }
+
     [Fact]
     public async Task A_recurring_job_that_is_deferred_behind_another_job_is_parked_as_well()
     {

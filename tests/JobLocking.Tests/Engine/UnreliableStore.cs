@@ -45,6 +45,12 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
 
     public bool IsListening { get; private set; }
 
+    /// <summary>What it throws when it is listened to, one after the other.</summary>
+    public Queue<Exception> ListenFaults { get; } = [];
+
+    /// <summary>What it throws when it is checked, one after the other.</summary>
+    public Queue<Exception> CheckFaults { get; } = [];
+
     /// <summary>Looks wait for it before they are taken.</summary>
     public TaskCompletionSource? HoldLook { get; set; }
 
@@ -135,6 +141,7 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
 
     public async ValueTask<IAsyncDisposable> ListenAsync(Action<LockNotice> onNotice, CancellationToken cancellationToken)
     {
+        ThrowNext(ListenFaults);
         IAsyncDisposable listening = await inner.ListenAsync(onNotice, cancellationToken);
         _tell = onNotice;
         IsListening = true;
@@ -150,8 +157,17 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
 
     public ValueTask<string?> CheckAsync(CancellationToken cancellationToken)
     {
+        ThrowNext(CheckFaults);
         Throw(AcquireAlways);
         return inner.CheckAsync(cancellationToken);
+    }
+
+    private static void ThrowNext(Queue<Exception> faults)
+    {
+        if (faults.TryDequeue(out Exception? fault))
+        {
+            throw fault;
+        }
     }
 
     private static void Throw(Breakage breakage)
