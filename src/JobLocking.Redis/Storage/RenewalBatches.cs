@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using JobLocking.Redis.Connections;
 using JobLocking.Redis.Keys;
 using JobLocking.Redis.Scripts;
@@ -19,12 +20,7 @@ internal sealed class RenewalBatches(IConnectionMultiplexer connection, LockKeys
         cancellationToken.ThrowIfCancellationRequested();
         outcomes.Span[..leases.Length].Clear(); // Transient, until there is an answer
 
-        // Outside a cluster no key has a slot.
-        bool haveSlots = leases.Length > 0 && connection.HashSlot(keys.Lock(leases.Span[0].Name)) >= 0;
-        IEnumerable<int[]> batches = Enumerable.Range(0, leases.Length)
-            .GroupBy(i => (haveSlots ? connection.HashSlot(keys.Lock(leases.Span[i].Name)) : -1, IsShared(leases.Span[i])))
-            .SelectMany(alike => alike.Chunk(LargestBatch));
-        (int[] Batch, Task<RedisResult> Sent)[] all = [.. batches.Select(batch => (batch, RedisFault.Observed(SendAsync(batch, leases))))];
+        (List<int> Batch, Task<RedisResult> Sent)[] all = [.. Batches(leases.Span).Select(batch => (batch, RedisFault.Observed(SendAsync(batch, leases))))];
 
         // A server that does not answer must not cost the leases on another: their holders have to learn in time that they
         // were renewed. Asked at a third of the expiry, they do so within half of it.
@@ -35,15 +31,12 @@ internal sealed class RenewalBatches(IConnectionMultiplexer connection, LockKeys
         }
 
         Exception? failure = null;
-        foreach ((int[] batch, Task<RedisResult> sent) in all)
+        foreach ((List<int> batch, Task<RedisResult> sent) in all)
         {
             try
             {
                 string results = (string)(await RedisFault.UntilAsync(sent, patience.Token).ConfigureAwait(false))!;
-                for (int i = 0; i < batch.Length; i++)
-                {
-                    outcomes.Span[batch[i]] = Outcome(results[i]);
-                }
+                Outcomes(results, batch, outcomes.Span);
             }
             catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
             {
@@ -62,10 +55,33 @@ internal sealed class RenewalBatches(IConnectionMultiplexer connection, LockKeys
         }
     }
 
+    private List<List<int>> Batches(ReadOnlySpan<RenewRequest> leases)
+    {
+        List<List<int>> batches = [];
+        Dictionary<(int Slot, bool IsShared), List<int>> open = [];
+
+        // Outside a cluster no key has a slot.
+        bool haveSlots = leases.Length > 0 && connection.HashSlot(keys.Lock(leases[0].Name)) >= 0;
+        for (int i = 0; i < leases.Length; i++)
+        {
+            ref readonly RenewRequest lease = ref leases[i];
+            ref List<int>? batch = ref CollectionsMarshal.GetValueRefOrAddDefault(
+                open, (haveSlots ? connection.HashSlot(keys.Lock(lease.Name)) : -1, IsShared(lease)), out _);
+            if (batch is null || batch.Count == LargestBatch)
+            {
+                batches.Add(batch = []);
+            }
+
+            batch.Add(i);
+        }
+
+        return batches;
+    }
+
     private static TimeSpan ShortestExpiry(ReadOnlySpan<RenewRequest> leases)
     {
         TimeSpan shortest = TimeSpan.MaxValue;
-        foreach (RenewRequest lease in leases)
+        foreach (ref readonly RenewRequest lease in leases)
         {
             shortest = lease.Expiry < shortest ? lease.Expiry : shortest;
         }
@@ -73,15 +89,15 @@ internal sealed class RenewalBatches(IConnectionMultiplexer connection, LockKeys
         return shortest;
     }
 
-    private static bool IsShared(RenewRequest lease) => lease.Limit > 1;
+    private static bool IsShared(in RenewRequest lease) => lease.Limit > 1;
 
-    private async Task<RedisResult> SendAsync(int[] batch, ReadOnlyMemory<RenewRequest> leases)
+    private async Task<RedisResult> SendAsync(List<int> batch, ReadOnlyMemory<RenewRequest> leases)
     {
-        List<RedisKey> touched = new(batch.Length * 2);
-        RedisValue[] values = new RedisValue[batch.Length * 3];
-        for (int i = 0; i < batch.Length; i++)
+        List<RedisKey> touched = new(batch.Count * 2);
+        RedisValue[] values = new RedisValue[batch.Count * 3];
+        for (int i = 0; i < batch.Count; i++)
         {
-            RenewRequest lease = leases.Span[batch[i]];
+            ref readonly RenewRequest lease = ref leases.Span[batch[i]];
             int before = touched.Count;
             touched.Add(keys.Lock(lease.Name));
             if (IsShared(lease))
@@ -103,6 +119,14 @@ internal sealed class RenewalBatches(IConnectionMultiplexer connection, LockKeys
 
         LockScript script = IsShared(leases.Span[batch[0]]) ? LockScripts.RenewShared : LockScripts.Renew;
         return await script.EvaluateAsync(connection.GetDatabase(), [.. touched], values).ConfigureAwait(false);
+    }
+
+    private static void Outcomes(string results, List<int> batch, Span<RenewOutcome> outcomes)
+    {
+        for (int i = 0; i < batch.Count; i++)
+        {
+            outcomes[batch[i]] = Outcome(results[i]);
+        }
     }
 
     private static RenewOutcome Outcome(char result) => result switch

@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.InteropServices;
 
 namespace JobLocking.Renewal;
@@ -58,17 +59,54 @@ internal sealed class DueTimes
         }
     }
 
-    /// <summary>Takes out what is due until then.</summary>
-    public List<TaskLease> TakeUntil(long moment)
+    /// <summary>What is due until then, in no order. It stays where it is.</summary>
+    public List<TaskLease> Until(long moment)
     {
-        List<TaskLease> taken = [];
-        while (First is { } lease && lease.Due <= moment)
+        List<TaskLease> due = [];
+        Collect(0);
+        return due;
+
+        // Below what is due later nothing is due sooner.
+        void Collect(int place)
         {
-            Remove(lease);
-            taken.Add(lease);
+            if (place < _heap.Count && _heap[place].Due <= moment)
+            {
+                due.Add(_heap[place].Lease);
+                Collect((place * 2) + 1);
+                Collect((place * 2) + 2);
+            }
+        }
+    }
+
+    /// <summary>Moves leases that are here to other moments.</summary>
+    public void Move(List<(TaskLease Lease, long Due)> leases)
+    {
+        // One by one each takes as many steps as the heap is high; all at once takes one for each that is here:
+        // Floyd, Algorithm 245, https://doi.org/10.1145/355588.365103.
+        if (leases.Count * BitOperations.Log2((uint)_heap.Count + 1) < _heap.Count)
+        {
+            foreach ((TaskLease lease, long due) in leases)
+            {
+                Set(lease, due);
+            }
+
+            return;
         }
 
-        return taken;
+        foreach ((TaskLease lease, long due) in leases)
+        {
+            lease.Due = due;
+            _heap[lease.Place] = (due, lease);
+        }
+
+        for (int place = (_heap.Count / 2) - 1; place >= 0; place--)
+        {
+            (long due, TaskLease lease) = _heap[place];
+            if (_heap[SoonerBelow(place)].Due < due)
+            {
+                Sink(place, due, lease);
+            }
+        }
     }
 
     /// <summary>Makes everything due at the same moment.</summary>
@@ -97,22 +135,20 @@ internal sealed class DueTimes
 
     private void Sink(int place, long due, TaskLease lease)
     {
-        for (int below; (below = (place * 2) + 1) < _heap.Count; place = below)
+        while ((place * 2) + 1 < _heap.Count && SoonerBelow(place) is var below && _heap[below].Due < due)
         {
-            if (below + 1 < _heap.Count && _heap[below + 1].Due < _heap[below].Due)
-            {
-                below++;
-            }
-
-            if (due <= _heap[below].Due)
-            {
-                break;
-            }
-
             Put(place, _heap[below]);
+            place = below;
         }
 
         Put(place, (due, lease));
+    }
+
+    /// <summary>The one of the two below a place that is due sooner; there has to be one.</summary>
+    private int SoonerBelow(int place)
+    {
+        int left = (place * 2) + 1;
+        return left + 1 < _heap.Count && _heap[left + 1].Due < _heap[left].Due ? left + 1 : left;
     }
 
     private void Put(int place, (long Due, TaskLease Lease) entry)

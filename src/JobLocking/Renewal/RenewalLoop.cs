@@ -94,35 +94,25 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
             _armedFor = long.MaxValue;
             long now = time.GetTimestamp();
             long horizon = now;
-            while (_leases.First is { } lease && lease.Due <= now)
+            foreach (TaskLease lease in _leases.Until(now))
             {
                 if (now >= lease.DeadlineAt)
                 {
                     _leases.Remove(lease);
                     expired.Add(lease);
-                    continue;
                 }
-
-                if (!lease.IsRenewing && lease.LongestExpiry(now) > TimeSpan.Zero)
+                else if (!lease.IsRenewing && lease.LongestExpiry(now) > TimeSpan.Zero)
                 {
                     renew.Add(Begin(lease));
                     horizon = Math.Max(horizon, Deadline.Add(time, now, lease.Terms.Expiry / 10));
                 }
-
-                _leases.Set(lease, lease.DeadlineAt);
             }
 
             // Together with what falls due a little later: leases that were taken one after the other would else be renewed
             // one by one for ever.
-            foreach (TaskLease lease in _leases.TakeUntil(horizon))
-            {
-                if (!lease.IsRenewing && lease.Due < lease.DeadlineAt)
-                {
-                    renew.Add(Begin(lease));
-                }
-
-                _leases.Set(lease, lease.DeadlineAt);
-            }
+            List<TaskLease> due = _leases.Until(horizon);
+            renew.AddRange(due.Where(lease => lease.Due > now && lease.Due < lease.DeadlineAt && !lease.IsRenewing).Select(Begin));
+            _leases.Move([.. due.Select(lease => (lease, lease.DeadlineAt))]);
 
             Arm();
             EndTimer();
@@ -176,44 +166,51 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
             Log.RenewalFailed(logger, e, leases.Count, leases[0].Name);
         }
 
-        for (int i = 0; i < requests.Length; i++)
-        {
-            Apply(leases[i], outcomes[i], sentAt, requests[i].Expiry);
-        }
+        Apply(leases, requests, outcomes, sentAt);
     }
 
-    private void Apply(TaskLease lease, RenewOutcome outcome, long sentAt, TimeSpan expiry)
+    private void Apply(List<TaskLease> leases, RenewRequest[] requests, RenewOutcome[] outcomes, long sentAt)
     {
-        bool lives = outcome is RenewOutcome.Renewed or RenewOutcome.Transient;
-        bool held;
+        bool[] held = new bool[leases.Count];
+        List<(TaskLease Lease, long Due)> next = new(leases.Count);
         lock (_gate)
         {
-            held = DueTimes.Contains(lease);
-            if (lives && held)
+            for (int i = 0; i < held.Length; i++)
             {
-                if (outcome == RenewOutcome.Renewed)
+                TaskLease lease = leases[i];
+                lease.IsRenewing = false;
+                held[i] = DueTimes.Contains(lease);
+                if (held[i] && Lives(outcomes[i]))
                 {
-                    lease.Prolong(Deadline.After(time, sentAt, expiry));
-                }
+                    if (outcomes[i] == RenewOutcome.Renewed)
+                    {
+                        lease.Prolong(Deadline.After(time, sentAt, requests[i].Expiry));
+                    }
 
-                _leases.Set(lease, outcome == RenewOutcome.Renewed ? NextRenewal(lease, sentAt) : NextRetry(lease));
-                Arm();
+                    next.Add((lease, outcomes[i] == RenewOutcome.Renewed ? NextRenewal(lease, sentAt) : NextRetry(lease)));
+                }
             }
 
-            lease.IsRenewing = false;
+            _leases.Move(next);
+            Arm();
         }
 
-        // What is answered for a lease that has ended meanwhile tells nothing.
-        if (held)
+        for (int i = 0; i < held.Length; i++)
         {
-            metrics.RenewalAnswered(lease, outcome);
-        }
+            // What is answered for a lease that has ended meanwhile tells nothing.
+            if (held[i])
+            {
+                metrics.RenewalAnswered(leases[i], outcomes[i]);
+            }
 
-        if (!lives)
-        {
-            lease.Lose(outcome == RenewOutcome.NotYours ? LeaseLoss.Taken : LeaseLoss.Gone);
+            if (!Lives(outcomes[i]))
+            {
+                leases[i].Lose(outcomes[i] == RenewOutcome.NotYours ? LeaseLoss.Taken : LeaseLoss.Gone);
+            }
         }
     }
+
+    private static bool Lives(RenewOutcome outcome) => outcome is RenewOutcome.Renewed or RenewOutcome.Transient;
 
     private static TimeSpan Expiry(TaskLease lease, long now)
     {

@@ -30,11 +30,13 @@ public sealed class DueTimesTests : IDisposable
                         expected.Remove(lease);
                         break;
                     case 18:
+                        // A few, which are moved one by one, or nearly all.
                         int until = random.Next(50);
-                        List<TaskLease> taken = times.TakeUntil(until);
-                        Assert.Equal(taken.Select(one => one.Due).Order(), taken.Select(one => one.Due));
-                        Assert.Equal(expected.Where(one => one.Value <= until).Select(one => one.Key).ToHashSet(), [.. taken]);
-                        taken.ForEach(one => expected.Remove(one));
+                        List<TaskLease> some = times.Until(until);
+                        Assert.Equal(expected.Where(one => one.Value <= until).Select(one => one.Key).ToHashSet(), [.. some]);
+                        some.ForEach(one => expected[one] = random.Next(50));
+                        times.Move([.. some.Select(one => (one, expected[one]))]);
+                        Assert.All(some, one => Assert.Equal(expected[one], one.Due));
                         break;
                     default:
                         int due = random.Next(50);
@@ -48,7 +50,15 @@ public sealed class DueTimesTests : IDisposable
                 Assert.Equal(expected.ContainsKey(lease) ? lease : null, times.Find(lease.Id));
             }
 
-            times.TakeUntil(long.MaxValue);
+            // In order of what is due, to the last.
+            List<long> order = [];
+            while (times.First is { } first)
+            {
+                order.Add(first.Due);
+                times.Remove(first);
+            }
+
+            Assert.Equal(expected.Values.Order(), order);
         }
     }
 
