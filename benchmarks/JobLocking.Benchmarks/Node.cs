@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using StackExchange.Redis;
 
 namespace JobLocking.Benchmarks;
@@ -31,6 +32,7 @@ internal sealed class Node : IAsyncDisposable
     {
         IConnectionMultiplexer connection = await redis.ConnectAsync();
         HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { ApplicationName = "benchmarks" });
+        builder.Logging.AddProvider(Observers.OfProcess);
         builder.Services.AddJobLocking(locking => locking.NodeName = name).UseRedis(options =>
         {
             options.ConnectionMultiplexerFactory = () => Task.FromResult(connection);

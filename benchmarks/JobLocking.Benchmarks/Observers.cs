@@ -1,8 +1,7 @@
 using System.Diagnostics.Metrics;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
-namespace JobLocking.Benchmarks.Rivals.Locks.Clients;
+namespace JobLocking.Benchmarks;
 
 /// <summary>
 /// Somebody listens to the metrics and takes the log at its default level, as in every worker: what is measured has to pay
@@ -10,9 +9,12 @@ namespace JobLocking.Benchmarks.Rivals.Locks.Clients;
 /// </summary>
 internal sealed class Observers : ILoggerProvider, ILogger
 {
+    /// <summary>A process has one listener to its metrics, however many nodes it plays.</summary>
+    public static readonly Observers OfProcess = new();
+
     private readonly MeterListener _metrics = new();
 
-    public Observers()
+    private Observers()
     {
         _metrics.InstrumentPublished = static (instrument, listener) =>
         {
@@ -25,8 +27,6 @@ internal sealed class Observers : ILoggerProvider, ILogger
         _metrics.SetMeasurementEventCallback<double>(static (_, _, _, _) => { });
         _metrics.Start();
     }
-
-    public void Configure(IServiceCollection services) => services.AddLogging(logging => logging.AddProvider(this));
 
     public ILogger CreateLogger(string categoryName) => this;
 

@@ -62,14 +62,20 @@ internal static class RivalsRun
         Findings findings = new();
         for (int turn = 0; turn < (1 + effort.Rounds) * one.TurnsARound; turn++)
         {
-            for (int i = 0; i < one.Contenders.Count; i++)
+            // In another order each time: everybody finds the machine as the one before left it.
+            string[] contenders = [.. one.Contenders];
+            Random.Shared.Shuffle(contenders);
+            Dictionary<string, IReadOnlyDictionary<string, double>> measured = [];
+            foreach (string contender in contenders)
             {
-                // Another one begins each time: whoever comes first finds the machine as the last one left it.
-                string contender = one.Contenders[(i + turn) % one.Contenders.Count];
-                IReadOnlyDictionary<string, double> measured = await MeasureAsync(one, name, contender);
-                if (turn >= one.TurnsARound)
+                measured.Add(contender, await MeasureAsync(one, name, contender));
+            }
+
+            if (turn >= one.TurnsARound)
+            {
+                foreach (string contender in one.Contenders)
                 {
-                    findings.Add(contender, measured);
+                    findings.Add(contender, measured[contender]);
                 }
             }
         }

@@ -20,9 +20,22 @@ internal sealed class RenewalCase(BenchmarkRedis redis, Effort effort, Dictionar
 
     private const int Intervals = 2;
 
+    /// <summary>The runtime compiles a method for good when it has been called thirty times, and what renews is called once an interval.</summary>
+    private const int IntervalsBeforeAll = 35;
+
+    private const double MostOfTheirs = 0.1;
+
+    /// <summary>
+    /// So much of what the same scripts cost by hand ours may, where that is beyond <see cref="MostOfTheirs"/> already: by hand
+    /// nobody knows when a lease is due, what became of it, or when its holder has to be told that it is lost.
+    /// </summary>
+    private const double MostOfRaw = 1.5;
+
     private readonly TimeSpan _interval = expiry / 3;
 
     private readonly int _count = effort.Of(10_000);
+
+    private readonly HashSet<string> _measured = [];
 
     private int _round;
 
@@ -51,7 +64,7 @@ internal sealed class RenewalCase(BenchmarkRedis redis, Effort effort, Dictionar
         long weight = GC.GetTotalMemory(forceFullCollection: true) - before;
 
         // The first interval is not counted: it finds the leases as they were taken, one after the other.
-        await leases.RenewAsync(_interval, 1, stop);
+        await leases.RenewAsync(_interval, _measured.Add(contender) ? effort.Of(IntervalsBeforeAll) : 1, stop);
         Usage used = await UsageAsync(leases, () => leases.RenewAsync(_interval, Intervals, stop));
         int lost = leases.Lost();
 
@@ -79,12 +92,13 @@ internal sealed class RenewalCase(BenchmarkRedis redis, Effort effort, Dictionar
     {
         string what = $"{_count:#,0} held leases renewed";
         Row processor = Row.Of(
-            findings, Processor, $"{what}: processor time an interval", "ms", "≤ 1/10 of DistributedLock.Redis", row => row.Ratio[Contender.DistributedLock] <= 0.1);
+            findings, Processor, $"{what}: processor time an interval", "ms", "≤ 1/10 of DistributedLock.Redis", row => row.Ratio[Contender.DistributedLock] <= MostOfTheirs);
         double floor = findings.Ratio(Contender.Raw, Contender.DistributedLock, Processor);
+        bool isBeyondReach = floor > MostOfTheirs && processor.Ratio[Contender.Raw] <= MostOfRaw;
         return
         [
             Row.Of(findings, Commands, $"{what}: sent an interval", "requests", "≤ 1/50 of DistributedLock.Redis", row => row.Ratio[Contender.DistributedLock] <= 1 / 50.0),
-            floor > 0.1 ? processor with { Limit = $"the same scripts by hand need {floor:0.00} × as much as DistributedLock.Redis" } : processor,
+            isBeyondReach ? processor with { Limit = $"the same scripts by hand need {floor:0.00} × as much as DistributedLock.Redis; ours are {processor.Ratio[Contender.Raw]:0.00} × that" } : processor,
             Row.Of(findings, ServerProcessor, $"{what}: processor time of the server an interval", "ms", "reported", _ => true),
             Row.Of(findings, Lost, $"{what}: lost", "leases", "0", row => row.Most == 0),
             Row.Of(findings, Weight, "a held lease: heap", "B", "reported", _ => true),

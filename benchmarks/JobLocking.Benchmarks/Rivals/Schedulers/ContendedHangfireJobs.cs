@@ -1,4 +1,6 @@
 using Hangfire;
+using Hangfire.Server;
+using Hangfire.States;
 
 namespace JobLocking.Benchmarks.Rivals.Schedulers;
 
@@ -21,6 +23,16 @@ internal sealed class ContendedHangfireJobs(Timelines timelines)
     /// </remarks>
     [DisableConcurrentExecution(LockName, 600)]
     public void RunDisabled(int job) => Run(job);
+
+    /// <summary>Without a lock, and then the next but one, which has been scheduled for a day that never comes.</summary>
+    public void RunInChain(int job, PerformContext context)
+    {
+        Run(job);
+        if (timelines.Current.JobIds.ElementAtOrDefault(job + 2) is { } next)
+        {
+            new BackgroundJobClient(context.Storage).ChangeState(next, new EnqueuedState());
+        }
+    }
 
     [TaskLock(LockName)]
     public void RunLocked(int job) => Run(job);

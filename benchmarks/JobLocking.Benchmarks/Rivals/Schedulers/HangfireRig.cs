@@ -2,6 +2,8 @@ using System.Linq.Expressions;
 using Hangfire;
 using Hangfire.AspNetCore;
 using Hangfire.Redis.StackExchange;
+using Hangfire.States;
+using JobLocking.Benchmarks.Rivals.Locks.Clients;
 using Microsoft.Extensions.DependencyInjection;
 using StackExchange.Redis;
 
@@ -43,6 +45,7 @@ internal sealed class HangfireRig : IAsyncDisposable
     {
         Timelines timelines = new();
         Node node = await Node.StartAsync(redis, "worker", $"{redis.Prefix}schedulers:", services => services.AddSingleton(timelines));
+        await RawLock.LoadAsync(node.Connection.GetDatabase());
         IConnectionMultiplexer connection = await redis.ConnectAsync();
         RedisStorageOptions options = new()
         {
@@ -57,21 +60,27 @@ internal sealed class HangfireRig : IAsyncDisposable
         return new HangfireRig(redis, node, connection, storage, timelines);
     }
 
-    /// <summary>Enqueues so many jobs, starts a server, and stops it when the last of them has succeeded.</summary>
+    /// <summary>Creates so many jobs, starts a server, and stops it when the last of them has succeeded.</summary>
     /// <param name="configure">Gives the server its filters, from the services of its host.</param>
     /// <param name="workers">Of the server.</param>
     /// <param name="jobs">How many.</param>
     /// <param name="job">The job of each number.</param>
+    /// <param name="state">In which each is created.</param>
     /// <param name="stop">Gives up.</param>
     /// <exception cref="InvalidOperationException">Not all jobs have succeeded, each once.</exception>
     public async Task<HangfireRound> RunAsync<T>(
-        Action<BackgroundJobServerOptions, IServiceProvider> configure, int workers, int jobs, Func<int, Expression<Action<T>>> job, CancellationToken stop)
+        Action<BackgroundJobServerOptions, IServiceProvider> configure,
+        int workers,
+        int jobs,
+        Func<int, Expression<Action<T>>> job,
+        Func<int, IState> state,
+        CancellationToken stop)
     {
         Timeline timeline = _timelines.Next(jobs);
         BackgroundJobClient client = new(_storage);
         for (int i = 0; i < jobs; i++)
         {
-            client.Enqueue(job(i));
+            timeline.JobIds.Add(client.Create(job(i), state(i)));
         }
 
         long succeeded = Succeeded();

@@ -8,16 +8,17 @@ namespace JobLocking.Benchmarks.Rivals.Schedulers;
 
 /// <summary>
 /// The round trips that a worker waits for, with the client's synchronous calls, which nothing that blocks a thread can be
-/// faster than: whether the job was deferred before, whether it recurs, the lock's acquire and its release.
+/// faster than: whether the job was deferred before, whether it recurs, the lock's acquire and its release; or two plain
+/// commands in place of the latter.
 /// </summary>
-internal sealed class RequestsByHandFilter(IDatabase database, string prefix, bool plain) : IServerFilter
+internal sealed class RequestsByHandFilter(IDatabase database, string prefix) : IServerFilter
 {
     private const string Item = "release";
 
     public void OnPerforming(PerformingContext context)
     {
         Job job = context.BackgroundJob.Job;
-        if (job.Method.Name != nameof(UncontendedHangfireJobs.RunByHand))
+        if (job.Method.Name is not (nameof(UncontendedHangfireJobs.RunByHand) or nameof(UncontendedHangfireJobs.RunPlainByHand)))
         {
             return;
         }
@@ -25,7 +26,7 @@ internal sealed class RequestsByHandFilter(IDatabase database, string prefix, bo
         context.GetJobParameter<string?>(AttemptRecord.Parameter, allowStale: true);
         context.GetJobParameter<string?>("RecurringJobId", allowStale: true);
         string name = $"rival:{job.Args[0]}";
-        context.Items[Item] = plain ? TakePlain(prefix + name) : Take(name);
+        context.Items[Item] = job.Method.Name == nameof(UncontendedHangfireJobs.RunPlainByHand) ? TakePlain(prefix + name) : Take(name);
     }
 
     public void OnPerformed(PerformedContext context)

@@ -22,6 +22,9 @@ internal sealed class Timeline
 
     public int Jobs => _began.Length;
 
+    /// <summary>What the scheduler calls each job.</summary>
+    public IList<string> JobIds { get; } = [];
+
     /// <summary>When the last job has said that it ends.</summary>
     public Task AllEnded => _allEnded.Task;
 

@@ -1,23 +1,23 @@
 using System.Linq.Expressions;
 using Hangfire;
 using Hangfire.Common;
+using Hangfire.States;
 
 namespace JobLocking.Benchmarks.Rivals.Schedulers;
 
 /// <summary>
-/// What a lock that nobody else wants adds to a Hangfire job that does nothing, in two parts of a round:
+/// What a lock that nobody else wants adds to a Hangfire job that does nothing, in three parts of a round:
 /// <list type="bullet">
-/// <item><description>One worker: the jobs run one after the other, a few bare ones in turn with as many that have the lock,
-/// so that the time from one to the next is all that one job costs, and the difference between both kinds is the lock. It
-/// is a difference of figures that are many times larger: both come from the same seconds of the same server.</description></item>
+/// <item><description>One worker: the jobs run one after the other, a few of each kind in turn, so that the time from one to
+/// the next is all that one job costs, and the difference to a bare one is the lock. It is a difference of figures that are
+/// many times larger: all of them come from the same seconds of the same server.</description></item>
+/// <item><description>One worker and jobs of one kind in turn with bare ones: what is sent for them.</description></item>
 /// <item><description>As many workers as Hangfire has on a machine with four cores: how many jobs a second get through, from
 /// the first one's begin to the last one's end, when what the locks cost the processors counts too.</description></item>
 /// </list>
 /// The same requests by hand show what of it is not ours, and as many plain commands what of that the fence and the queue are.
-/// Jobs with our lock and by hand take turns as well, in a part of their own, for what is ours alone.
-/// Requests are those of the first part. Of the commands on the server most of ours are steps within two scripts, so that
-/// they are shown and not judged; what is judged are the requests that are sent, each of which a worker or another client
-/// waits for.
+/// Of the commands on the server most of ours are steps within two scripts, so that they are shown and not judged; what is
+/// judged are the requests that are sent, each of which a worker or another client waits for.
 /// </summary>
 internal sealed class UncontendedHangfire(HangfireRig rig, Effort effort) : IRivalCase
 {
@@ -26,6 +26,9 @@ internal sealed class UncontendedHangfire(HangfireRig rig, Effort effort) : IRiv
 
     private const int StretchesOfEach = 100;
 
+    /// <summary>Each job sends the same.</summary>
+    private const int StretchesForRequests = 20;
+
     private const int AtOnce = 2000;
 
     private const int Workers = 20;
@@ -33,9 +36,9 @@ internal sealed class UncontendedHangfire(HangfireRig rig, Effort effort) : IRiv
     /// <summary>Of what the same requests by hand cost, so much may be ours, where those are out of reach already.</summary>
     private const double Near = 0.25;
 
-    private const string Cycle = "µs a job over bare";
+    private const string Cycle = "µs a job";
 
-    private const string OverByHand = "µs a job over the same requests by hand";
+    private const string OverByHand = $"{Cycle} over the same requests by hand";
 
     private const string Rate = "jobs a second";
 
@@ -57,24 +60,23 @@ internal sealed class UncontendedHangfire(HangfireRig rig, Effort effort) : IRiv
 
     public async Task<IReadOnlyDictionary<string, double>> MeasureAsync(string contender, CancellationToken stop)
     {
-        HangfireRound oneByOne = await InTurnAsync(SchedulerContender.Bare, contender, stop);
+        HangfireRound withBare = await OneByOneAsync([SchedulerContender.Bare, contender], StretchesForRequests, stop);
         HangfireRound atOnce = await RunAsync([contender], Workers, effort.Of(AtOnce), stop);
-        double twoJobs = oneByOne.Timeline.Jobs / 2.0;
+        double twoJobs = withBare.Timeline.Jobs / 2.0;
         Dictionary<string, double> measured = new()
         {
             [Rate] = atOnce.Timeline.Jobs / atOnce.Timeline.Whole.TotalSeconds,
-            [Requests] = oneByOne.Traffic.Requests / twoJobs,
-            [StorageRequests] = oneByOne.Traffic.Storage / twoJobs,
-            [Commands] = oneByOne.Traffic.Commands / twoJobs,
+            [Requests] = withBare.Traffic.Requests / twoJobs,
+            [StorageRequests] = withBare.Traffic.Storage / twoJobs,
+            [Commands] = withBare.Traffic.Commands / twoJobs,
         };
-        if (contender != SchedulerContender.Bare)
-        {
-            measured.Add(Cycle, SecondOverFirst(oneByOne));
-        }
-
         if (contender == Contender.JobLocking)
         {
-            measured.Add(OverByHand, SecondOverFirst(await InTurnAsync(SchedulerContender.RequestsByHand, contender, stop)));
+            Timeline all = (await OneByOneAsync(Contenders, StretchesOfEach, stop)).Timeline;
+            foreach (string one in Contenders)
+            {
+                measured.Add(CycleOf(one), all.Cycles(job => InTurn(Contenders, job) == one).Median);
+            }
         }
 
         return measured;
@@ -84,7 +86,13 @@ internal sealed class UncontendedHangfire(HangfireRig rig, Effort effort) : IRiv
     {
         yield return Row.Of(
             findings, Rate, $"Hangfire, nothing contended, {Workers} workers", "jobs/s", "none: shown, the overhead is judged", _ => true);
-        Row cycle = NoMoreThanTheirs(Cycle, "µs");
+        foreach (string one in Contenders)
+        {
+            findings.HandOver(Contender.JobLocking, CycleOf(one), one, Cycle);
+        }
+
+        Row cycle = Over(Cycle, "µs");
+        findings.AddOver(SchedulerContender.RequestsByHand, Cycle, OverByHand);
         double theirs = cycle.Rivals[SchedulerContender.DisableConcurrentExecution];
         double byHand = cycle.Rivals[SchedulerContender.RequestsByHand];
         double plain = cycle.Rivals[SchedulerContender.PlainByHand];
@@ -102,33 +110,30 @@ internal sealed class UncontendedHangfire(HangfireRig rig, Effort effort) : IRiv
         {
             string over = $"{what} over bare";
             findings.AddOver(SchedulerContender.Bare, what, over);
-            return NoMoreThanTheirs(over, unit);
+            return Row.Of(
+                findings, over, $"Hangfire, nothing contended: {over}", unit, $"≤ {SchedulerContender.DisableConcurrentExecution}",
+                row => row.JobLocking <= row.Rivals[SchedulerContender.DisableConcurrentExecution]);
         }
-
-        Row NoMoreThanTheirs(string what, string unit) => Row.Of(
-            findings, what, $"Hangfire, nothing contended: {what}", unit, $"≤ {SchedulerContender.DisableConcurrentExecution}",
-            row => row.JobLocking <= row.Rivals[SchedulerContender.DisableConcurrentExecution]);
     }
 
     public ValueTask DisposeAsync() => rig.DisposeAsync();
 
-    private static double SecondOverFirst(HangfireRound inTurn) =>
-        inTurn.Timeline.Cycles(job => !IsFirst(job)).Median - inTurn.Timeline.Cycles(IsFirst).Median;
+    private static string CycleOf(string contender) => $"{Cycle} of {contender}";
 
-    private static bool IsFirst(int job) => job / Stretch % 2 == 0;
+    private static string InTurn(IReadOnlyList<string> contenders, int job) => contenders[job / Stretch % contenders.Count];
 
-    private Task<HangfireRound> InTurnAsync(string first, string second, CancellationToken stop) =>
-        RunAsync([first, second], workers: 1, 2 * Stretch * effort.Of(StretchesOfEach), stop);
+    private Task<HangfireRound> OneByOneAsync(IReadOnlyList<string> inTurn, int stretchesOfEach, CancellationToken stop) =>
+        RunAsync(inTurn, workers: 1, inTurn.Count * Stretch * effort.Of(stretchesOfEach), stop);
 
-    private Task<HangfireRound> RunAsync(string[] inTurn, int workers, int jobs, CancellationToken stop)
+    private Task<HangfireRound> RunAsync(IReadOnlyList<string> inTurn, int workers, int jobs, CancellationToken stop)
     {
-        return rig.RunAsync(Configure, workers, jobs, Job, stop);
+        return rig.RunAsync(Configure, workers, jobs, Job, _ => new EnqueuedState(), stop);
 
         void Configure(BackgroundJobServerOptions options, IServiceProvider services)
         {
-            if (inTurn.Any(contender => contender is SchedulerContender.RequestsByHand or SchedulerContender.PlainByHand))
+            if (inTurn.Contains(SchedulerContender.RequestsByHand) || inTurn.Contains(SchedulerContender.PlainByHand))
             {
-                RequestsByHandFilter filter = new(rig.Locks, rig.Prefix, plain: inTurn.Contains(SchedulerContender.PlainByHand));
+                RequestsByHandFilter filter = new(rig.Locks, rig.Prefix);
                 options.FilterProvider = new JobFilterProviderCollection(JobFilterProviders.Providers, new JobFilterCollection { filter });
             }
 
@@ -138,11 +143,12 @@ internal sealed class UncontendedHangfire(HangfireRig rig, Effort effort) : IRiv
             }
         }
 
-        Expression<Action<UncontendedHangfireJobs>> Job(int job) => inTurn[job / Stretch % inTurn.Length] switch
+        Expression<Action<UncontendedHangfireJobs>> Job(int job) => InTurn(inTurn, job) switch
         {
             Contender.JobLocking => jobs => jobs.RunLocked(job),
             SchedulerContender.DisableConcurrentExecution => jobs => jobs.RunDisabled(job),
-            SchedulerContender.RequestsByHand or SchedulerContender.PlainByHand => jobs => jobs.RunByHand(job),
+            SchedulerContender.RequestsByHand => jobs => jobs.RunByHand(job),
+            SchedulerContender.PlainByHand => jobs => jobs.RunPlainByHand(job),
             _ => jobs => jobs.RunBare(job),
         };
     }

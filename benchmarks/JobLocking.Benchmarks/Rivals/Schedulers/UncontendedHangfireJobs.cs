@@ -10,6 +10,9 @@ internal sealed class UncontendedHangfireJobs(Timelines timelines)
     /// <summary>Under the lock that <see cref="RequestsByHandFilter"/> takes.</summary>
     public void RunByHand(int job) => Run(job);
 
+    /// <summary>Between the plain commands of the same.</summary>
+    public void RunPlainByHand(int job) => Run(job);
+
     [DisableConcurrentExecution("rival:{0}", 60)]
     public void RunDisabled(int job) => Run(job);
 

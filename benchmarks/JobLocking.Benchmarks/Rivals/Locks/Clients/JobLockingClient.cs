@@ -2,29 +2,15 @@ using System.Diagnostics;
 
 namespace JobLocking.Benchmarks.Rivals.Locks.Clients;
 
-internal sealed class JobLockingClient : ILockClient
+internal sealed class JobLockingClient(Node node) : ILockClient
 {
-    private readonly Node _node;
+    public long Requests => node.Requests;
 
-    private readonly Observers _observers;
-
-    private JobLockingClient(Node node, Observers observers)
-    {
-        _node = node;
-        _observers = observers;
-    }
-
-    public long Requests => _node.Requests;
-
-    public static async Task<JobLockingClient> StartAsync(BenchmarkRedis redis)
-    {
-        Observers observers = new();
-        return new JobLockingClient(await Node.StartAsync(redis, "node", $"{redis.Prefix}locks:", observers.Configure), observers);
-    }
+    public static async Task<JobLockingClient> StartAsync(BenchmarkRedis redis) => new(await Node.StartAsync(redis, "node", $"{redis.Prefix}locks:"));
 
     public async Task PairsAsync(string name, TimeSpan[] times)
     {
-        ITaskLocks locks = _node.Locks;
+        ITaskLocks locks = node.Locks;
         for (int i = 0; i < times.Length; i++)
         {
             long begun = Stopwatch.GetTimestamp();
@@ -37,14 +23,14 @@ internal sealed class JobLockingClient : ILockClient
 
     public async Task<IAsyncDisposable> HoldAsync(string name)
     {
-        TaskLease? lease = await _node.Locks.TryAcquireAsync(name);
+        TaskLease? lease = await node.Locks.TryAcquireAsync(name);
         ILockClient.Expect(lease is not null, isFree: true);
         return lease!;
     }
 
     public async Task TriesAsync(string name, TimeSpan[] times)
     {
-        ITaskLocks locks = _node.Locks;
+        ITaskLocks locks = node.Locks;
         for (int i = 0; i < times.Length; i++)
         {
             long begun = Stopwatch.GetTimestamp();
@@ -54,9 +40,5 @@ internal sealed class JobLockingClient : ILockClient
         }
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        await _node.DisposeAsync();
-        _observers.Dispose();
-    }
+    public ValueTask DisposeAsync() => node.DisposeAsync();
 }

@@ -10,7 +10,7 @@ internal static class LockClients
     {
         Contender.JobLocking => await JobLockingClient.StartAsync(redis),
         Contender.Raw => new RawClient(await redis.ConnectAsync(), $"{redis.Prefix}raw:"),
-        Contender.RawByHash => new RawClient(await redis.ConnectAsync(), $"{redis.Prefix}raw-by-hash:", byHash: true),
+        Contender.RawByHash => await RawClient.StartByHashAsync(await redis.ConnectAsync(), $"{redis.Prefix}raw-by-hash:"),
         Contender.RawSetNx => new RawSetNxClient(await redis.ConnectAsync(), $"{redis.Prefix}raw-set-nx:"),
         Contender.DistributedLock => new DistributedLockClient(await redis.ConnectAsync(), $"{redis.Prefix}distributed-lock:"),
         Contender.RedLock => new RedLockClient(await redis.ConnectAsync(), redis.Prefix),

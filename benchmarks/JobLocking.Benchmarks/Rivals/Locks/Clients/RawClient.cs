@@ -10,6 +10,12 @@ internal sealed class RawClient(IConnectionMultiplexer connection, string prefix
 
     public long Requests => connection.GetCounters().TotalSent();
 
+    public static async Task<RawClient> StartByHashAsync(IConnectionMultiplexer connection, string prefix)
+    {
+        await RawLock.LoadAsync(connection.GetDatabase());
+        return new RawClient(connection, prefix, byHash: true);
+    }
+
     public async Task PairsAsync(string name, TimeSpan[] times)
     {
         RawLock one = new(_database, prefix, name, byHash: byHash);
@@ -20,7 +26,6 @@ internal sealed class RawClient(IConnectionMultiplexer connection, string prefix
             await one.ReleaseAsync();
             times[i] = Stopwatch.GetElapsedTime(begun);
         }
-
     }
 
     public async Task<IAsyncDisposable> HoldAsync(string name)

@@ -1,4 +1,5 @@
 using JobLocking.Redis.Keys;
+using JobLocking.Redis.Scripts;
 using JobLocking.Redis.Storage;
 using JobLocking.Stores;
 using StackExchange.Redis;
@@ -37,7 +38,7 @@ internal sealed class RawLock : IAsyncDisposable
     /// <param name="processId">Under which its process is told of its turn.</param>
     /// <param name="parking">How it is parked when it is refused; null not to be.</param>
     /// <param name="expiry">Of its lease; null for the same as everybody's.</param>
-    /// <param name="byHash">Whether the scripts go by their hashes. They are loaded by whoever sends them as text.</param>
+    /// <param name="byHash">Whether the scripts go by their hashes, once <see cref="LoadAsync"/> has made them known.</param>
     public RawLock(
         IDatabase database, string prefix, string name, string processId = "process", Parking? parking = null, TimeSpan? expiry = null, bool byHash = false)
     {
@@ -54,6 +55,15 @@ internal sealed class RawLock : IAsyncDisposable
     public string LeaseId { get; private set; } = "";
 
     public RedisKey Key => _keys.Lock(_name);
+
+    /// <summary>Makes its scripts known to the server.</summary>
+    public static async Task LoadAsync(IDatabase database)
+    {
+        foreach (LockScript script in new[] { LockScripts.Acquire, LockScripts.Release })
+        {
+            await database.ExecuteAsync("SCRIPT", "LOAD", script.Text);
+        }
+    }
 
     /// <summary>Asks for the lock; <see cref="IsGranted"/> knows the answer.</summary>
     public Task<RedisResult> AcquireAsync() => SendAsync(Acquiring());

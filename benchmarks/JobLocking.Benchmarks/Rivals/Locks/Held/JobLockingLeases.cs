@@ -3,34 +3,20 @@ using JobLocking.Benchmarks.Rivals.Locks.Clients;
 
 namespace JobLocking.Benchmarks.Rivals.Locks.Held;
 
-internal sealed class JobLockingLeases : IHeldLeases
+internal sealed class JobLockingLeases(Node node, TimeSpan expiry) : IHeldLeases
 {
     private readonly ConcurrentBag<TaskLease> _leases = [];
 
-    private readonly Node _node;
+    private readonly TaskLockOptions _options = new() { Expire = expiry };
 
-    private readonly Observers _observers;
+    public long Requests => node.Requests;
 
-    private readonly TaskLockOptions _options;
-
-    private JobLockingLeases(Node node, Observers observers, TimeSpan expiry)
-    {
-        _node = node;
-        _observers = observers;
-        _options = new TaskLockOptions { Expire = expiry };
-    }
-
-    public long Requests => _node.Requests;
-
-    public static async Task<JobLockingLeases> StartAsync(BenchmarkRedis redis, TimeSpan expiry)
-    {
-        Observers observers = new();
-        return new JobLockingLeases(await Node.StartAsync(redis, "node", $"{redis.Prefix}held:", observers.Configure), observers, expiry);
-    }
+    public static async Task<JobLockingLeases> StartAsync(BenchmarkRedis redis, TimeSpan expiry) =>
+        new(await Node.StartAsync(redis, "node", $"{redis.Prefix}held:"), expiry);
 
     public async Task HoldAsync(string name)
     {
-        TaskLease? lease = await _node.Locks.TryAcquireAsync(name, _options);
+        TaskLease? lease = await node.Locks.TryAcquireAsync(name, _options);
         ILockClient.Expect(lease is not null, isFree: true);
         _leases.Add(lease!);
     }
@@ -43,9 +29,5 @@ internal sealed class JobLockingLeases : IHeldLeases
         _leases.Clear();
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        await _node.DisposeAsync();
-        _observers.Dispose();
-    }
+    public ValueTask DisposeAsync() => node.DisposeAsync();
 }
