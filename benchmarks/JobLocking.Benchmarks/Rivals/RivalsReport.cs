@@ -11,7 +11,7 @@ internal static class RivalsReport
     {
         await output.WriteLineAsync(
             $"""
-            Medians of {effort.Rounds} rounds after one that is not counted, each case in a process of its own, its contenders in turn (where it takes microseconds {effort.ShortTurns} times a round).
+            Medians of {effort.Rounds} rounds after one that is not counted, each case in a process of its own, its contenders in turn (where it takes microseconds {effort.ShortTurns} or {effort.ShortestTurns} times a round).
             Ratios are ours to theirs, the median of those of each turn.
             {DateTimeOffset.UtcNow:yyyy-MM-dd}, {RuntimeInformation.OSDescription}, {Environment.ProcessorCount} cores, {RuntimeInformation.FrameworkDescription}, Redis {redis.Version}.
 

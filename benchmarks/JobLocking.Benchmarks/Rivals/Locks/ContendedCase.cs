@@ -11,6 +11,10 @@ internal sealed class ContendedCase(BenchmarkRedis redis, Dictionary<string, ILo
 
     private const string Scripts = "scripts";
 
+    private const string DeferralLatency = "latency of a deferral";
+
+    private const string DeferralRequests = "requests of a deferral";
+
     private const string OwnLatency = "own latency";
 
     private const string OwnRequests = "own requests";
@@ -20,7 +24,7 @@ internal sealed class ContendedCase(BenchmarkRedis redis, Dictionary<string, ILo
 
     public IReadOnlyList<string> Contenders => LockClients.Contenders;
 
-    public int TurnsARound => effort.ShortTurns;
+    public int TurnsARound => effort.ShortestTurns;
 
     public static async Task<IRivalCase> StartAsync(BenchmarkRedis redis, Effort effort) =>
         new ContendedCase(redis, await LockClients.StartAllAsync(redis), await LockClients.StartAllAsync(redis), effort);
@@ -30,7 +34,7 @@ internal sealed class ContendedCase(BenchmarkRedis redis, Dictionary<string, ILo
         ILockClient client = clients[contender];
 
         // RedLock.net sleeps within a try, and tries thrice.
-        TimeSpan[] times = new TimeSpan[contender == Contender.RedLock ? 1 : effort.Of(500)];
+        TimeSpan[] times = new TimeSpan[contender == Contender.RedLock ? 1 : effort.Of(200)];
         Dictionary<string, double> measured = [];
         await using (await holders[contender].HoldAsync("theirs"))
         {
@@ -48,9 +52,10 @@ internal sealed class ContendedCase(BenchmarkRedis redis, Dictionary<string, ILo
             }
         }
 
-        if (contender == Contender.JobLocking)
+        if (client is JobLockingClient ours)
         {
-            await MeasureOwnAsync(client, measured, stop);
+            await MeasureOwnAsync(ours, measured, stop);
+            await MeasureDeferralsAsync(ours, measured, stop);
         }
 
         return measured;
@@ -61,6 +66,8 @@ internal sealed class ContendedCase(BenchmarkRedis redis, Dictionary<string, ILo
         Row.Of(findings, Latency, "contended try, held by another node: p50", "µs", $"no slower than raw (≤ {Alike} ×)", row => row.Ratio[Contender.Raw] <= Alike),
         Row.Of(findings, Scripts, "contended try, held by another node: EVALSHA (commandstats)", "commands", "1", row => row is { Least: 1, Most: 1 }),
         Row.Of(findings, Requests, "contended try, held by another node: sent", "requests", "1", row => Math.Round(row.JobLocking, 2) == 1),
+        Row.Of(findings, DeferralLatency, "deferral, held by another node: p50", "µs", "none: shown", _ => true),
+        Row.Of(findings, DeferralRequests, "deferral, held by another node: sent", "requests", "2", row => row is { Least: 2, Most: 2 }),
         Row.Of(findings, OwnLatency, "contended try, held by this process", "µs", "< 1 µs", row => row.JobLocking < 1),
         Row.Of(findings, OwnRequests, "contended try, held by this process: sent and executed", "commands", "0", row => row.Most == 0),
     ];
@@ -71,9 +78,19 @@ internal sealed class ContendedCase(BenchmarkRedis redis, Dictionary<string, ILo
         await LockClients.DisposeAllAsync(holders);
     }
 
-    private async Task MeasureOwnAsync(ILockClient client, Dictionary<string, double> measured, CancellationToken stop)
+    private async Task MeasureDeferralsAsync(JobLockingClient client, Dictionary<string, double> measured, CancellationToken stop)
     {
-        TimeSpan[] times = new TimeSpan[effort.Of(12_500)];
+        TimeSpan[] times = new TimeSpan[effort.Of(40)];
+        await using (await holders[Contender.JobLocking].HoldAsync("theirs"))
+        {
+            measured[DeferralRequests] = (double)await client.DeferralsAsync("theirs", times, stop) / times.Length;
+            measured[DeferralLatency] = new Spread(times).P50 * 1000;
+        }
+    }
+
+    private async Task MeasureOwnAsync(JobLockingClient client, Dictionary<string, double> measured, CancellationToken stop)
+    {
+        TimeSpan[] times = new TimeSpan[effort.Of(5000)];
         await using (await client.HoldAsync("own"))
         {
             long requests = client.Requests;

@@ -15,13 +15,13 @@ internal sealed class PairCase(Dictionary<string, ILockClient> clients, Effort e
 
     public IReadOnlyList<string> Contenders => LockClients.Contenders;
 
-    public int TurnsARound => effort.ShortTurns;
+    public int TurnsARound => effort.ShortestTurns;
 
     public static async Task<IRivalCase> StartAsync(BenchmarkRedis redis, Effort effort) => new PairCase(await LockClients.StartAllAsync(redis), effort);
 
     public async Task<IReadOnlyDictionary<string, double>> MeasureAsync(string contender, CancellationToken stop)
     {
-        TimeSpan[] times = new TimeSpan[effort.Of(500)];
+        TimeSpan[] times = new TimeSpan[effort.Of(200)];
 
         // Of the whole process: what is allocated on the threads of the connection is part of the price.
         long before = GC.GetTotalAllocatedBytes(precise: true);

@@ -1,4 +1,7 @@
 using System.Diagnostics;
+using JobLocking.Engine;
+using JobLocking.TestKit;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace JobLocking.Benchmarks.Rivals.Locks.Clients;
 
@@ -38,6 +41,37 @@ internal sealed class JobLockingClient(Node node) : ILockClient
             times[i] = Stopwatch.GetElapsedTime(begun);
             ILockClient.Expect(lease is not null, isFree: false);
         }
+    }
+
+    /// <summary>Asks as a scheduler does for jobs that are to come back later, as the lock is held: each of them is parked when it is answered.</summary>
+    /// <returns>How many requests were sent for all of them.</returns>
+    public async Task<long> DeferralsAsync(string name, TimeSpan[] times, CancellationToken stop)
+    {
+        LockEngine engine = node.Services.GetRequiredService<LockEngine>();
+        LockPolicy policy = node.Services.GetRequiredService<LockPolicies>().Resolve(new TaskLockAttribute(name) { OnConflict = LockConflict.Defer }, "Benchmark");
+        LockDecision.Defer[] deferrals = new LockDecision.Defer[times.Length];
+        long before = Requests;
+        for (int i = 0; i < times.Length; i++)
+        {
+            LockExecution execution = new()
+            {
+                Policy = policy,
+                Name = name,
+                Scheduler = "benchmark",
+                Job = "Benchmark",
+                Execution = $"{i}",
+                Origin = ExecutionOrigin.Recurring,
+            };
+            long begun = Stopwatch.GetTimestamp();
+            deferrals[i] = (LockDecision.Defer)await engine.DecideAsync(execution, stop);
+            times[i] = Stopwatch.GetElapsedTime(begun);
+        }
+
+        long sent = Requests - before;
+        Array.ForEach(deferrals, engine.NotDeferred);
+        await Eventually.IsTrueAsync(
+            async () => (await node.Locks.ListAsync(name, stop).SingleAsync(stop)).Parked.Count == 0, fact: "nobody is parked any more");
+        return sent;
     }
 
     public ValueTask DisposeAsync() => node.DisposeAsync();
