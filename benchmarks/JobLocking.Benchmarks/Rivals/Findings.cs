@@ -42,6 +42,10 @@ internal sealed class Findings
         }
     }
 
+    /// <summary>The middle one of the differences of each turn.</summary>
+    public double Difference(string contender, string other, string what) =>
+        new Figure(_turns[(contender, what)].Zip(_turns[(other, what)], (one, two) => one - two)).Median;
+
     /// <summary>The middle one of the ratios of each turn: what slows the machine down for a while slows both.</summary>
     public double Ratio(string contender, string other, string what) =>
         new Figure(_turns[(contender, what)].Zip(_turns[(other, what)], (one, two) => one / two)).Median;

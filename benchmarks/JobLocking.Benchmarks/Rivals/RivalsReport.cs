@@ -11,7 +11,7 @@ internal static class RivalsReport
     {
         await output.WriteLineAsync(
             $"""
-            Medians of {effort.Rounds} rounds after one that is not counted, each case in a process of its own, its contenders in turn (where it takes microseconds {effort.ShortTurns} or {effort.ShortestTurns} times a round).
+            Medians of {effort.Rounds} rounds after one that is not counted, each case in a process of its own, its contenders in turn, up to {effort.ShortestTurns} times a round.
             Ratios are ours to theirs, the median of those of each turn.
             {DateTimeOffset.UtcNow:yyyy-MM-dd}, {RuntimeInformation.OSDescription}, {Environment.ProcessorCount} cores, {RuntimeInformation.FrameworkDescription}, Redis {redis.Version}.
 
@@ -30,7 +30,7 @@ internal static class RivalsReport
                 await output.WriteLineAsync($"{Line($"    {rival}", row.Unit, Short(value), "", "", double.IsFinite(row.Ratio[rival]) ? $"ratio {Short(row.Ratio[rival])}" : "")}");
             }
 
-            if (row is { Met: false, Limit: { } limit })
+            if (row.Limit is { } limit)
             {
                 await output.WriteLineAsync($"    limit: {limit}");
             }

@@ -40,4 +40,7 @@ internal sealed record Row(
             Met: false);
         return row with { Met = met(row) };
     }
+
+    /// <summary>The row with its limit, if it has missed a target that is beyond the reach of anybody, by no more than ours may.</summary>
+    public Row OrLimit(bool isBeyondReach, string limit) => Met || !isBeyondReach ? this : this with { Limit = limit };
 }

@@ -11,6 +11,9 @@ internal sealed class CrowdedServer : IAsyncDisposable
     /// <summary>Longer than any run.</summary>
     private static readonly TimeSpan Held = TimeSpan.FromDays(1);
 
+    /// <summary>About that of a lease with its holder.</summary>
+    private const int ValueLength = 200;
+
     private readonly List<Node> _nodes = [];
 
     private readonly BenchmarkRedis _redis;
@@ -51,14 +54,14 @@ internal sealed class CrowdedServer : IAsyncDisposable
         _nodes.Select((node, i) => Task.Run(() => PairsAsync(node, i, Math.Max(1, pairs / _nodes.Count)), stop))).WaitAsync(stop));
 
     /// <summary>
-    /// The least that two scripts can do of which one takes a lock and mints a token, and the other gives the lock back and
-    /// looks whether somebody waits.
+    /// The least that two scripts can do of which one takes a lock and mints a token from the last one, and the other gives the
+    /// lock back if it is its own, and looks whether somebody waits. The values are as long as ours.
     /// </summary>
     /// <returns>How long the server took for one of them, µs.</returns>
     public Task<double> MeasureLeastAsync(int pairs, CancellationToken stop) => ScriptAsync(async () =>
     {
-        const string Acquire = "redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) redis.call('SET', KEYS[2], '1', 'PX', ARGV[2])";
-        const string Release = "redis.call('DEL', KEYS[1]) redis.call('EXISTS', KEYS[2])";
+        const string Acquire = "redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) redis.call('SET', KEYS[2], redis.call('GET', KEYS[2]) or '1', 'PX', ARGV[2])";
+        const string Release = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end redis.call('EXISTS', KEYS[2])";
         IDatabase database = _connection.GetDatabase();
         LockKeys keys = new(Prefix);
         for (int i = 0; i < pairs; i++)
@@ -66,8 +69,9 @@ internal sealed class CrowdedServer : IAsyncDisposable
             string name = Name(2 * Random.Shared.Next(Math.Max(1, _names / 2)));
             RedisKey key = keys.Lock(name);
             KeysBesideLock beside = keys.Beside(name);
-            await database.ScriptEvaluateAsync(Acquire, [key, beside.Fence], [LeaseId.New(), (long)Held.TotalMilliseconds]).WaitAsync(stop);
-            await database.ScriptEvaluateAsync(Release, [key, beside.Parked]).WaitAsync(stop);
+            RedisValue value = LeaseId.New().PadRight(ValueLength);
+            await database.ScriptEvaluateAsync(Acquire, [key, beside.Fence], [value, (long)Held.TotalMilliseconds]).WaitAsync(stop);
+            await database.ScriptEvaluateAsync(Release, [key, beside.Parked], [value]).WaitAsync(stop);
         }
     });
 
@@ -102,7 +106,7 @@ internal sealed class CrowdedServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Each pair another name, and none that another node asks for.</summary>
+    /// <summary>Each pair a name by chance, and none that another node asks for.</summary>
     private async Task PairsAsync(Node node, int place, int pairs)
     {
         int own = Math.Max(1, _names / 2 / _nodes.Count);

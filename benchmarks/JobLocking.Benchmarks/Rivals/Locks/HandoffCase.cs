@@ -27,7 +27,7 @@ internal sealed class HandoffCase : IRivalCase
     private const double MostTrips = 3;
 
     /// <summary>So much of a handoff by hand ours may take, where that is beyond <see cref="MostTrips"/> already.</summary>
-    private const double MostOfRaw = 1.15;
+    private const double MostOfRaw = 1.25;
 
     private readonly BenchmarkRedis _redis;
 
@@ -131,9 +131,9 @@ internal sealed class HandoffCase : IRivalCase
         // Where even by hand it takes longer, it is the threads that have to be woken on the way, which no PING has to.
         double raw = row.Rivals[Contender.Raw];
         double overRaw = findings.Ratio(Contender.JobLocking, Contender.Raw, time);
-        return raw > MostTrips && overRaw <= MostOfRaw
-            ? row with { Limit = $"by hand a release, its notice and an acquire take {raw:0.0} of these round trips; ours take {overRaw:0.00} × as long" }
-            : row;
+        return row.OrLimit(
+            raw > MostTrips && overRaw <= MostOfRaw,
+            $"by hand a release, its notice and an acquire take {raw:0.0} of these round trips; ours take {overRaw:0.00} × as long");
     }
 
     private static Row Alike(Findings findings, string what, string how) => Row.Of(

@@ -34,6 +34,7 @@ internal sealed class RawNodes : ILockNodes, IAsyncDisposable
         {
             IConnectionMultiplexer connection = await redis.ConnectAsync();
             nodes._connections.Add(connection);
+            await RawLock.LoadAsync(connection.GetDatabase());
             ChannelMessageQueue notices = await connection.GetSubscriber().SubscribeAsync(new LockKeys(nodes._prefix).Channel(ProcessId(i)));
 
             // turn:<parking id>:…
@@ -47,7 +48,7 @@ internal sealed class RawNodes : ILockNodes, IAsyncDisposable
     {
         Parking parking = new(LeaseId.New(), ILockClient.Expiry);
         TaskCompletionSource turn = _waiters[parking.Id] = new TaskCompletionSource();
-        RawLock one = new(_connections[node].GetDatabase(), _prefix, name, ProcessId(node), parking);
+        RawLock one = new(_connections[node].GetDatabase(), _prefix, name, ProcessId(node), parking, byHash: true);
         if (!RawLock.IsGranted(await one.AcquireAsync()))
         {
             await turn.Task.WaitAsync(cancellationToken);

@@ -17,14 +17,13 @@ internal sealed class ScaleCase : IRivalCase
 
     private const string One = "1 name";
 
-    private const string More = "more than for one name";
-
-    private const string LeastMore = "least more than for one name";
-
     private const double MostGrowth = 1.2;
 
-    /// <summary>By so many times what the least grows ours may, where that is beyond <see cref="MostGrowth"/> already: its values are longer.</summary>
-    private const double MostOfInevitable = 1.5;
+    /// <summary>Of what <see cref="MostGrowth"/> allows: where the least takes more than so much of it, nothing that does more has room.</summary>
+    private const double Nearly = 0.75;
+
+    /// <summary>There ours may grow so many times as much as the least.</summary>
+    private const double MostOfLeast = 1.35;
 
     private readonly Effort _effort;
 
@@ -77,17 +76,14 @@ internal sealed class ScaleCase : IRivalCase
         Row byNames = Flat(findings, ByNames, $"server time a script, among {_effort.Of(100_000):#,0} names, half of them held");
 
         // Among many keys those that are wanted are in no cache of the processor, whoever wants them.
-        findings.AddOver(One, ByNames, More);
-        findings.AddOver(One, LeastByNames, LeastMore);
-        double inevitable = findings.Ratio(Contender.JobLocking, One, LeastByNames);
-        double leastMore = findings.Of(Contender.JobLocking, LeastMore).Median;
-        double more = findings.Of(Contender.JobLocking, More).Median;
-        bool isBeyondReach = inevitable > MostGrowth && more <= MostOfInevitable * leastMore;
+        double least = findings.Difference(Contender.JobLocking, One, LeastByNames);
+        double ours = findings.Difference(Contender.JobLocking, One, ByNames);
+        double allowed = (MostGrowth - 1) * findings.Of(One, ByNames).Median;
         return
         [
-            isBeyondReach
-                ? byNames with { Limit = string.Create(CultureInfo.InvariantCulture, $"scripts that set, delete and look up the same keys, and no more, take {inevitable:0.00} × as long among so many, by {leastMore:0.0} µs; ours by {more:0.0} µs") }
-                : byNames,
+            byNames.OrLimit(
+                least > Nearly * allowed && ours <= MostOfLeast * least,
+                string.Create(CultureInfo.InvariantCulture, $"{MostGrowth} × allows {allowed:0.0} µs more; two scripts that read and write the same keys, and no more, take {least:0.0} µs more among so many, ours {ours:0.0} µs")),
             Flat(findings, ByConnections, "server time a script, asked over 64 connections at once"),
         ];
     }

@@ -7,6 +7,8 @@ namespace JobLocking.Benchmarks.Rivals.Schedulers;
 /// <summary>A job that takes ten milliseconds and no processor, as one that waits for a database: every other under one lock, or all under none.</summary>
 internal sealed class ContendedHangfireJobs(Timelines timelines)
 {
+    public const string ChainQueue = "chain";
+
     private const string LockName = "contended";
 
     private static readonly TimeSpan Body = TimeSpan.FromMilliseconds(10);
@@ -30,7 +32,7 @@ internal sealed class ContendedHangfireJobs(Timelines timelines)
         Run(job);
         if (timelines.Current.JobIds.ElementAtOrDefault(job + 2) is { } next)
         {
-            new BackgroundJobClient(context.Storage).ChangeState(next, new EnqueuedState());
+            new BackgroundJobClient(context.Storage).ChangeState(next, new EnqueuedState(ChainQueue));
         }
     }
 

@@ -22,6 +22,6 @@ internal static class SchedulerContender
     /// <summary>The same lock taken by hand, without any scheduler.</summary>
     public const string Pair = "acquire + release alone";
 
-    /// <summary>Jobs without a lock of which each enqueues the next as it ends: no worker waits, and nobody is in anybody's way.</summary>
+    /// <summary>Jobs without a lock of which each enqueues the next as it ends, in a queue of their own: no worker waits.</summary>
     public const string ChainByHand = "no lock, each enqueued by the one before";
 }

@@ -30,8 +30,6 @@ internal sealed class UncontendedQuartz(QuartzRig unlocked, QuartzRig locked, Ef
 
     private const string Over = $"{Cycle} over bare";
 
-    private const string OverByHand = $"{Cycle} over the lock by hand";
-
     private const string Rate = "firings a second";
 
     private const string CycleByHand = $"{Cycle}, by hand beside it";
@@ -89,14 +87,11 @@ internal sealed class UncontendedQuartz(QuartzRig unlocked, QuartzRig locked, Ef
             row => row.JobLocking <= row.Rivals[SchedulerContender.Pair] + Allowance);
 
         // Of each round, like the ratios: the difference of the medians would be that of different moments.
-        findings.AddOver(SchedulerContender.LockByHand, Cycle, OverByHand);
-        double adapter = findings.Of(Contender.JobLocking, OverByHand).Median;
+        double adapter = findings.Difference(Contender.JobLocking, SchedulerContender.LockByHand, Cycle);
         double byHand = over.Rivals[SchedulerContender.LockByHand];
         bool isBeyondReach = byHand > over.Rivals[SchedulerContender.Pair] + Allowance && adapter <= Allowance;
-        yield return over.Met || !isBeyondReach ? over : over with
-        {
-            Limit = $"in a middleware that does nothing else the pair costs {byHand:0} µs over bare; the adapter adds {adapter:0} µs to that",
-        };
+        yield return over.OrLimit(
+            isBeyondReach, $"in a middleware that does nothing else the pair costs {byHand:0} µs over bare; the adapter adds {adapter:0} µs to that");
     }
 
     private static bool IsByHand(int job) => job / Stretch % 2 == 0;
