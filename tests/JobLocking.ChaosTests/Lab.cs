@@ -144,17 +144,15 @@ internal sealed class Lab : IAsyncDisposable
     public async Task<long> PlainCountAsync(string @lock) => (long)await _resourceConnection.GetDatabase().StringGetAsync(Protected.PlainKey(@lock));
 
     /// <summary>Waits until so many of an event have been told after a moment.</summary>
-    public Task<IReadOnlyList<HistoryEvent>> SeesAsync(Happening what, string process = "", string @lock = "", int count = 1, long since = 0) => Eventually.SeesAsync<IReadOnlyList<HistoryEvent>>(
+    public Task<IReadOnlyList<HistoryEvent>> SeesAsync(Happening what, string process = "", string @lock = "", int count = 1, long since = 0) => SeesAsync<IReadOnlyList<HistoryEvent>>(
         () => [.. History.Where(e => e.What == what && e.At >= since && (process.Length == 0 || e.Process == process) && (@lock.Length == 0 || e.Lock == @lock))],
         seen => seen.Count >= count,
-        TimeSpan.FromSeconds(60),
         $"{count} times {what} {process}");
 
     /// <summary>Waits until a holder has been told that its lease is lost, in whichever way it learnt it first.</summary>
-    public Task<HistoryEvent> LosesAsync(string process, string @lock) => Eventually.SeesAsync(
+    public Task<HistoryEvent> LosesAsync(string process, string @lock) => SeesAsync(
         () => History.First(e => e.What is Happening.Lost or Happening.Disowned && e.Process == process && e.Lock == @lock),
         _ => true,
-        TimeSpan.FromSeconds(60),
         $"{process} loses {@lock}");
 
     /// <summary>
@@ -191,7 +189,11 @@ internal sealed class Lab : IAsyncDisposable
         (IReadOnlyList<HistoryEvent> history, Terms terms) = await EndAsync();
         Assert.Contains(history, e => e.What == Happening.Granted);
         IReadOnlyList<Violation> violations = Checker.Check(history, terms with { TokensMayGoBack = tokensMayGoBack });
-        Assert.True(violations.Count == 0, $"{string.Join(Environment.NewLine, violations.Take(10))}\nThe history: {Keep(history)}");
+        if (violations.Count > 0)
+        {
+            Assert.Fail($"{string.Join(Environment.NewLine, violations.Take(10))}\nThe history: {await KeepAsync(history)}");
+        }
+
         return history;
     }
 
@@ -220,13 +222,45 @@ internal sealed class Lab : IAsyncDisposable
         }
     }
 
-    /// <summary>A history that was judged bad is kept for whoever looks into it, and beside it, with <c>.facts</c>, whatever else the workers have told.</summary>
-    public string Keep(IReadOnlyList<HistoryEvent> history)
+    /// <summary>
+    /// A history that was judged bad is kept for whoever looks into it, and beside it, with <c>.facts</c>, whatever else the
+    /// workers have told, and which channels have listeners: a process without one is told of no turn.
+    /// </summary>
+    public async Task<string> KeepAsync(IReadOnlyList<HistoryEvent> history)
     {
         string file = Path.Combine(Path.GetTempPath(), $"joblocking-history-{Guid.NewGuid():N}.tsv");
-        File.WriteAllLines(file, history.Select(e => e.ToString()));
-        File.WriteAllLines($"{file}.facts", _workers.SelectMany(w => w.Process.Facts.Where(fact => HistoryEvent.Parse(fact) is null).Select(fact => $"{w.Name}\t{fact}")));
+        await File.WriteAllLinesAsync(file, history.Select(e => e.ToString()));
+        await File.WriteAllLinesAsync(
+            $"{file}.facts",
+            [.. _workers.SelectMany(w => w.Process.Facts.Where(fact => HistoryEvent.Parse(fact) is null).Select(fact => $"{w.Name}\t{fact}")), .. await ListenersAsync()]);
         return file;
+    }
+
+    /// <summary>Looks at the history until it is as expected; one that never is, is kept.</summary>
+    private async Task<T> SeesAsync<T>(Func<T> look, Func<T, bool> expected, string fact)
+    {
+        try
+        {
+            return await Eventually.SeesAsync(look, expected, TimeSpan.FromSeconds(60), fact);
+        }
+        catch (TimeoutException e)
+        {
+            throw new TimeoutException($"{e.Message} The history: {await KeepAsync(History)}", e);
+        }
+    }
+
+    /// <summary>The channels of the processes, and all connections, as the server of the locks sees them.</summary>
+    private async Task<IEnumerable<string>> ListenersAsync()
+    {
+        try
+        {
+            string[] channels = (string[])(await CommandAsync("PUBSUB", "CHANNELS"))!;
+            return [.. channels.Select(channel => $"{Server}\tlistened to: {channel}"), $"{Server}\t{await CommandAsync("CLIENT", "LIST")}"];
+        }
+        catch (Exception e) when (e is RedisException or TimeoutException)
+        {
+            return [$"{Server}\t{e.Message}"];
+        }
     }
 
     /// <summary>What is left when all have rested: whoever died has left his leases, which end with their expiry, and nobody anything else.</summary>

@@ -137,7 +137,7 @@ public sealed class HangfireTests
         IReadOnlyList<HangfireFinding> findings = HangfireJudge.Check(jobs, told, story);
         if (violations.Count + findings.Count > 0)
         {
-            Assert.Fail($"{string.Join(Environment.NewLine, violations.Take(5).Cast<object>().Concat(findings.Take(5)))}\n{violations.Count} and {findings.Count} in all. The history: {lab.Keep(history)}");
+            Assert.Fail($"{string.Join(Environment.NewLine, violations.Take(5).Cast<object>().Concat(findings.Take(5)))}\n{violations.Count} and {findings.Count} in all. The history: {await lab.KeepAsync(history)}");
         }
 
         _ended += jobs.Length;

@@ -89,7 +89,7 @@ public sealed class QuartzTests
         IReadOnlyList<QuartzFinding> findings = QuartzJudge.Check(told, story);
         if (violations.Count + findings.Count > 0)
         {
-            Assert.Fail($"{string.Join(Environment.NewLine, violations.Take(5).Cast<object>().Concat(findings.Take(5)))}\n{violations.Count} and {findings.Count} in all. The history: {lab.Keep(history)}");
+            Assert.Fail($"{string.Join(Environment.NewLine, violations.Take(5).Cast<object>().Concat(findings.Take(5)))}\n{violations.Count} and {findings.Count} in all. The history: {await lab.KeepAsync(history)}");
         }
 
         // All that is judged has been there to be judged.

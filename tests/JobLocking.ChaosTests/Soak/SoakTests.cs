@@ -52,7 +52,7 @@ public sealed class SoakTests
             if (found.Count > 0)
             {
                 violations.AddRange(found);
-                histories.Add(lab.Keep(history));
+                histories.Add(await lab.KeepAsync(history));
             }
 
             await lab.BeginAnewAsync();
