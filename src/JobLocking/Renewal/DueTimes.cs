@@ -101,6 +101,7 @@ internal sealed class DueTimes
 
         for (int place = (_heap.Count / 2) - 1; place >= 0; place--)
         {
+            // Nothing is written into a lease that stays where it is.
             (long due, TaskLease lease) = _heap[place];
             if (_heap[SoonerBelow(place)].Due < due)
             {

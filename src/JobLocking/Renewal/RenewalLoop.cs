@@ -111,7 +111,15 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
             // Together with what falls due a little later: leases that were taken one after the other would else be renewed
             // one by one for ever.
             List<TaskLease> due = _leases.Until(horizon);
-            renew.AddRange(due.Where(lease => lease.Due > now && lease.Due < lease.DeadlineAt && !lease.IsRenewing).Select(Begin));
+            foreach (TaskLease lease in due)
+            {
+                // What is due by now has been looked at.
+                if (lease.Due > now && lease.Due < lease.DeadlineAt && !lease.IsRenewing)
+                {
+                    renew.Add(Begin(lease));
+                }
+            }
+
             _leases.Move([.. due.Select(lease => (lease, lease.DeadlineAt))]);
 
             Arm();

@@ -31,6 +31,9 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
 
     public Breakage RenewAlways { get; set; }
 
+    /// <summary>Locks whose renewals fail for themselves, in whatever company.</summary>
+    public HashSet<string> NotRenewed { get; } = [];
+
     public Breakage ReleaseAlways { get; set; }
 
     public Queue<Breakage> Release { get; } = [];
@@ -97,6 +100,11 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
         {
             RenewOutcome[] real = new RenewOutcome[leases.Length];
             await inner.RenewAsync(leases, real, cancellationToken);
+            for (int i = 0; i < real.Length; i++)
+            {
+                real[i] = NotRenewed.Contains(leases.Span[i].Name) ? RenewOutcome.Transient : real[i];
+            }
+
             if (RenewAlways == Breakage.None)
             {
                 real.CopyTo(outcomes);

@@ -34,6 +34,7 @@ public sealed class DueTimesTests : IDisposable
                         int until = random.Next(50);
                         List<TaskLease> some = times.Until(until);
                         Assert.Equal(expected.Where(one => one.Value <= until).Select(one => one.Key).ToHashSet(), [.. some]);
+                        Assert.Distinct(some);
                         some.ForEach(one => expected[one] = random.Next(50));
                         times.Move([.. some.Select(one => (one, expected[one]))]);
                         Assert.All(some, one => Assert.Equal(expected[one], one.Due));

@@ -90,6 +90,32 @@ public sealed class RenewalLoopTests : IDisposable
     }
 
     [Fact]
+    public async Task Of_leases_that_are_renewed_in_one_call_each_has_its_own_answer_and_its_own_expiry()
+    {
+        TaskLease longer = await AcquireAsync("longer");
+        TaskLease taken = await AcquireAsync("taken");
+        TaskLease shorter = await AcquireAsync("shorter", new TaskLockOptions { Expire = TimeSpan.FromSeconds(57) });
+        TaskLease failed = await AcquireAsync("failed");
+        TaskLease gone = await AcquireAsync("gone");
+        await _node.GoesDeafAsync();
+        await _node.Memory.BreakAsync("taken", taken.FencingToken, CancellationToken.None);
+        await _node.Memory.BreakAsync("gone", gone.FencingToken, CancellationToken.None);
+        using EngineUnderTest other = new(sharing: _node, node: "node-2");
+        Assert.NotNull(await other.Locks.TryAcquireAsync("taken"));
+        _node.Store.NotRenewed.Add("failed");
+
+        await AdvanceAndRenewAsync(19);
+        Assert.Equal(["renew 5"], _node.Store.Calls.Where(c => c.StartsWith("renew", StringComparison.Ordinal)));
+        await Eventually.IsTrueAsync(() => taken.Lost.IsCancellationRequested && gone.Lost.IsCancellationRequested);
+        Assert.Equal([null, LeaseLoss.Taken, null, null, LeaseLoss.Gone], _leases.Select(lease => lease.Loss));
+        Assert.Equal([60, 57, 60 - 19], new[] { longer, shorter, failed }.Select(lease => Math.Ceiling((lease.ExpiresAt - _node.Time.GetUtcNow()).TotalSeconds)));
+
+        // Only the one that failed is tried again soon.
+        await AdvanceAndRenewAsync(1);
+        Assert.Equal(1, _node.Store.Calls.Count(c => c == "renew 1"));
+    }
+
+    [Fact]
     public async Task The_deadline_is_counted_from_before_the_renewal_was_sent()
     {
         TaskLease lease = await AcquireAsync("x");
