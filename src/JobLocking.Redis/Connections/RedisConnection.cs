@@ -65,10 +65,16 @@ internal sealed class RedisConnection(RedisLockOptions options) : IAsyncDisposab
             ObjectDisposedException.ThrowIf(_disposed, this);
             if (_connecting is null or { IsFaulted: true } or { IsCanceled: true })
             {
+                // Else all who wait would go on one after the other: a job that blocks its thread would keep the others from the
+                // connection, and the process from its notices, until it is done.
+                TaskCompletionSource<IConnectionMultiplexer> connecting = new(TaskCreationOptions.RunContinuationsAsynchronously);
+                _connecting = connecting.Task;
+
                 // Else the connection would live for ever in the context of the first job: with its ambient lease, in its trace.
                 using (ExecutionContext.SuppressFlow())
                 {
-                    _connecting = Task.Run(ConnectAsync);
+                    _ = Task.Run(ConnectAsync).ContinueWith(
+                        connecting.SetFromTask, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
                 }
             }
 

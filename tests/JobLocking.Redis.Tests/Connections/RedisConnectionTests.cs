@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using JobLocking.Redis.Connections;
 using JobLocking.Redis.Storage;
 using JobLocking.Stores;
 using JobLocking.TestKit;
@@ -117,6 +118,39 @@ public sealed class RedisConnectionTests : OwnServerTests
         }
 
         Assert.True(await theirs.GetDatabase().PingAsync() > TimeSpan.Zero);
+    }
+
+    [Fact]
+    public async Task Who_blocks_its_thread_once_it_has_the_connection_keeps_nobody_else_from_it()
+    {
+        TaskCompletionSource<IConnectionMultiplexer> made = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using RedisConnection connection = new(new RedisLockOptions { ConnectionMultiplexerFactory = () => made.Task });
+        await using ConnectionMultiplexer multiplexer = await ConnectionMultiplexer.ConnectAsync(Server.ConnectionString);
+        TaskCompletionSource blocks = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        using ManualResetEventSlim isOver = new();
+
+        // Outside the context of the test, which has all go on by themselves.
+        (Task first, Task second) = await Task.Run(() => (BlockAsync(), UseAsync()), Cancellation);
+        made.SetResult(multiplexer);
+        await blocks.Task.WaitAsync(Cancellation);
+        try
+        {
+            await second.WaitAsync(Eventually.DefaultTimeout, Cancellation);
+        }
+        finally
+        {
+            isOver.Set();
+            await first;
+        }
+
+        async Task BlockAsync()
+        {
+            await connection.GetAsync(Cancellation);
+            blocks.SetResult();
+            isOver.Wait();
+        }
+
+        async Task UseAsync() => await connection.GetAsync(Cancellation);
     }
 
     [Fact]
