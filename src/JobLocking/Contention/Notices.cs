@@ -66,6 +66,9 @@ internal sealed class Notices(ILockStore store, RenewalLoop renewal, LocalQueue 
         try
         {
             listening = await UntilItAnswersAsync(() => store.ListenAsync(OnNotice, _ended.Token)).ConfigureAwait(false);
+
+            // What was said before is lost, as it is while a connection is gone.
+            OnNotice(new LockNotice.Reconnected());
             if (await UntilItAnswersAsync(() => store.CheckAsync(_ended.Token)).ConfigureAwait(false) is { } warning)
             {
                 Log.StoreWarning(logger, warning);

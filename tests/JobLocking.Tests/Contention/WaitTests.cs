@@ -1,5 +1,6 @@
 using JobLocking.Engine;
 using JobLocking.Stores;
+using JobLocking.Telemetry;
 using JobLocking.TestKit;
 using JobLocking.Tests.Engine;
 using Xunit;
@@ -166,6 +167,27 @@ public sealed class WaitTests : IDisposable
         _other.Store.Tell(new LockNotice.Reconnected());
         _node.Time.Advance(TimeSpan.FromMilliseconds(1));
         await waiting.WaitAsync(Eventually.DefaultTimeout);
+    }
+
+    [Fact]
+    public async Task All_locks_are_looked_at_when_the_process_begins_to_listen_late()
+    {
+        using EngineUnderTest late = new(sharing: _node, node: "late", listens: false);
+        late.Store.ListenFaults.Enqueue(new LockStoreException("no answer", mayHaveBeenApplied: false));
+        TaskLease held = (await _node.Locks.TryAcquireAsync("x"))!;
+        Task<TaskLease> waiting = late.Locks.AcquireAsync("x").AsTask();
+        await Eventually.IsTrueAsync(() => late.LoggedIds.Contains(EventIds.ListenFailed));
+        await ParkedAsync(1);
+        await held.DisposeAsync();
+        await ParkedAsync(0);
+
+        DateTimeOffset told = _node.Time.GetUtcNow();
+        await Eventually.IsTrueAsync(() =>
+        {
+            _node.Time.Advance(TimeSpan.FromMilliseconds(100));
+            return waiting.IsCompleted;
+        });
+        Assert.InRange(_node.Time.GetUtcNow() - told, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(4));
     }
 
     [Fact]
