@@ -1,3 +1,5 @@
+using JobLocking.Quartz.Hosting;
+using JobLocking.TestKit;
 using Microsoft.Extensions.DependencyInjection;
 using Quartz;
 using Quartz.Extensibility;
@@ -104,6 +106,37 @@ public sealed class StopTests(SharedRedis redis)
         Assert.Equal(ExecutionOutcome.Failed, Assert.Single(b.Firings.All).Outcome);
         Assert.Single(b.Logs.Of(3004));
         await a.ParkedAsync("report", 0);
+    }
+
+    [Fact]
+    public async Task A_job_that_blocks_its_thread_does_not_hold_up_the_stop()
+    {
+        using HostStop stop = new(host: null, new SteadyTimeProvider());
+        TaskCompletionSource<int> asking = new();
+        TaskCompletionSource blocks = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        using ManualResetEventSlim isOver = new();
+
+        // Outside the context of the test, in which the job would go on by itself.
+        (Task fired, Task stopping) = await Task.Run(() => (FireAsync(), stop.BeginAsync(Token)), Token);
+        Assert.False(stopping.IsCompleted);
+        Task answering = Task.Run(() => asking.SetResult(1), Token);
+        await Task.WhenAny(fired, blocks.Task);
+        try
+        {
+            await stopping.WaitAsync(Eventually.DefaultTimeout, Token);
+        }
+        finally
+        {
+            isOver.Set();
+            await Task.WhenAll(fired, answering);
+        }
+
+        async Task FireAsync()
+        {
+            await stop.WatchAsync(asking.Task);
+            blocks.SetResult();
+            isOver.Wait();
+        }
     }
 
     private static Task<Node> StartWaitingAsync(Cluster cluster, bool waitForJobs, int wait, bool persistent) => cluster.StartAsync("b", n =>

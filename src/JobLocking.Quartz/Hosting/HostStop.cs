@@ -10,21 +10,24 @@ internal sealed class HostStop(IHostApplicationLifetime? host, TimeProvider time
     private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(5);
 
     private readonly CancellationTokenSource _begun = CancellationTokenSource.CreateLinkedTokenSource(host?.ApplicationStopping ?? default);
-    private readonly ConcurrentDictionary<Task, bool> _asking = [];
+    private readonly ConcurrentDictionary<TaskCompletionSource, bool> _asking = [];
 
     public CancellationToken Begun => _begun.Token;
 
     /// <summary>A firing that asks for its lock, until it has it or is turned away.</summary>
     public async ValueTask<T> WatchAsync<T>(Task<T> asking)
     {
-        _asking.TryAdd(asking, true);
+        // Not the task that asks: with it the job would go on, before the stop does, which has to wait no longer.
+        TaskCompletionSource asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        _asking.TryAdd(asked, true);
         try
         {
             return await asking.ConfigureAwait(false);
         }
         finally
         {
-            _asking.TryRemove(asking, out _);
+            _asking.TryRemove(asked, out _);
+            asked.SetResult();
         }
     }
 
@@ -33,8 +36,8 @@ internal sealed class HostStop(IHostApplicationLifetime? host, TimeProvider time
     {
         await _begun.CancelAsync().ConfigureAwait(false);
 
-        // How a firing ends is its own affair.
-        await Task.WhenAll(_asking.Keys).WaitAsync(LongestDelay, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        // What keeps them longer is their own affair.
+        await Task.WhenAll(_asking.Keys.Select(asked => asked.Task)).WaitAsync(LongestDelay, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     public void Dispose() => _begun.Dispose();
