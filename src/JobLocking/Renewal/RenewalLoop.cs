@@ -126,14 +126,15 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
             EndTimer();
         }
 
-        foreach (TaskLease lease in expired)
-        {
-            lease.Lose(LeaseLoss.Expired);
-        }
-
+        // First, as whoever hears of a loss in the log may take a while.
         if (renew.Count > 0)
         {
             _ = RenewAsync(renew);
+        }
+
+        foreach (TaskLease lease in expired)
+        {
+            lease.Lose(LeaseLoss.Expired);
         }
     }
 
@@ -163,6 +164,7 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
             requests[i] = new RenewRequest(lease.Name, lease.Id, Expiry(lease, sentAt), lease.Occurrence, lease.Terms.Limit);
         }
 
+        Exception? failure = null;
         try
         {
             await store.RenewAsync(requests, outcomes, CancellationToken.None).ConfigureAwait(false);
@@ -171,10 +173,14 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            Log.RenewalFailed(logger, e, leases.Count, leases[0].Name);
+            failure = e;
         }
 
         Apply(leases, requests, outcomes, sentAt);
+        if (failure is not null)
+        {
+            Log.RenewalFailed(logger, failure, leases.Count, leases[0].Name);
+        }
     }
 
     private void Apply(List<TaskLease> leases, RenewRequest[] requests, RenewOutcome[] outcomes, long sentAt)

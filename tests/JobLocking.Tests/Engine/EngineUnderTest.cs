@@ -21,7 +21,7 @@ internal sealed class EngineUnderTest : IDisposable
         Store = new UnreliableStore(Memory);
 
         ServiceCollection services = new();
-        services.AddFakeLogging();
+        services.AddFakeLogging(o => o.OutputSink = line => OnLogged?.Invoke(line));
         services.AddMetrics();
         services.AddSingleton<TimeProvider>(Time);
         services.AddSingleton<ILockStore>(Store);
@@ -64,6 +64,9 @@ internal sealed class EngineUnderTest : IDisposable
     public BackgroundWork Background => _services.GetRequiredService<BackgroundWork>();
 
     public IMeterFactory Meters => _services.GetRequiredService<IMeterFactory>();
+
+    /// <summary>Called with what is logged, by whoever logs it.</summary>
+    public Action<string>? OnLogged { get; set; }
 
     public IEnumerable<int> LoggedIds => _services.GetFakeLogCollector().GetSnapshot().Select(r => r.Id.Id);
 

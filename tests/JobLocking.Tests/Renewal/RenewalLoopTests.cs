@@ -176,6 +176,61 @@ public sealed class RenewalLoopTests : IDisposable
     }
 
     [Fact]
+    public async Task A_log_that_takes_its_time_over_a_failed_renewal_holds_up_no_retry()
+    {
+        await AcquireAsync("x");
+        _node.Store.RenewAlways = Breakage.RequestLost;
+        using ManualResetEventSlim isWritten = new();
+        _node.OnLogged = line =>
+        {
+            if (line.Contains("could not be renewed", StringComparison.Ordinal))
+            {
+                isWritten.Wait();
+            }
+        };
+        try
+        {
+            Advance(20);
+            await Eventually.IsTrueAsync(() => Renewals == 1);
+            await Eventually.IsTrueAsync(() =>
+            {
+                Advance(0.1);
+                return Renewals > 1;
+            });
+        }
+        finally
+        {
+            isWritten.Set();
+        }
+    }
+
+    [Fact]
+    public async Task A_log_that_takes_its_time_over_a_loss_holds_up_no_renewal()
+    {
+        // Both in the same moment: the one is at its end, less the drift of the clocks, the other at a third of its expiry.
+        await AcquireAsync("bounded", new TaskLockOptions { Expire = TimeSpan.FromSeconds(20), MaxHold = TimeSpan.FromSeconds(20) });
+        await AcquireAsync("x", new TaskLockOptions { Expire = (TimeSpan.FromSeconds(20) - Deadline.Drift(TimeSpan.FromSeconds(20))) * 3 });
+        using ManualResetEventSlim isWritten = new();
+        TaskCompletionSource isTold = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        _node.OnLogged = _ =>
+        {
+            isTold.TrySetResult();
+            isWritten.Wait();
+        };
+        Task passing = Task.Run(() => Advance(20));
+        try
+        {
+            await isTold.Task.WaitAsync(Eventually.DefaultTimeout);
+            await Eventually.IsTrueAsync(() => Renewals == 1);
+        }
+        finally
+        {
+            isWritten.Set();
+            await passing;
+        }
+    }
+
+    [Fact]
     public async Task A_missing_lease_is_lost_at_once_and_not_re_created()
     {
         TaskLease lease = await AcquireAsync("x");
