@@ -52,9 +52,10 @@ internal sealed class RedisConnection(RedisLockOptions options) : IAsyncDisposab
         {
             await (await connecting.ConfigureAwait(false)).DisposeAsync().ConfigureAwait(false);
         }
-        catch (Exception error) when (RedisFault.IsOne(error))
+#pragma warning disable CA1031 // Whoever wanted it has been told why it never came to be; or it is gone already.
+        catch (Exception)
+#pragma warning restore CA1031
         {
-            // It never came to be, or is gone already.
         }
     }
 
@@ -68,7 +69,6 @@ internal sealed class RedisConnection(RedisLockOptions options) : IAsyncDisposab
                 // Else all who wait would go on one after the other: a job that blocks its thread would keep the others from the
                 // connection, and the process from its notices, until it is done.
                 TaskCompletionSource<IConnectionMultiplexer> connecting = new(TaskCreationOptions.RunContinuationsAsynchronously);
-                _connecting = connecting.Task;
 
                 // Else the connection would live for ever in the context of the first job: with its ambient lease, in its trace.
                 using (ExecutionContext.SuppressFlow())
@@ -76,6 +76,9 @@ internal sealed class RedisConnection(RedisLockOptions options) : IAsyncDisposab
                     _ = Task.Run(ConnectAsync).ContinueWith(
                         connecting.SetFromTask, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
                 }
+
+                // Whoever gave up waiting does not look at what became of it.
+                _connecting = RedisFault.Observed(connecting.Task);
             }
 
             return _connecting;
