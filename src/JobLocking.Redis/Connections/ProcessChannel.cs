@@ -14,8 +14,14 @@ namespace JobLocking.Redis.Connections;
 /// </summary>
 internal sealed class ProcessChannel : IAsyncDisposable
 {
+    /// <summary>How it is called where it fails.</summary>
+    public const string What = "Listening for notices";
+
     // Nothing depends on it, and a Redis that is frozen must not keep the host from stopping.
     private static readonly TimeSpan LongestGoodbye = TimeSpan.FromSeconds(1);
+
+    // What takes longer is said: a connection that breaks is mostly back by then.
+    private const int LooksUntilSaid = 5;
 
     // The client is asked what it knows; no command is sent for it.
     private readonly PeriodicTimer _watch = new(TimeSpan.FromSeconds(1));
@@ -89,15 +95,27 @@ internal sealed class ProcessChannel : IAsyncDisposable
 
     private async Task WatchAsync()
     {
+        int inVain = 0;
+        Exception? refused = null;
         while (await _watch.WaitForNextTickAsync().ConfigureAwait(false))
         {
             try
             {
-                await MakeSureAsync().ConfigureAwait(false);
+                (inVain, refused) = await MakeSureAsync().ConfigureAwait(false) ? (0, null) : (inVain + 1, refused);
             }
-            catch (Exception error) when (RedisFault.IsOne(error))
+#pragma warning disable CA1031 // It is tried again soon, whatever it is: nobody else watches.
+            catch (Exception error)
+#pragma warning restore CA1031
             {
-                // It is tried again soon.
+                inVain++;
+                refused = error;
+            }
+
+            if (inVain == LooksUntilSaid)
+            {
+                _onNotice(new LockNotice.NotListening(refused is null
+                    ? new LockStoreException($"{What}: there is no connection for them.", mayHaveBeenApplied: false)
+                    : RedisFault.Translate(refused, What)));
             }
         }
     }
@@ -111,19 +129,26 @@ internal sealed class ProcessChannel : IAsyncDisposable
         }
         catch
         {
-            // It would come alive with the connection, and a process that hears nothing would be told of its turns.
+            // It would come alive with the connection, and a process that hears nothing would be told of its turns. What the
+            // server subscribes to after that the client does not know: the next try is what makes an end of it.
             _ = RedisFault.Observed(subscriber.UnsubscribeAsync(channel));
             throw;
         }
     }
 
-    private async Task MakeSureAsync()
+    /// <returns>False if there is no connection to subscribe with.</returns>
+    private async Task<bool> MakeSureAsync()
     {
         ISubscriber subscriber = _connection.GetSubscriber();
         RedisChannel channel = _messages.Channel;
-        if (IsWell(subscriber.SubscribedEndpoint(channel)) || !subscriber.IsConnected(channel))
+        if (IsWell(subscriber.SubscribedEndpoint(channel)))
         {
-            return;
+            return true;
+        }
+
+        if (!subscriber.IsConnected(channel))
+        {
+            return false;
         }
 
         // The client leaves a subscription where it is for as long as somebody has it.
@@ -134,7 +159,7 @@ internal sealed class ProcessChannel : IAsyncDisposable
             if (_isOver)
             {
                 _ = RedisFault.Observed(messages.UnsubscribeAsync());
-                return;
+                return true;
             }
 
             messages.OnMessage(OnMessage);
@@ -142,6 +167,7 @@ internal sealed class ProcessChannel : IAsyncDisposable
         }
 
         _onNotice(new LockNotice.Reconnected());
+        return true;
     }
 
     private bool IsWell(EndPoint? subscribed)

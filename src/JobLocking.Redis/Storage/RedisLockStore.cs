@@ -66,15 +66,14 @@ internal sealed class RedisLockStore(RedisLockOptions options) : ILockStore, IAs
 
     public async ValueTask<IAsyncDisposable> ListenAsync(Action<LockNotice> onNotice, CancellationToken cancellationToken)
     {
-        const string What = "Listening for notices";
-        IConnectionMultiplexer connection = await ConnectAsync(What, cancellationToken).ConfigureAwait(false);
+        IConnectionMultiplexer connection = await ConnectAsync(ProcessChannel.What, cancellationToken).ConfigureAwait(false);
         try
         {
             return await ProcessChannel.OpenAsync(connection, _keys, _processId, onNotice, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception error) when (RedisFault.IsOne(error))
         {
-            throw RedisFault.Translate(error, What);
+            throw RedisFault.Translate(error, ProcessChannel.What);
         }
     }
 

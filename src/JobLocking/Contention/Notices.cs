@@ -57,6 +57,9 @@ internal sealed class Notices(ILockStore store, RenewalLoop renewal, LocalQueue 
                 renewal.RenewAllNow();
                 queue.LookAtAllNow();
                 break;
+            case LockNotice.NotListening deaf:
+                Log.ListenFailed(logger, deaf.Error);
+                break;
         }
     }
 

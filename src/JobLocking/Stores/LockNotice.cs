@@ -1,6 +1,6 @@
 namespace JobLocking.Stores;
 
-/// <summary>Something this process ought to know at once. A closed set of three.</summary>
+/// <summary>Something this process ought to know at once. A closed set of four.</summary>
 public abstract record LockNotice
 {
     private LockNotice()
@@ -19,4 +19,8 @@ public abstract record LockNotice
 
     /// <summary>The connection to the store is back after it was gone; what was said meanwhile is lost.</summary>
     public sealed record Reconnected : LockNotice;
+
+    /// <summary>What is said to this process has not reached it for some time, and goes on not to: its executions look for their turns. Said once, until <see cref="Reconnected"/>.</summary>
+    /// <param name="Error">Why, as far as it is known.</param>
+    public sealed record NotListening(LockStoreException Error) : LockNotice;
 }

@@ -132,7 +132,7 @@ public sealed class RedisConnectionTests : OwnServerTests
         // Outside the context of the test, which has all go on by themselves.
         (Task first, Task second) = await Task.Run(() => (BlockAsync(), UseAsync()), Cancellation);
         made.SetResult(multiplexer);
-        await blocks.Task.WaitAsync(Cancellation);
+        await Task.WhenAny(first, blocks.Task);
         try
         {
             await second.WaitAsync(Eventually.DefaultTimeout, Cancellation);
@@ -256,6 +256,23 @@ public sealed class RedisConnectionTests : OwnServerTests
         await using RedisLockStore worker = CreateStore($"{Server.ConnectionString},user=worker,password=secret");
 
         Assert.Null(await worker.CheckAsync(Cancellation));
+    }
+
+    [Fact]
+    public async Task A_process_that_may_not_subscribe_any_more_says_so_once_and_hears_again_when_it_may()
+    {
+        await Redis.ExecuteAsync("ACL", "SETUSER", "deaf", "on", ">secret", "~*", "&*", "+@all");
+        await using RedisLockStore store = CreateStore($"{Server.ConnectionString},user=deaf,password=secret");
+        ConcurrentQueue<LockNotice> notices = new();
+        await using IAsyncDisposable listening = await store.ListenAsync(notices.Enqueue, Cancellation);
+
+        await Redis.ExecuteAsync("ACL", "SETUSER", "deaf", "resetchannels");
+        await Eventually.IsTrueAsync(() => notices.OfType<LockNotice.NotListening>().Any());
+        await Redis.ExecuteAsync("ACL", "SETUSER", "deaf", "allchannels");
+        await BreakAndHearAsync(store, notices);
+
+        LockNotice.NotListening said = Assert.Single(notices.OfType<LockNotice.NotListening>());
+        Assert.StartsWith("Listening for notices: Redis answered 'NOPERM", said.Error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

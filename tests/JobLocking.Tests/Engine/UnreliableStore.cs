@@ -152,7 +152,6 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
         ThrowNext(ListenFaults);
         IAsyncDisposable listening = await inner.ListenAsync(onNotice, cancellationToken);
         _tell = onNotice;
-        IsListening = true;
         return listening;
     }
 
@@ -165,6 +164,8 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
 
     public ValueTask<string?> CheckAsync(CancellationToken cancellationToken)
     {
+        // Only then has the process done all that follows from listening.
+        IsListening = true;
         ThrowNext(CheckFaults);
         Throw(AcquireAlways);
         return inner.CheckAsync(cancellationToken);
