@@ -101,6 +101,13 @@ internal sealed class ProcessChannel : IAsyncDisposable
         {
             try
             {
+                if (inVain == LooksUntilSaid)
+                {
+                    _onNotice(new LockNotice.NotListening(refused is null
+                        ? new LockStoreException($"{What}: there is no connection for them.", mayHaveBeenApplied: false)
+                        : RedisFault.Translate(refused, What)));
+                }
+
                 (inVain, refused) = await MakeSureAsync().ConfigureAwait(false) ? (0, null) : (inVain + 1, refused);
             }
 #pragma warning disable CA1031 // It is tried again soon, whatever it is: nobody else watches.
@@ -109,13 +116,6 @@ internal sealed class ProcessChannel : IAsyncDisposable
             {
                 inVain++;
                 refused = error;
-            }
-
-            if (inVain == LooksUntilSaid)
-            {
-                _onNotice(new LockNotice.NotListening(refused is null
-                    ? new LockStoreException($"{What}: there is no connection for them.", mayHaveBeenApplied: false)
-                    : RedisFault.Translate(refused, What)));
             }
         }
     }
