@@ -29,7 +29,8 @@ public static class RedisJobLockingBuilderExtensions
 
         builder.Services.AddOptions<RedisLockOptions>().Configure(configure).ValidateOnStart();
         builder.Services.AddSingleton<IValidateOptions<RedisLockOptions>, RedisLockOptionsValidator>();
-        builder.Services.AddSingleton<ILockStore>(static sp => new RedisLockStore(sp.GetRequiredService<IOptions<RedisLockOptions>>().Value));
+        builder.Services.AddSingleton<ILockStore>(static sp => new RedisLockStore(
+            sp.GetRequiredService<IOptions<RedisLockOptions>>().Value, sp.GetService<TimeProvider>() ?? TimeProvider.System));
         return builder;
     }
 

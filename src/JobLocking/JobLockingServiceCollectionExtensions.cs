@@ -65,7 +65,7 @@ public static class JobLockingServiceCollectionExtensions
         });
 
         services.AddSingleton(static sp => new MetricsReporter(sp.GetService<IMeterFactory>()));
-        services.AddSingleton(static sp => new RenewalLoop(OnlyStore.Of(sp), Metrics(sp), Time(sp), Logger(sp)));
+        services.AddSingleton(static sp => new RenewalLoop(OnlyStore.Of(sp), Background(sp), Metrics(sp), Time(sp), Logger(sp)));
         services.AddSingleton(static sp => new Leases(OnlyStore.Of(sp), sp.GetRequiredService<RenewalLoop>(), Background(sp), Metrics(sp), Time(sp), Logger(sp)));
         services.AddSingleton(static sp => new BackgroundWork(Time(sp), Logger(sp)));
         services.AddSingleton(static sp => new LocalQueue(OnlyStore.Of(sp), Background(sp), Metrics(sp), Time(sp), Logger(sp)));

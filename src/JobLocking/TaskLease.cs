@@ -55,6 +55,10 @@ public sealed class TaskLease : IAsyncDisposable
     /// Cancelled when the lease is lost: not renewed in time, taken away, or at the end of <see cref="TaskLockAttribute.MaxHold"/>.
     /// Not cancelled by releasing it. A process that was frozen learns it as it resumes; <see cref="ThrowIfLost"/> is exact.
     /// </summary>
+    /// <remarks>
+    /// By the deadline <see cref="CancellationToken.IsCancellationRequested"/> is true and the wait handle is set, however busy
+    /// the thread pool is. Callbacks run on the thread pool: while all its threads are blocked they come later.
+    /// </remarks>
     public CancellationToken Lost => _lost.Token;
 
     /// <summary>The template of the lock's name, by which metrics tell leases apart.</summary>
@@ -147,11 +151,24 @@ public sealed class TaskLease : IAsyncDisposable
     /// <summary>Ends the holder's belief in the lease, once; false if it had ended before, by loss or release.</summary>
     internal bool Lose(LeaseLoss loss)
     {
+        if (TryLose(loss) is not { } callbacks)
+        {
+            return false;
+        }
+
+        OnLost(callbacks);
+        return true;
+    }
+
+    /// <summary>As <see cref="Lose"/>, but nothing is said of it yet: <see cref="OnLost"/> has to follow. Never blocks.</summary>
+    /// <returns>The callbacks on <see cref="Lost"/>, which run on the thread pool; null if the belief had ended before.</returns>
+    internal Task? TryLose(LeaseLoss loss)
+    {
         lock (_lost)
         {
             if (_state != State.Held)
             {
-                return false;
+                return null;
             }
 
             bool atMaxHold = Terms.MaxHold > TimeSpan.Zero && DeadlineAt >= Deadline.After(_leases.Time, _acquiredAt, Terms.MaxHold);
@@ -159,9 +176,14 @@ public sealed class TaskLease : IAsyncDisposable
             _state = State.Lost;
         }
 
-        _leases.OnLost(this, _lost.CancelAsync());
-        return true;
+        // Sets the token and its wait handle before it returns.
+        Task callbacks = _lost.CancelAsync();
+        _leases.Forget(this);
+        return callbacks;
     }
+
+    /// <summary>Logs and counts the loss.</summary>
+    internal void OnLost(Task callbacks) => _leases.OnLost(this, callbacks);
 
     /// <summary>True if the lease was held until this moment.</summary>
     internal bool Release()

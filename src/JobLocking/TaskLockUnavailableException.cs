@@ -15,4 +15,7 @@ public sealed class TaskLockUnavailableException : TaskLockException
 
     /// <summary>The resolved name of the lock.</summary>
     public string LockName { get; }
+
+    /// <summary>The store did grant the lock, and its answer came after the deadline: it may be asked again.</summary>
+    internal bool WasGranted { get; init; }
 }

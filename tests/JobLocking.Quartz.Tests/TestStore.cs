@@ -37,8 +37,8 @@ internal sealed class TestStore(ILockStore store) : ILockStore, IAsyncDisposable
         return result;
     }
 
-    public ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Memory<RenewOutcome> outcomes, CancellationToken cancellationToken) =>
-        Open().RenewAsync(leases, outcomes, cancellationToken);
+    public ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewAnswer>> onAnswers, CancellationToken cancellationToken) =>
+        Open().RenewAsync(leases, onAnswers, cancellationToken);
 
     public ValueTask<ReleaseOutcome> ReleaseAsync(ReleaseRequest request, CancellationToken cancellationToken) => Open().ReleaseAsync(request, cancellationToken);
 

@@ -50,7 +50,7 @@ public abstract class RedisStoreTests : IAsyncLifetime
         GC.SuppressFinalize(this);
     }
 
-    internal static RedisLockStore CreateStore(string connectionString) => new(new RedisLockOptions { Configuration = connectionString });
+    internal static RedisLockStore CreateStore(string connectionString) => new(new RedisLockOptions { Configuration = connectionString }, TimeProvider.System);
 
     protected string KeyBeside(string what) => $"{{{LockKey}}}:{what}";
 

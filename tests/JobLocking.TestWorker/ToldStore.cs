@@ -20,8 +20,8 @@ internal sealed class ToldStore(ILockStore store) : ILockStore, IAsyncDisposable
         return result;
     }
 
-    public ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Memory<RenewOutcome> outcomes, CancellationToken cancellationToken) =>
-        store.RenewAsync(leases, outcomes, cancellationToken);
+    public ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewAnswer>> onAnswers, CancellationToken cancellationToken) =>
+        store.RenewAsync(leases, onAnswers, cancellationToken);
 
     public ValueTask<ReleaseOutcome> ReleaseAsync(ReleaseRequest request, CancellationToken cancellationToken)
     {

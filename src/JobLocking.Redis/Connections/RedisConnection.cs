@@ -97,6 +97,7 @@ internal sealed class RedisConnection(RedisLockOptions options) : IAsyncDisposab
         // The callers wait for the first try only; the connection goes on trying behind them.
         configuration.AbortOnConnectFail = false;
         configuration.ConnectRetry = 1;
+        DedicatedThreads.UseFor(configuration);
         return await ConnectionMultiplexer.ConnectAsync(configuration).ConfigureAwait(false);
     }
 }

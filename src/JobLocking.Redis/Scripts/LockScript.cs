@@ -22,12 +22,18 @@ internal sealed class LockScript(string text)
     {
         try
         {
-            return await database.ScriptEvaluateAsync(Hash, keys, values, CommandFlags.DemandMaster).ConfigureAwait(false);
+            return await SendHashAsync(database, keys, values).ConfigureAwait(false);
         }
         catch (RedisServerException error) when (error.Kind == RedisErrorKind.NoScript)
         {
             // Nothing has been done. The server, whichever it is by now, knows the script again once it was sent as text.
-            return await database.ScriptEvaluateAsync(text, keys, values, CommandFlags.DemandMaster | CommandFlags.NoScriptCache).ConfigureAwait(false);
+            return await SendTextAsync(database, keys, values).ConfigureAwait(false);
         }
     }
+
+    public Task<RedisResult> SendHashAsync(IDatabase database, RedisKey[] keys, RedisValue[] values) =>
+        database.ScriptEvaluateAsync(Hash, keys, values, CommandFlags.DemandMaster);
+
+    public Task<RedisResult> SendTextAsync(IDatabase database, RedisKey[] keys, RedisValue[] values) =>
+        database.ScriptEvaluateAsync(text, keys, values, CommandFlags.DemandMaster | CommandFlags.NoScriptCache);
 }

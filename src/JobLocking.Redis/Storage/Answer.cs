@@ -18,8 +18,8 @@ internal static class Answer
     private static readonly RedisValue SharedAnswer = "shared"u8.ToArray();
 
     /// <summary>The result of an acquire, or null if there was no token to be minted.</summary>
-    public static AcquireResult? Acquired(RedisResult answer) =>
-        (RedisValue)answer[0] == GrantedAnswer ? new AcquireResult(AcquireOutcome.Granted, (long)answer[1]) : Refused(answer);
+    public static AcquireResult? Acquired(RedisResult answer, long sentAt) =>
+        (RedisValue)answer[0] == GrantedAnswer ? new AcquireResult(AcquireOutcome.Granted, (long)answer[1]) { SentAt = sentAt } : Refused(answer);
 
     private static AcquireResult? Refused(RedisResult answer) => (string?)answer[0] switch
     {

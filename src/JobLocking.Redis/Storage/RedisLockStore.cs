@@ -8,7 +8,7 @@ using StackExchange.Redis;
 namespace JobLocking.Redis.Storage;
 
 /// <summary>The locks in Redis: one script, and so one round trip, for each question. The scripts decide; this is their wire.</summary>
-internal sealed class RedisLockStore(RedisLockOptions options) : ILockStore, IAsyncDisposable, IDisposable
+internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time) : ILockStore, IAsyncDisposable, IDisposable
 {
     private const int MostToldInVain = 100;
 
@@ -18,6 +18,8 @@ internal sealed class RedisLockStore(RedisLockOptions options) : ILockStore, IAs
 
     private readonly Channels _channels = new(new LockKeys(options.KeyPrefix).Channels);
 
+    private readonly RenewalBatches _renewals = new(new LockKeys(options.KeyPrefix), time);
+
     private readonly string _processId = Base64Url.EncodeToString(Guid.NewGuid().ToByteArray());
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
@@ -26,22 +28,23 @@ internal sealed class RedisLockStore(RedisLockOptions options) : ILockStore, IAs
         const string What = "Acquiring";
         string name = request.Name;
         byte[] holder = HolderJson.Write(request.Holder);
-        RedisResult? answer = request.Limit > 1
+        (RedisResult Answer, long SentAt)? asked = request.Limit > 1
             ? null
             : await AskAsync(Questions.Acquire(_keys, request, _processId, holder), What, name, cancellationToken).ConfigureAwait(false);
-        if (answer is null || Answer.IsShared(answer[0]))
+        if (asked is not { } alone || Answer.IsShared(alone.Answer[0]))
         {
-            answer = await AskAsync(Questions.AcquireShared(_keys, request, _processId, holder), What, name, cancellationToken).ConfigureAwait(false);
+            asked = await AskAsync(Questions.AcquireShared(_keys, request, _processId, holder), What, name, cancellationToken).ConfigureAwait(false);
         }
 
-        return Answer.Acquired(answer) ?? throw new LockStoreException(
+        (RedisResult answer, long sentAt) = asked.Value;
+        return Answer.Acquired(answer, sentAt) ?? throw new LockStoreException(
             $"{What} lock '{name}': key '{_keys.Beside(name).Fence}' holds no fencing token. Fix: delete that key.", mayHaveBeenApplied: false);
     }
 
-    public async ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Memory<RenewOutcome> outcomes, CancellationToken cancellationToken)
+    public async ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewAnswer>> onAnswers, CancellationToken cancellationToken)
     {
-        IConnectionMultiplexer connection = await ConnectAsync("Renewing leases", cancellationToken).ConfigureAwait(false);
-        await new RenewalBatches(connection, _keys).SendAsync(leases, outcomes, cancellationToken).ConfigureAwait(false);
+        IConnectionMultiplexer connection = await ConnectAsync("Renewing leases", cancellationToken).ConfigureAwait(true);
+        await _renewals.SendAsync(connection, leases, onAnswers, cancellationToken).ConfigureAwait(true);
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
@@ -49,20 +52,20 @@ internal sealed class RedisLockStore(RedisLockOptions options) : ILockStore, IAs
     {
         const string What = "Releasing";
         Question question = request.Limit > 1 ? Questions.ReleaseShared(_keys, request) : Questions.Release(_keys, request);
-        RedisResult answer = await AskAsync(question, What, request.Name, cancellationToken).ConfigureAwait(false);
+        RedisResult answer = (await AskAsync(question, What, request.Name, cancellationToken).ConfigureAwait(false)).Answer;
         if (Answer.IsShared(answer))
         {
-            answer = await AskAsync(Questions.ReleaseShared(_keys, request), What, request.Name, cancellationToken).ConfigureAwait(false);
+            (answer, _) = await AskAsync(Questions.ReleaseShared(_keys, request), What, request.Name, cancellationToken).ConfigureAwait(false);
         }
 
         return Answer.Released(answer);
     }
 
     public async ValueTask<LookResult> LookAsync(LookRequest request, CancellationToken cancellationToken) =>
-        Answer.Looked(await AskAsync(Questions.Look(_keys, request, _processId), "Looking at", request.Name, cancellationToken).ConfigureAwait(false));
+        Answer.Looked((await AskAsync(Questions.Look(_keys, request, _processId), "Looking at", request.Name, cancellationToken).ConfigureAwait(false)).Answer);
 
     public async ValueTask<bool> BreakAsync(string name, long fencingToken, CancellationToken cancellationToken) =>
-        (bool)await AskAsync(Questions.Break(_keys, name, fencingToken), "Breaking", name, cancellationToken).ConfigureAwait(false);
+        (bool)(await AskAsync(Questions.Break(_keys, name, fencingToken), "Breaking", name, cancellationToken).ConfigureAwait(false)).Answer;
 
     public async ValueTask<IAsyncDisposable> ListenAsync(Action<LockNotice> onNotice, CancellationToken cancellationToken)
     {
@@ -129,7 +132,7 @@ internal sealed class RedisLockStore(RedisLockOptions options) : ILockStore, IAs
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<RedisResult> AskAsync(Question question, string what, string name, CancellationToken cancellationToken)
+    private async ValueTask<(RedisResult Answer, long SentAt)> AskAsync(Question question, string what, string name, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         IConnectionMultiplexer connection = await ConnectAsync(what, cancellationToken).ConfigureAwait(false);
@@ -144,10 +147,12 @@ internal sealed class RedisLockStore(RedisLockOptions options) : ILockStore, IAs
                 question.Values[at + 1] = connection.HashSlot(question.Keys[0]) < 0 ? MostToldInVain : 1;
             }
 
+            long sentAt = time.GetTimestamp();
             ValueTask<RedisResult> sent = question.Script.EvaluateAsync(database, question.Keys, question.Values);
-            return cancellationToken.CanBeCanceled
+            RedisResult answer = cancellationToken.CanBeCanceled
                 ? await RedisFault.UntilAsync(sent.AsTask(), cancellationToken).ConfigureAwait(false)
                 : await sent.ConfigureAwait(false);
+            return (answer, sentAt);
         }
         catch (Exception error) when (RedisFault.IsOne(error))
         {

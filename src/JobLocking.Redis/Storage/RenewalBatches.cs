@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using JobLocking.Redis.Connections;
 using JobLocking.Redis.Keys;
@@ -9,64 +10,111 @@ namespace JobLocking.Redis.Storage;
 
 /// <summary>
 /// Renews many leases with few scripts: as many in one as may hold up the other clients of the server, and in a cluster only
-/// those of one slot; those of locks with a limit have a script of their own. All scripts are on their way before the first answer is awaited.
+/// those of one slot; those of locks with a limit have a script of their own. The answers of a script are passed on as it comes.
 /// </summary>
-internal sealed class RenewalBatches(IConnectionMultiplexer connection, LockKeys keys)
+/// <remarks>
+/// A proxy can hide a cluster, or be one: then StackExchange.Redis knows no slots. What sits behind it shows in the answers,
+/// and from then on the leases are split accordingly.
+/// </remarks>
+internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
 {
     private const int LargestBatch = 100;
 
-    public async ValueTask SendAsync(ReadOnlyMemory<RenewRequest> leases, Memory<RenewOutcome> outcomes, CancellationToken cancellationToken)
+    /// <summary>Scripts on their way to one server: another request waits behind no more than these.</summary>
+    private const int MostAtOnce = 4;
+
+    private readonly ConcurrentDictionary<object, SemaphoreSlim> _gates = [];
+
+    private volatile Split _split = Split.BySlot;
+
+    /// <summary>What the leases of one script have in common.</summary>
+    private enum Split
+    {
+        /// <summary>The slot, where the client knows slots; outside a cluster any leases go together.</summary>
+        BySlot,
+
+        /// <summary>The slot, though the client knows none: the server has answered CROSSSLOT.</summary>
+        ByHiddenSlot,
+
+        /// <summary>Nothing: a proxy has sent a script to the server of its first key, where the other keys are not.</summary>
+        OneByOne,
+    }
+
+    /// <remarks>Goes on where it was called, as <see cref="ILockStore.RenewAsync"/> says: no await here leaves the scheduler.</remarks>
+    public async ValueTask SendAsync(
+        IConnectionMultiplexer connection, ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewAnswer>> onAnswers, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        outcomes.Span[..leases.Length].Clear(); // Transient, until there is an answer
+        Round round = new(connection, leases, onAnswers, cancellationToken);
+        await SendAllAsync(round, Enumerable.Range(0, leases.Length)).ConfigureAwait(true);
+    }
 
-        (List<int> Batch, Task<RedisResult> Sent)[] all = [.. Batches(leases.Span).Select(batch => (batch, RedisFault.Observed(SendAsync(batch, leases))))];
+    /// <summary>One failure is thrown, after all batches have ended.</summary>
+    private Task SendAllAsync(Round round, IEnumerable<int> indices) =>
+        Task.WhenAll(Batches(round, indices).Select(batch => SendAsync(round, batch)));
 
-        // A server that does not answer must not cost the leases on another: their holders have to learn in time that they
-        // were renewed. Asked at a third of the expiry, they do so within half of it.
-        using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        if (all.Length > 1)
+    private async Task SendAsync(Round round, List<int> batch)
+    {
+        (long sentAt, string results) = (0, "");
+        try
         {
-            patience.CancelAfter(ShortestExpiry(leases.Span) / 2);
+            (sentAt, results) = await EvaluateAsync(round, batch).ConfigureAwait(true);
+        }
+        catch (RedisServerException error) when (error.Kind == RedisErrorKind.CrossSlot && batch.Count > 1)
+        {
+            _split = _split == Split.BySlot ? Split.ByHiddenSlot : Split.OneByOne;
+            await SendAllAsync(round, batch).ConfigureAwait(true);
+            return;
+        }
+        catch (Exception error) when (RedisFault.IsOne(error))
+        {
+            throw RedisFault.Translate(error, "Renewing leases");
         }
 
-        Exception? failure = null;
-        foreach ((List<int> batch, Task<RedisResult> sent) in all)
+        List<RenewAnswer> answers = new(batch.Count);
+        List<int> doubtful = [];
+        for (int i = 0; i < batch.Count; i++)
         {
-            try
+            RenewOutcome outcome = Outcome(results[i]);
+            if (outcome == RenewOutcome.Missing && batch.Count > 1 && !round.KnowsSlots)
             {
-                string results = (string)(await RedisFault.UntilAsync(sent, patience.Token).ConfigureAwait(false))!;
-                Outcomes(results, batch, outcomes.Span);
+                doubtful.Add(batch[i]);
             }
-            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+            else
             {
-                failure = new TimeoutException();
-            }
-            catch (Exception error) when (RedisFault.IsOne(error))
-            {
-                failure = error;
+                answers.Add(new RenewAnswer(batch[i], outcome, sentAt));
             }
         }
 
-        // The outcomes of the other batches stand.
-        if (failure is not null)
+        round.Pass(answers);
+        await Task.WhenAll(doubtful.Select(lease => SendAloneAsync(round, lease))).ConfigureAwait(true);
+    }
+
+    /// <summary>A lease that is missing among others may be on another server than the script was sent to.</summary>
+    private async Task SendAloneAsync(Round round, int lease)
+    {
+        await SendAsync(round, [lease]).ConfigureAwait(true);
+        if (round.Outcome(lease) is RenewOutcome.Renewed or RenewOutcome.NotYours)
         {
-            throw RedisFault.Translate(failure, "Renewing leases");
+            _split = Split.OneByOne;
         }
     }
 
-    private List<List<int>> Batches(ReadOnlySpan<RenewRequest> leases)
+    private List<List<int>> Batches(Round round, IEnumerable<int> indices)
     {
+        Split split = _split;
         List<List<int>> batches = [];
         Dictionary<(int Slot, bool IsShared), List<int>> open = [];
-
-        // Outside a cluster no key has a slot.
-        bool haveSlots = leases.Length > 0 && connection.HashSlot(keys.Lock(leases[0].Name)) >= 0;
-        for (int i = 0; i < leases.Length; i++)
+        foreach (int i in indices)
         {
-            ref readonly RenewRequest lease = ref leases[i];
-            ref List<int>? batch = ref CollectionsMarshal.GetValueRefOrAddDefault(
-                open, (haveSlots ? connection.HashSlot(keys.Lock(lease.Name)) : -1, IsShared(lease)), out _);
+            ref readonly RenewRequest lease = ref round.Leases.Span[i];
+            int slot = split switch
+            {
+                Split.OneByOne => i,
+                Split.ByHiddenSlot => round.Connection.GetHashSlot(keys.Lock(lease.Name)),
+                _ => round.KnowsSlots ? round.Connection.HashSlot(keys.Lock(lease.Name)) : -1,
+            };
+            ref List<int>? batch = ref CollectionsMarshal.GetValueRefOrAddDefault(open, (slot, IsShared(lease)), out _);
             if (batch is null || batch.Count == LargestBatch)
             {
                 batches.Add(batch = []);
@@ -78,26 +126,61 @@ internal sealed class RenewalBatches(IConnectionMultiplexer connection, LockKeys
         return batches;
     }
 
-    private static TimeSpan ShortestExpiry(ReadOnlySpan<RenewRequest> leases)
-    {
-        TimeSpan shortest = TimeSpan.MaxValue;
-        foreach (ref readonly RenewRequest lease in leases)
-        {
-            shortest = lease.Expiry < shortest ? lease.Expiry : shortest;
-        }
-
-        return shortest;
-    }
-
     private static bool IsShared(in RenewRequest lease) => lease.Limit > 1;
 
-    private async Task<RedisResult> SendAsync(List<int> batch, ReadOnlyMemory<RenewRequest> leases)
+    private async Task<(long SentAt, string Results)> EvaluateAsync(Round round, List<int> batch)
+    {
+        SemaphoreSlim gate = _gates.GetOrAdd(ServerOf(round, batch[0]), static _ => new SemaphoreSlim(MostAtOnce));
+        await gate.WaitAsync(round.CancellationToken).ConfigureAwait(true);
+        try
+        {
+            long sentAt = time.GetTimestamp();
+            Task<RedisResult> sent = RedisFault.Observed(EvaluateAsync(round.Connection.GetDatabase(), Question(round, batch)));
+            return (sentAt, (string)(await sent.WaitAsync(round.CancellationToken).ConfigureAwait(true))!);
+        }
+        finally
+        {
+            gate.Release();
+        }
+    }
+
+    private static async Task<RedisResult> EvaluateAsync(IDatabase database, Question question)
+    {
+        try
+        {
+            return await question.Script.SendHashAsync(database, question.Keys, question.Values).ConfigureAwait(true);
+        }
+        catch (RedisServerException error) when (error.Kind == RedisErrorKind.NoScript)
+        {
+            return await question.Script.SendTextAsync(database, question.Keys, question.Values).ConfigureAwait(true);
+        }
+    }
+
+    /// <summary>A server that does not answer must not hold up the renewals on another.</summary>
+    private object ServerOf(Round round, int lease)
+    {
+        if (!round.KnowsSlots)
+        {
+            return this;
+        }
+
+        try
+        {
+            return round.Connection.GetServer(keys.Lock(round.Leases.Span[lease].Name), flags: CommandFlags.DemandMaster).EndPoint;
+        }
+        catch (Exception error) when (error is InvalidOperationException or NotSupportedException || RedisFault.IsOne(error))
+        {
+            return this; // No server is known for the slot. Sending fails, and says why.
+        }
+    }
+
+    private Question Question(Round round, List<int> batch)
     {
         List<RedisKey> touched = new(batch.Count * 2);
         RedisValue[] values = new RedisValue[batch.Count * 3];
         for (int i = 0; i < batch.Count; i++)
         {
-            ref readonly RenewRequest lease = ref leases.Span[batch[i]];
+            ref readonly RenewRequest lease = ref round.Leases.Span[batch[i]];
             int before = touched.Count;
             touched.Add(keys.Lock(lease.Name));
             if (IsShared(lease))
@@ -113,20 +196,11 @@ internal sealed class RenewalBatches(IConnectionMultiplexer connection, LockKeys
             }
 
             values[i * 3] = lease.LeaseId;
-            values[(i * 3) + 1] = Question.Milliseconds(lease.Expiry);
+            values[(i * 3) + 1] = Storage.Question.Milliseconds(lease.Expiry);
             values[(i * 3) + 2] = touched.Count - before;
         }
 
-        LockScript script = IsShared(leases.Span[batch[0]]) ? LockScripts.RenewShared : LockScripts.Renew;
-        return await script.EvaluateAsync(connection.GetDatabase(), [.. touched], values).ConfigureAwait(false);
-    }
-
-    private static void Outcomes(string results, List<int> batch, Span<RenewOutcome> outcomes)
-    {
-        for (int i = 0; i < batch.Count; i++)
-        {
-            outcomes[batch[i]] = Outcome(results[i]);
-        }
+        return new Question(IsShared(round.Leases.Span[batch[0]]) ? LockScripts.RenewShared : LockScripts.Renew, [.. touched], values);
     }
 
     private static RenewOutcome Outcome(char result) => result switch
@@ -136,4 +210,39 @@ internal sealed class RenewalBatches(IConnectionMultiplexer connection, LockKeys
         'm' => RenewOutcome.Missing,
         _ => RenewOutcome.Transient,
     };
+
+    /// <summary>One call to renew, and what is known of its leases.</summary>
+    private sealed class Round(
+        IConnectionMultiplexer connection, ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewAnswer>> onAnswers, CancellationToken cancellationToken)
+    {
+        private readonly RenewOutcome[] _outcomes = new RenewOutcome[leases.Length];
+        private readonly Lock _gate = new();
+
+        public IConnectionMultiplexer Connection => connection;
+
+        public ReadOnlyMemory<RenewRequest> Leases => leases;
+
+        public CancellationToken CancellationToken => cancellationToken;
+
+        /// <summary>Whether the client sees a cluster, and talks to its members directly.</summary>
+        public bool KnowsSlots { get; } = leases.Length > 0 && connection.HashSlot("any") >= 0;
+
+        public RenewOutcome Outcome(int lease) => _outcomes[lease];
+
+        public void Pass(List<RenewAnswer> answers)
+        {
+            lock (_gate)
+            {
+                foreach (RenewAnswer answer in answers)
+                {
+                    _outcomes[answer.Index] = answer.Outcome;
+                }
+
+                if (answers.Count > 0)
+                {
+                    onAnswers(answers);
+                }
+            }
+        }
+    }
 }

@@ -33,7 +33,17 @@ internal sealed class Waiters(Leases leases, LocalQueue queue, Notices notices, 
         {
             for (; ; )
             {
-                (AcquireResult Result, TaskLease? Lease) answer = await leases.AcquireAsync(wanted, place.Parking, cancellationToken).ConfigureAwait(false);
+                (AcquireResult Result, TaskLease? Lease) answer;
+                try
+                {
+                    answer = await leases.AcquireAsync(wanted, place.Parking, cancellationToken).ConfigureAwait(false);
+                }
+                catch (TaskLockUnavailableException e) when (e.WasGranted && !isOver && !endOfWait.IsCancellationRequested && Left(wait, start) is not null)
+                {
+                    // The answer came too late for this lease, which is given back. The next one has its own time.
+                    continue;
+                }
+
                 if (answer.Lease is not null)
                 {
                     queue.Served(place);

@@ -56,6 +56,7 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, BackgroundWo
                     return (result, null);
                 }
 
+                sentAt = result.SentAt == 0 ? sentAt : result.SentAt;
                 TaskLease lease = new(this, wanted, request.LeaseId, result.FencingToken, sentAt);
                 if (lease.DeadlineAt > time.GetTimestamp())
                 {
@@ -66,7 +67,10 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, BackgroundWo
                 }
 
                 Compensate(request);
-                throw new TaskLockUnavailableException($"Lock '{name}' was granted, but the answer took longer than its expiry of {request.Expiry.TotalSeconds} seconds.", name, null);
+                throw new TaskLockUnavailableException($"Lock '{name}' was granted, but the answer took longer than its expiry of {request.Expiry.TotalSeconds} seconds.", name, null)
+                {
+                    WasGranted = true,
+                };
             }
             catch (LockStoreException e)
             {
@@ -100,8 +104,7 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, BackgroundWo
             metrics.LeaseReleased(lease);
         }
 
-        Local.Remove(lease);
-        renewal.Remove(lease);
+        Forget(lease);
         if (!held && occurrence is null && lease.Loss is not (LeaseLoss.Expired or LeaseLoss.HeldTooLong))
         {
             return;
@@ -128,22 +131,23 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, BackgroundWo
 
     public async ValueTask ExtendAsync(TaskLease lease, TimeSpan duration, CancellationToken cancellationToken)
     {
-        RenewOutcome[] outcomes = [RenewOutcome.Transient];
+        RenewAnswer answer = default;
         LockStoreException? error = null;
         long sentAt = time.GetTimestamp();
         try
         {
-            await store.RenewAsync(new[] { new RenewRequest(lease.Name, lease.Id, duration, lease.Occurrence, lease.Terms.Limit) }, outcomes, cancellationToken).ConfigureAwait(false);
+            RenewRequest[] request = [new(lease.Name, lease.Id, duration, lease.Occurrence, lease.Terms.Limit)];
+            await store.RenewAsync(request, answers => answer = answers[0], cancellationToken).ConfigureAwait(false);
         }
         catch (LockStoreException e)
         {
             error = e;
         }
 
-        switch (outcomes[0])
+        switch (answer.Outcome)
         {
             case RenewOutcome.Renewed:
-                lease.Prolong(Deadline.After(time, sentAt, duration));
+                lease.Prolong(Deadline.After(time, answer.SentAt == 0 ? sentAt : answer.SentAt, duration));
                 break;
             case RenewOutcome.NotYours:
                 lease.Lose(LeaseLoss.Taken);
@@ -158,10 +162,15 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, BackgroundWo
         lease.ThrowIfLost();
     }
 
-    public void OnLost(TaskLease lease, Task callbacks)
+    /// <summary>The lease has ended for its holder.</summary>
+    public void Forget(TaskLease lease)
     {
         Local.Remove(lease);
         renewal.Remove(lease);
+    }
+
+    public void OnLost(TaskLease lease, Task callbacks)
+    {
         metrics.LeaseLost(lease, lease.Loss!.Value);
         Log.LeaseLost(logger, lease.Name, lease.FencingToken, lease.Loss!.Value);
         background.Add(ObserveAsync(lease.Name, callbacks));

@@ -6,23 +6,41 @@ using Microsoft.Extensions.Logging;
 namespace JobLocking.Renewal;
 
 /// <summary>
-/// Renews all leases of the process and watches their deadlines, with one timer, set to whatever is due first. It lives as
+/// Renews all leases of the process and watches their deadlines, with one alarm, set to whatever is due first. It lives as
 /// long as there are leases and ends neither with the host nor with its container: a job that outlives them still has to be
-/// told when its lease is over. Without leases, the timer goes with the container.
+/// told when its lease is over. Without leases, the alarm goes with the container.
 /// </summary>
-internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, TimeProvider time, ILogger logger) : IDisposable
+internal sealed class RenewalLoop : IDisposable
 {
+    /// <summary>More leases than this are renewed in several calls: between two of them the alarm can ring.</summary>
+    private const int MostInOneCall = 2000;
+
     private static readonly TimeSpan LongestRetryPause = TimeSpan.FromSeconds(1);
 
     // A timer knows no more than 49 days; one that fires too early is set again.
     private static readonly TimeSpan LongestWait = TimeSpan.FromDays(1);
 
+    private readonly ILockStore _store;
+    private readonly BackgroundWork _background;
+    private readonly MetricsReporter _metrics;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly Alarm _alarm;
     private readonly Lock _gate = new();
     private readonly DueTimes _leases = new();
 
-    private ITimer? _timer;
     private long _armedFor = long.MaxValue;
     private bool _disposed;
+
+    public RenewalLoop(ILockStore store, BackgroundWork background, MetricsReporter metrics, TimeProvider time, ILogger logger)
+    {
+        _store = store;
+        _background = background;
+        _metrics = metrics;
+        _time = time;
+        _logger = logger;
+        _alarm = Alarm.For(time, Tick);
+    }
 
     /// <summary>By how much the loop is late, for the health check: it is alive if that is little.</summary>
     public TimeSpan Lateness
@@ -31,7 +49,7 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
         {
             lock (_gate)
             {
-                return _leases.First is { } first && Deadline.Until(time, first.Due) is { Ticks: < 0 } late ? -late : TimeSpan.Zero;
+                return _leases.First is { } first && Deadline.Until(_time, first.Due) is { Ticks: < 0 } late ? -late : TimeSpan.Zero;
             }
         }
     }
@@ -50,7 +68,7 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
         lock (_gate)
         {
             _leases.Remove(lease);
-            EndTimer();
+            EndAlarm();
         }
     }
 
@@ -59,7 +77,7 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
         lock (_gate)
         {
             _disposed = true;
-            EndTimer();
+            EndAlarm();
         }
     }
 
@@ -80,7 +98,7 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
     {
         lock (_gate)
         {
-            _leases.SetAll(time.GetTimestamp());
+            _leases.SetAll(_time.GetTimestamp());
             Arm();
         }
     }
@@ -92,11 +110,11 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
         lock (_gate)
         {
             _armedFor = long.MaxValue;
-            long now = time.GetTimestamp();
+            long now = _time.GetTimestamp();
             long horizon = now;
             foreach (TaskLease lease in _leases.Until(now))
             {
-                if (now >= lease.DeadlineAt)
+                if (now >= EndsAt(lease))
                 {
                     _leases.Remove(lease);
                     expired.Add(lease);
@@ -104,38 +122,32 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
                 else if (!lease.IsRenewing && lease.LongestExpiry(now) > TimeSpan.Zero)
                 {
                     renew.Add(Begin(lease));
-                    horizon = Math.Max(horizon, Deadline.Add(time, now, lease.Terms.Expiry / 10));
+                    horizon = Math.Max(horizon, Deadline.Add(_time, now, lease.Terms.Expiry / 10));
                 }
             }
 
-            // Together with what falls due a little later: leases that were taken one after the other would else be renewed
-            // one by one for ever.
+            // Together with what falls due a little later: otherwise leases that were taken one by one are renewed one by one.
             List<TaskLease> due = _leases.Until(horizon);
             foreach (TaskLease lease in due)
             {
                 // What is due by now has been looked at.
-                if (lease.Due > now && lease.Due < lease.DeadlineAt && !lease.IsRenewing)
+                if (lease.Due > now && lease.Due < EndsAt(lease) && !lease.IsRenewing)
                 {
                     renew.Add(Begin(lease));
                 }
             }
 
-            _leases.Move([.. due.Select(lease => (lease, lease.DeadlineAt))]);
+            _leases.Move([.. due.Select(lease => (lease, EndsAt(lease)))]);
 
             Arm();
-            EndTimer();
+            EndAlarm();
         }
 
-        // First, as whoever hears of a loss in the log may take a while.
-        if (renew.Count > 0)
-        {
-            _ = RenewAsync(renew);
-        }
-
-        foreach (TaskLease lease in expired)
-        {
-            lease.Lose(LeaseLoss.Expired);
-        }
+        // The holders are told first. Sending takes time when there are many leases, and so may a log.
+        List<(TaskLease Lease, LeaseLoss Loss)> lost = [.. expired.Select(lease => (lease, LeaseLoss.Expired))];
+        Action report = Lose(lost);
+        Send(renew);
+        report();
     }
 
     private static TaskLease Begin(TaskLease lease)
@@ -144,30 +156,76 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
         return lease;
     }
 
-    private async Task RenewAsync(List<TaskLease> leases)
+    /// <summary>Ends leases, so that all their holders know at once.</summary>
+    /// <returns>Says so to others, who may take their time.</returns>
+    private Action Lose(List<(TaskLease Lease, LeaseLoss Loss)> leases)
     {
-        // Off the timer's thread, which is wanted for the deadlines of the others.
-        await Task.Yield();
+        List<(TaskLease Lease, Task Callbacks)> ended = [];
+        foreach ((TaskLease lease, LeaseLoss loss) in leases)
+        {
+            if (lease.TryLose(loss) is { } callbacks)
+            {
+                ended.Add((lease, callbacks));
+            }
+        }
 
-        leases.RemoveAll(lease => lease.IsReleased);
-        if (leases.Count == 0)
+        return ended.Count == 0 ? static () => { } : () => Report(() => ended.ForEach(one => one.Lease.OnLost(one.Callbacks)));
+    }
+
+    /// <summary>Logs and metrics are foreign code that may block: on the alarm's thread that would hold up the other leases.</summary>
+    private void Report(Action report)
+    {
+        TaskCompletionSource reported = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        _background.Add(reported.Task);
+        _alarm.Afterwards(() =>
+        {
+            try
+            {
+                report();
+            }
+            finally
+            {
+                reported.SetResult();
+            }
+        });
+    }
+
+    /// <summary>The leases whose deadlines come first are sent first.</summary>
+    private void Send(List<TaskLease> leases)
+    {
+        if (leases.Count > MostInOneCall)
+        {
+            leases.Sort(static (one, other) => one.DeadlineAt.CompareTo(other.DeadlineAt));
+        }
+
+        foreach (TaskLease[] some in leases.Chunk(MostInOneCall))
+        {
+            _ = Task.Factory.StartNew(() => RenewAsync(some), CancellationToken.None, TaskCreationOptions.None, _alarm.Scheduler);
+        }
+    }
+
+    /// <remarks>Runs on the alarm's scheduler, and so goes on there after each await.</remarks>
+    private async Task RenewAsync(TaskLease[] due)
+    {
+        TaskLease[] leases = [.. due.Where(lease => !lease.IsReleased)];
+        if (leases.Length == 0)
         {
             return;
         }
 
-        long sentAt = time.GetTimestamp();
-        RenewOutcome[] outcomes = new RenewOutcome[leases.Count];
-        RenewRequest[] requests = new RenewRequest[leases.Count];
+        long sentAt = _time.GetTimestamp();
+        RenewRequest[] requests = new RenewRequest[leases.Length];
         for (int i = 0; i < requests.Length; i++)
         {
             TaskLease lease = leases[i];
             requests[i] = new RenewRequest(lease.Name, lease.Id, Expiry(lease, sentAt), lease.Occurrence, lease.Terms.Limit);
         }
 
+        Renewal renewal = new(leases, requests, sentAt);
         Exception? failure = null;
         try
         {
-            await store.RenewAsync(requests, outcomes, CancellationToken.None).ConfigureAwait(false);
+            await _store.RenewAsync(requests, answers => Apply(renewal, answers), CancellationToken.None).ConfigureAwait(true);
         }
 #pragma warning disable CA1031 // Whatever it is, the leases that were not answered are tried again until their deadlines.
         catch (Exception e)
@@ -176,32 +234,43 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
             failure = e;
         }
 
-        Apply(leases, requests, outcomes, sentAt);
+        Apply(renewal, renewal.Unanswered());
         if (failure is not null)
         {
-            Log.RenewalFailed(logger, failure, leases.Count, leases[0].Name);
+            Report(() => Log.RenewalFailed(_logger, failure, leases.Length, leases[0].Name));
         }
     }
 
-    private void Apply(List<TaskLease> leases, RenewRequest[] requests, RenewOutcome[] outcomes, long sentAt)
+    private void Apply(Renewal renewal, IReadOnlyList<RenewAnswer> answers)
     {
-        bool[] held = new bool[leases.Count];
-        List<(TaskLease Lease, long Due)> next = new(leases.Count);
+        List<(TaskLease Lease, RenewOutcome Outcome)> known = new(answers.Count);
+        List<(TaskLease Lease, LeaseLoss Loss)> lost = [];
+        List<(TaskLease Lease, long Due)> next = new(answers.Count);
         lock (_gate)
         {
-            for (int i = 0; i < held.Length; i++)
+            foreach (RenewAnswer answer in answers)
             {
-                TaskLease lease = leases[i];
-                lease.IsRenewing = false;
-                held[i] = DueTimes.Contains(lease);
-                if (held[i] && Lives(outcomes[i]))
+                // The second answer for a lease tells nothing, nor does one for a lease that has ended meanwhile.
+                TaskLease lease = renewal.Leases[answer.Index];
+                if (!renewal.Take(answer.Index))
                 {
-                    if (outcomes[i] == RenewOutcome.Renewed)
-                    {
-                        lease.Prolong(Deadline.After(time, sentAt, requests[i].Expiry));
-                    }
+                    continue;
+                }
 
-                    next.Add((lease, outcomes[i] == RenewOutcome.Renewed ? NextRenewal(lease, sentAt) : NextRetry(lease)));
+                lease.IsRenewing = false;
+                bool isHeld = DueTimes.Contains(lease);
+                if (isHeld)
+                {
+                    known.Add((lease, answer.Outcome));
+                }
+
+                if (answer.Outcome is RenewOutcome.NotYours or RenewOutcome.Missing)
+                {
+                    lost.Add((lease, answer.Outcome == RenewOutcome.NotYours ? LeaseLoss.Taken : LeaseLoss.Gone));
+                }
+                else if (isHeld)
+                {
+                    next.Add((lease, Due(renewal, lease, answer)));
                 }
             }
 
@@ -209,22 +278,23 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
             Arm();
         }
 
-        for (int i = 0; i < held.Length; i++)
-        {
-            // What is answered for a lease that has ended meanwhile tells nothing.
-            if (held[i])
-            {
-                metrics.RenewalAnswered(leases[i], outcomes[i]);
-            }
-
-            if (!Lives(outcomes[i]))
-            {
-                leases[i].Lose(outcomes[i] == RenewOutcome.NotYours ? LeaseLoss.Taken : LeaseLoss.Gone);
-            }
-        }
+        Action report = Lose(lost);
+        Report(() => known.ForEach(one => _metrics.RenewalAnswered(one.Lease, one.Outcome)));
+        report();
     }
 
-    private static bool Lives(RenewOutcome outcome) => outcome is RenewOutcome.Renewed or RenewOutcome.Transient;
+    /// <summary>Moves the deadline of a lease that was renewed, and says when the next renewal is due.</summary>
+    private long Due(Renewal renewal, TaskLease lease, RenewAnswer answer)
+    {
+        if (answer.Outcome != RenewOutcome.Renewed)
+        {
+            return NextRetry(lease);
+        }
+
+        long sentAt = answer.SentAt == 0 ? renewal.SentAt : answer.SentAt;
+        lease.Prolong(Deadline.After(_time, sentAt, renewal.Requests[answer.Index].Expiry));
+        return NextRenewal(lease, sentAt);
+    }
 
     private static TimeSpan Expiry(TaskLease lease, long now)
     {
@@ -235,16 +305,16 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
     /// <summary>A third of the expiry, or the deadline when a renewal could not move it any more.</summary>
     private long NextRenewal(TaskLease lease, long sentAt)
     {
-        long next = Deadline.Add(time, sentAt, lease.Terms.Expiry / 3);
+        long next = Deadline.Add(_time, sentAt, lease.Terms.Expiry / 3);
         bool canGrow = lease.Terms.MaxHold == TimeSpan.Zero || lease.LongestExpiry(sentAt) > lease.Terms.Expiry;
-        return canGrow ? Math.Min(next, lease.DeadlineAt) : lease.DeadlineAt;
+        return canGrow ? Math.Min(next, EndsAt(lease)) : EndsAt(lease);
     }
 
     private long NextRetry(TaskLease lease)
     {
         TimeSpan pause = lease.Terms.Expiry / 10;
-        long next = Deadline.Add(time, time.GetTimestamp(), pause < LongestRetryPause ? pause : LongestRetryPause);
-        return Math.Min(next, lease.DeadlineAt);
+        long next = Deadline.Add(_time, _time.GetTimestamp(), pause < LongestRetryPause ? pause : LongestRetryPause);
+        return Math.Min(next, EndsAt(lease));
     }
 
     private void Arm()
@@ -255,30 +325,49 @@ internal sealed class RenewalLoop(ILockStore store, MetricsReporter metrics, Tim
         }
 
         _armedFor = first.Due;
-        _timer ??= CreateTimer();
 
-        // Up to the next millisecond: a timer that fires a little early would fire again and again.
-        double wait = Math.Clamp(Math.Ceiling(Deadline.Until(time, first.Due).TotalMilliseconds), 0, LongestWait.TotalMilliseconds);
-        _timer.Change(TimeSpan.FromMilliseconds(wait), Timeout.InfiniteTimeSpan);
+        // Up to the next millisecond: an alarm that rings a little early would ring again and again.
+        double wait = Math.Clamp(Math.Ceiling(Deadline.Until(_time, first.Due).TotalMilliseconds), 0, LongestWait.TotalMilliseconds);
+        _alarm.Set(TimeSpan.FromMilliseconds(wait));
     }
 
-    /// <summary>Not with every last lease: the next would have to make it anew.</summary>
-    private void EndTimer()
+    /// <summary>Not with every last lease: the next would have to make it again.</summary>
+    private void EndAlarm()
     {
         if (_disposed && _leases.First is null)
         {
-            _timer?.Dispose();
-            _timer = null;
+            _alarm.Dispose();
             _armedFor = long.MaxValue;
         }
     }
 
-    private ITimer CreateTimer()
+    /// <summary>When the holder has to be told, so that it knows by the deadline.</summary>
+    private long EndsAt(TaskLease lease)
     {
-        // Else the loop would run for ever in the context of the first job: with its ambient lease, in its trace.
-        using (ExecutionContext.SuppressFlow())
+        TimeSpan most = lease.Terms.Expiry / 40;
+        return Deadline.Add(_time, lease.DeadlineAt, -(_alarm.Earliness < most ? _alarm.Earliness : most));
+    }
+
+    /// <summary>One call to the store, and which of its leases were answered.</summary>
+    private sealed class Renewal(TaskLease[] leases, RenewRequest[] requests, long sentAt)
+    {
+        private readonly bool[] _isAnswered = new bool[leases.Length];
+
+        public TaskLease[] Leases => leases;
+
+        public RenewRequest[] Requests => requests;
+
+        public long SentAt => sentAt;
+
+        /// <summary>Whether this is the first answer for the lease.</summary>
+        public bool Take(int index)
         {
-            return time.CreateTimer(static loop => ((RenewalLoop)loop!).Tick(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            bool isFirst = !_isAnswered[index];
+            _isAnswered[index] = true;
+            return isFirst;
         }
+
+        public IReadOnlyList<RenewAnswer> Unanswered() =>
+            [.. Enumerable.Range(0, leases.Length).Where(i => !_isAnswered[i]).Select(i => new RenewAnswer(i, RenewOutcome.Transient))];
     }
 }

@@ -34,4 +34,8 @@ public readonly record struct AcquireResult(
     TimeSpan? TimeLeft = null,
     bool IsKept = false,
     long ParkedSince = 0,
-    IReadOnlyList<LockHolder?>? Others = null);
+    IReadOnlyList<LockHolder?>? Others = null)
+{
+    /// <summary>When the request that was granted was sent, by <see cref="TimeProvider.GetTimestamp"/>: from then on the lease counts its time. 0 to count it from the call, connecting included.</summary>
+    public long SentAt { get; init; }
+}

@@ -16,9 +16,14 @@ public interface ILockStore
 
     /// <summary>
     /// Gives each lease its expiry anew, counted from now, unless it has longer to live; the mark of its occurrence too.
-    /// Never re-creates a missing lease. The result of each lease is its own: one that fails harms no other.
+    /// Never re-creates a missing lease. The result of each lease is its own: one that fails harms no other, and one that is
+    /// answered late delays no other.
     /// </summary>
-    ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Memory<RenewOutcome> outcomes, CancellationToken cancellationToken);
+    /// <remarks>Goes on where it was called, on <see cref="TaskScheduler.Current"/>: the engine renews on a thread of its own, which no blocked job holds up.</remarks>
+    /// <param name="leases">The leases.</param>
+    /// <param name="onAnswers">Called with the answers as they come, some at a time, by one thread at a time. A lease that is not among them when the call ends is not known to be renewed.</param>
+    /// <param name="cancellationToken">Gives up waiting for answers.</param>
+    ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewAnswer>> onAnswers, CancellationToken cancellationToken);
 
     /// <summary>
     /// Ends a lease if, and only if, it still holds the lock; keeps the lock for a time if asked to. Marks or clears the

@@ -29,14 +29,16 @@ internal sealed class InMemoryLockStore : ILockStore
         return new(_locks.Step(request.Name, one => one.Acquire(request, _process)));
     }
 
-    public ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Memory<RenewOutcome> outcomes, CancellationToken cancellationToken)
+    public ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewAnswer>> onAnswers, CancellationToken cancellationToken)
     {
+        RenewAnswer[] answers = new RenewAnswer[leases.Length];
         for (int i = 0; i < leases.Length; i++)
         {
             RenewRequest lease = leases.Span[i];
-            outcomes.Span[i] = _locks.Step(lease.Name, one => one.Renew(lease));
+            answers[i] = new RenewAnswer(i, _locks.Step(lease.Name, one => one.Renew(lease)));
         }
 
+        onAnswers(answers);
         return default;
     }
 

@@ -23,3 +23,9 @@ public enum RenewOutcome
     /// <summary>Nobody holds the lock.</summary>
     Missing,
 }
+
+/// <summary>What became of the renewal of one lease.</summary>
+/// <param name="Index">Which of the requests it answers.</param>
+/// <param name="Outcome">What became of it.</param>
+/// <param name="SentAt">When the request was sent, by <see cref="TimeProvider.GetTimestamp"/>: from then on the lease counts its time. 0 to count it from the call.</param>
+public readonly record struct RenewAnswer(int Index, RenewOutcome Outcome, long SentAt = 0);

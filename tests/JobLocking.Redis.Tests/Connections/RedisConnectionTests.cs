@@ -107,7 +107,7 @@ public sealed class RedisConnectionTests : OwnServerTests
                 await Task.Yield();
                 return Interlocked.Increment(ref calls) == 1 ? throw new InvalidOperationException("not yet") : theirs;
             },
-        }))
+        }, TimeProvider.System))
         {
             LockStoreException error = await Assert.ThrowsAsync<LockStoreException>(async () => await store.CheckAsync(Cancellation));
             Assert.False(error.MayHaveBeenApplied);
@@ -175,7 +175,7 @@ public sealed class RedisConnectionTests : OwnServerTests
         string connectionString = $"{Server.ConnectionString},channelPrefix=app:";
         await using ConnectionMultiplexer connection = await ConnectionMultiplexer.ConnectAsync(connectionString);
         await using RedisLockStore own = CreateStore(connectionString);
-        await using RedisLockStore theirs = new(new RedisLockOptions { ConnectionMultiplexerFactory = () => Task.FromResult<IConnectionMultiplexer>(connection) });
+        await using RedisLockStore theirs = new(new RedisLockOptions { ConnectionMultiplexerFactory = () => Task.FromResult<IConnectionMultiplexer>(connection) }, TimeProvider.System);
         ConcurrentQueue<LockNotice> notices = new();
         await using IAsyncDisposable listening = await (ofTheirs ? theirs : own).ListenAsync(notices.Enqueue, Cancellation);
 

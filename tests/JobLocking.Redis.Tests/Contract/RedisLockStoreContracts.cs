@@ -43,7 +43,7 @@ public sealed class SharedServers : IAsyncLifetime
 
 public abstract class RedisLockStoreContract(string connectionString) : LockStoreContract
 {
-    protected override ILockStore CreateStore() => new RedisLockStore(new RedisLockOptions { Configuration = connectionString });
+    protected override ILockStore CreateStore() => new RedisLockStore(new RedisLockOptions { Configuration = connectionString }, TimeProvider.System);
 
     protected override Task PassAsync(TimeSpan time) => Task.Delay(time, Cancellation);
 }

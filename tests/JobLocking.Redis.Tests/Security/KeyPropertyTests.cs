@@ -54,7 +54,7 @@ public sealed class KeyPropertyTests(SharedServers servers)
         CancellationToken cancellation = TestContext.Current.CancellationToken;
         string keyPrefix = $"list:{Guid.NewGuid():N}:";
         await using ConnectionMultiplexer connection = await ConnectionMultiplexer.ConnectAsync(servers.Redis.ConnectionString);
-        await using RedisLockStore store = new(new RedisLockOptions { Configuration = servers.Redis.ConnectionString, KeyPrefix = keyPrefix });
+        await using RedisLockStore store = new(new RedisLockOptions { Configuration = servers.Redis.ConnectionString, KeyPrefix = keyPrefix }, TimeProvider.System);
         string[] names = [.. Pieces.SelectMany(piece => Pieces.Select(end => piece + end)).Distinct(StringComparer.Ordinal)];
         await Task.WhenAll(names.Select(name => store.AcquireAsync(LockRequests.Acquire(name), cancellation).AsTask()));
 

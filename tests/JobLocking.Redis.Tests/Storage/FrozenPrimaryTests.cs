@@ -21,20 +21,21 @@ public sealed class FrozenPrimaryTests
         await using RedisServer frozen = await RedisServer.StartAsync(Cluster);
         await JoinAsync(well, frozen);
         await using ConnectionMultiplexer connection = await ConnectionMultiplexer.ConnectAsync($"{well.Endpoint},{frozen.Endpoint},asyncTimeout=60000");
-        await using RedisLockStore store = new(new RedisLockOptions { ConnectionMultiplexerFactory = () => Task.FromResult<IConnectionMultiplexer>(connection) });
+        await using RedisLockStore store = new(new RedisLockOptions { ConnectionMultiplexerFactory = () => Task.FromResult<IConnectionMultiplexer>(connection) }, TimeProvider.System);
         AcquireRequest[] leases = [.. Enumerable.Range(0, 20).Select(i => LockRequests.Acquire($"lease:{i}"))];
         await Task.WhenAll(leases.Select(lease => store.AcquireAsync(lease, Cancellation).AsTask()));
 
         frozen.Pause();
         RenewOutcome[] outcomes = new RenewOutcome[leases.Length];
         Task renewal = store.RenewAsync(leases.Select(lease => LockRequests.Renew(lease, TimeSpan.FromSeconds(2))).ToArray(), outcomes, Cancellation).AsTask();
-        LockStoreException error = await Assert.ThrowsAsync<LockStoreException>(() => renewal.WaitAsync(Eventually.DefaultTimeout, Cancellation));
-        frozen.Resume();
-
-        Assert.Contains("did not answer in time", error.Message, StringComparison.Ordinal);
         RenewOutcome[] expected = [.. leases.Select(lease => IsOnFirst(lease) ? RenewOutcome.Renewed : RenewOutcome.Transient)];
         Assert.Equal(2, expected.Distinct().Count());
-        Assert.Equal(expected, outcomes);
+        await Eventually.IsTrueAsync(() => outcomes.SequenceEqual(expected));
+        Assert.False(renewal.IsCompleted);
+
+        frozen.Resume();
+        await renewal.WaitAsync(Eventually.DefaultTimeout, Cancellation);
+        Assert.All(outcomes, outcome => Assert.Equal(RenewOutcome.Renewed, outcome));
 
         bool IsOnFirst(AcquireRequest lease) => connection.HashSlot($"task_lock:{lease.Name}") < 8192;
     }

@@ -157,7 +157,7 @@ public sealed partial class RedisLockStoreTests(SharedServers servers) : RedisSt
     public async Task Another_prefix_is_another_lock()
     {
         await GrantedAsync();
-        await using RedisLockStore other = new(new RedisLockOptions { Configuration = servers.Redis.ConnectionString, KeyPrefix = "other*:" });
+        await using RedisLockStore other = new(new RedisLockOptions { Configuration = servers.Redis.ConnectionString, KeyPrefix = "other*:" }, TimeProvider.System);
 
         Assert.Equal(AcquireOutcome.Granted, (await other.AcquireAsync(LockRequests.Acquire(Name), Cancellation)).Outcome);
         Assert.Equal([Name], await other.ListAsync(null, Cancellation).Select(held => held.Name).ToListAsync(Cancellation));

@@ -28,7 +28,7 @@ internal sealed class NodeStore(World world, Names names, Link link, string node
             call);
     }
 
-    public async ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Memory<RenewOutcome> outcomes, CancellationToken cancellationToken)
+    public async ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewAnswer>> onAnswers, CancellationToken cancellationToken)
     {
         RenewRequest[] requests = leases.ToArray();
         int[] calls = [.. requests.Select(one => Sent(Question.Renew, names.Lease(one.LeaseId), one.Name, one.Expiry))];
@@ -46,8 +46,8 @@ internal sealed class NodeStore(World world, Names names, Link link, string node
                         continue;
                     }
 
-                    Memory<RenewOutcome> one = results.AsMemory(i, 1);
-                    store.RenewAsync(requests.AsMemory(i, 1), one, CancellationToken.None).AsTask().GetAwaiter().GetResult();
+                    int lease = i;
+                    store.RenewAsync(requests.AsMemory(i, 1), one => results[lease] = one[0].Outcome, CancellationToken.None).AsTask().GetAwaiter().GetResult();
                     Applied(calls[i], Question.Renew, names.Lease(requests[i].LeaseId), requests[i].Name, results[i] == RenewOutcome.Renewed, occurrence: null);
                 }
 
@@ -55,7 +55,7 @@ internal sealed class NodeStore(World world, Names names, Link link, string node
                 return results;
             },
             cancellationToken);
-        answers.CopyTo(outcomes);
+        onAnswers([.. answers.Select((outcome, i) => new RenewAnswer(i, outcome))]);
         for (int i = 0; i < calls.Length; i++)
         {
             Answered(calls[i], isKnown: answers[i] == RenewOutcome.Renewed);

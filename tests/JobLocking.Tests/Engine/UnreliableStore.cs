@@ -92,22 +92,17 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
         return result;
     }
 
-    public async ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Memory<RenewOutcome> outcomes, CancellationToken cancellationToken)
+    public async ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewAnswer>> onAnswers, CancellationToken cancellationToken)
     {
         Note($"renew {leases.Length}");
         OnRenew?.Invoke();
         if (RenewAlways is Breakage.None or Breakage.AnswerLost)
         {
-            RenewOutcome[] real = new RenewOutcome[leases.Length];
-            await inner.RenewAsync(leases, real, cancellationToken);
-            for (int i = 0; i < real.Length; i++)
-            {
-                real[i] = NotRenewed.Contains(leases.Span[i].Name) ? RenewOutcome.Transient : real[i];
-            }
-
+            List<RenewAnswer> real = [];
+            await inner.RenewAsync(leases, real.AddRange, cancellationToken);
             if (RenewAlways == Breakage.None)
             {
-                real.CopyTo(outcomes);
+                onAnswers([.. real.Select(answer => NotRenewed.Contains(leases.Span[answer.Index].Name) ? answer with { Outcome = RenewOutcome.Transient } : answer)]);
             }
         }
 

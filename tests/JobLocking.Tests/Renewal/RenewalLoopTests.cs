@@ -325,8 +325,9 @@ public sealed class RenewalLoopTests : IDisposable
         TaskCompletionSource<string?> seen = new();
         UnreliableStore store = new(new InMemoryLockStore(TimeProvider.System)) { OnRenew = () => seen.TrySetResult(ofTheJob.Value) };
         using MetricsReporter metrics = new(null);
-        RenewalLoop loop = new(store, metrics, TimeProvider.System, NullLogger.Instance);
-        Leases leases = new(store, loop, new BackgroundWork(TimeProvider.System, NullLogger.Instance), metrics, TimeProvider.System, NullLogger.Instance);
+        using BackgroundWork background = new(TimeProvider.System, NullLogger.Instance);
+        using RenewalLoop loop = new(store, background, metrics, TimeProvider.System, NullLogger.Instance);
+        Leases leases = new(store, loop, background, metrics, TimeProvider.System, NullLogger.Instance);
 
         ofTheJob.Value = "job";
         LeaseTerms terms = new(TimeSpan.FromMilliseconds(300), TimeSpan.Zero, TimeSpan.Zero);

@@ -1,0 +1,24 @@
+using JobLocking.Stores;
+
+namespace JobLocking.TestKit;
+
+/// <summary>Renewals whose answers are looked at all together, at the end.</summary>
+public static class RenewalExtensions
+{
+    /// <summary>Renews leases, and fills in what became of each; what was not answered stays as it is.</summary>
+    public static ValueTask RenewAsync(this ILockStore store, RenewRequest[] leases, RenewOutcome[] outcomes, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(store);
+        ArgumentNullException.ThrowIfNull(outcomes);
+        return store.RenewAsync(
+            leases,
+            answers =>
+            {
+                foreach (RenewAnswer answer in answers)
+                {
+                    outcomes[answer.Index] = answer.Outcome;
+                }
+            },
+            cancellationToken);
+    }
+}
