@@ -16,7 +16,7 @@ internal static class Counter
         ITaskLocks locks = host.Services.GetRequiredService<ITaskLocks>();
 
         Say.Fact("ready");
-        Console.In.ReadLine();
+        await Commands.NextAsync();
         for (int done = 0; done < count;)
         {
             await using TaskLease? lease = await locks.TryAcquireAsync("counter");

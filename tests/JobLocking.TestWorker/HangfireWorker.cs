@@ -18,7 +18,7 @@ internal static class HangfireWorker
         await host.StartAsync();
         IBackgroundJobClient jobs = host.Services.GetRequiredService<IBackgroundJobClient>();
         Say.Fact("ready");
-        while (Console.In.ReadLine() is "fire")
+        while (await Commands.NextAsync() is "fire")
         {
             jobs.Enqueue<Job>(job => job.Run());
         }

@@ -3,9 +3,6 @@ using JobLocking.TestWorker.Chaos;
 
 // A worker process as a user would write one, for the tests that need several: what it does is its first argument, where
 // its Redis is the second, and what it saw it says on its output, a line for each fact.
-// Who reads commands and who wakes a Hangfire job blocks a thread of the pool, which has two on a small machine and is slow
-// to start more: answers of Redis would wait for them until they time out.
-ThreadPool.SetMinThreads(32, 32);
 return args switch
 {
     ["counter", var redis, var file, var count] => await Counter.RunAsync(redis, file, int.Parse(count)),
@@ -13,6 +10,7 @@ return args switch
     ["hangfire", var redis, var node] => await HangfireWorker.RunAsync(redis, node),
     ["queue", var locks, var jobs, var deployment, var limit] => await QueueWorker.RunAsync(locks, jobs, deployment, int.Parse(limit)),
     ["job", var locks, var resource, var node, var scheduler, .. { Length: 3 } terms] => await JobWorker.RunAsync(locks, resource, node, scheduler, terms[0], terms[1], terms[2]),
+    ["starved", var redis, var expire, var blockers] => await StarvedWorker.RunAsync(redis, TimeSpan.FromSeconds(int.Parse(expire)), int.Parse(blockers)),
     ["resources", var redis] => await ResourcesWorker.RunAsync(redis),
     ["chaos", var locks, var resource, var process] => await ChaosWorker.RunAsync(locks, resource, process),
     ["quartz-chaos", var locks, var resource, var process] => await QuartzChaosWorker.RunAsync(locks, resource, process),

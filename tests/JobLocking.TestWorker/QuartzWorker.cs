@@ -24,7 +24,7 @@ internal static class QuartzWorker
         await host.StartAsync();
         IScheduler scheduler = await host.Services.GetRequiredService<ISchedulerFactory>().GetScheduler();
         Say.Fact("ready");
-        while (Console.In.ReadLine() is "fire")
+        while (await Commands.NextAsync() is "fire")
         {
             await scheduler.ScheduleJob(TriggerBuilder.Create().ForJob("plain").StartNow().Build());
         }

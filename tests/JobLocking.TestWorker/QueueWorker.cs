@@ -57,7 +57,7 @@ internal sealed class QueueWorker(IHost host, IScheduler scheduler, Work work, i
 
     private async Task ObeyAsync()
     {
-        while (Console.In.ReadLine()?.Split(' ') is [var what, .. var rest] && what != "stop")
+        while ((await Commands.NextAsync())?.Split(' ') is [var what, .. var rest] && what != "stop")
         {
             bool isHeld = rest is [_, "held"];
             int count = int.Parse(rest[0], CultureInfo.InvariantCulture);

@@ -7,7 +7,7 @@ namespace JobLocking.Renewal;
 /// thread pool: with more blocked jobs than threads a timer of the pool fires seconds late. The thread ends when it has had
 /// nothing to do for a while.
 /// </summary>
-internal sealed class AlarmThread(TimeProvider time, Action ring) : Alarm
+internal sealed class AlarmThread(TimeProvider time, Action ring) : IAlarm
 {
     private static readonly TimeSpan LongestIdle = TimeSpan.FromSeconds(10);
 
@@ -18,11 +18,11 @@ internal sealed class AlarmThread(TimeProvider time, Action ring) : Alarm
     private bool _disposed;
 
     /// <remarks>On a machine whose cores are busy a thread that wakes waits some milliseconds for one.</remarks>
-    public override TimeSpan Earliness { get; } = TimeSpan.FromMilliseconds(50);
+    public TimeSpan Earliness { get; } = TimeSpan.FromMilliseconds(50);
 
-    public override TaskScheduler Scheduler => field ??= new OnThread(this);
+    public TaskScheduler Scheduler => field ??= new OnThread(this);
 
-    public override void Set(TimeSpan wait)
+    public void Set(TimeSpan wait)
     {
         lock (_gate)
         {
@@ -31,9 +31,9 @@ internal sealed class AlarmThread(TimeProvider time, Action ring) : Alarm
         }
     }
 
-    public override void Afterwards(Action report) => ThreadPool.UnsafeQueueUserWorkItem(static report => report(), report, preferLocal: false);
+    public void Afterwards(Action report) => ThreadPool.UnsafeQueueUserWorkItem(static report => report(), report, preferLocal: false);
 
-    public override void Dispose()
+    public void Dispose()
     {
         lock (_gate)
         {

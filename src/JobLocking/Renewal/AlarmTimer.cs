@@ -1,23 +1,23 @@
 namespace JobLocking.Renewal;
 
 /// <summary>Rings by a timer of the <see cref="TimeProvider"/>.</summary>
-internal sealed class AlarmTimer(TimeProvider time, Action ring) : Alarm
+internal sealed class AlarmTimer(TimeProvider time, Action ring) : IAlarm
 {
     private ITimer? _timer;
 
-    public override TimeSpan Earliness => TimeSpan.Zero;
+    public TimeSpan Earliness => TimeSpan.Zero;
 
-    public override TaskScheduler Scheduler => TaskScheduler.Default;
+    public TaskScheduler Scheduler => TaskScheduler.Default;
 
-    public override void Set(TimeSpan wait)
+    public void Set(TimeSpan wait)
     {
         _timer ??= CreateTimer();
         _timer.Change(wait, Timeout.InfiniteTimeSpan);
     }
 
-    public override void Afterwards(Action report) => report();
+    public void Afterwards(Action report) => report();
 
-    public override void Dispose()
+    public void Dispose()
     {
         _timer?.Dispose();
         _timer = null;

@@ -25,7 +25,7 @@ internal sealed class RenewalLoop : IDisposable
     private readonly MetricsReporter _metrics;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
-    private readonly Alarm _alarm;
+    private readonly IAlarm _alarm;
     private readonly Lock _gate = new();
     private readonly DueTimes _leases = new();
 
@@ -39,7 +39,9 @@ internal sealed class RenewalLoop : IDisposable
         _metrics = metrics;
         _time = time;
         _logger = logger;
-        _alarm = Alarm.For(time, Tick);
+
+        // By the machine's clock on a thread of its own; any other clock, a test's for example, has its timers.
+        _alarm = time == TimeProvider.System ? new AlarmThread(time, Tick) : new AlarmTimer(time, Tick);
     }
 
     /// <summary>By how much the loop is late, for the health check: it is alive if that is little.</summary>

@@ -34,7 +34,7 @@ internal sealed class ChaosWorker(ITaskLocks locks, Witness witness) : IDisposab
         using ChaosWorker worker = new(locks, new Witness(process, new Protected(resource.GetDatabase())));
         await ConnectAsync(locks);
         Say.Fact("ready");
-        while (await Console.In.ReadLineAsync() is { } command)
+        while (await Commands.NextAsync() is { } command)
         {
             if (command == "stop")
             {

@@ -36,7 +36,7 @@ internal static class HangfireChaosWorker
         using IHost host = builder.Build();
         await host.StartAsync();
         Say.Fact("ready");
-        while (await Console.In.ReadLineAsync() is { } command)
+        while (await Commands.NextAsync() is { } command)
         {
             if (command != "rest")
             {

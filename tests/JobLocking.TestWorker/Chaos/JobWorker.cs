@@ -45,7 +45,7 @@ internal sealed class JobWorker(Witness witness) : IDisposable
         await host.StartAsync();
         await ChaosWorker.ConnectAsync(host.Services.GetRequiredService<ITaskLocks>());
         Say.Fact("ready");
-        while (await Console.In.ReadLineAsync() is { } command)
+        while (await Commands.NextAsync() is { } command)
         {
             switch (command.Split(' '))
             {

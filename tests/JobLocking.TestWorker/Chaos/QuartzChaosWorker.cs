@@ -36,7 +36,7 @@ internal sealed class QuartzChaosWorker(IScheduler scheduler, QuartzTeller telle
         QuartzChaosWorker worker = new(await host.Services.GetRequiredService<ISchedulerFactory>().GetScheduler(), teller);
         await WarmUpAsync(host.Services.GetRequiredService<ITaskLocks>(), process);
         Say.Fact("ready");
-        while (await Console.In.ReadLineAsync() is { } command)
+        while (await Commands.NextAsync() is { } command)
         {
             switch (command)
             {

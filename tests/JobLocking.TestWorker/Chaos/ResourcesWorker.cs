@@ -28,7 +28,7 @@ internal static class ResourcesWorker
         await using ConnectionMultiplexer shared = await ConnectionMultiplexer.ConnectAsync(redis);
         Day day = new(new Node(first.Services), new Node(second.Services));
         Say.Fact("ready");
-        while (await Console.In.ReadLineAsync() is { } command)
+        while (await Commands.NextAsync() is { } command)
         {
             long began = Stopwatch.GetTimestamp();
             switch (command.Split(' '))

@@ -52,6 +52,24 @@ public sealed class WaitTests : IDisposable
     }
 
     [Fact]
+    public async Task A_waiter_whose_answer_came_too_late_asks_again()
+    {
+        _node.Store.Connect = () =>
+        {
+            _node.Store.Connect = () => 0;
+            _node.Time.Advance(TimeSpan.FromSeconds(61));
+            return 0;
+        };
+        TaskLease lease = await _node.Locks.AcquireAsync("x", cancellationToken: CancellationToken.None).AsTask().WaitAsync(Eventually.DefaultTimeout);
+        Assert.False(lease.IsLost());
+        Assert.Equal(2, _node.Store.Asked.Select(asked => asked.LeaseId).Distinct().Count());
+
+        // The first is given back, and takes nothing from the second.
+        await Eventually.IsTrueAsync(() => _node.Store.Has($"release x {_node.Store.Asked.First().LeaseId}"));
+        Assert.Equal(lease.FencingToken, Assert.Single(await _node.ListAsync()).FencingToken);
+    }
+
+    [Fact]
     public async Task A_wait_ends_with_its_time_and_leaves_no_place_behind()
     {
         await _node.Locks.TryAcquireAsync("x");

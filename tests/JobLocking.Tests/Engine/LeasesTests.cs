@@ -111,6 +111,18 @@ public sealed class LeasesTests : IDisposable
     }
 
     [Fact]
+    public async Task Connecting_does_not_count_against_the_lease()
+    {
+        _node.Store.Connect = () =>
+        {
+            _node.Time.Advance(TimeSpan.FromSeconds(90));
+            return _node.Time.GetTimestamp();
+        };
+        TaskLease lease = (await AcquireAsync())!;
+        Assert.Equal(60 - 0.6 - 0.002, (lease.ExpiresAt - _node.Time.GetUtcNow()).TotalSeconds, 0.001);
+    }
+
+    [Fact]
     public async Task The_deadline_is_counted_from_before_the_request_was_sent()
     {
         _node.Store.HoldAcquire = new TaskCompletionSource();

@@ -40,6 +40,14 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
 
     public Action? OnRenew { get; set; }
 
+    /// <summary>Renewals of these locks are applied, and their answers wait for <see cref="HoldRenew"/>.</summary>
+    public HashSet<string> AnsweredLate { get; } = [];
+
+    public TaskCompletionSource HoldRenew { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Connects before an acquire is sent, and says when that was; 0 if the store does not tell.</summary>
+    public Func<long> Connect { get; set; } = () => 0;
+
     /// <summary>Answers to acquires wait for it.</summary>
     public TaskCompletionSource? HoldAcquire { get; set; }
 
@@ -80,7 +88,8 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
         AcquireResult result = default;
         if (breakage is Breakage.None or Breakage.AnswerLost)
         {
-            result = await inner.AcquireAsync(request, cancellationToken);
+            long sentAt = Connect();
+            result = await inner.AcquireAsync(request, cancellationToken) with { SentAt = sentAt };
         }
 
         if (HoldAcquire is { } hold)
@@ -102,7 +111,15 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
             await inner.RenewAsync(leases, real.AddRange, cancellationToken);
             if (RenewAlways == Breakage.None)
             {
-                onAnswers([.. real.Select(answer => NotRenewed.Contains(leases.Span[answer.Index].Name) ? answer with { Outcome = RenewOutcome.Transient } : answer)]);
+                ILookup<bool, RenewAnswer> answers = real
+                    .Select(answer => NotRenewed.Contains(leases.Span[answer.Index].Name) ? answer with { Outcome = RenewOutcome.Transient } : answer)
+                    .ToLookup(answer => AnsweredLate.Contains(leases.Span[answer.Index].Name));
+                onAnswers([.. answers[false]]);
+                if (answers.Contains(true))
+                {
+                    await HoldRenew.Task.WaitAsync(cancellationToken);
+                    onAnswers([.. answers[true]]);
+                }
             }
         }
 

@@ -176,6 +176,56 @@ public sealed class RenewalLoopTests : IDisposable
     }
 
     [Fact]
+    public async Task A_lease_whose_answer_has_come_does_not_wait_for_those_of_the_others()
+    {
+        TaskLease answered = await AcquireAsync("answered");
+        TaskLease late = await AcquireAsync("late");
+        _node.Store.AnsweredLate.Add("late");
+        Advance(20);
+        await Eventually.IsTrueAsync(() => !answered.IsRenewing);
+        Assert.True(late.IsRenewing);
+
+        Advance(20);
+        await Eventually.IsTrueAsync(() => Renewals == 2 && !answered.IsRenewing);
+        Assert.Equal(["renew 2", "renew 1"], _node.Store.Calls.Where(c => c.StartsWith("renew", StringComparison.Ordinal)));
+        Advance(19);
+        _node.Store.HoldRenew.SetResult();
+        await Eventually.IsTrueAsync(() => !late.IsRenewing);
+        Advance(0.39);
+        Assert.All(_leases, lease => Assert.False(lease.IsLost()));
+    }
+
+    [Fact]
+    public async Task Leases_that_end_together_have_all_been_told_when_the_first_is_logged()
+    {
+        for (int i = 0; i < 5; i++)
+        {
+            await AcquireAsync($"x{i}");
+        }
+
+        List<int> told = [];
+        _node.OnLogged = _ => told.Add(_leases.Count(lease => lease.Lost.IsCancellationRequested));
+        _node.Store.RenewAlways = Breakage.RequestLost;
+        Advance(60);
+        Assert.Equal(5, told.Count(count => count == 5));
+    }
+
+    [Fact]
+    public async Task Very_many_leases_are_renewed_in_several_calls()
+    {
+        for (int i = 0; i < 4001; i++)
+        {
+            await AcquireAsync($"x{i}");
+        }
+
+        Advance(20);
+        await Eventually.IsTrueAsync(() => Renewals == 3 && _leases.TrueForAll(lease => !lease.IsRenewing));
+        Assert.Equal(2, _node.Store.Calls.Count(c => c == "renew 2000"));
+        Advance(40);
+        Assert.All(_leases, lease => Assert.False(lease.IsLost()));
+    }
+
+    [Fact]
     public async Task A_log_that_takes_its_time_over_a_failed_renewal_holds_up_no_retry()
     {
         await AcquireAsync("x");

@@ -1,0 +1,55 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace JobLocking.TestWorker;
+
+/// <summary>A process that holds one lock by hand while many tasks block all threads of its pool.</summary>
+internal static class StarvedWorker
+{
+    public static async Task<int> RunAsync(string redis, TimeSpan expire, int blockers)
+    {
+        HostApplicationBuilder builder = LoggedEvents.CreateHost();
+        builder.Services.AddJobLocking().UseRedis(redis);
+        using IHost host = builder.Build();
+        await host.StartAsync();
+        TaskLease lease = await host.Services.GetRequiredService<ITaskLocks>().AcquireAsync("starved", new TaskLockOptions { Expire = expire });
+        Say.Fact("ready");
+
+        using ManualResetEventSlim end = new();
+        Thread watch = new(() => Watch(lease, end)) { IsBackground = true };
+        Thread commands = new(() =>
+        {
+            Console.In.ReadLine();
+            end.Set();
+        }) { IsBackground = true };
+        watch.Start();
+        commands.Start();
+        for (int i = 0; i < blockers; i++)
+        {
+            _ = Task.Run(end.Wait);
+        }
+
+        watch.Join();
+        return 0;
+    }
+
+    /// <summary>Says how much time the lease had left, at the least, while its holder did not know of a loss; negative: it learned it too late.</summary>
+    private static void Watch(TaskLease lease, ManualResetEventSlim end)
+    {
+        TimeSpan least = TimeSpan.MaxValue;
+        while (!end.Wait(TimeSpan.FromMilliseconds(2)))
+        {
+            // In this order: what was left before the look at the token.
+            TimeSpan left = lease.ExpiresAt - DateTimeOffset.UtcNow;
+            if (lease.Lost.IsCancellationRequested)
+            {
+                break;
+            }
+
+            least = left < least ? left : least;
+        }
+
+        bool isTold = lease.Lost.WaitHandle.WaitOne(0);
+        Say.Fact($"{(isTold ? "lost" : "kept")} {(long)least.TotalMilliseconds}");
+    }
+}
