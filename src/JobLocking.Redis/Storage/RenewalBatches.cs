@@ -51,9 +51,9 @@ internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
 
     /// <summary>One failure is thrown, after all batches have ended.</summary>
     private Task SendAllAsync(Round round, IEnumerable<int> indices) =>
-        Task.WhenAll(Batches(round, indices).Select(batch => SendAsync(round, batch)));
+        Task.WhenAll(Batches(round, indices).Select(batch => SendAsync(round, batch.Leases, batch.Split)));
 
-    private async Task SendAsync(Round round, List<int> batch)
+    private async Task SendAsync(Round round, List<int> batch, Split split)
     {
         (long sentAt, string results) = (0, "");
         try
@@ -62,7 +62,8 @@ internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
         }
         catch (RedisServerException error) when (error.Kind == RedisErrorKind.CrossSlot && batch.Count > 1)
         {
-            _split = _split == Split.BySlot ? Split.ByHiddenSlot : Split.OneByOne;
+            // Another batch may have found out before.
+            _split = split == Split.BySlot && _split != Split.OneByOne ? Split.ByHiddenSlot : Split.OneByOne;
             await SendAllAsync(round, batch).ConfigureAwait(true);
             return;
         }
@@ -93,17 +94,17 @@ internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
     /// <summary>A lease that is missing among others may be on another server than the script was sent to.</summary>
     private async Task SendAloneAsync(Round round, int lease)
     {
-        await SendAsync(round, [lease]).ConfigureAwait(true);
+        await SendAsync(round, [lease], Split.OneByOne).ConfigureAwait(true);
         if (round.Outcome(lease) is RenewOutcome.Renewed or RenewOutcome.NotYours)
         {
             _split = Split.OneByOne;
         }
     }
 
-    private List<List<int>> Batches(Round round, IEnumerable<int> indices)
+    private List<(List<int> Leases, Split Split)> Batches(Round round, IEnumerable<int> indices)
     {
         Split split = _split;
-        List<List<int>> batches = [];
+        List<(List<int> Leases, Split Split)> batches = [];
         Dictionary<(int Slot, bool IsShared), List<int>> open = [];
         foreach (int i in indices)
         {
@@ -117,7 +118,7 @@ internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
             ref List<int>? batch = ref CollectionsMarshal.GetValueRefOrAddDefault(open, (slot, IsShared(lease)), out _);
             if (batch is null || batch.Count == LargestBatch)
             {
-                batches.Add(batch = []);
+                batches.Add((batch = [], split));
             }
 
             batch.Add(i);
