@@ -59,23 +59,17 @@ internal sealed class DueTimes
         }
     }
 
-    /// <summary>What is due until then, in no order. It stays where it is.</summary>
-    public List<TaskLease> Until(long moment)
+    /// <summary>Takes out what is due until then, the first in front, and no more than so many.</summary>
+    public List<TaskLease> Take(long moment, int most)
     {
         List<TaskLease> due = [];
-        Collect(0);
-        return due;
-
-        // Below what is due later nothing is due sooner.
-        void Collect(int place)
+        while (due.Count < most && First is { } first && first.Due <= moment)
         {
-            if (place < _heap.Count && _heap[place].Due <= moment)
-            {
-                due.Add(_heap[place].Lease);
-                Collect((place * 2) + 1);
-                Collect((place * 2) + 2);
-            }
+            Remove(first);
+            due.Add(first);
         }
+
+        return due;
     }
 
     /// <summary>Moves leases that are here to other moments.</summary>

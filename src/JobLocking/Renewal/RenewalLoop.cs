@@ -12,8 +12,8 @@ namespace JobLocking.Renewal;
 /// </summary>
 internal sealed class RenewalLoop : IDisposable
 {
-    /// <summary>More leases than this are renewed in several calls: between two of them the alarm can ring.</summary>
-    private const int MostInOneCall = 2000;
+    /// <summary>More leases than this are looked after in several rounds: meanwhile leases can be added, and deadlines are watched.</summary>
+    private const int MostAtOnce = 2000;
 
     private static readonly TimeSpan LongestRetryPause = TimeSpan.FromSeconds(1);
 
@@ -108,18 +108,18 @@ internal sealed class RenewalLoop : IDisposable
     private void Tick()
     {
         List<TaskLease> renew = [];
-        List<TaskLease> expired = [];
+        List<(TaskLease Lease, LeaseLoss Loss)> expired = [];
         lock (_gate)
         {
             _armedFor = long.MaxValue;
             long now = _time.GetTimestamp();
             long horizon = now;
-            foreach (TaskLease lease in _leases.Until(now))
+            List<TaskLease> due = _leases.Take(now, MostAtOnce);
+            foreach (TaskLease lease in due)
             {
                 if (now >= EndsAt(lease))
                 {
-                    _leases.Remove(lease);
-                    expired.Add(lease);
+                    expired.Add((lease, LeaseLoss.Expired));
                 }
                 else if (!lease.IsRenewing && lease.LongestExpiry(now) > TimeSpan.Zero)
                 {
@@ -129,26 +129,31 @@ internal sealed class RenewalLoop : IDisposable
             }
 
             // Together with what falls due a little later: otherwise leases that were taken one by one are renewed one by one.
-            List<TaskLease> due = _leases.Until(horizon);
-            foreach (TaskLease lease in due)
+            List<TaskLease> soon = _leases.Take(horizon, MostAtOnce - due.Count);
+            foreach (TaskLease lease in soon)
             {
-                // What is due by now has been looked at.
-                if (lease.Due > now && lease.Due < EndsAt(lease) && !lease.IsRenewing)
+                if (lease.Due < EndsAt(lease) && !lease.IsRenewing)
                 {
                     renew.Add(Begin(lease));
                 }
             }
 
-            _leases.Move([.. due.Select(lease => (lease, EndsAt(lease)))]);
+            foreach (TaskLease lease in due.Concat(soon).Where(lease => now < EndsAt(lease)))
+            {
+                _leases.Set(lease, EndsAt(lease));
+            }
 
             Arm();
             EndAlarm();
         }
 
         // The holders are told first. Sending takes time when there are many leases, and so may a log.
-        List<(TaskLease Lease, LeaseLoss Loss)> lost = [.. expired.Select(lease => (lease, LeaseLoss.Expired))];
-        Action report = Lose(lost);
-        Send(renew);
+        Action report = Lose(expired);
+        if (renew.Count > 0)
+        {
+            _ = Task.Factory.StartNew(() => RenewAsync(renew), CancellationToken.None, TaskCreationOptions.None, _alarm.Scheduler);
+        }
+
         report();
     }
 
@@ -192,22 +197,8 @@ internal sealed class RenewalLoop : IDisposable
         });
     }
 
-    /// <summary>The leases whose deadlines come first are sent first.</summary>
-    private void Send(List<TaskLease> leases)
-    {
-        if (leases.Count > MostInOneCall)
-        {
-            leases.Sort(static (one, other) => one.DeadlineAt.CompareTo(other.DeadlineAt));
-        }
-
-        foreach (TaskLease[] some in leases.Chunk(MostInOneCall))
-        {
-            _ = Task.Factory.StartNew(() => RenewAsync(some), CancellationToken.None, TaskCreationOptions.None, _alarm.Scheduler);
-        }
-    }
-
     /// <remarks>Runs on the alarm's scheduler, and so goes on there after each await.</remarks>
-    private async Task RenewAsync(TaskLease[] due)
+    private async Task RenewAsync(List<TaskLease> due)
     {
         TaskLease[] leases = [.. due.Where(lease => !lease.IsReleased)];
         if (leases.Length == 0)

@@ -20,7 +20,7 @@ public sealed class DueTimesTests : IDisposable
             for (int step = 0; step < 200; step++)
             {
                 TaskLease lease = leases[random.Next(leases.Length)];
-                switch (random.Next(20))
+                switch (random.Next(21))
                 {
                     case < 12:
                         times.Set(lease, expected[lease] = random.Next(50));
@@ -31,13 +31,16 @@ public sealed class DueTimesTests : IDisposable
                         break;
                     case 18:
                         // A few, which are moved one by one, or nearly all.
-                        int until = random.Next(50);
-                        List<TaskLease> some = times.Until(until);
-                        Assert.Equal(expected.Where(one => one.Value <= until).Select(one => one.Key).ToHashSet(), [.. some]);
-                        Assert.Distinct(some);
-                        some.ForEach(one => expected[one] = random.Next(50));
+                        TaskLease[] some = [.. expected.Keys.Where(_ => random.Next(10) < step % 10)];
+                        Array.ForEach(some, one => expected[one] = random.Next(50));
                         times.Move([.. some.Select(one => (one, expected[one]))]);
                         Assert.All(some, one => Assert.Equal(expected[one], one.Due));
+                        break;
+                    case 19:
+                        (int until, int most) = (random.Next(50), random.Next(10));
+                        List<TaskLease> taken = times.Take(until, most);
+                        Assert.Equal(expected.Values.Where(due => due <= until).Order().Take(most), taken.Select(one => one.Due));
+                        Assert.All(taken, one => Assert.True(expected.Remove(one)));
                         break;
                     default:
                         int due = random.Next(50);
