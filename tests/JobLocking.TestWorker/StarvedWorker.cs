@@ -15,7 +15,7 @@ internal static class StarvedWorker
         TaskLease lease = await host.Services.GetRequiredService<ITaskLocks>().AcquireAsync("starved", new TaskLockOptions { Expire = expire });
         Say.Fact("ready");
 
-        using ManualResetEventSlim end = new();
+        using ManualResetEvent end = new(initialState: false);
         Thread watch = new(() => Watch(lease, end)) { IsBackground = true };
         Thread commands = new(() =>
         {
@@ -24,20 +24,26 @@ internal static class StarvedWorker
         }) { IsBackground = true };
         watch.Start();
         commands.Start();
-        for (int i = 0; i < blockers; i++)
+
+        // From another thread than the pool's: then they are in the queue of all its threads, before what comes later.
+        Thread block = new(() =>
         {
-            _ = Task.Run(end.Wait);
-        }
+            for (int i = 0; i < blockers; i++)
+            {
+                _ = Task.Run(end.WaitOne);
+            }
+        });
+        block.Start();
 
         watch.Join();
         return 0;
     }
 
     /// <summary>Says how much time the lease had left, at the least, while its holder did not know of a loss; negative: it learned it too late.</summary>
-    private static void Watch(TaskLease lease, ManualResetEventSlim end)
+    private static void Watch(TaskLease lease, ManualResetEvent end)
     {
         TimeSpan least = TimeSpan.MaxValue;
-        while (!end.Wait(TimeSpan.FromMilliseconds(2)))
+        while (!end.WaitOne(TimeSpan.FromMilliseconds(2)))
         {
             // In this order: what was left before the look at the token.
             TimeSpan left = lease.ExpiresAt - DateTimeOffset.UtcNow;

@@ -34,6 +34,7 @@ internal sealed class LockScript(string text)
     public Task<RedisResult> SendHashAsync(IDatabase database, RedisKey[] keys, RedisValue[] values) =>
         database.ScriptEvaluateAsync(Hash, keys, values, CommandFlags.DemandMaster);
 
+    /// <remarks>As a command of its own: ScriptEvaluateAsync(string) continues on the thread pool before it returns what the server said.</remarks>
     public Task<RedisResult> SendTextAsync(IDatabase database, RedisKey[] keys, RedisValue[] values) =>
-        database.ScriptEvaluateAsync(text, keys, values, CommandFlags.DemandMaster | CommandFlags.NoScriptCache);
+        database.ExecuteAsync("EVAL", [text, keys.Length, .. keys, .. values], CommandFlags.DemandMaster);
 }
