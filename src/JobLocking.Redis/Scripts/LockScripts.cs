@@ -18,9 +18,9 @@ internal static class LockScripts
 
     public static readonly LockScript ReleaseShared = Read("values", "occurrence", "queue", "turn", "holders", "release_shared");
 
-    public static readonly LockScript Look = Read("values", "occurrence", "queue", "park", "keep", "look");
+    public static readonly LockScript Look = Read("values", "occurrence", "queue", "park", "keep", "turn", "offer", "look");
 
-    public static readonly LockScript LookShared = Read("values", "occurrence", "queue", "park", "keep", "holders", "look_shared");
+    public static readonly LockScript LookShared = Read("values", "occurrence", "queue", "park", "keep", "turn", "offer", "holders", "look_shared");
 
     public static readonly LockScript Break = Read("values", "queue", "turn", "holders", "break");
 

@@ -1,4 +1,5 @@
 -- Sees whether a parked execution should try; if not, makes sure of its place. And of other places of its process, anyhow.
+-- If the lock has room it is the turn of the oldest that is parked, whichever process has parked it.
 --
 -- KEYS[1]  the lock
 -- KEYS[2]  and KEYS[3]: its queue, parked and waiters
@@ -9,27 +10,19 @@
 -- ARGV[4]  process id
 -- ARGV[5]  limit
 -- ARGV[6]  holder, JSON
--- ARGV[7]… for each other place: parking id, since when, when it lapses, limit, holder; as above
+-- ARGV[7]  what comes before the process id in the name of its channel
+-- ARGV[8]  how many may be told of their turn in vain
+-- ARGV[9]… for each other place: parking id, since when, when it lapses, limit, holder; as above
 --
--- Result   { 'free', was it parked, '1' or '0' }, and it is not parked any more, unless by another process
---          { 'taken', was it parked, parked since, PTTL of what is in its way }
+-- Result   { 'free' or 'taken', was it parked, '1' or '0', parked since, when to look again, ms, and since when each other is parked }
+--          'free': it should try, and is not parked any more, unless by another process
+--          When to look again: when what is in its way ends, or when a wake-up should have been accepted; -1 if it is not known
 
 local lock, parked, waiters, occurrence = unpack(KEYS)
 
 local is_taken = redis.call('EXISTS', lock) == 1
 local is_running = occurrence and judge(occurrence, '', true) == 'running'
-local place, process = place_of(parked, waiters, ARGV[1])
-local was_parked = place and '1' or '0'
-keep_all(parked, waiters, ARGV[4], ARGV, 7)
-local since = '0'
-if is_taken then
-  since = keep(parked, waiters, ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6])
-else
-  if process == ARGV[4] then
-    unpark(parked, waiters, ARGV[1]) -- its turn would be in vain as long as its occurrence is running
-  end
-  if not is_running then
-    return { 'free', was_parked }
-  end
-end
-return { 'taken', was_parked, since, redis.call('PTTL', is_running and occurrence or lock) }
+local in_the_way = (is_running and occurrence) or (is_taken and lock)
+return answer_look(parked, waiters, lock, ARGV, function()
+  return not is_taken and 0 or nil
+end, is_running, in_the_way and redis.call('PTTL', in_the_way))

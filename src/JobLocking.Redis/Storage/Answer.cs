@@ -43,9 +43,12 @@ internal static class Answer
     /// <summary>Leases with a limit above 1 may hold the lock, and the script for them has to be asked.</summary>
     public static bool IsShared(RedisResult answer) => (RedisValue)answer == SharedAnswer;
 
-    public static LookResult Looked(RedisResult answer) => (string?)answer[0] == "free"
-        ? new LookResult(IsFree: true, WasParked: (bool)answer[1])
-        : new LookResult(IsFree: false, TimeLeft(answer[3]), Since(answer[2]), WasParked: (bool)answer[1]);
+    public static LookResult Looked(RedisResult answer) => new(
+        IsFree: (string?)answer[0] == "free",
+        TimeLeft(answer[3]),
+        Since(answer[2]),
+        WasParked: (bool)answer[1],
+        Others: answer.Length == 4 ? null : [.. Enumerable.Range(4, answer.Length - 4).Select(i => Since(answer[i]))]);
 
     /// <summary>Since when an execution is parked, as a script has said it.</summary>
     public static long Since(RedisResult place) =>

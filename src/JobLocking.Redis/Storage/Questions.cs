@@ -69,9 +69,10 @@ internal static class Questions
                 ? Keys(beside, request.Occurrence, keys.Lock(request.Name), beside.Parked, beside.Waiters, beside.Holders, beside.Limits)
                 : Keys(beside, request.Occurrence, keys.Lock(request.Name), beside.Parked, beside.Waiters),
             [
-                .. Place(request.Parking), processId, request.Limit, HolderJson.Write(request.Holder),
+                .. Place(request.Parking), processId, request.Limit, HolderJson.Write(request.Holder), default, default,
                 .. (request.Others ?? []).SelectMany(Other),
-            ]);
+            ],
+            Publishes: 6);
     }
 
     public static Question Break(LockKeys keys, string name, long fencingToken)

@@ -33,20 +33,24 @@ internal sealed partial class LocalQueue
     private async Task LookAsync(Line line)
     {
         TimeSpan? timeLeft = null;
-        (List<Place> lookers, List<Place> others, bool inDoubt) = Muster(line);
+        bool isDoubted = false;
         try
         {
-            foreach (Place place in lookers)
+            foreach (Place looker in Lookers(line))
             {
-                LookResult look = await store.LookAsync(Request(place, others: null), CancellationToken.None).ConfigureAwait(false);
-                inDoubt |= place.IsParked && !look.WasParked;
-                timeLeft = timeLeft is { } shorter && shorter < look.TimeLeft ? shorter : look.TimeLeft;
-                Saw(place, look);
-            }
-
-            if (lookers.Count > 0)
-            {
-                await MakeSureAsync(lookers[0], inDoubt ? others : [.. others.Where(IsToBeRefreshed)]).ConfigureAwait(false);
+                for (bool isMore = true; isMore;)
+                {
+                    List<Place> others = Others(line, looker);
+                    LookResult look = await store.LookAsync(Request(looker, others), CancellationToken.None).ConfigureAwait(false);
+                    timeLeft = timeLeft is { } shorter && (look.TimeLeft is null || shorter < look.TimeLeft) ? shorter : look.TimeLeft;
+                    isMore = Saw(line, looker, others, look, ref isDoubted);
+                    if (isMore && look.IsFree)
+                    {
+                        // It tries by now, and would be parked behind its own back. The next look is that of another.
+                        timeLeft = TimeSpan.Zero;
+                        break;
+                    }
+                }
             }
         }
 #pragma warning disable CA1031 // The next look may see more.
@@ -58,7 +62,7 @@ internal sealed partial class LocalQueue
             {
                 // Whose wait is in vain shall learn it: the answer to their own question is what their callers expect.
                 CallAll(line);
-                line.IsInDoubt |= inDoubt;
+                line.IsInDoubt = true;
             }
         }
 
@@ -71,61 +75,55 @@ internal sealed partial class LocalQueue
 
     /// <summary>
     /// Those on whose behalf the lock is looked at: the oldest speaks for all with the same limit. Who stands by for an
-    /// occurrence waits for something else besides the lock, and speaks for nobody.
+    /// occurrence waits for something else besides the lock, and speaks only for those that do so too.
     /// </summary>
-    private (List<Place> Lookers, List<Place> Others, bool InDoubt) Muster(Line line)
+    private List<Place> Lookers(Line line)
     {
         lock (_gate)
         {
-            bool inDoubt = line.IsInDoubt;
-            line.IsInDoubt = false;
-            DropLapsed(line);
-            List<Place> waiting = [.. line.Places.Where(place => !place.HasTurn && (place.Wake is not null || place.Waiter is not null))];
-            List<Place> lookers = [.. waiting.DistinctBy(place => (place.Wanted.Terms.Limit, place.Wanted.Occurrence))];
-            return (lookers, [.. waiting.Except(lookers).Where(place => !IsDue(place))], inDoubt);
+            TakeCare(line);
+            return [.. line.Waiting.Values.Select(group => group.Min!).Order(OldestFirst)];
         }
     }
 
-    /// <summary>After a loss of places only the oldest would be named again, and the others one by one with each look.</summary>
-    private async Task MakeSureAsync(Place looker, List<Place> others)
+    /// <summary>
+    /// The next that are made sure of beside the looker. After a loss of places only the oldest would be named again, and the
+    /// others one by one with each look. Whoever does not wait now asks by itself; what is due is not ours any more.
+    /// </summary>
+    private List<Place> Others(Line line, Place looker)
     {
-        foreach (Place[] some in others.Chunk(MostOthers))
+        lock (_gate)
         {
-            LookResult look = await store.LookAsync(Request(looker, some), CancellationToken.None).ConfigureAwait(false);
-            lock (_gate)
+            if (line.IsInDoubt)
             {
-                foreach (Place place in some.Where(IsHere))
-                {
-                    place.IsParked = true;
-                    Refresh(place);
-                }
+                line.IsInDoubt = false;
+                line.Unsure.UnionWith(line.Places);
+            }
 
-                // Whoever was told to try may have been and gone before the others had their places. Who is not here any more
-                // passes the turn on below.
-                if (look.IsFree && _byId.ContainsKey(looker.Id))
+            line.Unsure.Remove(looker);
+            List<Place> others = [];
+            while (others.Count < MostOthers && line.Unsure.Min is { } place)
+            {
+                line.Unsure.Remove(place);
+                if (place.Group is not null && !IsDue(place))
                 {
-                    PassOn(looker.Wanted.Name, looker.Wanted.Terms.Limit);
-                }
-
-                foreach (Place gone in some.Append(looker).Where(place => !_byId.ContainsKey(place.Id)))
-                {
-                    PassOn(gone.Wanted.Name, gone.Wanted.Terms.Limit, gone.Id);
+                    others.Add(place);
                 }
             }
+
+            return others;
         }
     }
 
-    private LookRequest Request(Place place, IReadOnlyCollection<Place>? others) => new(
+    private LookRequest Request(Place place, List<Place> others) => new(
         place.Wanted.Name,
         place.Wanted.Terms.Limit,
         PlaceOf(place),
         place.Wanted.Holder,
-        place.Wanted.Occurrence,
-        others is null ? null : [.. others.Select(other => new OtherPlace(PlaceOf(other), other.Wanted.Terms.Limit, other.Wanted.Holder))]);
+        place.StandsBy ? place.Wanted.Occurrence : null,
+        others.Count == 0 ? null : [.. others.Select(other => new OtherPlace(PlaceOf(other), other.Wanted.Terms.Limit, other.Wanted.Holder))]);
 
     private bool IsDue(Place place) => place.Wake is not null && Deadline.Until(time, place.DueAt) <= TimeSpan.Zero;
-
-    private bool IsToBeRefreshed(Place place) => place.Wake is null && Deadline.Until(time, place.LapsesAt) < place.Patience / 2;
 
     private void Refresh(Place place)
     {
@@ -135,7 +133,7 @@ internal sealed partial class LocalQueue
         }
     }
 
-    private static void CallAll(Line line)
+    private void CallAll(Line line)
     {
         foreach (Place place in line.Places)
         {
@@ -144,11 +142,12 @@ internal sealed partial class LocalQueue
     }
 
     /// <summary>Has who waits in place ask.</summary>
-    private static void Call(Place place)
+    private void Call(Place place)
     {
         if (place.Waiter is { } waiter)
         {
             place.HasTurn = true;
+            Regroup(place);
             waiter.TrySetResult();
         }
     }
@@ -162,37 +161,100 @@ internal sealed partial class LocalQueue
         Patience = place.Wake is null ? place.Patience : IsDue(place) ? TimeSpan.Zero : Deadline.Until(time, place.LapsesAt),
     };
 
-    private void Saw(Place place, LookResult look)
+    /// <returns>Whether there are more to be made sure of at once. A place that is lost again and again is no reason to ask without end.</returns>
+    private bool Saw(Line line, Place looker, List<Place> others, LookResult look, ref bool isDoubted)
     {
-        Place? here;
+        bool isKnown;
+        bool isMore = others.Count == MostOthers;
+        List<Place> gone = [];
         lock (_gate)
         {
-            here = _byId.GetValueOrDefault(place.Id);
-            if (here == place && !look.IsFree)
+            isKnown = _byId.ContainsKey(looker.Id);
+            if (IsHere(looker))
             {
-                place.IsParked = look.ParkedSince > 0;
-                Refresh(place);
-                LineUp(place, look.ParkedSince);
+                if (looker.IsParked && !look.WasParked)
+                {
+                    line.IsInDoubt = true;
+                    isMore |= !isDoubted;
+                    isDoubted = true;
+                }
+
+                if (!look.IsFree)
+                {
+                    Parked(looker, look.ParkedSince);
+                }
+            }
+            else if (!isKnown)
+            {
+                gone.Add(looker);
+            }
+
+            for (int i = 0; i < others.Count; i++)
+            {
+                long since = look.Others is { } all && i < all.Count ? all[i] : 0;
+                if (IsHere(others[i]))
+                {
+                    Parked(others[i], since);
+
+                    // The queue is full. The next look sees whether it still is.
+                    isMore &= since > 0;
+                }
+                else if (!_byId.ContainsKey(others[i].Id))
+                {
+                    gone.Add(others[i]);
+                }
             }
         }
 
-        if (here is null)
+        // They went while they were looked for, and may have been parked again.
+        foreach (Place place in gone)
         {
-            // It went while it was looked for, and may have been parked again.
             PassOn(place.Wanted.Name, place.Wanted.Terms.Limit, place.Id);
         }
-        else if (look.IsFree)
+
+        if (isKnown && look.IsFree)
         {
-            Give(place.Id, place.Wanted.Name, place.Wanted.Terms.Limit);
+            Give(looker.Id, looker.Wanted.Name, looker.Wanted.Terms.Limit);
         }
+
+        return isMore;
     }
 
-    private void DropLapsed(Line line)
+    private void Parked(Place place, long since)
+    {
+        place.IsParked = since > 0;
+        if (place.IsParked)
+        {
+            Refresh(place);
+        }
+
+        LineUp(place, since);
+    }
+
+    /// <summary>Forgets those of which nothing was heard again, and has the store reminded of those that go on waiting in place.</summary>
+    private void TakeCare(Line line)
     {
         long now = time.GetTimestamp();
-        foreach (Place place in line.Places.Where(place => place.Waiter is null && place.LapsesAt <= now).ToList())
+        while (line.Places.Min is { } place && place.CareAt <= now)
         {
-            Remove(place);
+            if (place.Waiter is null && place.LapsesAt <= now)
+            {
+                Remove(place);
+                continue;
+            }
+
+            line.Places.Remove(place);
+            if (place.Wake is null && place.Waiter is not null)
+            {
+                line.Unsure.Add(place);
+                place.CareAt = Deadline.Add(time, now, LongestPause);
+            }
+            else
+            {
+                place.CareAt = place.LapsesAt;
+            }
+
+            line.Places.Add(place);
         }
     }
 

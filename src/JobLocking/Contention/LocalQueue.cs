@@ -24,6 +24,12 @@ internal sealed partial class LocalQueue(ILockStore store, BackgroundWork backgr
         return bySince != 0 ? bySince : a.Arrival.CompareTo(b.Arrival);
     });
 
+    private static readonly Comparer<Place> CareFirst = Comparer<Place>.Create(static (a, b) =>
+    {
+        int byCare = a.CareAt.CompareTo(b.CareAt);
+        return byCare != 0 ? byCare : a.Arrival.CompareTo(b.Arrival);
+    });
+
     private readonly CancellationTokenSource _stopped = new();
     private readonly Lock _gate = new();
     private readonly Dictionary<string, Place> _byId = new(StringComparer.Ordinal);
@@ -31,12 +37,18 @@ internal sealed partial class LocalQueue(ILockStore store, BackgroundWork backgr
     private long _arrivals;
     private bool _disposed;
 
-    /// <summary>The places of one lock, and when to look at it.</summary>
+    /// <summary>The places of one lock, and when to look at it. A lock may have many: no step goes through all of them, but where the store may have lost them.</summary>
     private sealed class Line(string name)
     {
         public string Name { get; } = name;
 
-        public SortedSet<Place> Places { get; } = new(OldestFirst);
+        public SortedSet<Place> Places { get; } = new(CareFirst);
+
+        /// <summary>Those that wait. The oldest of each group looks for all of it.</summary>
+        public Dictionary<(int Limit, LockOccurrence? Runs), SortedSet<Place>> Waiting { get; } = [];
+
+        /// <summary>Those that the next looks make sure of: they have no place in the store, or may have lost it, or it lapses soon.</summary>
+        public SortedSet<Place> Unsure { get; } = new(OldestFirst);
 
         public ITimer? Timer { get; set; }
 
@@ -44,7 +56,7 @@ internal sealed partial class LocalQueue(ILockStore store, BackgroundWork backgr
 
         public bool IsLooking { get; set; }
 
-        /// <summary>The store may have lost its places: all are made sure of with the next look.</summary>
+        /// <summary>The store may have lost its places: all are made sure of with the next looks.</summary>
         public bool IsInDoubt { get; set; }
     }
 
@@ -82,6 +94,7 @@ internal sealed partial class LocalQueue(ILockStore store, BackgroundWork backgr
 
             place.LapsesAt = Deadline.Add(time, time.GetTimestamp(), place.Patience);
             place.IsParked = result.ParkedSince > 0;
+            place.StandsBy = result.Outcome == AcquireOutcome.OccurrenceRunning;
             LookWithin(LineUp(place, result.ParkedSince), result.TimeLeft);
         }
     }
@@ -114,6 +127,7 @@ internal sealed partial class LocalQueue(ILockStore store, BackgroundWork backgr
             }
 
             place.Waiter = waiter;
+            Regroup(place);
         }
 
         try
@@ -128,6 +142,7 @@ internal sealed partial class LocalQueue(ILockStore store, BackgroundWork backgr
         lock (_gate)
         {
             place.Waiter = null;
+            Regroup(place);
             if (endOfWait.IsCancellationRequested)
             {
                 return false;
@@ -246,6 +261,7 @@ internal sealed partial class LocalQueue(ILockStore store, BackgroundWork backgr
                 if (wake is null)
                 {
                     place.HasTurn = true;
+                    Regroup(place);
                     place.Waiter?.TrySetResult();
                     return;
                 }
@@ -303,6 +319,7 @@ internal sealed partial class LocalQueue(ILockStore store, BackgroundWork backgr
         {
             if (_byId.TryAdd(place.Id, place))
             {
+                place.IsParked = false;
                 LookWithin(LineUp(place, place.Since), timeLeft: null);
             }
         }
@@ -338,11 +355,62 @@ internal sealed partial class LocalQueue(ILockStore store, BackgroundWork backgr
             _byLock.Add(place.Wanted.Name, line = new Line(place.Wanted.Name));
         }
 
-        line.Places.Remove(place);
+        TakeOut(line, place);
         place.Since = since > 0 ? since : place.Since;
-        line.Places.Add(place);
+        place.CareAt = place.Wake is null ? Deadline.Add(time, place.LapsesAt, -place.Patience / 2) : place.LapsesAt;
+        place.IsListed = line.Places.Add(place);
+        if (!place.IsParked && !place.StandsBy)
+        {
+            line.Unsure.Add(place);
+        }
+
+        Regroup(place);
         metrics.Parked(place);
         return line;
+    }
+
+    /// <summary>Whenever it has begun or ended to wait.</summary>
+    private void Regroup(Place place)
+    {
+        (int, LockOccurrence?)? group = !place.IsListed || place.HasTurn || (place.Wake is null && place.Waiter is null)
+            ? null
+            : (place.Wanted.Terms.Limit, place.StandsBy ? place.Wanted.Occurrence : null);
+        if (group == place.Group || !_byLock.TryGetValue(place.Wanted.Name, out Line? line))
+        {
+            return;
+        }
+
+        if (place.Group is { } old && line.Waiting.TryGetValue(old, out SortedSet<Place>? before))
+        {
+            before.Remove(place);
+            if (before.Count == 0)
+            {
+                line.Waiting.Remove(old);
+            }
+        }
+
+        place.Group = group;
+        if (group is { } now)
+        {
+            if (!line.Waiting.TryGetValue(now, out SortedSet<Place>? among))
+            {
+                line.Waiting.Add(now, among = new SortedSet<Place>(OldestFirst));
+            }
+
+            among.Add(place);
+        }
+    }
+
+    /// <summary>Before anything changes by which places are sorted.</summary>
+    private void TakeOut(Line line, Place place)
+    {
+        if (place.IsListed)
+        {
+            line.Places.Remove(place);
+            line.Unsure.Remove(place);
+            place.IsListed = false;
+            Regroup(place);
+        }
     }
 
     private void Remove(Place place)
@@ -354,10 +422,14 @@ internal sealed partial class LocalQueue(ILockStore store, BackgroundWork backgr
 
         _byId.Remove(place.Id);
         metrics.ParkedNoMore(place);
-        if (_byLock.TryGetValue(place.Wanted.Name, out Line? line) && line.Places.Remove(place) && line.Places.Count == 0)
+        if (place.IsListed && _byLock.TryGetValue(place.Wanted.Name, out Line? line))
         {
-            _byLock.Remove(line.Name);
-            line.Timer?.Dispose();
+            TakeOut(line, place);
+            if (line.Places.Count == 0)
+            {
+                _byLock.Remove(line.Name);
+                line.Timer?.Dispose();
+            }
         }
     }
 

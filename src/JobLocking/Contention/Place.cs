@@ -37,6 +37,9 @@ internal sealed class Place
     /// <summary>Whether the store has parked it when it was last refused: not beside a lock with room, where it waits for the runner of its occurrence.</summary>
     public bool IsParked { get; set; }
 
+    /// <summary>It waits for the runner of its occurrence, besides the lock.</summary>
+    public bool StandsBy { get; set; }
+
     /// <summary>It is its turn, and nobody has taken notice yet.</summary>
     public bool HasTurn { get; set; }
 
@@ -54,6 +57,15 @@ internal sealed class Place
 
     /// <summary>The order among those of this process that the store does not know.</summary>
     public long Arrival { get; set; }
+
+    /// <summary>When it is to be forgotten, or the store reminded of it.</summary>
+    public long CareAt { get; set; }
+
+    /// <summary>Listed among those of its lock in this process.</summary>
+    public bool IsListed { get; set; }
+
+    /// <summary>Among whom it waits there: those for whom a look sees the same. Null while nobody waits in it.</summary>
+    public (int Limit, LockOccurrence? Runs)? Group { get; set; }
 
     /// <summary>Counted as parked by the metrics.</summary>
     public bool IsCounted { get; set; }

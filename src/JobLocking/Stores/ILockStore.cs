@@ -34,7 +34,11 @@ public interface ILockStore
     /// </summary>
     ValueTask<ReleaseOutcome> ReleaseAsync(ReleaseRequest request, CancellationToken cancellationToken);
 
-    /// <summary>Sees whether a parked execution should try, for turns that got lost and holders that died; if not, makes sure of its place.</summary>
+    /// <summary>
+    /// Sees whether a parked execution should try, for turns that got lost and holders whose time has passed; if not, makes sure
+    /// of its place. If the lock has room, it is the turn of the oldest that is parked, as after a release; the process that asks
+    /// learns of its own by the result.
+    /// </summary>
     ValueTask<LookResult> LookAsync(LookRequest request, CancellationToken cancellationToken);
 
     /// <summary>

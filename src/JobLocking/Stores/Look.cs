@@ -16,9 +16,14 @@ public sealed record LookRequest(
 /// <param name="Holder">Who waits.</param>
 public sealed record OtherPlace(Parking Parking, int Limit, LockHolder Holder);
 
-/// <summary>What a look saw.</summary>
-/// <param name="IsFree">The execution should try: the lock has room for it, and nobody is running its occurrence. It is not parked any more, unless by another process.</param>
-/// <param name="TimeLeft">Until the first holder expires, or the runner of the occurrence, if nobody renews it; null if it is free or without expiry.</param>
+/// <summary>
+/// What a look saw, and did: if the lock has room for the oldest execution that is parked, that has its turn as after a release,
+/// in whichever process it is. The next look wakes no other before there was time to accept; then the one that is looked for.
+/// </summary>
+/// <param name="IsFree">The execution should try: it is its turn, the lock has room for it, and nobody is running its occurrence. It is not parked any more, unless by another process.</param>
+/// <param name="TimeLeft">When to look again: until the first holder expires, or the runner of the occurrence, if nobody renews it; or until a wake-up should have been accepted. Null if nothing of this is known.</param>
 /// <param name="ParkedSince">As in <see cref="AcquireResult.ParkedSince"/>.</param>
-/// <param name="WasParked">Its place was there before the look. If not, the others of the process may have lost theirs, too.</param>
-public readonly record struct LookResult(bool IsFree, TimeSpan? TimeLeft = null, long ParkedSince = 0, bool WasParked = false);
+/// <param name="WasParked">Its place was there before the look, or was given up for its turn just now. If not, the others of the process may have lost theirs, too.</param>
+/// <param name="Others">Since when each of the <see cref="LookRequest.Others"/> is parked, in their order; 0 for who is not. Null for none.</param>
+public readonly record struct LookResult(
+    bool IsFree, TimeSpan? TimeLeft = null, long ParkedSince = 0, bool WasParked = false, IReadOnlyList<long>? Others = null);

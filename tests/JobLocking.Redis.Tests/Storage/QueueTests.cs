@@ -121,20 +121,85 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
     }
 
     [Fact]
-    public async Task Ten_thousand_wait_for_a_lock_and_no_more_until_some_have_lapsed()
+    public async Task A_hundred_thousand_wait_for_a_lock_and_no_newcomer_more_until_some_have_lapsed()
     {
         await GrantedAsync();
         AcquireRequest last = await ParkedAsync(Patient());
-        await FillAsync(9_999, lapseMs: 9_999_999_999_999);
+        await FillAsync(99_999, lapseMs: 9_999_999_999_999);
 
         Assert.Equal((AcquireOutcome.Contended, 0), await PlaceAsync(Patient()));
         Assert.Equal((AcquireOutcome.Contended, last.Parking!.Since), await PlaceAsync(last));
-        Assert.Equal(10_000, await Redis.SortedSetLengthAsync(ParkedKey));
+        Assert.Equal(100_000, await Redis.SortedSetLengthAsync(ParkedKey));
 
         await FillAsync(150, lapseMs: 1);
         Assert.True((await PlaceAsync(Patient())).Since > 0);
-        Assert.Equal(9_901, await Redis.SortedSetLengthAsync(ParkedKey));
-        Assert.Equal(9_901, await Redis.HashLengthAsync(WaitersKey));
+        Assert.Equal(99_901, await Redis.SortedSetLengthAsync(ParkedKey));
+        Assert.Equal(99_901, await Redis.HashLengthAsync(WaitersKey));
+    }
+
+    [Fact]
+    public async Task Those_that_found_the_queue_full_are_parked_by_a_look_before_any_newcomer_up_to_a_second_bound()
+    {
+        await GrantedAsync();
+        AcquireRequest looks = await ParkedAsync(Patient());
+        await FillAsync(99_999, lapseMs: 9_999_999_999_999);
+        AcquireRequest[] full = [Patient(), Patient()];
+        foreach (AcquireRequest one in full)
+        {
+            Assert.Equal((AcquireOutcome.Contended, 0), await PlaceAsync(one));
+        }
+
+        LookResult look = await Store.LookAsync(
+            new LookRequest(Name, 1, looks.Parking!, looks.Holder, Others: [.. full.Select(one => new OtherPlace(one.Parking!, 1, one.Holder))]), Cancellation);
+
+        Assert.All(look.Others!, since => Assert.True(since > looks.Parking!.Since));
+        Assert.Equal((AcquireOutcome.Contended, 0), await PlaceAsync(Patient()));
+        await FillAsync(9_998, lapseMs: 9_999_999_999_999, from: 100_000);
+        Assert.Equal(110_000, await Redis.SortedSetLengthAsync(ParkedKey));
+        Assert.Equal(0, (await LookedAsync(Patient())).ParkedSince);
+        Assert.Equal(look.Others![1], (await LookedAsync(full[1])).ParkedSince);
+    }
+
+    [Theory]
+    [InlineData("anything")]
+    [InlineData("soon:id")]
+    [InlineData("9999999999999999999:id")]
+    [InlineData("1:")]
+    public async Task Whatever_a_stranger_says_of_the_last_wake_up_the_lock_is_granted_released_and_looked_at(string woken)
+    {
+        await using Notices notices = await Notices.OfAsync(Store);
+        AcquireRequest lease = await GrantedAsync();
+        AcquireRequest[] parked = [await ParkedAsync(Patient()), await ParkedAsync(Patient())];
+        await Redis.HashSetAsync(WaitersKey, "woken", woken);
+
+        Assert.False((await LookedAsync(parked[1])).IsFree);
+        await Redis.KeyDeleteAsync(LockKey);
+        Assert.False((await LookedAsync(parked[1])).IsFree);
+        await notices.TurnAsync(parked[0]);
+        await GrantedAsync(parked[0]);
+        await Redis.HashSetAsync(WaitersKey, "woken", woken);
+        Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(parked[0]));
+        await notices.TurnAsync(parked[1]);
+        Assert.False(await Redis.KeyExistsAsync(ParkedKey));
+        Assert.Equal(ReleaseOutcome.Missing, await ReleasedAsync(lease));
+    }
+
+    [Fact]
+    public async Task What_is_remembered_of_a_wake_up_lives_no_longer_than_the_queue()
+    {
+        await using Notices notices = await Notices.OfAsync(Store);
+        AcquireRequest lease = await GrantedAsync();
+        AcquireRequest[] parked = [await ParkedAsync(Patient()), await ParkedAsync(Patient())];
+        await ReleasedAsync(lease);
+        await notices.TurnAsync(parked[0]);
+
+        Assert.Equal(parked[0].Parking!.Id, ((string)(await Redis.HashGetAsync(WaitersKey, "woken"))!).Split(':')[1]);
+        Assert.InRange((await Redis.KeyTimeToLiveAsync(WaitersKey))!.Value, TimeSpan.Zero, TimeSpan.FromMinutes(1));
+
+        await GrantedAsync(parked[0]);
+        Assert.False(await Redis.HashExistsAsync(WaitersKey, "woken"));
+        await EndsItsWaitAsync(parked[1]);
+        Assert.False(await Redis.KeyExistsAsync(WaitersKey));
     }
 
     [Fact]
@@ -260,10 +325,10 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
     }
 
     // The oldest: since the beginning of time.
-    private Task<RedisResult> FillAsync(int count, long lapseMs) => Redis.ScriptEvaluateAsync(
-        "for i = 1, ARGV[1] do redis.call('ZADD', KEYS[1], i, 'id' .. i); redis.call('HSET', KEYS[2], 'id' .. i, ARGV[2] .. ':process:1:{}') end",
+    private Task<RedisResult> FillAsync(int count, long lapseMs, int from = 1) => Redis.ScriptEvaluateAsync(
+        "for i = ARGV[3], ARGV[3] + ARGV[1] - 1 do redis.call('ZADD', KEYS[1], i, 'id' .. i); redis.call('HSET', KEYS[2], 'id' .. i, ARGV[2] .. ':process:1:{}') end",
         [ParkedKey, WaitersKey],
-        [count, lapseMs.ToString(CultureInfo.InvariantCulture)]);
+        [count, lapseMs.ToString(CultureInfo.InvariantCulture), from]);
 
     private async Task<string[]> KeysAsync()
     {

@@ -153,7 +153,7 @@ public abstract partial class LockStoreContract
         }
 
         Assert.DoesNotContain(deaf.Parking!.Id, await here.TurnsAsync());
-        Assert.True((await Store.LookAsync(LookOf(second), Cancellation)).IsFree);
+        await Eventually.SeesAsync(() => LookedAsync(second), look => look.IsFree);
     }
 
     [Fact]

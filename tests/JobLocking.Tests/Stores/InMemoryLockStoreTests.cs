@@ -57,10 +57,10 @@ public sealed class InMemoryLockStoreTests
     }
 
     [Fact]
-    public async Task A_queue_has_an_end_and_those_in_it_keep_their_places()
+    public async Task A_queue_has_an_end_for_newcomers_first_and_those_in_it_keep_their_places()
     {
         await _store.AcquireAsync(LockRequests.Acquire("crowded", TimeSpan.FromHours(1)), Cancellation);
-        List<AcquireRequest> parked = [.. Enumerable.Range(0, 10_000).Select(_ => Waits("crowded"))];
+        List<AcquireRequest> parked = [.. Enumerable.Range(0, 100_000).Select(_ => Waits("crowded"))];
         List<long> since = [];
         foreach (AcquireRequest one in parked)
         {
@@ -68,8 +68,20 @@ public sealed class InMemoryLockStoreTests
         }
 
         Assert.DoesNotContain(0, since);
-        Assert.Equal(0, await ParkedSinceAsync(Waits("crowded")));
+        AcquireRequest late = Waits("crowded");
+        Assert.Equal(0, await ParkedSinceAsync(late));
         Assert.Equal(since[7], await ParkedSinceAsync(parked[7] with { Parking = parked[7].Parking! with { Since = since[7] } }));
+
+        // The next look of its process lists it; up to a second bound.
+        LookRequest look = new("crowded", 1, late.Parking!, late.Holder);
+        Assert.NotEqual(0, (await _store.LookAsync(look, Cancellation)).ParkedSince);
+        Assert.Equal(0, await ParkedSinceAsync(Waits("crowded")));
+        for (int i = 0; i < 9_999; i++)
+        {
+            await _store.LookAsync(look with { Parking = Waits("crowded").Parking! }, Cancellation);
+        }
+
+        Assert.Equal(0, (await _store.LookAsync(look with { Parking = Waits("crowded").Parking! }, Cancellation)).ParkedSince);
 
         _time.Advance(TimeSpan.FromMinutes(2));
         Assert.NotEqual(0, await ParkedSinceAsync(Waits("crowded")));

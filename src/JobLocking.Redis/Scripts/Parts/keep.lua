@@ -18,13 +18,15 @@ local function keep(parked, waiters, id, since, patience, process, limit, holder
   if patience == '0' or (place and other ~= process) then
     return place or '0'
   end
-  return park(parked, waiters, id, since, patience, process, limit, holder)
+  return park(parked, waiters, id, since, patience, process, limit, holder, true)
 end
 
--- Makes sure of the places of a process: five arguments for each, as of a look without the process.
+-- Makes sure of the places of a process: five arguments for each, as of a look without the process. Says since when each is parked.
 local function keep_all(parked, waiters, process, arguments, first)
+  local places = {}
   for i = first, #arguments, 5 do
     local id, since, patience, limit, holder = unpack(arguments, i, i + 4)
-    keep(parked, waiters, id, since, patience, process, limit, holder)
+    places[#places + 1] = keep(parked, waiters, id, since, patience, process, limit, holder)
   end
+  return places
 end

@@ -1,6 +1,8 @@
 -- Part of other scripts: gives an execution its place in the queue. Needs values and queue.
 
-local most_parked = 10000
+-- 50,000 took 18.8 MB (MEMORY USAGE): 380 bytes each, 120 in 'parked' and 260 in 'waiters', so a full queue takes about 42 MB.
+-- Beyond the first bound a newcomer is not parked. The rest is for those that have waited already, so that no newcomer passes them.
+local most_parked, most_parked_again = 100000, 110000
 
 -- What ZSCORE says since when an execution is parked, µs; nil where that is not ours: beyond 2^53 nothing can be told apart.
 local function since_when(score)
@@ -18,7 +20,7 @@ local function drop_lapsed(parked, waiters, now)
 end
 
 -- Since when the execution is parked, µs; '0' if it cannot be. A place that it has already it keeps.
-local function park(parked, waiters, id, since, patience, process, limit, holder)
+local function park(parked, waiters, id, since, patience, process, limit, holder, has_waited)
   local parked_left, waiters_left = redis.call('PTTL', parked), redis.call('PTTL', waiters)
   local place = redis.pcall('ZSCORE', parked, id)
   if parked_left == -1 or waiters_left == -1 or type(place) == 'table' then
@@ -33,9 +35,10 @@ local function park(parked, waiters, id, since, patience, process, limit, holder
     end
     redis.pcall('PEXPIRE', parked, whole(math.max(parked_left, tonumber(patience)))) -- so that it is kept at maxmemory, too
   else
-    if redis.call('ZCARD', parked) >= most_parked then
+    local most = (has_waited or since ~= '0') and most_parked_again or most_parked
+    if redis.call('ZCARD', parked) >= most then
       drop_lapsed(parked, waiters, now / 1000)
-      if redis.call('ZCARD', parked) >= most_parked then
+      if redis.call('ZCARD', parked) >= most then
         return '0'
       end
     end

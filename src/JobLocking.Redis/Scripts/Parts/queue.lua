@@ -2,6 +2,7 @@
 --
 -- parked   ZSET  parking id → since when, µs
 -- waiters  HASH  parking id → <when its place lapses, ms>:<process id>:<limit>:<holder, JSON>
+--                'woken'    → <when, ms>:<parking id>, the last wake-up, until an execution leaves the queue
 --
 -- Nothing here, nor in the parts that need this one, raises an error: whatever a stranger has left under these keys, locks are
 -- granted and released.
@@ -21,6 +22,6 @@ end
 
 -- Whether it was there.
 local function unpark(parked, waiters, id)
-  redis.pcall('HDEL', waiters, id)
+  redis.pcall('HDEL', waiters, id, 'woken')
   return redis.pcall('ZREM', parked, id) == 1
 end

@@ -1,9 +1,18 @@
 -- Part of other scripts: the turn of the next in the queue. Needs values and queue.
 
+-- Remembers the last wake-up while others wait. Every key of ours has a time to live, this one too where scripts interleave.
+local function woke(waiters, id, at)
+  local left = redis.pcall('PTTL', waiters)
+  if type(left) == 'number' and left > 0 and type(redis.pcall('HSET', waiters, 'woken', whole(at) .. ':' .. id)) == 'number' then
+    redis.pcall('PEXPIRE', waiters, whole(left))
+  end
+end
+
 -- Gives the turn to the oldest: takes it out of the queue and tells its process; the next, where nobody listens.
 -- 'room_after' says for a limit in how many ms the lock has room, nil if it will not.
--- In a cluster who listens at another node is not counted: 'passes' is how many may be told in vain.
-local function turn(parked, waiters, lock, channels, passes, room_after)
+-- In a cluster who listens at another node is not counted: 'passes' is how many may be told in vain, '1' where that is not known.
+-- 'mine' is an execution whose process need not be told, since it hears the result: the id of the woken execution, nil for none.
+local function turn(parked, waiters, lock, channels, passes, room_after, mine)
   local now, told = nil, 0
   for _ = 1, most_dropped do
     local id, lapse, process, limit = oldest(parked, waiters)
@@ -21,9 +30,15 @@ local function turn(parked, waiters, lock, channels, passes, room_after)
     end
     if is_waiting then
       told = told + 1
-      -- Where it may not be published all the queue would be told in vain.
-      local heard = redis.pcall('PUBLISH', channels .. process, 'turn:' .. id .. ':' .. whole(after) .. ':' .. lock)
-      if heard ~= 0 or told >= tonumber(passes) then
+      local heard = id == mine or redis.pcall('PUBLISH', channels .. process, 'turn:' .. id .. ':' .. whole(after) .. ':' .. lock)
+      if type(heard) == 'table' then
+        return -- Where it may not be published all the queue would be told in vain.
+      end
+      if heard ~= 0 or passes == '1' then
+        woke(waiters, id, now + after)
+        return id
+      end
+      if told >= tonumber(passes) then
         return
       end
     end

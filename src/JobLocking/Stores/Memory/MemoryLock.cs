@@ -7,6 +7,9 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
     private const int MostParkedListed = 1000;
     private const int MostTurns = 100;
 
+    /// <summary>How long a wake-up may take to be accepted.</summary>
+    private static readonly TimeSpan AcceptedWithin = TimeSpan.FromSeconds(1);
+
     private readonly MemoryClock _clock = locks.Clock;
     private readonly MemoryQueue _queue = new(locks.Clock);
     private readonly List<Held> _holders = [];
@@ -106,28 +109,66 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
 
     public LookResult Look(LookRequest request, MemoryProcess process)
     {
+        string id = request.Parking.Id;
         bool hasRoom = HasRoomFor(request.Limit);
         Mark? runner = request.Occurrence is { } occurrence && Find(occurrence) is { LeaseId: not null } mark ? mark : null;
-        bool wasParked = _queue.Has(request.Parking.Id);
-        foreach (OtherPlace other in request.Others ?? [])
-        {
-            _queue.Keep(other.Parking, process, other.Holder, other.Limit);
-        }
-
+        (string Id, long At)? woken = _queue.Woken;
+        bool wasParked = _queue.Has(id) || woken?.Id == id;
         long since = 0;
-        if (hasRoom)
+        if (hasRoom && runner is not null)
         {
             // Its turn would be in vain as long as its occurrence is running.
-            _queue.Leave(request.Parking.Id, process);
+            _queue.Leave(id, process);
         }
         else
         {
             since = _queue.Keep(request.Parking, process, request.Holder, request.Limit);
         }
 
-        return hasRoom && runner is null
-            ? new LookResult(IsFree: true, WasParked: wasParked)
-            : new LookResult(false, _clock.Until(runner?.ExpiresAt ?? EndsFirst().ExpiresAt), since, wasParked);
+        long[]? others = request.Others is { Count: > 0 }
+            ? [.. request.Others.Select(other => _queue.Keep(other.Parking, process, other.Holder, other.Limit))]
+            : null;
+        TimeSpan? left = runner is not null ? _clock.Until(runner.ExpiresAt) : _holders.Count > 0 ? _clock.Until(EndsFirst().ExpiresAt) : null;
+        if (!hasRoom || runner is not null)
+        {
+            if (!hasRoom && woken is { At: var at } && _clock.HasPassed(at))
+            {
+                _queue.ForgetWoken();
+            }
+
+            return new LookResult(false, left, since, wasParked, others);
+        }
+
+        (bool isFree, TimeSpan again) = Offer(id, process, woken);
+        return new LookResult(isFree, left < again ? left : again, isFree ? 0 : since, wasParked, others);
+    }
+
+    /// <summary>
+    /// Whether the execution that is looked for should try, and when to look again. The oldest of all goes first, in whichever
+    /// process. While a wake-up may still be accepted there is no other, however many processes look. One that was not accepted
+    /// went to a process that is frozen or dead, which may have more in the queue: so then the execution that is looked for
+    /// tries, whose process is alive.
+    /// </summary>
+    private (bool IsFree, TimeSpan Again) Offer(string id, MemoryProcess process, (string Id, long At)? woken)
+    {
+        bool isPast = woken is { At: var at } && _clock.HasPassed(at);
+        if (woken?.Id != id)
+        {
+            if (isPast && _clock.Until(woken!.Value.At) + AcceptedWithin is { Ticks: > 0 } left)
+            {
+                return (false, left);
+            }
+
+            bool isMine = _queue.IsOf(process, id);
+            if (!isPast && NameNext(mine: isMine ? id : null) is { } told)
+            {
+                return (isMine && told == id, AcceptedWithin);
+            }
+        }
+
+        _queue.Leave(id, process);
+        _queue.Woke(id, _clock.After(TimeSpan.Zero));
+        return (true, AcceptedWithin);
     }
 
     public bool Break(long fencingToken)
@@ -199,24 +240,33 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
         }
     }
 
-    // The turn of the oldest, if the lock has room for it, or will have when it is no longer kept.
-    private void NameNext(Held? kept = null)
+    // The turn of the oldest, if the lock has room for it, or will have when it is no longer kept. The process of 'mine' hears it
+    // by the result: the id of the woken execution, null for none.
+    private string? NameNext(Held? kept = null, string? mine = null)
     {
         for (int turn = 0; turn < MostTurns && _queue.Oldest() is { } next; turn++)
         {
             bool hasRoom = HasRoomFor(next.Limit);
             if (!hasRoom && (kept is null || !HasRoomFor(next.Limit, without: kept)))
             {
-                return;
+                return null;
             }
 
             _queue.Forget(next.Id);
-            if (next.Process.Listens)
+            if (next.Id == mine || next.Process.Listens)
             {
-                locks.Tell(next.Process, new LockNotice.Turn(name, next.Id, hasRoom ? TimeSpan.Zero : _clock.Until(kept!.ExpiresAt)));
-                return;
+                TimeSpan after = hasRoom ? TimeSpan.Zero : _clock.Until(kept!.ExpiresAt);
+                if (next.Id != mine)
+                {
+                    locks.Tell(next.Process, new LockNotice.Turn(name, next.Id, after));
+                }
+
+                _queue.Woke(next.Id, _clock.After(after));
+                return next.Id;
             }
         }
+
+        return null;
     }
 
     // While one with a smaller limit holds, nobody is granted above that.

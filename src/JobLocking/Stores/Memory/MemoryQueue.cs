@@ -1,35 +1,54 @@
 namespace JobLocking.Stores.Memory;
 
 /// <summary>An execution that waits for a lock, and the process to be told when it is its turn.</summary>
-internal sealed record Parked(string Id, MemoryProcess Process, LockHolder Waiter, int Limit, long Since, long LapsesAt);
+internal sealed record Parked(string Id, MemoryProcess Process, LockHolder Waiter, int Limit, long Since, long Arrival, long LapsesAt);
 
-/// <summary>The queue of one lock, oldest first.</summary>
+/// <summary>The queue of one lock, oldest first. No step grows with the number of those in it by more than its logarithm.</summary>
 internal sealed class MemoryQueue(MemoryClock clock)
 {
-    // As in Redis: a queue that nobody works off must not grow without end.
-    private const int Capacity = 10_000;
+    // As in Redis: a queue that no process works off must not grow without end, and no newcomer passes those that have waited.
+    private const int Capacity = 100_000;
 
-    private readonly List<Parked> _parked = [];
+    private const int CapacityForThoseThatHaveWaited = 110_000;
+
+    private static readonly Comparer<Parked> OldestFirst = Comparer<Parked>.Create(static (a, b) =>
+    {
+        int bySince = a.Since.CompareTo(b.Since);
+        return bySince != 0 ? bySince : a.Arrival.CompareTo(b.Arrival);
+    });
+
+    private readonly Dictionary<string, Parked> _byId = new(StringComparer.Ordinal);
+    private readonly SortedSet<Parked> _parked = new(OldestFirst);
+    private (string Id, long At)? _woken;
+    private long _arrivals;
 
     public bool IsEmpty => _parked.Count == 0;
 
     public IEnumerable<Parked> Waiting => _parked.Where(one => !clock.HasPassed(one.LapsesAt));
 
+    /// <summary>The execution of the last wake-up, and when it had it, while others wait and none has left the queue since.</summary>
+    public (string Id, long At)? Woken => _woken;
+
     /// <summary>Gives a place, the old one to who has or had one.</summary>
     /// <returns>Since when it is parked; 0 if the queue is full.</returns>
-    public long Park(Parking parking, MemoryProcess process, LockHolder waiter, int limit)
+    public long Park(Parking parking, MemoryProcess process, LockHolder waiter, int limit, bool hasWaited = false)
     {
-        long old = Find(parking.Id)?.Since ?? parking.Since;
-        Forget(parking.Id);
-        if (_parked.Count >= Capacity && _parked.RemoveAll(one => clock.HasPassed(one.LapsesAt)) == 0)
+        Parked? before = _byId.GetValueOrDefault(parking.Id);
+        if (before is null && !HasRoom(hasWaited || parking.Since > 0 ? CapacityForThoseThatHaveWaited : Capacity))
         {
             return 0;
         }
 
-        long last = IsEmpty ? 0 : _parked[^1].Since;
-        long since = old > 0 ? old : Math.Max(clock.Microseconds, last + 1);
-        int place = _parked.FindLastIndex(one => one.Since <= since) + 1;
-        _parked.Insert(place, new Parked(parking.Id, process, waiter, limit, since, clock.After(parking.Patience)));
+        long old = before?.Since ?? parking.Since;
+        long since = old > 0 ? old : Math.Max(clock.Microseconds, (_parked.Max?.Since ?? 0) + 1);
+        if (before is not null)
+        {
+            _parked.Remove(before);
+        }
+
+        Parked parked = new(parking.Id, process, waiter, limit, since, ++_arrivals, clock.After(parking.Patience));
+        _byId[parking.Id] = parked;
+        _parked.Add(parked);
         return since;
     }
 
@@ -42,13 +61,13 @@ internal sealed class MemoryQueue(MemoryClock clock)
         Parked? parked = Living(parking.Id);
         return parking.Patience <= TimeSpan.Zero || (parked is not null && parked.Process != process)
             ? parked?.Since ?? 0
-            : Park(parking, process, waiter, limit);
+            : Park(parking, process, waiter, limit, hasWaited: true);
     }
 
     /// <summary>Gives a place up, unless another process has taken it for the same execution.</summary>
     public void Leave(string id, MemoryProcess process)
     {
-        if (Living(id)?.Process == process)
+        if (IsOf(process, id))
         {
             Forget(id);
         }
@@ -56,24 +75,51 @@ internal sealed class MemoryQueue(MemoryClock clock)
 
     public void Forget(string? id)
     {
-        int place = _parked.FindIndex(one => one.Id == id);
-        if (place >= 0)
+        if (id is not null)
         {
-            _parked.RemoveAt(place);
+            _woken = null;
+            if (_byId.Remove(id, out Parked? parked))
+            {
+                _parked.Remove(parked);
+            }
         }
     }
+
+    /// <summary>Remembers a wake-up, if others wait.</summary>
+    public void Woke(string id, long at) => _woken = IsEmpty ? null : (id, at);
+
+    /// <summary>The last wake-up was accepted, or came too late.</summary>
+    public void ForgetWoken() => _woken = null;
 
     /// <summary>Who is the next, unless their patience has ended.</summary>
     public Parked? Oldest()
     {
-        int first = _parked.FindIndex(one => !clock.HasPassed(one.LapsesAt));
-        _parked.RemoveRange(0, first < 0 ? _parked.Count : first);
-        return IsEmpty ? null : _parked[0];
+        while (_parked.Min is { } first)
+        {
+            if (!clock.HasPassed(first.LapsesAt))
+            {
+                return first;
+            }
+
+            Forget(first.Id);
+        }
+
+        return null;
     }
 
     public bool Has(string id) => Living(id) is not null;
 
-    private Parked? Living(string id) => Find(id) is { } parked && !clock.HasPassed(parked.LapsesAt) ? parked : null;
+    public bool IsOf(MemoryProcess process, string id) => Living(id)?.Process == process;
 
-    private Parked? Find(string id) => _parked.Find(one => one.Id == id);
+    private bool HasRoom(int capacity)
+    {
+        if (_parked.Count >= capacity)
+        {
+            Oldest();
+        }
+
+        return _parked.Count < capacity;
+    }
+
+    private Parked? Living(string id) => _byId.GetValueOrDefault(id) is { } parked && !clock.HasPassed(parked.LapsesAt) ? parked : null;
 }

@@ -1,0 +1,105 @@
+using System.Diagnostics;
+using System.Globalization;
+using JobLocking.Engine;
+using JobLocking.Redis.Tests.Connections;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Xunit;
+
+namespace JobLocking.Redis.Tests.Hosting;
+
+/// <summary>What many deferrals that wait for one lock cost the one whose turn it is.</summary>
+public sealed class CrowdTests : OwnServerTests
+{
+    private const int Few = 100;
+
+    // More than was once the end of the queue. Those behind it had one turn every five seconds.
+    private const int Many = 11_000;
+
+    [Fact]
+    public async Task All_of_many_thousands_run_and_the_time_between_two_runs_does_not_grow_with_their_number()
+    {
+        IHost[] hosts = [.. Enumerable.Range(0, 2).Select(_ => UseRedisTests.Host(locks => locks.UseRedis(Server.ConnectionString)))];
+        await Task.WhenAll(hosts.Select(host => host.StartAsync(Cancellation)));
+        await RunAsync("warm", Few);
+
+        // The machine may be busier now than then: the few run before and after, and the kinder of the two counts.
+        TimeSpan before = await RunAsync("before", Few);
+        TimeSpan many = await RunAsync("many", Many);
+        TimeSpan after = await RunAsync("after", Few);
+
+        Assert.InRange(many / (before > after ? before : after), 0, 2);
+        foreach (IHost host in hosts)
+        {
+            await host.StopAsync(Cancellation);
+            host.Dispose();
+        }
+
+        Task<TimeSpan> RunAsync(string crowd, int waiters) => new Crowd(hosts, $"{Name}:{crowd}").RunAsync(waiters);
+    }
+
+    private sealed class Crowd(IHost[] hosts, string name)
+    {
+        private readonly TaskLockAttribute _taskLock = new("crowd") { OnConflict = LockConflict.Defer, DeferBy = 3600 };
+        private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly List<long> _ran = [];
+        private int _waiters;
+
+        /// <summary>Has so many wait, and all of them run.</summary>
+        /// <returns>The median of the times from one run to the next.</returns>
+        public async Task<TimeSpan> RunAsync(int waiters)
+        {
+            _waiters = waiters;
+            LockEngine[] engines = [.. hosts.Select(host => host.Services.GetRequiredService<LockEngine>())];
+            LockDecision.Run holder = Assert.IsType<LockDecision.Run>(await engines[0].DecideAsync(Execution(0, 0), Cancellation));
+            await Parallel.ForAsync(1, waiters + 1, new ParallelOptions { MaxDegreeOfParallelism = 64 }, async (i, ct) =>
+            {
+                int node = i % hosts.Length;
+                LockExecution execution = Execution(node, i);
+                Defer(engines[node], execution, Assert.IsType<LockDecision.Defer>(await engines[node].DecideAsync(execution, ct)));
+            });
+
+            await engines[0].EndAsync(holder, null, aborted: false);
+            await _done.Task.WaitAsync(TimeSpan.FromSeconds(60));
+            long[] times = [.. _ran.Zip(_ran.Skip(1), (a, b) => b - a).Order()];
+            return Stopwatch.GetElapsedTime(0, times[times.Length / 2]);
+        }
+
+        private void Defer(LockEngine engine, LockExecution execution, LockDecision.Defer defer) => engine.Deferred(execution, defer, () =>
+        {
+            LockExecution back = execution with { Origin = ExecutionOrigin.Deferred, Ticket = defer.Ticket };
+            _ = Task.Run(() => RunAsync(engine, back), CancellationToken.None);
+            return new(true);
+        });
+
+        private async Task RunAsync(LockEngine engine, LockExecution execution)
+        {
+            LockDecision decision = await engine.DecideAsync(execution, Cancellation);
+            if (decision is not LockDecision.Run run)
+            {
+                // A look has woken a second one.
+                Defer(engine, execution, Assert.IsType<LockDecision.Defer>(decision));
+                return;
+            }
+
+            // One after the other, as the lock has it.
+            _ran.Add(Stopwatch.GetTimestamp());
+            bool isLast = _ran.Count == _waiters;
+            await engine.EndAsync(run, null, aborted: false);
+            if (isLast)
+            {
+                _done.TrySetResult();
+            }
+        }
+
+        private LockExecution Execution(int node, int i) => new()
+        {
+            Policy = hosts[node].Services.GetRequiredService<LockPolicies>().Resolve(_taskLock, "Job.Run"),
+            Name = name,
+            Scheduler = "Test",
+            Job = "Job.Run",
+            Execution = i.ToString(CultureInfo.InvariantCulture),
+            Origin = ExecutionOrigin.OneOff,
+        };
+    }
+}
