@@ -10,7 +10,7 @@ internal sealed class Channels(RedisChannel prefix)
 {
     private volatile byte[]? _asTheServerSeesIt;
 
-    /// <summary>Null until the server was asked, once: the connection, and its prefix, stay the same.</summary>
+    /// <summary>Null until the server was asked, once: a connection that is made again has the same prefix.</summary>
     public byte[]? Prefix => _asTheServerSeesIt;
 
     // A connection that somebody else made may wrap another, so the server is asked, by what StackExchange.Redis connects

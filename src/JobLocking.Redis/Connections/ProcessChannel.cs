@@ -26,7 +26,7 @@ internal sealed class ProcessChannel : IAsyncDisposable
     // The client is asked what it knows; no command is sent for it.
     private readonly PeriodicTimer _watch = new(TimeSpan.FromSeconds(1));
 
-    private readonly IConnectionMultiplexer _connection;
+    private readonly RedisConnection _source;
 
     private readonly LockKeys _keys;
 
@@ -34,23 +34,33 @@ internal sealed class ProcessChannel : IAsyncDisposable
 
     private readonly Lock _gate = new();
 
+    private IConnectionMultiplexer _connection;
+
     private ChannelMessageQueue _messages;
 
     private bool _isOver;
 
-    private ProcessChannel(IConnectionMultiplexer connection, ChannelMessageQueue messages, LockKeys keys, Action<LockNotice> onNotice)
+    private ProcessChannel(
+        RedisConnection source, IConnectionMultiplexer connection, ChannelMessageQueue messages, LockKeys keys, Action<LockNotice> onNotice)
     {
+        _source = source;
         _connection = connection;
         _messages = messages;
         _keys = keys;
         _onNotice = onNotice;
     }
 
+    /// <param name="source">Where the connection comes from, and the one that takes its place if it is made again.</param>
+    /// <param name="connection">The connection as it is now.</param>
+    /// <param name="keys">The names of channels.</param>
+    /// <param name="processId">The id of this process.</param>
+    /// <param name="onNotice">Is called with what is heard.</param>
+    /// <param name="cancellationToken">Ends the attempt.</param>
     public static async Task<ProcessChannel> OpenAsync(
-        IConnectionMultiplexer connection, LockKeys keys, string processId, Action<LockNotice> onNotice, CancellationToken cancellationToken)
+        RedisConnection source, IConnectionMultiplexer connection, LockKeys keys, string processId, Action<LockNotice> onNotice, CancellationToken cancellationToken)
     {
         ChannelMessageQueue messages = await SubscribeAsync(connection.GetSubscriber(), keys.Channel(processId), cancellationToken).ConfigureAwait(false);
-        ProcessChannel opened = new(connection, messages, keys, onNotice);
+        ProcessChannel opened = new(source, connection, messages, keys, onNotice);
         connection.ConnectionRestored += opened.OnRestored;
 
         // Else all notices would come in the context of who listens.
@@ -65,16 +75,18 @@ internal sealed class ProcessChannel : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        _connection.ConnectionRestored -= OnRestored;
         _watch.Dispose();
+        IConnectionMultiplexer connection;
         ChannelMessageQueue messages;
         lock (_gate)
         {
             _isOver = true;
+            connection = _connection;
             messages = _messages;
         }
 
-        bool isConnected = _connection.GetSubscriber().IsConnected(messages.Channel);
+        connection.ConnectionRestored -= OnRestored;
+        bool isConnected = connection.GetSubscriber().IsConnected(messages.Channel);
 
         // Forgotten here at once; the server is waited for only if it can answer.
         Task unsubscribed = RedisFault.Observed(messages.UnsubscribeAsync());
@@ -139,9 +151,11 @@ internal sealed class ProcessChannel : IAsyncDisposable
     /// <returns>False if there is no connection to subscribe with.</returns>
     private async Task<bool> MakeSureAsync()
     {
-        ISubscriber subscriber = _connection.GetSubscriber();
+        IConnectionMultiplexer connection = await _source.GetAsync(CancellationToken.None).ConfigureAwait(false);
+        bool isMadeAgain = connection != _connection;
+        ISubscriber subscriber = connection.GetSubscriber();
         RedisChannel channel = _messages.Channel;
-        if (IsWell(subscriber.SubscribedEndpoint(channel)))
+        if (!isMadeAgain && IsWell(connection, subscriber.SubscribedEndpoint(channel)))
         {
             return true;
         }
@@ -151,8 +165,12 @@ internal sealed class ProcessChannel : IAsyncDisposable
             return false;
         }
 
-        // The client leaves a subscription where it is for as long as somebody has it.
-        _ = RedisFault.Observed(_messages.UnsubscribeAsync());
+        if (!isMadeAgain)
+        {
+            // The client leaves a subscription where it is for as long as somebody has it.
+            _ = RedisFault.Observed(_messages.UnsubscribeAsync());
+        }
+
         ChannelMessageQueue messages = await SubscribeAsync(subscriber, channel, CancellationToken.None).ConfigureAwait(false);
         lock (_gate)
         {
@@ -164,15 +182,21 @@ internal sealed class ProcessChannel : IAsyncDisposable
 
             messages.OnMessage(OnMessage);
             _messages = messages;
+            if (isMadeAgain)
+            {
+                _connection.ConnectionRestored -= OnRestored;
+                connection.ConnectionRestored += OnRestored;
+                _connection = connection;
+            }
         }
 
-        _onNotice(new LockNotice.Reconnected());
+        _onNotice(new LockNotice.Reconnected(isMadeAgain ? RedisConnection.WhyMadeAgain : null));
         return true;
     }
 
-    private bool IsWell(EndPoint? subscribed)
+    private static bool IsWell(IConnectionMultiplexer connection, EndPoint? subscribed)
     {
-        IServer[] servers = _connection.GetServers();
+        IServer[] servers = connection.GetServers();
         return subscribed is not null
             && (!servers.Any(server => server.IsReplica && subscribed.Equals(server.EndPoint)) || !servers.Any(server => server is { IsReplica: false, IsConnected: true }));
     }

@@ -1,3 +1,4 @@
+using JobLocking.Redis.Keys;
 using StackExchange.Redis;
 
 namespace JobLocking.Redis.Connections;
@@ -6,13 +7,29 @@ namespace JobLocking.Redis.Connections;
 /// The connection, made when it is first wanted, once for all who want it. A Redis that is down gives a connection all the
 /// same, which goes on trying; only a faulty factory has to be called again.
 /// </summary>
-internal sealed class RedisConnection(RedisLockOptions options) : IAsyncDisposable
+/// <remarks>
+/// After a failover behind one name the client library keeps a connection that works, and leads to a replica for ever. So a
+/// connection of our own that has no primary is made again, which resolves its names again. A connection that the user handed
+/// over is the user's.
+/// </remarks>
+internal sealed class RedisConnection(RedisLockOptions options, TimeProvider time) : IAsyncDisposable
 {
+    public const string WhyMadeAgain = "the connection to Redis had no primary that takes writes";
+
+    // A failover takes some seconds, and most connections find the new primary by themselves.
+    private static readonly TimeSpan MakeAgainAfter = TimeSpan.FromSeconds(10);
+
     private readonly Lock _gate = new();
+
+    private readonly CancellationTokenSource _closed = new();
+
+    private readonly LockKeys _keys = new(options.KeyPrefix);
 
     private Task<IConnectionMultiplexer>? _connecting;
 
     private bool _disposed;
+
+    private int _isInDoubt;
 
     public Task<IConnectionMultiplexer> GetAsync(CancellationToken cancellationToken)
     {
@@ -20,8 +37,19 @@ internal sealed class RedisConnection(RedisLockOptions options) : IAsyncDisposab
         return connecting is { IsCompletedSuccessfully: true } ? connecting : ConnectOnceAsync().WaitAsync(cancellationToken);
     }
 
+    /// <summary>Is told of each call that failed: only those tell whether the connection has a primary. Nothing is asked while all is well.</summary>
+    public void Failed(Exception error)
+    {
+        if (IsOurs && RedisFault.IsWithoutPrimary(error) && Interlocked.Exchange(ref _isInDoubt, 1) == 0)
+        {
+            // Not in the context of the job that failed.
+            ThreadPool.UnsafeQueueUserWorkItem(static connection => _ = connection.EndDoubtAsync(), this, preferLocal: false);
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
+        await _closed.CancelAsync().ConfigureAwait(false);
         Task<IConnectionMultiplexer>? connecting;
         lock (_gate)
         {
@@ -30,7 +58,7 @@ internal sealed class RedisConnection(RedisLockOptions options) : IAsyncDisposab
             _connecting = null;
         }
 
-        if (connecting is null || options.ConnectionMultiplexerFactory is not null)
+        if (connecting is null || !IsOurs)
         {
             return;
         }
@@ -46,6 +74,8 @@ internal sealed class RedisConnection(RedisLockOptions options) : IAsyncDisposab
         }
     }
 
+    private bool IsOurs => options.ConnectionMultiplexerFactory is null;
+
     private static async Task CloseAsync(Task<IConnectionMultiplexer> connecting)
     {
         try
@@ -56,6 +86,96 @@ internal sealed class RedisConnection(RedisLockOptions options) : IAsyncDisposab
         catch (Exception)
 #pragma warning restore CA1031
         {
+        }
+    }
+
+    private async Task EndDoubtAsync()
+    {
+        try
+        {
+            bool hasPrimary;
+            do
+            {
+                await Task.Delay(MakeAgainAfter, time, _closed.Token).ConfigureAwait(false);
+                hasPrimary = await HasPrimaryAsync(await GetAsync(_closed.Token).ConfigureAwait(false)).ConfigureAwait(false)
+                    || await MakeAgainAsync().ConfigureAwait(false);
+            }
+            while (!hasPrimary);
+        }
+        catch (Exception error) when (error is OperationCanceledException or ObjectDisposedException)
+        {
+            // The store was disposed of meanwhile.
+        }
+        finally
+        {
+            Volatile.Write(ref _isInDoubt, 0);
+        }
+    }
+
+    /// <summary>
+    /// Makes the connection again, as it was made first, and puts it in the place of the old one, which is closed. The old one
+    /// stays while the new one has no primary either: the calls that wait on it are not cut off for nothing.
+    /// </summary>
+    /// <returns>Whether the new connection is in its place.</returns>
+    private async Task<bool> MakeAgainAsync()
+    {
+        Task<IConnectionMultiplexer> made = ConnectAsync();
+        if (!await HasPrimaryAsync(made).ConfigureAwait(false))
+        {
+            await CloseAsync(made).ConfigureAwait(false);
+            return false;
+        }
+
+        Task<IConnectionMultiplexer> unused;
+        lock (_gate)
+        {
+            unused = _disposed ? made : _connecting!;
+            _connecting = _disposed ? null : made;
+        }
+
+        _ = CloseAsync(unused);
+        return true;
+    }
+
+    private async Task<bool> HasPrimaryAsync(Task<IConnectionMultiplexer> connecting)
+    {
+        try
+        {
+            return await HasPrimaryAsync(await connecting.ConfigureAwait(false)).ConfigureAwait(false);
+        }
+#pragma warning disable CA1031 // It is made again later, whatever kept it from being made now.
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+            return false;
+        }
+    }
+
+    // The members of a cluster lead the client to the primaries themselves.
+    private async Task<bool> HasPrimaryAsync(IConnectionMultiplexer connection)
+    {
+        foreach (IServer server in connection.GetServers().Where(server => server is { IsConnected: true, IsReplica: false }))
+        {
+            if (server.ServerType == ServerType.Cluster || await TakesWritesAsync(server).ConfigureAwait(false))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private async Task<bool> TakesWritesAsync(IServer server)
+    {
+        try
+        {
+            await RedisFault.UntilAsync(WriteProbe.SendAsync(server, _keys), _closed.Token).ConfigureAwait(false);
+            return true;
+        }
+        catch (Exception error) when (RedisFault.IsOne(error))
+        {
+            // A refusal for another reason is not ended by another connection.
+            return error is RedisServerException && !RedisFault.IsWithoutPrimary(error);
         }
     }
 

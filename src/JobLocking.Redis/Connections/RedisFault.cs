@@ -12,6 +12,15 @@ internal static class RedisFault
     public static LockStoreException Translate(Exception error, string what) =>
         new($"{what}: {Reason(error)}", MayHaveBeenApplied(error), error);
 
+    /// <summary>Whether no primary took the write: there was none to send it to, or the server is none, or it misses its replicas.</summary>
+    public static bool IsWithoutPrimary(Exception error) => error switch
+    {
+        RedisServerException server => server.Kind is RedisErrorKind.ReadOnly or RedisErrorKind.MasterDown or RedisErrorKind.NoReplicas,
+        RedisConnectionException => true,
+        RedisTimeoutException timeout => timeout.Commandstatus == CommandStatus.WaitingInBacklog,
+        _ => false,
+    };
+
     /// <summary>Waits no longer than the token allows. There is no calling back what was sent; nobody waits for its failure then.</summary>
     public static async Task<T> UntilAsync<T>(Task<T> sent, CancellationToken cancellationToken)
     {
@@ -43,6 +52,8 @@ internal static class RedisFault
         RedisServerException { Kind: RedisErrorKind.OutOfMemory } server =>
             $"Redis answered '{server.Message}'. Fix: raise maxmemory, or make room; leases that are held are renewed and released meanwhile.",
         RedisServerException server => $"Redis answered '{server.Message}'.",
+        RedisConnectionException { Message: var text } when text.Contains("not eligible for replica", StringComparison.Ordinal) =>
+            "the connection leads to a replica, which takes no writes, and to no primary.",
         RedisConnectionException connection => $"Redis cannot be reached ({connection.FailureType}{Cause(connection)}).",
         TimeoutException => "Redis did not answer in time.",
         ObjectDisposedException => "the connection to Redis has been closed.",
@@ -55,9 +66,11 @@ internal static class RedisFault
 
     // Only what the server says of its own state, before it runs anything, and what ended in the backlog: it was taken out
     // of there, and will not be sent. What is about to be sent may still go out after its time-out. A script can fail half
-    // way, with any other error.
+    // way, with any other error, and with those about rights and unknown commands that name the script.
     private static bool MayHaveBeenApplied(Exception error) => error switch
     {
+        RedisServerException { Kind: RedisErrorKind.NoPermission or RedisErrorKind.UnknownCommand } server =>
+            server.Message.Contains("script: ", StringComparison.Ordinal),
         RedisServerException server => server.Kind is not (RedisErrorKind.Loading or RedisErrorKind.Busy or RedisErrorKind.ReadOnly
             or RedisErrorKind.OutOfMemory or RedisErrorKind.MasterDown or RedisErrorKind.ClusterDown or RedisErrorKind.TryAgain
             or RedisErrorKind.Moved or RedisErrorKind.Ask or RedisErrorKind.UnknownRedirectTarget or RedisErrorKind.CrossSlot

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using StackExchange.Redis;
 
@@ -9,6 +10,8 @@ namespace JobLocking.Redis.Keys;
 /// </summary>
 internal sealed class LockKeys(string prefix)
 {
+    private const string Checks = "joblocking:check:";
+
     // As bytes, which a key takes as they are: nothing has to be put together for the key of a lock.
     private readonly RedisKey _prefix = Encoding.UTF8.GetBytes(prefix);
 
@@ -16,6 +19,13 @@ internal sealed class LockKeys(string prefix)
 
     /// <summary>What comes before the process id in the name of its channel.</summary>
     public RedisChannel Channels => RedisChannel.Literal(_channels);
+
+    /// <summary>
+    /// The name of a lock that a check takes. Its keys are where those of other locks are, so that the same rights apply; lists
+    /// leave it out.
+    /// </summary>
+    public static string CheckName(string processId, int check, int attempt) =>
+        string.Create(CultureInfo.InvariantCulture, $"{Checks}{processId}:{check}:{attempt}");
 
     public RedisKey Lock(string name) => ((RedisKey)name).Prepend(_prefix);
 
@@ -29,4 +39,11 @@ internal sealed class LockKeys(string prefix)
     public bool IsLock(string key) => key.StartsWith(prefix, StringComparison.Ordinal);
 
     public string Name(RedisKey @lock) => ((string)@lock!)[prefix.Length..];
+
+    /// <summary>The name of the lock with this key; null for a key that no lock has, whoever left it there, and for the lock of a check.</summary>
+    public string? NameOfLock(RedisKey key)
+    {
+        string name = Name(key);
+        return name.AsSpan().ContainsAny('{', '}') || name.StartsWith(Checks, StringComparison.Ordinal) || Lock(name) != key ? null : name;
+    }
 }

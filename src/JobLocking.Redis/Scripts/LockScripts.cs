@@ -26,7 +26,7 @@ internal static class LockScripts
 
     public static readonly LockScript Peek = Read("values", "peek");
 
-    public static readonly LockScript Eviction = Read("eviction");
+    public static readonly LockScript Check = Read("values", "check");
 
     private static LockScript Read(params ReadOnlySpan<string> files)
     {

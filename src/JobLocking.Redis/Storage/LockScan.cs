@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using JobLocking.Redis.Connections;
 using JobLocking.Redis.Keys;
 using JobLocking.Redis.Scripts;
+using JobLocking.Stores;
 using StackExchange.Redis;
 
 namespace JobLocking.Redis.Storage;
@@ -10,11 +11,44 @@ namespace JobLocking.Redis.Storage;
 /// <remarks>What has been <paramref name="seen"/> on any server is not shown again: SCAN may find a key twice.</remarks>
 internal sealed class LockScan(IDatabase database, IServer server, LockKeys keys, HashSet<string> seen)
 {
+    // Most keys of a server may be none of ours: of those it looks at a thousand before it answers.
+    private const int ScannedAtOnce = 1000;
+
     private const int PageSize = 250;
+
+    /// <summary>All servers that have locks. A primary of a cluster that cannot be asked is not left out.</summary>
+    public static IReadOnlyList<IServer> Servers(IConnectionMultiplexer connection, LockKeys keys, string what)
+    {
+        IServer[] connected = [.. connection.GetServers().Where(server => server is { IsConnected: true, IsReplica: false })];
+        if (Shards.Of(connection, keys, attempt => LockKeys.CheckName("", 0, attempt), what) is { } shards)
+        {
+            // In place of a primary that it cannot reach the client library takes another, if any.
+            IServer[] serving = [.. shards.Select(shard => ServerOf(shard.Name)).OfType<IServer>().Where(server => server.IsConnected).DistinctBy(server => server.EndPoint)];
+            return serving.Length == shards.Count
+                ? serving
+                : throw Unreachable($"one of the primaries {string.Join(", ", shards.Select(shard => shard.Server))}");
+        }
+
+        return connected.Length > 0 ? connected : throw Unreachable("Redis");
+
+        IServer? ServerOf(string name)
+        {
+            try
+            {
+                return connection.GetServer(keys.Lock(name), flags: CommandFlags.DemandMaster);
+            }
+            catch (InvalidOperationException)
+            {
+                return null;
+            }
+        }
+
+        LockStoreException Unreachable(string server) => new($"{what}: {server} cannot be reached.", mayHaveBeenApplied: false);
+    }
 
     public async IAsyncEnumerable<HeldLock> RunAsync(string? prefix, string what, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        IAsyncEnumerator<RedisKey> found = server.KeysAsync(database.Database, keys.Pattern(prefix), PageSize).GetAsyncEnumerator(cancellationToken);
+        IAsyncEnumerator<RedisKey> found = server.KeysAsync(database.Database, keys.Pattern(prefix), ScannedAtOnce).GetAsyncEnumerator(cancellationToken);
         await using (found.ConfigureAwait(false))
         {
             for (bool more = true; more;)
@@ -24,7 +58,7 @@ internal sealed class LockScan(IDatabase database, IServer server, LockKeys keys
                 {
                     (page, more) = await PageAsync(found, cancellationToken).ConfigureAwait(false);
                 }
-                catch (Exception error) when (RedisFault.IsOne(error))
+                catch (Exception error) when (error is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
                 {
                     throw RedisFault.Translate(error, what);
                 }
@@ -43,8 +77,7 @@ internal sealed class LockScan(IDatabase database, IServer server, LockKeys keys
         bool more = false;
         while (page.Count < PageSize && (more = await found.MoveNextAsync().ConfigureAwait(false)))
         {
-            string name = keys.Name(found.Current);
-            if (seen.Add(name))
+            if (keys.NameOfLock(found.Current) is { } name && seen.Add(name))
             {
                 KeysBesideLock beside = keys.Beside(name);
                 page.Add((name, RedisFault.Observed(LockScripts.Peek.EvaluateAsync(

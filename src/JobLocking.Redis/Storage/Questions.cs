@@ -14,7 +14,8 @@ internal static class Questions
 {
     private const long FenceLifetimeMs = 24 * 60 * 60 * 1000;
 
-    public static Question Acquire(LockKeys keys, AcquireRequest request, string processId, byte[] holder)
+    public static Question Acquire(
+        LockKeys keys, AcquireRequest request, string processId, byte[] holder, long fenceLifetimeMs = FenceLifetimeMs)
     {
         KeysBesideLock beside = keys.Beside(request.Name);
         return new Question(
@@ -22,7 +23,9 @@ internal static class Questions
             request.Parking is null
                 ? Keys(beside, request.Occurrence, keys.Lock(request.Name), beside.Fence)
                 : Keys(beside, request.Occurrence, keys.Lock(request.Name), beside.Fence, beside.Parked, beside.Waiters),
-            request.Parking is null ? Lease(request, processId, holder) : [.. Lease(request, processId, holder), .. Place(request.Parking)]);
+            request.Parking is null
+                ? Lease(request, processId, holder, fenceLifetimeMs)
+                : [.. Lease(request, processId, holder, fenceLifetimeMs), .. Place(request.Parking)]);
     }
 
     public static Question AcquireShared(LockKeys keys, AcquireRequest request, string processId, byte[] holder)
@@ -33,7 +36,7 @@ internal static class Questions
             Keys(
                 beside, request.Occurrence,
                 keys.Lock(request.Name), beside.Fence, beside.Parked, beside.Waiters, beside.Holders, beside.Limits),
-            [.. Lease(request, processId, holder), request.Limit, default, default, .. Place(request.Parking)],
+            [.. Lease(request, processId, holder, FenceLifetimeMs), request.Limit, default, default, .. Place(request.Parking)],
             Publishes: 7);
     }
 
@@ -85,13 +88,13 @@ internal static class Questions
             Publishes: 1);
     }
 
-    private static RedisValue[] Lease(AcquireRequest request, string processId, byte[] holder) =>
+    private static RedisValue[] Lease(AcquireRequest request, string processId, byte[] holder, long fenceLifetimeMs) =>
     [
         request.LeaseId,
         Question.Milliseconds(request.Expiry),
         processId,
         holder,
-        FenceLifetimeMs,
+        fenceLifetimeMs,
         request.Occurrence is { IsRetry: true } ? "1" : "0",
     ];
 

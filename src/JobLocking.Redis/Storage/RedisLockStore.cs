@@ -1,5 +1,6 @@
 using System.Buffers.Text;
 using System.Runtime.CompilerServices;
+using JobLocking.Redis.Checks;
 using JobLocking.Redis.Connections;
 using JobLocking.Redis.Keys;
 using JobLocking.Stores;
@@ -12,7 +13,7 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
 {
     private const int MostToldInVain = 100;
 
-    private readonly RedisConnection _connection = new(options);
+    private readonly RedisConnection _connection = new(options, time);
 
     private readonly LockKeys _keys = new(options.KeyPrefix);
 
@@ -44,7 +45,15 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
     public async ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewAnswer>> onAnswers, CancellationToken cancellationToken)
     {
         IConnectionMultiplexer connection = await ConnectAsync("Renewing leases", cancellationToken).ConfigureAwait(true);
-        await _renewals.SendAsync(connection, leases, onAnswers, cancellationToken).ConfigureAwait(true);
+        try
+        {
+            await _renewals.SendAsync(connection, leases, onAnswers, cancellationToken).ConfigureAwait(true);
+        }
+        catch (LockStoreException failure) when (failure.InnerException is { } error)
+        {
+            _connection.Failed(error);
+            throw;
+        }
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
@@ -72,11 +81,11 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
         IConnectionMultiplexer connection = await ConnectAsync(ProcessChannel.What, cancellationToken).ConfigureAwait(false);
         try
         {
-            return await ProcessChannel.OpenAsync(connection, _keys, _processId, onNotice, cancellationToken).ConfigureAwait(false);
+            return await ProcessChannel.OpenAsync(_connection, connection, _keys, _processId, onNotice, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception error) when (RedisFault.IsOne(error))
         {
-            throw RedisFault.Translate(error, ProcessChannel.What);
+            throw Failure(error, ProcessChannel.What);
         }
     }
 
@@ -84,7 +93,7 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
     {
         const string What = "Listing the locks";
         IConnectionMultiplexer connection = await ConnectAsync(What, cancellationToken).ConfigureAwait(false);
-        IServer[] servers = Primaries(connection, What);
+        IReadOnlyList<IServer> servers = LockScan.Servers(connection, _keys, What);
 
         HashSet<string> seen = new(StringComparer.Ordinal);
         foreach (IServer server in servers)
@@ -99,24 +108,20 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
 
     public async ValueTask<string?> CheckAsync(CancellationToken cancellationToken)
     {
-        const string What = "Asking Redis whether it answers";
-        IConnectionMultiplexer connection = await ConnectAsync(What, cancellationToken).ConfigureAwait(false);
+        IConnectionMultiplexer connection = await ConnectAsync(StoreCheck.What, cancellationToken).ConfigureAwait(false);
         try
         {
-            await RedisFault.UntilAsync(connection.GetDatabase().PingAsync(CommandFlags.DemandMaster), cancellationToken).ConfigureAwait(false);
-            foreach (IServer server in Primaries(connection, What))
-            {
-                if (await RedisFault.UntilAsync(EvictionCheck.WarningAsync(server), cancellationToken).ConfigureAwait(false) is { } warning)
-                {
-                    return warning;
-                }
-            }
-
-            return null;
+            return await new StoreCheck(connection, _keys, _channels, _processId, time)
+                .RunAsync(cancellationToken).ConfigureAwait(false);
         }
         catch (Exception error) when (RedisFault.IsOne(error))
         {
-            throw RedisFault.Translate(error, What);
+            throw Failure(error, StoreCheck.What);
+        }
+        catch (LockStoreException failure) when (failure.InnerException is { } error)
+        {
+            _connection.Failed(error);
+            throw;
         }
     }
 
@@ -124,12 +129,6 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
 
     // A container that is disposed of synchronously refuses services that can only be disposed of asynchronously.
     public void Dispose() => _connection.DisposeAsync().AsTask().GetAwaiter().GetResult();
-
-    private static IServer[] Primaries(IConnectionMultiplexer connection, string what)
-    {
-        IServer[] primaries = [.. connection.GetServers().Where(server => server is { IsConnected: true, IsReplica: false })];
-        return primaries.Length > 0 ? primaries : throw new LockStoreException($"{what}: Redis cannot be reached.", mayHaveBeenApplied: false);
-    }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<(RedisResult Answer, long SentAt)> AskAsync(Question question, string what, string name, CancellationToken cancellationToken)
@@ -156,8 +155,14 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
         }
         catch (Exception error) when (RedisFault.IsOne(error))
         {
-            throw RedisFault.Translate(error, $"{what} lock '{name}'");
+            throw Failure(error, $"{what} lock '{name}'");
         }
+    }
+
+    private LockStoreException Failure(Exception error, string what)
+    {
+        _connection.Failed(error);
+        return RedisFault.Translate(error, what);
     }
 
     private async ValueTask<IConnectionMultiplexer> ConnectAsync(string what, CancellationToken cancellationToken)

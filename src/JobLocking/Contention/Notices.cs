@@ -11,7 +11,7 @@ namespace JobLocking.Contention;
 /// </summary>
 internal sealed class Notices(ILockStore store, RenewalLoop renewal, LocalQueue queue, TimeProvider time, ILogger logger) : IDisposable
 {
-    private static readonly TimeSpan ListenAgainAfter = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan TryAgainAfter = TimeSpan.FromSeconds(1);
 
     private readonly CancellationTokenSource _ended = new();
     private readonly Lock _gate = new();
@@ -53,7 +53,12 @@ internal sealed class Notices(ILockStore store, RenewalLoop renewal, LocalQueue 
             case LockNotice.Turn turn:
                 queue.OnTurn(turn);
                 break;
-            case LockNotice.Reconnected:
+            case LockNotice.Reconnected { MadeAgainBecause: var reason }:
+                if (reason is not null)
+                {
+                    Log.ConnectionMadeAgain(logger, reason);
+                }
+
                 renewal.RenewAllNow();
                 queue.LookAtAllNow();
                 break;
@@ -68,13 +73,22 @@ internal sealed class Notices(ILockStore store, RenewalLoop renewal, LocalQueue 
         IAsyncDisposable? listening = null;
         try
         {
-            listening = await UntilItAnswersAsync(() => store.ListenAsync(OnNotice, _ended.Token)).ConfigureAwait(false);
-
-            // What was said before is lost, as it is while a connection is gone.
-            OnNotice(new LockNotice.Reconnected());
-            if (await UntilItAnswersAsync(() => store.CheckAsync(_ended.Token)).ConfigureAwait(false) is { } warning)
+            bool isChecked = false;
+            for (bool isFirst = true; listening is null || !isChecked; isFirst = false)
             {
-                Log.StoreWarning(logger, warning);
+                if (!isFirst)
+                {
+                    await Task.Delay(TryAgainAfter, time, _ended.Token).ConfigureAwait(false);
+                }
+
+                if (listening is null)
+                {
+                    // A store that refuses notifications is checked all the same, and once more when it accepts them.
+                    listening = await TryAsync(BeginToListenAsync, isFirst ? Log.ListenFailed : null).ConfigureAwait(false);
+                    isChecked &= listening is null;
+                }
+
+                isChecked = isChecked || await TryAsync(CheckAsync, isFirst ? Log.StoreCheckFailed : null).ConfigureAwait(false);
             }
 
             await Task.Delay(Timeout.InfiniteTimeSpan, time, _ended.Token).ConfigureAwait(false);
@@ -91,24 +105,37 @@ internal sealed class Notices(ILockStore store, RenewalLoop renewal, LocalQueue 
         }
     }
 
-    private async Task<T> UntilItAnswersAsync<T>(Func<ValueTask<T>> ask)
+    private async Task<IAsyncDisposable> BeginToListenAsync()
     {
-        for (bool said = false; ; said = true)
-        {
-            try
-            {
-                return await ask().ConfigureAwait(false);
-            }
-            catch (Exception e) when (e is LockStoreException || !_ended.IsCancellationRequested)
-            {
-                // A fault of the store's that nobody has thought of, too: nobody else would notice a process that hears nothing.
-                if (!said)
-                {
-                    Log.ListenFailed(logger, e);
-                }
-            }
+        IAsyncDisposable listening = await store.ListenAsync(OnNotice, _ended.Token).ConfigureAwait(false);
 
-            await Task.Delay(ListenAgainAfter, time, _ended.Token).ConfigureAwait(false);
+        // What was said before is lost, as it is while a connection is gone.
+        OnNotice(new LockNotice.Reconnected());
+        return listening;
+    }
+
+    private async Task<bool> CheckAsync()
+    {
+        if (await store.CheckAsync(_ended.Token).ConfigureAwait(false) is { } warning)
+        {
+            Log.StoreWarning(logger, warning);
+        }
+
+        return true;
+    }
+
+    /// <returns>The default if it failed, which is said only if <paramref name="say"/> is given.</returns>
+    private async Task<T?> TryAsync<T>(Func<Task<T>> ask, Action<ILogger, Exception>? say)
+    {
+        try
+        {
+            return await ask().ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is LockStoreException || !_ended.IsCancellationRequested)
+        {
+            // Also a fault of the store that its author has not thought of: otherwise this process would hear nothing, without a word.
+            say?.Invoke(logger, e);
+            return default;
         }
     }
 }

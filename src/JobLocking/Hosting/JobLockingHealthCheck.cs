@@ -4,7 +4,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace JobLocking.Hosting;
 
-/// <summary>The store answers, the renewal loop is alive, and nothing evicts locks.</summary>
+/// <summary>The store proves that locks can be had, the renewal loop is alive, and nothing evicts locks.</summary>
 internal sealed class JobLockingHealthCheck(ILockStore store, RenewalLoop renewal) : IHealthCheck
 {
     private static readonly TimeSpan LatestTick = TimeSpan.FromSeconds(5);
@@ -21,11 +21,11 @@ internal sealed class JobLockingHealthCheck(ILockStore store, RenewalLoop renewa
         try
         {
             string? warning = await store.CheckAsync(cancellationToken).ConfigureAwait(false);
-            return warning is null ? HealthCheckResult.Healthy("The lock store answers.") : HealthCheckResult.Degraded(warning);
+            return warning is null ? HealthCheckResult.Healthy("A lock can be had.") : HealthCheckResult.Degraded(warning);
         }
         catch (LockStoreException e)
         {
-            return new HealthCheckResult(context.Registration.FailureStatus, $"The lock store cannot be asked: {e.Message}", e);
+            return new HealthCheckResult(context.Registration.FailureStatus, $"The lock store failed its check: {e.Message}", e);
         }
     }
 }

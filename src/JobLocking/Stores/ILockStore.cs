@@ -54,7 +54,11 @@ public interface ILockStore
     /// <summary>Ends the lease with this fencing token if it holds the lock, tells the process that holds it, and gives the turn to the next as a release does.</summary>
     ValueTask<bool> BreakAsync(string name, long fencingToken, CancellationToken cancellationToken);
 
-    /// <summary>Asks the store whether it answers.</summary>
-    /// <returns>A warning for operators if the store answers but may lose locks (eviction), else null.</returns>
+    /// <summary>
+    /// Proves that locks can be had: takes and gives back one of its own, which <see cref="ListAsync"/> does not show, and hears a
+    /// notification that this process sends to itself. Throws <see cref="LockStoreException"/>, with the store's own words, if a lock
+    /// cannot be had. Called at start, and every few seconds by health checks.
+    /// </summary>
+    /// <returns>A warning for operators if locks can be had, but something does not work as it should (eviction, notifications, clocks), else null.</returns>
     ValueTask<string?> CheckAsync(CancellationToken cancellationToken);
 }

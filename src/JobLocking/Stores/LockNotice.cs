@@ -18,7 +18,8 @@ public abstract record LockNotice
     public sealed record Turn(string Name, string ParkingId, TimeSpan After) : LockNotice;
 
     /// <summary>The connection to the store is back after it was gone; what was said meanwhile is lost.</summary>
-    public sealed record Reconnected : LockNotice;
+    /// <param name="MadeAgainBecause">Why the store has made its connection again, for the log; null if it has not.</param>
+    public sealed record Reconnected(string? MadeAgainBecause = null) : LockNotice;
 
     /// <summary>What is said to this process has not reached it for some time, and goes on not to: its executions look for their turns. Said once, until <see cref="Reconnected"/>.</summary>
     /// <param name="Error">Why, as far as it is known.</param>

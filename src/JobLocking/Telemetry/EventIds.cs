@@ -30,4 +30,6 @@ internal static class EventIds
     public const int ListenFailed = 1201;
     public const int StoreWarning = 1202;
     public const int UnmatchedOverride = 1203;
+    public const int StoreCheckFailed = 1210;
+    public const int ConnectionMadeAgain = 1211;
 }

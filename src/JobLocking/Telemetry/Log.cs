@@ -76,12 +76,18 @@ internal static partial class Log
     [LoggerMessage(EventIds.Broken, LogLevel.Warning, "Lock '{LockName}' with fencing token {FencingToken} was broken by an operator")]
     public static partial void Broken(ILogger logger, string lockName, long fencingToken);
 
-    [LoggerMessage(EventIds.ListenFailed, LogLevel.Warning, "The lock store does not answer yet; tried again. While it is not listened to, a broken lock is noticed at its next renewal, and a turn with a delay")]
+    [LoggerMessage(EventIds.ListenFailed, LogLevel.Warning, "Cannot subscribe to lock notifications; retrying. Until then waiting jobs start up to 5 s late, and a broken lock is noticed at its next renewal")]
     public static partial void ListenFailed(ILogger logger, Exception error);
 
-    [LoggerMessage(EventIds.StoreWarning, LogLevel.Warning, "The lock store is not safe: {Warning}")]
+    [LoggerMessage(EventIds.StoreWarning, LogLevel.Warning, "The lock store works, but not as it should: {Warning}")]
     public static partial void StoreWarning(ILogger logger, string warning);
 
     [LoggerMessage(EventIds.UnmatchedOverride, LogLevel.Warning, "Configuration {Path} is for lock '{Template}', but no job known at start has a lock with this template")]
     public static partial void UnmatchedOverride(ILogger logger, string path, string template);
+
+    [LoggerMessage(EventIds.StoreCheckFailed, LogLevel.Warning, "The lock store failed its check, and locks cannot be had; checking again until it passes")]
+    public static partial void StoreCheckFailed(ILogger logger, Exception error);
+
+    [LoggerMessage(EventIds.ConnectionMadeAgain, LogLevel.Warning, "The lock store made its connection again: {Reason}")]
+    public static partial void ConnectionMadeAgain(ILogger logger, string reason);
 }

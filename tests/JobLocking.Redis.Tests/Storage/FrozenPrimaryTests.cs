@@ -9,7 +9,7 @@ namespace JobLocking.Redis.Tests.Storage;
 /// <summary>A cluster of two primaries, one of which stops answering.</summary>
 public sealed class FrozenPrimaryTests
 {
-    private static readonly string[] Cluster =
+    internal static readonly string[] Cluster =
         ["--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1", "--cluster-require-full-coverage", "no", "--cluster-node-timeout", "60000"];
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
@@ -40,7 +40,7 @@ public sealed class FrozenPrimaryTests
         bool IsOnFirst(AcquireRequest lease) => connection.HashSlot($"task_lock:{lease.Name}") < 8192;
     }
 
-    private static async Task JoinAsync(RedisServer first, RedisServer second)
+    internal static async Task JoinAsync(RedisServer first, RedisServer second)
     {
         await using ConnectionMultiplexer ofFirst = await ConnectionMultiplexer.ConnectAsync($"{first.ConnectionString},allowAdmin=true");
         await using ConnectionMultiplexer ofSecond = await ConnectionMultiplexer.ConnectAsync($"{second.ConnectionString},allowAdmin=true");

@@ -424,7 +424,7 @@ public sealed class DeferralTests : IDisposable
         (whenListenedTo ? odd.Store.ListenFaults : odd.Store.CheckFaults).Enqueue(new InvalidOperationException("nobody has thought of it"));
         LockDecision.Run run = await HoldAsync();
         await DeferAsync(odd, "odd");
-        await Eventually.IsTrueAsync(() => odd.LoggedIds.Contains(EventIds.ListenFailed));
+        await Eventually.IsTrueAsync(() => odd.LoggedIds.Contains(whenListenedTo ? EventIds.ListenFailed : EventIds.StoreCheckFailed));
         await Eventually.IsTrueAsync(() =>
         {
             _node.Time.Advance(TimeSpan.FromSeconds(1));

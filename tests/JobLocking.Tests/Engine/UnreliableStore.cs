@@ -177,7 +177,7 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
     public ValueTask<string?> CheckAsync(CancellationToken cancellationToken)
     {
         // Only then has the process done all that follows from listening.
-        IsListening = true;
+        IsListening = _tell is not null;
         ThrowNext(CheckFaults);
         Throw(AcquireAlways);
         return inner.CheckAsync(cancellationToken);

@@ -1,10 +1,12 @@
 using JobLocking.Stores;
 using JobLocking.Telemetry;
+using JobLocking.TestKit;
 using JobLocking.Tests.Engine;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging.Testing;
 using Microsoft.Extensions.Time.Testing;
 using Xunit;
 
@@ -68,6 +70,39 @@ public sealed class HostTests
 
         store.AcquireAlways = UnreliableStore.Breakage.None;
         Assert.Equal(HealthStatus.Healthy, (await health.CheckHealthAsync()).Status);
+        await host.StopAsync();
+    }
+
+    [Fact]
+    public async Task A_host_says_at_start_why_no_lock_can_be_had()
+    {
+        UnreliableStore store = new(new InMemoryLockStore(TimeProvider.System));
+        store.CheckFaults.Enqueue(new LockStoreException("Redis answered 'NOPERM'.", mayHaveBeenApplied: false));
+        using IHost host = Host(locking => locking.Services.AddSingleton<ILockStore>(store));
+
+        await host.StartAsync();
+
+        FakeLogRecord said = await Eventually.SeesAsync(
+            () => host.Services.GetFakeLogCollector().GetSnapshot().SingleOrDefault(r => r.Id.Id == EventIds.StoreCheckFailed)!, record => record is not null);
+        Assert.Equal("Redis answered 'NOPERM'.", said.Exception!.Message);
+        await host.StopAsync();
+    }
+
+    [Fact]
+    public async Task A_store_that_refuses_notifications_is_checked_all_the_same()
+    {
+        UnreliableStore store = new(new InMemoryLockStore(TimeProvider.System));
+        for (int i = 0; i < 1_000; i++)
+        {
+            store.ListenFaults.Enqueue(new LockStoreException("refused", mayHaveBeenApplied: false));
+        }
+
+        store.CheckFaults.Enqueue(new LockStoreException("no lock", mayHaveBeenApplied: false));
+        using IHost host = Host(locking => locking.Services.AddSingleton<ILockStore>(store));
+
+        await host.StartAsync();
+
+        await Eventually.IsTrueAsync(() => host.Services.GetFakeLogCollector().GetSnapshot().Any(r => r.Id.Id == EventIds.StoreCheckFailed));
         await host.StopAsync();
     }
 

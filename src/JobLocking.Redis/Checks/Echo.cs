@@ -1,0 +1,41 @@
+using System.Collections.Concurrent;
+using JobLocking.Redis.Connections;
+using StackExchange.Redis;
+
+namespace JobLocking.Redis.Checks;
+
+/// <summary>Hears the notifications of a check on the channel of the process. No command is sent for that where the process listens already.</summary>
+internal sealed class Echo(ISubscriber subscriber, RedisChannel channel) : IDisposable
+{
+    public const string Consequence = " Until that works, waiting jobs start up to 5 s late, and a broken lock is noticed at its next renewal.";
+
+    private readonly ConcurrentDictionary<string, TaskCompletionSource> _expected = new(StringComparer.Ordinal);
+
+    /// <returns>Why this process cannot listen; null if it does.</returns>
+    public async Task<string?> ListenAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await RedisFault.Observed(subscriber.SubscribeAsync(channel, OnMessage)).WaitAsync(cancellationToken).ConfigureAwait(false);
+            return null;
+        }
+        catch (Exception error) when (RedisFault.IsOne(error))
+        {
+            return $"{RedisFault.Translate(error, ProcessChannel.What).Message}{Consequence}";
+        }
+    }
+
+    public Task HearAsync(string message) =>
+        _expected.GetOrAdd(message, static _ => new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+
+    // Where the process listens, its own subscription stays.
+    public void Dispose() => _ = RedisFault.Observed(subscriber.UnsubscribeAsync(channel, OnMessage));
+
+    private void OnMessage(RedisChannel from, RedisValue message)
+    {
+        if (_expected.TryGetValue((string?)message ?? "", out TaskCompletionSource? heard))
+        {
+            heard.TrySetResult();
+        }
+    }
+}

@@ -1,0 +1,132 @@
+using System.Buffers.Text;
+using System.Globalization;
+using System.Text;
+using JobLocking.Redis.Connections;
+using JobLocking.Redis.Keys;
+using JobLocking.Redis.Scripts;
+using JobLocking.Redis.Storage;
+using JobLocking.Stores;
+using StackExchange.Redis;
+
+namespace JobLocking.Redis.Checks;
+
+/// <summary>
+/// Checks one primary: the scripts of every other lock take, renew and give back a lock of the check's own, and a script sends a
+/// notification to this process.
+/// </summary>
+internal sealed class PrimaryCheck(IDatabase database, LockKeys keys, string processId, string name, string server, TimeProvider time)
+{
+    private static readonly TimeSpan LongestDelivery = TimeSpan.FromSeconds(5);
+
+    private static readonly TimeSpan LargestClockDifference = TimeSpan.FromSeconds(1);
+
+    // A process that dies in the middle of a check leaves nothing behind for longer.
+    private static readonly TimeSpan Expiry = TimeSpan.FromSeconds(5);
+
+    /// <param name="channels">What comes before the process id in the name of its channel.</param>
+    /// <param name="echo">Hears what is sent; null if this process cannot listen.</param>
+    /// <param name="cancellationToken">Ends the check.</param>
+    /// <returns>What does not work as it should, although a lock was had.</returns>
+    public async Task<IReadOnlyList<string>> RunAsync(byte[] channels, Echo? echo, CancellationToken cancellationToken)
+    {
+        LockHolder holder = new("JobLocking", Environment.MachineName, "check", null, null, time.GetUtcNow());
+        AcquireRequest lease = new(name, Base64Url.EncodeToString(Guid.NewGuid().ToByteArray()), Expiry, holder);
+        Question acquire = Questions.Acquire(keys, lease, processId, HolderJson.Write(holder), Question.Milliseconds(Expiry));
+        Question release = Questions.Release(keys, new ReleaseRequest(name, lease.LeaseId));
+        release.Values[release.Publishes!.Value] = channels;
+        release.Values[release.Publishes!.Value + 1] = 1;
+
+        RedisResult granted = await AskAsync(acquire).ConfigureAwait(false);
+        if (Answer.Acquired(granted)?.Outcome != AcquireOutcome.Granted)
+        {
+            throw Unfit("another client uses the keys of the check.");
+        }
+
+        Task<RedisResult> released;
+        List<string> warnings;
+        try
+        {
+            warnings = await WhileHeldAsync().ConfigureAwait(false);
+        }
+        finally
+        {
+            released = RedisFault.Observed(AskAsync(release));
+        }
+
+        return Answer.Released(await released.ConfigureAwait(false)) == ReleaseOutcome.NotYours
+            ? throw Unfit("another client uses the keys of the check.")
+            : warnings;
+
+        async Task<List<string>> WhileHeldAsync()
+        {
+            RedisKey[] key = [keys.Lock(name)];
+            Task heard = echo?.HearAsync(name) ?? Task.CompletedTask;
+
+            // A lease that has as long to live already would not be touched.
+            Task<RedisResult> renewed = RedisFault.Observed(AskAsync(new Question(LockScripts.Renew, key, [lease.LeaseId, Question.Milliseconds(2 * Expiry), 1])));
+
+            // As text: after a restart the server has forgotten the other scripts, and they are sent so once.
+            RedisValue channel = (byte[])[.. channels, .. Encoding.UTF8.GetBytes(processId)];
+            DateTimeOffset before = time.GetUtcNow();
+            RedisResult answer = await RedisFault.UntilAsync(
+                database.ScriptEvaluateAsync(
+                    LockScripts.Check.Text, key, [channel, name], CommandFlags.DemandMaster | CommandFlags.NoScriptCache),
+                cancellationToken).ConfigureAwait(false);
+            DateTimeOffset after = time.GetUtcNow();
+
+            if ((string?)await renewed.ConfigureAwait(false) != "r")
+            {
+                throw Unfit("a lease could not be renewed. Fix: give the user the rights of docs/security.md.");
+            }
+
+            string?[] found =
+            [
+                EvictionWarning((string)answer[2]!),
+                await NotificationWarningAsync((string)answer[1]!, heard).ConfigureAwait(false),
+                ClockWarning(DateTimeOffset.UnixEpoch.AddMicroseconds((double)answer[0]), before, after),
+            ];
+            return [.. found.OfType<string>()];
+        }
+
+        async Task<string?> NotificationWarningAsync(string refused, Task heard)
+        {
+            if (refused.Length > 0)
+            {
+                return $"{StoreCheck.What} at {server}: a notification cannot be sent: Redis answered '{refused}'.{(echo is null ? "" : Echo.Consequence)}";
+            }
+
+            try
+            {
+                await heard.WaitAsync(LongestDelivery, time, cancellationToken).ConfigureAwait(false);
+                return null;
+            }
+            catch (TimeoutException)
+            {
+                return $"{StoreCheck.What} at {server}: a notification from this process to itself did not arrive within {LongestDelivery.TotalSeconds:0} s.{Echo.Consequence}";
+            }
+        }
+
+        Task<RedisResult> AskAsync(Question question) =>
+            RedisFault.UntilAsync(question.Script.EvaluateAsync(database, question.Keys, question.Values).AsTask(), cancellationToken);
+    }
+
+    private LockStoreException Unfit(string why) => new($"{StoreCheck.What} at {server}: {why}", mayHaveBeenApplied: false);
+
+    // Every lock has a time to live, so every policy but one may evict it.
+    private string? EvictionWarning(string policy) => policy is "" or "noeviction"
+        ? null
+        : $"Redis at {server} evicts keys when its memory is full (maxmemory-policy {policy}), and locks are among them: two holders at once. Fix: set maxmemory-policy to noeviction.";
+
+    // The server read its clock between the two times of this machine, however long the answer took.
+    private string? ClockWarning(DateTimeOffset read, DateTimeOffset before, DateTimeOffset after)
+    {
+        TimeSpan behind = read - after;
+        TimeSpan ahead = before - read;
+        TimeSpan difference = behind > ahead ? behind : ahead;
+        return difference < LargestClockDifference
+            ? null
+            : string.Create(
+                CultureInfo.InvariantCulture,
+                $"The clock of this machine is {difference.TotalSeconds:0.0} s {(behind > ahead ? "behind" : "ahead of")} the clock of Redis at {server}: the nodes fire the same schedule at different times. Fix: synchronise the clocks.");
+    }
+}

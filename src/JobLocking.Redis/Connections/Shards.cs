@@ -1,0 +1,58 @@
+using JobLocking.Redis.Keys;
+using JobLocking.Stores;
+using StackExchange.Redis;
+
+namespace JobLocking.Redis.Connections;
+
+/// <summary>The primaries of a cluster, each with a name whose lock is there.</summary>
+internal static class Shards
+{
+    private const int Slots = 16384;
+
+    // Finds a name even for a shard of one slot. Shards of the same size need a few attempts.
+    private const int MostAttempts = 200_000;
+
+    /// <returns>Null outside a cluster, where the client chooses the server, whatever the name.</returns>
+    /// <exception cref="LockStoreException">Some slots are served by no primary.</exception>
+    public static IReadOnlyList<(string Name, string Server)>? Of(
+        IConnectionMultiplexer connection, LockKeys keys, Func<int, string> attempt, string what)
+    {
+        IServer[] members = [.. connection.GetServers().Where(server => server is { IsConnected: true, ServerType: ServerType.Cluster })];
+        if (members.Length == 0)
+        {
+            return null;
+        }
+
+        // The client library keeps what each member told it last. The one that knows of most slots is the least outdated.
+        ClusterConfiguration? cluster = members.Select(member => member.ClusterConfiguration).OfType<ClusterConfiguration>().MaxBy(Served);
+        int missing = Slots - (cluster is null ? 0 : Served(cluster));
+        if (missing > 0)
+        {
+            throw new LockStoreException(
+                $"{what}: no server of the cluster serves {missing} of the {Slots} slots, and the locks in them cannot be had.", mayHaveBeenApplied: false);
+        }
+
+        int count = Primaries(cluster!).Count();
+        Dictionary<ClusterNode, (string, string)> shards = [];
+        for (int i = 0; shards.Count < count; i++)
+        {
+            string name = attempt(i);
+            if (cluster!.GetBySlot(connection.HashSlot(keys.Lock(name))) is { } node)
+            {
+                shards.TryAdd(node, (name, EndPointCollection.ToString(node.EndPoint)));
+            }
+
+            if (i == MostAttempts)
+            {
+                throw new LockStoreException($"{what}: no name was found for one of the primaries of the cluster.", mayHaveBeenApplied: false);
+            }
+        }
+
+        return [.. shards.Values];
+    }
+
+    private static int Served(ClusterConfiguration cluster) => Primaries(cluster).Sum(node => node.Slots.Sum(range => range.To - range.From + 1));
+
+    private static IEnumerable<ClusterNode> Primaries(ClusterConfiguration cluster) =>
+        cluster.Nodes.Where(node => node is { IsReplica: false, Slots.Count: > 0 });
+}
