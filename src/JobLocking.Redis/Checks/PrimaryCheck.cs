@@ -37,7 +37,7 @@ internal sealed class PrimaryCheck(IDatabase database, LockKeys keys, string pro
         release.Values[release.Publishes!.Value + 1] = 1;
 
         RedisResult granted = await AskAsync(acquire).ConfigureAwait(false);
-        if (Answer.Acquired(granted)?.Outcome != AcquireOutcome.Granted)
+        if (Answer.Acquired(granted, sentAt: 0)?.Outcome != AcquireOutcome.Granted)
         {
             throw Unfit("another client uses the keys of the check.");
         }

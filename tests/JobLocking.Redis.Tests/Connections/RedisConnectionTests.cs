@@ -124,7 +124,7 @@ public sealed class RedisConnectionTests : OwnServerTests
     public async Task Who_blocks_its_thread_once_it_has_the_connection_keeps_nobody_else_from_it()
     {
         TaskCompletionSource<IConnectionMultiplexer> made = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        await using RedisConnection connection = new(new RedisLockOptions { ConnectionMultiplexerFactory = () => made.Task });
+        await using RedisConnection connection = new(new RedisLockOptions { ConnectionMultiplexerFactory = () => made.Task }, TimeProvider.System);
         await using ConnectionMultiplexer multiplexer = await ConnectionMultiplexer.ConnectAsync(Server.ConnectionString);
         TaskCompletionSource blocks = new(TaskCreationOptions.RunContinuationsAsynchronously);
         using ManualResetEventSlim isOver = new();
