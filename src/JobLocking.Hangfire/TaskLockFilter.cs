@@ -15,6 +15,8 @@ internal sealed class TaskLockFilter(LockEngine engine, LockPolicies policies) :
 {
     private const string Item = "JobLocking";
 
+    private readonly ServerWorkers _workers = new();
+
     /// <summary>Outermost: asks before other filters wait for anything, and elects before a deferred parent's continuations are looked at.</summary>
     public int Order => -1000;
 
@@ -46,7 +48,7 @@ internal sealed class TaskLockFilter(LockEngine engine, LockPolicies policies) :
         }
 
         AttemptRecord record = AttemptRecord.Read(context.Connection, context.BackgroundJob);
-        LockExecution execution = JobExecution.Describe(context, policy, record);
+        LockExecution execution = JobExecution.Describe(context, policy, record) with { Workers = _workers.Of(context) };
         if (!record.Begun)
         {
             // Before the lock: otherwise a process that dies with it leaves what looks like a first attempt, and that

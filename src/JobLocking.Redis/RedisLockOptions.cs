@@ -12,7 +12,7 @@ public sealed class RedisLockOptions
     /// <summary>The connection as StackExchange.Redis reads it: <c>localhost:6379</c>.</summary>
     public string? Configuration { get; set; }
 
-    /// <summary>The connection as options of StackExchange.Redis. A copy is used, with <c>AbortOnConnectFail</c> off: a Redis that is down must not keep the host from starting, and is found when it comes up.</summary>
+    /// <summary>The connection as options of StackExchange.Redis. A copy is used, with <c>AbortOnConnectFail</c> off: a Redis that is down must not keep the host from starting, and is found when it comes up. It is connected again quickly after a restart, unless <c>ReconnectRetryPolicy</c> is set to something else than an <c>ExponentialRetry</c>.</summary>
     public ConfigurationOptions? ConfigurationOptions { get; set; }
 
     /// <summary>Gives a connection that somebody else made and will dispose. Called once; again only after it failed.</summary>

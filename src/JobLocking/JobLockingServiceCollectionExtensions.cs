@@ -65,12 +65,13 @@ public static class JobLockingServiceCollectionExtensions
         });
 
         services.AddSingleton(static sp => new MetricsReporter(sp.GetService<IMeterFactory>()));
+        services.AddSingleton(static sp => new StoreGate(OnlyStore.Of(sp), Time(sp), Logger(sp)));
         services.AddSingleton(static sp => new RenewalLoop(OnlyStore.Of(sp), Background(sp), Metrics(sp), Time(sp), Logger(sp)));
-        services.AddSingleton(static sp => new Leases(OnlyStore.Of(sp), sp.GetRequiredService<RenewalLoop>(), Background(sp), Metrics(sp), Time(sp), Logger(sp)));
+        services.AddSingleton(static sp => new Leases(OnlyStore.Of(sp), Gate(sp), sp.GetRequiredService<RenewalLoop>(), Background(sp), Metrics(sp), Time(sp), Logger(sp)));
         services.AddSingleton(static sp => new BackgroundWork(Time(sp), Logger(sp)));
-        services.AddSingleton(static sp => new LocalQueue(OnlyStore.Of(sp), Background(sp), Metrics(sp), Time(sp), Logger(sp)));
+        services.AddSingleton(static sp => new LocalQueue(OnlyStore.Of(sp), Gate(sp), Background(sp), Metrics(sp), Time(sp), Logger(sp)));
         services.AddSingleton(static sp => new Waiters(sp.GetRequiredService<Leases>(), sp.GetRequiredService<LocalQueue>(), sp.GetRequiredService<Notices>(), Metrics(sp), Time(sp)));
-        services.AddSingleton(static sp => new Notices(OnlyStore.Of(sp), sp.GetRequiredService<RenewalLoop>(), sp.GetRequiredService<LocalQueue>(), Time(sp), Logger(sp)));
+        services.AddSingleton(static sp => new Notices(OnlyStore.Of(sp), Gate(sp), sp.GetRequiredService<RenewalLoop>(), sp.GetRequiredService<LocalQueue>(), Time(sp), Logger(sp)));
         services.AddSingleton(static sp => new LockPolicies(Options(sp)));
         services.AddSingleton<TaskLeaseAccessor>();
         services.AddSingleton<ITaskLeaseAccessor>(static sp => sp.GetRequiredService<TaskLeaseAccessor>());
@@ -89,6 +90,8 @@ public static class JobLockingServiceCollectionExtensions
     }
 
     private static TimeProvider Time(IServiceProvider services) => services.GetService<TimeProvider>() ?? TimeProvider.System;
+
+    private static StoreGate Gate(IServiceProvider services) => services.GetRequiredService<StoreGate>();
 
     private static BackgroundWork Background(IServiceProvider services) => services.GetRequiredService<BackgroundWork>();
 

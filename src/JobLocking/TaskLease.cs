@@ -70,6 +70,8 @@ public sealed class TaskLease : IAsyncDisposable
 
     internal LeaseTerms Terms => _wanted.Terms;
 
+    internal LockWorkers? Workers => _wanted.Workers;
+
     internal TimeSpan HeldFor => _leases.Time.GetElapsedTime(_acquiredAt);
 
     internal long DeadlineAt => Volatile.Read(ref _deadline);
@@ -196,6 +198,8 @@ public sealed class TaskLease : IAsyncDisposable
             return held;
         }
     }
+
+    internal void OnRenewed() => _leases.OnRenewed(this);
 
     internal void Prolong(long deadline)
     {

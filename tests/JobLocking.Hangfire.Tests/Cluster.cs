@@ -24,6 +24,9 @@ public sealed class Cluster(string redis, JobStorage storage) : IAsyncDisposable
 
     public Stage Stage { get; } = new();
 
+    /// <summary>How long the client library waits for an answer, in milliseconds.</summary>
+    public int AsyncTimeout { get; init; } = 1000;
+
     public async Task<Node> StartAsync(
         string name,
         Action<JobLockingOptions>? configure = null,
@@ -41,7 +44,7 @@ public sealed class Cluster(string redis, JobStorage storage) : IAsyncDisposable
 
     public void AddLocks(IServiceCollection services, Action<JobLockingOptions>? configure) => services.AddJobLocking(configure).UseRedis(o =>
     {
-        o.Configuration = $"{redis},connectTimeout=1000,asyncTimeout=1000";
+        o.Configuration = $"{redis},connectTimeout=1000,asyncTimeout={AsyncTimeout}";
         o.KeyPrefix = _prefix;
     });
 

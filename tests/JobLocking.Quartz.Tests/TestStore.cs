@@ -59,6 +59,8 @@ internal sealed class TestStore(ILockStore store) : ILockStore, IAsyncDisposable
 
     public ValueTask<string?> CheckAsync(CancellationToken cancellationToken) => Open().CheckAsync(cancellationToken);
 
+    public LockServer ServerOf(string name) => store.ServerOf(name);
+
     public ValueTask DisposeAsync() => (store as IAsyncDisposable)?.DisposeAsync() ?? default;
 
     private async Task TellAsync(LockNotice notice, Action<LockNotice> onNotice)

@@ -50,5 +50,7 @@ internal sealed class ToldStore(ILockStore store) : ILockStore, IAsyncDisposable
 
     public ValueTask<string?> CheckAsync(CancellationToken cancellationToken) => store.CheckAsync(cancellationToken);
 
+    public LockServer ServerOf(string name) => store.ServerOf(name);
+
     public ValueTask DisposeAsync() => (store as IAsyncDisposable)?.DisposeAsync() ?? default;
 }

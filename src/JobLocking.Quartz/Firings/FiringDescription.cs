@@ -12,7 +12,7 @@ internal sealed class FiringDescription(KeyedPolicies policies, SharedTypes shar
 
     /// <summary>The firing as an execution, or null if its job has no lock.</summary>
     /// <exception cref="TaskLockException">The lock is declared wrongly, or its name cannot be resolved.</exception>
-    public LockExecution? Describe(Firing firing)
+    public LockExecution? Describe(Firing firing, LockWorkers workers)
     {
         IJobExecutionContext context = firing.Context;
         Type? type = context.JobDetail.JobType.TryResolve(out Type? resolved) ? resolved : null;
@@ -38,6 +38,7 @@ internal sealed class FiringDescription(KeyedPolicies policies, SharedTypes shar
             Ticket = firing.Wait?.Ticket,
             FirstDeferredAt = firing.Wait?.FirstDeferredAt,
             EndOfWait = lifetime.EndOf(context.Scheduler),
+            Workers = workers,
         };
     }
 }

@@ -12,6 +12,8 @@ namespace JobLocking.Quartz.Firings;
 internal sealed class TaskLockMiddleware(
     LockEngine engine, FiringDescription description, DeferralTriggers deferrals, Wakes wakes, Lifetime lifetime, HostStop stop, ILogger logger) : IJobExecutionMiddleware
 {
+    private readonly SchedulerWorkers _workers = new();
+
     public async ValueTask Invoke(IJobExecutionContext context, JobExecutionDelegate next, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(context);
@@ -24,7 +26,7 @@ internal sealed class TaskLockMiddleware(
         }
 
         Firing firing = Firing.Of(context);
-        if (Describe(firing) is not { } execution)
+        if (Describe(firing, await _workers.OfAsync(context.Scheduler).ConfigureAwait(false)) is not { } execution)
         {
             await next(context, cancellationToken).ConfigureAwait(false);
             return;
@@ -38,11 +40,11 @@ internal sealed class TaskLockMiddleware(
 
     private static JobExecutionException Failure(Exception error) => new(error.Message, error);
 
-    private LockExecution? Describe(Firing firing)
+    private LockExecution? Describe(Firing firing, LockWorkers workers)
     {
         try
         {
-            return description.Describe(firing);
+            return description.Describe(firing, workers);
         }
         catch (TaskLockException e)
         {

@@ -30,6 +30,8 @@ internal sealed class RedisConnection(RedisLockOptions options, TimeProvider tim
     private bool _disposed;
 
     private int _isInDoubt;
+    /// <summary>The connection if it has been made, connected or not.</summary>
+    public IConnectionMultiplexer? Current => _connecting is { IsCompletedSuccessfully: true } made ? made.GetAwaiter().GetResult() : null;
 
     public Task<IConnectionMultiplexer> GetAsync(CancellationToken cancellationToken)
     {
@@ -37,10 +39,19 @@ internal sealed class RedisConnection(RedisLockOptions options, TimeProvider tim
         return connecting is { IsCompletedSuccessfully: true } ? connecting : ConnectOnceAsync().WaitAsync(cancellationToken);
     }
 
-    /// <summary>Is told of each call that failed: only those tell whether the connection has a primary. Nothing is asked while all is well.</summary>
+    /// <summary>Is told of each call that failed. Nothing is asked while all is well.</summary>
     public void Failed(Exception error)
     {
-        if (IsOurs && RedisFault.IsWithoutPrimary(error) && Interlocked.Exchange(ref _isInDoubt, 1) == 0)
+        if (RedisFault.IsWithoutPrimary(error))
+        {
+            HasNoPrimary();
+        }
+    }
+
+    /// <summary>Is told of each call that is not sent, since no primary is connected.</summary>
+    public void HasNoPrimary()
+    {
+        if (IsOurs && Interlocked.Exchange(ref _isInDoubt, 1) == 0)
         {
             // Not in the context of the job that failed.
             ThreadPool.UnsafeQueueUserWorkItem(static connection => _ = connection.EndDoubtAsync(), this, preferLocal: false);
@@ -218,6 +229,7 @@ internal sealed class RedisConnection(RedisLockOptions options, TimeProvider tim
         configuration.AbortOnConnectFail = false;
         configuration.ConnectRetry = 1;
         DedicatedThreads.UseFor(configuration);
+        QuickReconnect.Apply(configuration);
         return await ConnectionMultiplexer.ConnectAsync(configuration).ConfigureAwait(false);
     }
 }

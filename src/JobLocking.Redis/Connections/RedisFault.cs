@@ -10,7 +10,7 @@ internal static class RedisFault
         error is RedisException or RedisTimeoutException or RedisCommandException or TimeoutException or ObjectDisposedException;
 
     public static LockStoreException Translate(Exception error, string what) =>
-        new($"{what}: {Reason(error)}", MayHaveBeenApplied(error), error);
+        new($"{what}: {Reason(error)}", MayHaveBeenApplied(error), error) { Fault = Fault(error) };
 
     /// <summary>Whether no primary took the write: there was none to send it to, or the server is none, or it misses its replicas.</summary>
     public static bool IsWithoutPrimary(Exception error) => error switch
@@ -63,6 +63,13 @@ internal static class RedisFault
     // What the client library says itself is about its own insides; a certificate, a socket or the server says what is wrong.
     private static string Cause(RedisConnectionException error) =>
         error.GetBaseException() is var cause and not RedisConnectionException ? $": {cause.Message.TrimEnd('.')}" : "";
+
+    private static LockStoreFault Fault(Exception error) => error switch
+    {
+        RedisServerException or RedisCommandException => LockStoreFault.Refused,
+        TimeoutException => LockStoreFault.Unanswered,
+        _ => LockStoreFault.Disconnected,
+    };
 
     // Only what the server says of its own state, before it runs anything, and what ended in the backlog: it was taken out
     // of there, and will not be sent. What is about to be sent may still go out after its time-out. A script can fail half

@@ -23,6 +23,24 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
 
     private readonly string _processId = Base64Url.EncodeToString(Guid.NewGuid().ToByteArray());
 
+    private volatile LockServers? _servers;
+
+    public LockServer ServerOf(string name)
+    {
+        if (_connection.Current is not { } connection)
+        {
+            return new LockServer(LockServers.Only, IsConnected: true); // Its first try to connect has not ended.
+        }
+
+        LockServer server = ServersOf(connection).Of(_keys.Lock(name));
+        if (!server.IsConnected)
+        {
+            _connection.HasNoPrimary();
+        }
+
+        return server;
+    }
+
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<AcquireResult> AcquireAsync(AcquireRequest request, CancellationToken cancellationToken)
     {
@@ -39,7 +57,7 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
 
         (RedisResult answer, long sentAt) = asked.Value;
         return Answer.Acquired(answer, sentAt) ?? throw new LockStoreException(
-            $"{What} lock '{name}': key '{_keys.Beside(name).Fence}' holds no fencing token. Fix: delete that key.", mayHaveBeenApplied: false);
+            $"{What} lock '{name}': key '{_keys.Beside(name).Fence}' holds no fencing token. Fix: delete that key.", mayHaveBeenApplied: false) { Fault = LockStoreFault.Refused };
     }
 
     public async ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewAnswer>> onAnswers, CancellationToken cancellationToken)
@@ -125,10 +143,34 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
         }
     }
 
-    public ValueTask DisposeAsync() => _connection.DisposeAsync();
+    public ValueTask DisposeAsync()
+    {
+        _servers?.Dispose();
+        return _connection.DisposeAsync();
+    }
 
     // A container that is disposed of synchronously refuses services that can only be disposed of asynchronously.
-    public void Dispose() => _connection.DisposeAsync().AsTask().GetAwaiter().GetResult();
+    public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
+
+    private LockServers ServersOf(IConnectionMultiplexer connection)
+    {
+        LockServers? servers = _servers;
+        if (servers?.Connection == connection)
+        {
+            return servers;
+        }
+
+        lock (_keys)
+        {
+            if (_servers?.Connection != connection)
+            {
+                _servers?.Dispose();
+                _servers = new LockServers(connection);
+            }
+
+            return _servers;
+        }
+    }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<(RedisResult Answer, long SentAt)> AskAsync(Question question, string what, string name, CancellationToken cancellationToken)
@@ -176,8 +218,8 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
 #pragma warning restore CA1031
         {
             throw Passwords.MayBeIn(error)
-                ? new LockStoreException($"{what}: there is no connection to Redis: {error.GetType().Name}, whose text is not shown, as a password may be in it.", mayHaveBeenApplied: false)
-                : new LockStoreException($"{what}: there is no connection to Redis: {error.Message}", mayHaveBeenApplied: false, error);
+                ? new LockStoreException($"{what}: there is no connection to Redis: {error.GetType().Name}, whose text is not shown, as a password may be in it.", mayHaveBeenApplied: false) { Fault = LockStoreFault.Unanswered }
+                : new LockStoreException($"{what}: there is no connection to Redis: {error.Message}", mayHaveBeenApplied: false, error) { Fault = LockStoreFault.Unanswered };
         }
     }
 }

@@ -41,7 +41,7 @@ internal sealed partial class LocalQueue
                 for (bool isMore = true; isMore;)
                 {
                     List<Place> others = Others(line, looker);
-                    LookResult look = await store.LookAsync(Request(looker, others), CancellationToken.None).ConfigureAwait(false);
+                    LookResult look = await gate.LookAsync(Request(looker, others), CancellationToken.None).ConfigureAwait(false);
                     timeLeft = timeLeft is { } shorter && (look.TimeLeft is null || shorter < look.TimeLeft) ? shorter : look.TimeLeft;
                     isMore = Saw(line, looker, others, look, ref isDoubted);
                     if (isMore && look.IsFree)

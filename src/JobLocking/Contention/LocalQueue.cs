@@ -9,7 +9,7 @@ namespace JobLocking.Contention;
 /// The executions of this process that wait for locks, in place or deferred. The store says whose turn it is; for turns that
 /// got lost, and holders that died, this looks at each lock from time to time (LocalQueue.Looks.cs).
 /// </summary>
-internal sealed partial class LocalQueue(ILockStore store, BackgroundWork background, MetricsReporter metrics, TimeProvider time, ILogger logger) : IDisposable
+internal sealed partial class LocalQueue(ILockStore store, StoreGate gate, BackgroundWork background, MetricsReporter metrics, TimeProvider time, ILogger logger) : IDisposable
 {
     /// <summary>Who waits without an end: a process that has died is forgotten after so long.</summary>
     public static readonly TimeSpan LongestPatience = TimeSpan.FromMinutes(10);
@@ -333,6 +333,10 @@ internal sealed partial class LocalQueue(ILockStore store, BackgroundWork backgr
         try
         {
             await store.ReleaseAsync(new ReleaseRequest(name, LeaseId: null, Limit: limit, ParkingId: parkingId), CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (LockStoreException e) when (e.Fault != LockStoreFault.Refused)
+        {
+            // The outage is in the log; a line for each execution that leaves would say no more.
         }
         catch (LockStoreException e)
         {

@@ -1,3 +1,4 @@
+using JobLocking.Engine;
 using JobLocking.Renewal;
 using JobLocking.Stores;
 using JobLocking.Telemetry;
@@ -9,7 +10,7 @@ namespace JobLocking.Contention;
 /// Hears what concerns this process, from its first need on: the start of the host, or, where there is none, the first
 /// question for a lock, which may be granted and broken, or be refused and given a place by a later look.
 /// </summary>
-internal sealed class Notices(ILockStore store, RenewalLoop renewal, LocalQueue queue, TimeProvider time, ILogger logger) : IDisposable
+internal sealed class Notices(ILockStore store, StoreGate gate, RenewalLoop renewal, LocalQueue queue, TimeProvider time, ILogger logger) : IDisposable
 {
     private static readonly TimeSpan TryAgainAfter = TimeSpan.FromSeconds(1);
 
@@ -59,6 +60,7 @@ internal sealed class Notices(ILockStore store, RenewalLoop renewal, LocalQueue 
                     Log.ConnectionMadeAgain(logger, reason);
                 }
 
+                gate.Reconnected();
                 renewal.RenewAllNow();
                 queue.LookAtAllNow();
                 break;

@@ -8,4 +8,6 @@ namespace JobLocking.Engine;
 /// <param name="Terms">How it will be held.</param>
 /// <param name="Holder">Who wants it.</param>
 /// <param name="Occurrence">The occurrence that will be run under it; null for none.</param>
-internal sealed record LeaseRequest(string Template, string Name, LeaseTerms Terms, LockHolder Holder, LockOccurrence? Occurrence = null);
+/// <param name="Workers">The workers among which it asks; null for a lock taken by hand.</param>
+internal sealed record LeaseRequest(
+    string Template, string Name, LeaseTerms Terms, LockHolder Holder, LockOccurrence? Occurrence = null, LockWorkers? Workers = null);

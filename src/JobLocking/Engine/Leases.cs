@@ -10,7 +10,8 @@ namespace JobLocking.Engine;
 /// Takes leases from the store and gives them back, for jobs and by hand alike. What the store may have done although it
 /// did not answer is set right here.
 /// </summary>
-internal sealed class Leases(ILockStore store, RenewalLoop renewal, BackgroundWork background, MetricsReporter metrics, TimeProvider time, ILogger logger)
+internal sealed class Leases(
+    ILockStore store, StoreGate gate, RenewalLoop renewal, BackgroundWork background, MetricsReporter metrics, TimeProvider time, ILogger logger)
 {
     private const int AcquireAttempts = 2;
 
@@ -50,7 +51,7 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, BackgroundWo
             long sentAt = time.GetTimestamp();
             try
             {
-                AcquireResult result = await store.AcquireAsync(request, cancellationToken).ConfigureAwait(false);
+                AcquireResult result = await gate.AcquireAsync(request, wanted.Workers, isRetry: attempt > 1, cancellationToken).ConfigureAwait(false);
                 if (result.Outcome != AcquireOutcome.Granted)
                 {
                     return (result, null);
@@ -82,6 +83,7 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, BackgroundWo
                         Compensate(request);
                     }
 
+                    gate.Unavailable(name, e);
                     throw new TaskLockUnavailableException($"Lock '{name}' cannot be asked for: {e.Message}", name, e);
                 }
             }
@@ -113,7 +115,7 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, BackgroundWo
         // A lease whose deadline passed may still have its key, which nobody shall wait for. The store compares the id.
         try
         {
-            ReleaseOutcome outcome = await store.ReleaseAsync(Release(lease, held && keep, occurrence), CancellationToken.None).ConfigureAwait(false);
+            ReleaseOutcome outcome = await gate.ReleaseAsync(Release(lease, held && keep, occurrence), lease.Workers).ConfigureAwait(false);
             if (held && outcome != ReleaseOutcome.Released)
             {
                 Log.ReleasedTooLate(logger, lease.Name, lease.FencingToken, outcome);
@@ -161,6 +163,9 @@ internal sealed class Leases(ILockStore store, RenewalLoop renewal, BackgroundWo
 
         lease.ThrowIfLost();
     }
+
+    /// <summary>The store of a lease has answered for it.</summary>
+    public void OnRenewed(TaskLease lease) => gate.Answered(lease.Name);
 
     /// <summary>The lease has ended for its holder.</summary>
     public void Forget(TaskLease lease)

@@ -76,7 +76,7 @@ public sealed class LockEngine
         }
 
         LockHolder holder = new(_options.ApplicationName, _options.NodeName, execution.Scheduler, execution.Job, execution.Execution, now);
-        LeaseRequest wanted = new(policy.Template, execution.Name, new LeaseTerms(policy.Expire, policy.MaxHold, policy.MinHold, policy.Limit), holder, execution.Occurrence);
+        LeaseRequest wanted = new(policy.Template, execution.Name, new LeaseTerms(policy.Expire, policy.MaxHold, policy.MinHold, policy.Limit), holder, execution.Occurrence, execution.Workers);
         Place? place = local is not null || IsToBeParked(execution) ? PlaceFor(execution, wanted) : null;
         LockDecision decision = await AskAsync(execution, wanted, place, now, refused: null, cancellationToken).ConfigureAwait(false);
         if (decision is LockDecision.Defer unparked && place is null)
@@ -163,7 +163,6 @@ public sealed class LockEngine
         }
         catch (TaskLockUnavailableException e)
         {
-            Log.Unavailable(_logger, e, execution.Name);
             return refused ?? OnUnavailable(execution, now, wanted.Holder, e);
         }
     }

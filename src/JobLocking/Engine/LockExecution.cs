@@ -40,4 +40,7 @@ public sealed record LockExecution
 
     /// <summary>Ends a wait in place, or keeps it from beginning, since the scheduler stops: the lock is not asked for again, and the decision is that of a wait whose time is over.</summary>
     public CancellationToken EndOfWait { get; init; }
+
+    /// <summary>The workers of the scheduler that runs it; null if they may all wait for a store that is away.</summary>
+    public LockWorkers? Workers { get; init; }
 }

@@ -272,6 +272,14 @@ internal sealed class RenewalLoop : IDisposable
         }
 
         Action report = Lose(lost);
+        foreach ((TaskLease lease, RenewOutcome outcome) in known)
+        {
+            if (outcome == RenewOutcome.Renewed)
+            {
+                lease.OnRenewed();
+            }
+        }
+
         Report(() => known.ForEach(one => _metrics.RenewalAnswered(one.Lease, one.Outcome)));
         report();
     }

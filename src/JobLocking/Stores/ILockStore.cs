@@ -61,4 +61,7 @@ public interface ILockStore
     /// </summary>
     /// <returns>A warning for operators if locks can be had, but something does not work as it should (eviction, notifications, clocks), else null.</returns>
     ValueTask<string?> CheckAsync(CancellationToken cancellationToken);
+
+    /// <summary>The part of the store that keeps a lock, as far as it is known without a request. Called before each acquire: it must cost next to nothing.</summary>
+    LockServer ServerOf(string name) => LockServer.AlwaysThere;
 }

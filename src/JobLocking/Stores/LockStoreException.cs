@@ -15,4 +15,7 @@ public sealed class LockStoreException : Exception
 
     /// <summary>Whether the call may have been applied all the same: a time-out does not say that it was not.</summary>
     public bool MayHaveBeenApplied { get; }
+
+    /// <summary>Why the call failed.</summary>
+    public LockStoreFault Fault { get; init; }
 }

@@ -52,8 +52,11 @@ internal static partial class Log
     [LoggerMessage(EventIds.RunsWithoutLock, LogLevel.Warning, "Job {Job} #{Execution} runs WITHOUT its lock '{LockName}', as OnUnavailable = Run says")]
     public static partial void RunsWithoutLock(ILogger logger, string job, string execution, string lockName);
 
-    [LoggerMessage(EventIds.Unavailable, LogLevel.Warning, "The lock store cannot be asked for lock '{LockName}'")]
-    public static partial void Unavailable(ILogger logger, Exception error, string lockName);
+    [LoggerMessage(EventIds.Unavailable, LogLevel.Warning, "Lock '{LockName}' cannot be acquired: {Reason} Until the store answers again this is not repeated, and executions follow OnUnavailable")]
+    public static partial void Unavailable(ILogger logger, Exception error, string lockName, string reason);
+
+    [LoggerMessage(EventIds.AvailableAgain, LogLevel.Warning, "Locks of {Server} are available again after {Duration}; {Count} requests were answered unavailable meanwhile")]
+    public static partial void AvailableAgain(ILogger logger, string server, TimeSpan duration, long count);
 
     [LoggerMessage(EventIds.OtherApplication, LogLevel.Warning, "Lock '{LockName}' is shared with another application: {Holder}. If that is not meant, give the lock a name of its own or each application a key prefix")]
     public static partial void OtherApplication(ILogger logger, string lockName, LockHolder holder);

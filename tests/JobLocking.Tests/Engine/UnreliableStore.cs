@@ -56,6 +56,12 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
 
     public bool IsListening { get; private set; }
 
+    /// <summary>Which server keeps a lock, and whether it is connected.</summary>
+    public Func<string, LockServer> Server { get; set; } = _ => LockServer.AlwaysThere;
+
+    /// <summary>Why a call fails that does.</summary>
+    public LockStoreFault Fault { get; set; }
+
     /// <summary>What it throws when it is listened to, one after the other.</summary>
     public Queue<Exception> ListenFaults { get; } = [];
 
@@ -183,6 +189,8 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
         return inner.CheckAsync(cancellationToken);
     }
 
+    public LockServer ServerOf(string name) => Server(name);
+
     private static void ThrowNext(Queue<Exception> faults)
     {
         if (faults.TryDequeue(out Exception? fault))
@@ -191,11 +199,11 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
         }
     }
 
-    private static void Throw(Breakage breakage)
+    private void Throw(Breakage breakage)
     {
         if (breakage != Breakage.None)
         {
-            throw new LockStoreException($"broken: {breakage}", mayHaveBeenApplied: breakage != Breakage.Refused);
+            throw new LockStoreException($"broken: {breakage}", mayHaveBeenApplied: breakage != Breakage.Refused) { Fault = Fault };
         }
     }
 

@@ -377,7 +377,7 @@ public sealed class RenewalLoopTests : IDisposable
         using MetricsReporter metrics = new(null);
         using BackgroundWork background = new(TimeProvider.System, NullLogger.Instance);
         using RenewalLoop loop = new(store, background, metrics, TimeProvider.System, NullLogger.Instance);
-        Leases leases = new(store, loop, background, metrics, TimeProvider.System, NullLogger.Instance);
+        Leases leases = new(store, new StoreGate(store, TimeProvider.System, NullLogger.Instance), loop, background, metrics, TimeProvider.System, NullLogger.Instance);
 
         ofTheJob.Value = "job";
         LeaseTerms terms = new(TimeSpan.FromMilliseconds(300), TimeSpan.Zero, TimeSpan.Zero);

@@ -1,0 +1,177 @@
+using System.Collections.Concurrent;
+using JobLocking.Stores;
+using StackExchange.Redis;
+
+namespace JobLocking.Redis.Connections;
+
+/// <summary>
+/// Which server keeps a lock, and whether there is a connection to it, by what the client knows: nothing is sent. In a cluster the
+/// primary of the slot; everywhere else one for all locks, whichever is the primary now.
+/// </summary>
+internal sealed class LockServers : IDisposable
+{
+    /// <summary>The server of all locks where there is no cluster, and before that is known.</summary>
+    public const string Only = "Redis";
+
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+
+    private readonly ConcurrentDictionary<object, Server> _servers = [];
+
+    private readonly Server _only;
+
+    private Slots? _slots;
+
+    public LockServers(IConnectionMultiplexer connection)
+    {
+        Connection = connection;
+        _only = _servers.GetOrAdd(Only, id => new Server(id));
+        connection.ConnectionFailed += OnFailed;
+    }
+
+    public IConnectionMultiplexer Connection { get; }
+
+    public LockServer Of(RedisKey key)
+    {
+        try
+        {
+            return Ask(key);
+        }
+        catch (Exception error) when (RedisFault.IsOne(error))
+        {
+            // The connection was closed. The request itself says so.
+            return _only.Seen(isConnected: true);
+        }
+    }
+
+    public void Dispose() => Connection.ConnectionFailed -= OnFailed;
+
+    private LockServer Ask(RedisKey key)
+    {
+        int slot = Connection.HashSlot(key);
+        if (slot < 0 || Primary(slot) is not { } primary)
+        {
+            return _only.Seen(Connection.GetDatabase().IsConnected(key, CommandFlags.DemandMaster));
+        }
+
+        Server server = _servers.GetOrAdd(primary.EndPoint, static id => new Server(id));
+        bool isConnected = primary.IsConnected;
+        if (!isConnected)
+        {
+            AskForSuccessor(server, key);
+        }
+
+        return server.Seen(isConnected);
+    }
+
+    private IServer? Primary(int slot)
+    {
+        Slots? slots = _slots;
+        if (slots is null || TimeProvider.System.GetElapsedTime(slots.SeenAt) >= Pause)
+        {
+            _slots = slots = Slots.Of(Connection, slots);
+        }
+
+        return slots.Primary(slot);
+    }
+
+    /// <summary>
+    /// Another may have taken the place of a primary: the other members tell when they are asked for one of its keys, and no other
+    /// request asks for one while it is gone. Nobody waits for this one; its answer does not matter.
+    /// </summary>
+    private void AskForSuccessor(Server gone, RedisKey key)
+    {
+        if (gone.IsToBeReplaced(Pause))
+        {
+            using (ExecutionContext.SuppressFlow())
+            {
+                _ = Task.Run(() => RedisFault.Observed(Connection.GetDatabase().KeyExistsAsync(key, CommandFlags.DemandMaster)));
+            }
+        }
+    }
+
+    private void OnFailed(object? sender, ConnectionFailedEventArgs failed)
+    {
+        if (failed.ConnectionType != ConnectionType.Interactive)
+        {
+            return;
+        }
+
+        // Of one that is not asked for now, too: its first second begins.
+        _only.Lost(Connection.GetDatabase().IsConnected(default, CommandFlags.DemandMaster));
+        if (failed.EndPoint is { } at && _servers.TryGetValue(at, out Server? server))
+        {
+            server.Lost(Connection.GetServers().Any(one => one.IsConnected && at.Equals(one.EndPoint)));
+        }
+    }
+
+    /// <summary>One server, and since when it is gone.</summary>
+    private sealed class Server(object id)
+    {
+        private long _goneSince;
+
+        private int _losses;
+
+        private long _askedAt;
+
+        /// <summary>It was not asked for a while who has taken its place; it is now.</summary>
+        public bool IsToBeReplaced(TimeSpan pause)
+        {
+            long now = TimeProvider.System.GetTimestamp();
+            long asked = Volatile.Read(ref _askedAt);
+            return (asked == 0 || TimeProvider.System.GetElapsedTime(asked, now) >= pause) && Interlocked.CompareExchange(ref _askedAt, now, asked) == asked;
+        }
+
+        public LockServer Seen(bool isConnected)
+        {
+            if (isConnected)
+            {
+                if (Volatile.Read(ref _goneSince) != 0)
+                {
+                    Volatile.Write(ref _goneSince, 0);
+                }
+
+                return new LockServer(id, IsConnected: true, Losses: Volatile.Read(ref _losses));
+            }
+
+            long now = TimeProvider.System.GetTimestamp();
+            long since = Interlocked.CompareExchange(ref _goneSince, now, 0);
+            return new LockServer(id, IsConnected: false, since == 0 ? TimeSpan.Zero : TimeProvider.System.GetElapsedTime(since, now), Volatile.Read(ref _losses));
+        }
+
+        public void Lost(bool isBack)
+        {
+            Interlocked.Increment(ref _losses);
+            if (!isBack)
+            {
+                Interlocked.CompareExchange(ref _goneSince, TimeProvider.System.GetTimestamp(), 0);
+            }
+        }
+    }
+
+    /// <summary>The primaries of a cluster, as its members told the client last.</summary>
+    private sealed class Slots(IServer[] servers, ClusterConfiguration? cluster)
+    {
+        private readonly IServer?[] _primaries = new IServer?[cluster is null ? 0 : 16_384];
+
+        public long SeenAt { get; private init; } = TimeProvider.System.GetTimestamp();
+
+        private ClusterConfiguration? Cluster => cluster;
+
+        public static Slots Of(IConnectionMultiplexer connection, Slots? before)
+        {
+            IServer[] servers = connection.GetServers();
+            ClusterConfiguration? cluster = servers.FirstOrDefault(server => server is { IsConnected: true, ClusterConfiguration: not null })?.ClusterConfiguration;
+            return new Slots(servers, cluster ?? before?.Cluster);
+        }
+
+        public IServer? Primary(int slot)
+        {
+            if (cluster is null)
+            {
+                return null;
+            }
+
+            return _primaries[slot] ??= cluster.GetBySlot(slot)?.EndPoint is { } at ? Array.Find(servers, server => at.Equals(server.EndPoint)) : null;
+        }
+    }
+}
