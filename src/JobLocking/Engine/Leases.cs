@@ -214,6 +214,7 @@ internal sealed class Leases(
             try
             {
                 await store.ReleaseAsync(request(), CancellationToken.None).ConfigureAwait(false);
+                gate.Answered(request().Name);
                 return;
             }
             catch (LockStoreException e)

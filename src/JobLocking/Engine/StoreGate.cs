@@ -18,6 +18,12 @@ internal sealed class StoreGate(ILockStore store, TimeProvider time, ILogger log
     /// <summary>How long an execution waits for an answer. A client library may wait longer, and a worker with it.</summary>
     private static readonly TimeSpan LongestAnswer = TimeSpan.FromSeconds(2);
 
+    /// <summary>The same for one that is sent again: by then a server that is there has been able to answer the first.</summary>
+    private static readonly TimeSpan LongestSecondAnswer = TimeSpan.FromSeconds(0.5);
+
+    /// <summary>The same for the first answer: a process that starts has to connect, and is slow in all that it does for the first time.</summary>
+    private static readonly TimeSpan LongestFirstAnswer = TimeSpan.FromSeconds(5);
+
     private readonly ConcurrentDictionary<object, StoreServer> _servers = [];
 
     // All leases of a process may be renewed at once. While all is well, that must cost nothing here.
@@ -25,7 +31,7 @@ internal sealed class StoreGate(ILockStore store, TimeProvider time, ILogger log
 
     /// <param name="request">The request.</param>
     /// <param name="workers">The workers among which it is asked; null for all the patience of the store.</param>
-    /// <param name="isRetry">The same request was not answered a moment ago: it is as good a probe as any.</param>
+    /// <param name="isRetry">The same request was not answered a moment ago: it is sent again although the server is silent.</param>
     /// <param name="cancellationToken">Gives up.</param>
     public ValueTask<AcquireResult> AcquireAsync(AcquireRequest request, LockWorkers? workers, bool isRetry, CancellationToken cancellationToken) =>
         AskAsync(request.Name, request, static (store, request, token) => store.AcquireAsync(request, token), workers, isRetry, cancellationToken);
@@ -85,7 +91,7 @@ internal sealed class StoreGate(ILockStore store, TimeProvider time, ILogger log
             ValueTask<TAnswer> asked = ask(store, request, cancellationToken);
             TAnswer answer = workers is null || asked.IsCompleted
                 ? await asked.ConfigureAwait(false)
-                : await InTimeAsync(asked.AsTask(), server).ConfigureAwait(false);
+                : await InTimeAsync(asked.AsTask(), server, isRetry).ConfigureAwait(false);
             server.Answered();
             return answer;
         }
@@ -101,16 +107,17 @@ internal sealed class StoreGate(ILockStore store, TimeProvider time, ILogger log
         }
     }
 
-    private async ValueTask<T> InTimeAsync<T>(Task<T> asked, StoreServer server)
+    private async ValueTask<T> InTimeAsync<T>(Task<T> asked, StoreServer server, bool isRetry)
     {
+        TimeSpan longest = isRetry ? LongestSecondAnswer : server.HasAnswered ? LongestAnswer : LongestFirstAnswer;
         try
         {
-            return await asked.WaitAsync(LongestAnswer, time, CancellationToken.None).ConfigureAwait(false);
+            return await asked.WaitAsync(longest, time, CancellationToken.None).ConfigureAwait(false);
         }
         catch (TimeoutException) when (!asked.IsCompleted)
         {
             _ = AnswersLateAsync(asked, server);
-            throw new LockStoreException($"{server} has not answered within {LongestAnswer.TotalSeconds} seconds.", mayHaveBeenApplied: true) { Fault = LockStoreFault.Unanswered };
+            throw new LockStoreException($"{server} has not answered within {longest.TotalSeconds} seconds.", mayHaveBeenApplied: true) { Fault = LockStoreFault.Unanswered };
         }
     }
 

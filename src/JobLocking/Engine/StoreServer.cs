@@ -16,7 +16,7 @@ internal sealed class StoreServer(object id, ILockStore store, TimeProvider time
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(2);
 
     /// <summary>While an answer is owed for longer, no more than their share of the workers may ask.</summary>
-    private static readonly TimeSpan Late = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan Late = TimeSpan.FromSeconds(1);
 
     private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(10);
 
@@ -64,6 +64,9 @@ internal sealed class StoreServer(object id, ILockStore store, TimeProvider time
         public long? AnsweredAt { get; set; }
     }
 
+    /// <summary>Ever since the process started.</summary>
+    public bool HasAnswered => Volatile.Read(ref _answeredAt) != long.MinValue;
+
     /// <summary>It did not answer, or not properly, when it was last asked.</summary>
     public bool IsInTrouble => _silence is not null || _outage is not null;
 
@@ -102,7 +105,7 @@ internal sealed class StoreServer(object id, ILockStore store, TimeProvider time
         bool isProbe = _silence is not null && BeginProbe(at, isRetry);
         long now = time.GetTimestamp();
         long owedSince = Volatile.Read(ref _owedSince);
-        if (!isProbe && workers is { AreManyAsking: true } && owedSince != 0 && time.GetElapsedTime(owedSince, now) >= Late)
+        if (!isProbe && !isRetry && HasAnswered && workers is { AreManyAsking: true } && owedSince != 0 && time.GetElapsedTime(owedSince, now) >= Late)
         {
             throw Unanswered(owedSince);
         }
@@ -242,7 +245,13 @@ internal sealed class StoreServer(object id, ILockStore store, TimeProvider time
                 return false;
             }
 
-            if (silence.IsProbed || (!isRetry && Deadline.Until(time, silence.Until) > TimeSpan.Zero))
+            // On a busy machine a time-out may be our own. Whoever asks again is mostly answered at once then.
+            if (isRetry)
+            {
+                return false;
+            }
+
+            if (silence.IsProbed || Deadline.Until(time, silence.Until) > TimeSpan.Zero)
             {
                 throw Unanswered(silence.Since);
             }

@@ -64,8 +64,12 @@ public sealed class Row03UnreachableRedisTests
             await lab.IsParkedAsync(fault, 1);
             Begin(lab, worker, fault);
             await lab.SeesAsync(Happening.Wrote, other.Name, fault, count: 10);
+            long mended = Stopwatch.GetTimestamp();
             Mend(lab, worker, fault);
             other.End(fault);
+
+            // The next fault asks it for a lock, once: that is refused while it does not know yet that all is well.
+            await lab.SeesAsync(Happening.Wrote, worker.Name, since: mended);
         }
 
         Begin(lab, workers[0], "frozen");

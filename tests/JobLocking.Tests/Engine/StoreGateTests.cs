@@ -21,7 +21,7 @@ public sealed class StoreGateTests : IDisposable
     [Fact]
     public async Task After_an_unanswered_request_the_store_is_not_asked_for_two_seconds_and_then_by_one_at_a_time()
     {
-        Falls(silent: true);
+        FallsSilent();
         await UnavailableAsync();
         Assert.Equal(2, Questions);
         await UnavailableAsync("y");
@@ -43,9 +43,24 @@ public sealed class StoreGateTests : IDisposable
     }
 
     [Fact]
+    public async Task What_may_have_been_granted_is_given_back_and_the_answer_to_that_ends_the_silence()
+    {
+        FallsSilent();
+        await UnavailableAsync();
+        await UnavailableAsync("y");
+        (_node.Store.AcquireAlways, _node.Store.ReleaseAlways) = (Breakage.None, Breakage.None);
+        await Eventually.IsTrueAsync(() =>
+        {
+            _node.Time.Advance(TimeSpan.FromMilliseconds(10));
+            return Told.Last() == EventIds.AvailableAgain;
+        });
+        Assert.NotNull(await TryAsync("y"));
+    }
+
+    [Fact]
     public async Task A_probe_that_is_given_up_lets_the_next_one_through()
     {
-        Falls(silent: true);
+        FallsSilent();
         await UnavailableAsync();
         _node.Time.Advance(TimeSpan.FromSeconds(2.1));
         (_node.Store.AcquireAlways, _node.Store.HoldAcquire) = (Breakage.None, new TaskCompletionSource());
@@ -81,7 +96,7 @@ public sealed class StoreGateTests : IDisposable
     public async Task A_renewal_that_is_answered_ends_the_silence()
     {
         await TryAsync("x");
-        Falls(silent: true);
+        FallsSilent();
         await UnavailableAsync("y");
         _node.Time.Advance(TimeSpan.FromSeconds(1));
         await UnavailableAsync("y");
@@ -100,7 +115,7 @@ public sealed class StoreGateTests : IDisposable
     {
         LockServer server = new("one", IsConnected: true);
         _node.Store.Server = _ => server;
-        Falls(silent: true);
+        FallsSilent();
         await UnavailableAsync();
         server = server with { Losses = 1 };
         _node.Store.AcquireAlways = Breakage.None;
@@ -111,7 +126,7 @@ public sealed class StoreGateTests : IDisposable
     public async Task A_silent_server_makes_no_lock_of_another_unavailable()
     {
         _node.Store.Server = name => new LockServer(name[..1], IsConnected: !name.StartsWith('c'), GoneFor: TimeSpan.FromSeconds(5));
-        Falls(silent: true);
+        FallsSilent();
         await UnavailableAsync("a:1");
         _node.Store.AcquireAlways = Breakage.None;
         await UnavailableAsync("a:2");
@@ -154,18 +169,18 @@ public sealed class StoreGateTests : IDisposable
     [Fact]
     public async Task An_execution_waits_two_seconds_for_an_answer_and_what_it_may_have_been_granted_is_given_back()
     {
+        await (await TryAsync("first"))!.DisposeAsync();
         _node.Store.HoldAcquire = new TaskCompletionSource();
-        Task<LockDecision> asking = DecideAsync("x", new LockWorkers(20));
-        LockDecision decision = await PassesAsync(asking);
+        LockDecision decision = await PassesAsync(DecideAsync("x", new LockWorkers(20)));
         Assert.IsType<LockDecision.Defer>(decision);
-        await Eventually.IsTrueAsync(() => _node.Store.Has($"release x {_node.Store.Asked.First().LeaseId}"));
+        await Eventually.IsTrueAsync(() => _node.Store.Has($"release x {_node.Store.Asked.ElementAt(1).LeaseId}"));
         await Eventually.IsTrueAsync(async () => (await _node.ListAsync()).Count == 0);
     }
 
     [Fact]
     public async Task An_answer_that_comes_late_ends_the_silence()
     {
-        _node.Store.HoldAcquire = new TaskCompletionSource();
+        (_node.Store.HoldAcquire, _node.Store.ReleaseAlways) = (new TaskCompletionSource(), Breakage.RequestLost);
         await PassesAsync(DecideAsync("x", new LockWorkers(20)));
         await UnavailableAsync("y");
         _node.Store.HoldAcquire.SetResult();
@@ -176,13 +191,14 @@ public sealed class StoreGateTests : IDisposable
     [Fact]
     public async Task While_an_answer_is_owed_a_quarter_of_the_workers_ask()
     {
-        _node.Store.HoldAcquire = new TaskCompletionSource();
         LockWorkers workers = new(20);
+        await DecideAsync("first", workers);
+        _node.Store.HoldAcquire = new TaskCompletionSource();
         List<Task<LockDecision>> asking = [DecideAsync("lock:0", workers)];
-        _node.Time.Advance(TimeSpan.FromSeconds(0.6));
+        _node.Time.Advance(TimeSpan.FromSeconds(1.1));
         asking.AddRange(Enumerable.Range(1, 19).Select(i => DecideAsync($"lock:{i}", workers)));
         await Eventually.IsTrueAsync(() => asking.Count(one => one.IsCompleted) == 15);
-        Assert.Equal(5, Questions);
+        Assert.Equal(6, Questions);
         _node.Store.HoldAcquire.SetResult();
         Assert.Equal(5, (await Task.WhenAll(asking)).OfType<LockDecision.Run>().Count());
     }
@@ -204,7 +220,7 @@ public sealed class StoreGateTests : IDisposable
     [Fact]
     public async Task An_outage_is_logged_when_it_begins_and_when_it_ends_however_many_ask()
     {
-        Falls(silent: true);
+        FallsSilent();
         foreach (int i in Enumerable.Range(0, 30))
         {
             await UnavailableAsync($"lock:{i}");
@@ -266,8 +282,8 @@ public sealed class StoreGateTests : IDisposable
 
     public void Dispose() => _node.Dispose();
 
-    private void Falls(bool silent) =>
-        (_node.Store.AcquireAlways, _node.Store.Fault) = (Breakage.RequestLost, silent ? LockStoreFault.Unanswered : LockStoreFault.Disconnected);
+    private void FallsSilent() =>
+        (_node.Store.AcquireAlways, _node.Store.ReleaseAlways, _node.Store.Fault) = (Breakage.RequestLost, Breakage.RequestLost, LockStoreFault.Unanswered);
 
     private Task<TaskLease?> TryAsync(string name = "x") => _node.Locks.TryAcquireAsync(name, Short).AsTask();
 
