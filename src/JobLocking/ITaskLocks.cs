@@ -14,6 +14,7 @@ public interface ITaskLocks
     /// <returns>The lease, to be disposed when the work is done, or null when somebody else holds the lock, to the end of the wait.</returns>
     /// <exception cref="TaskLockException">The name or an option is not valid.</exception>
     /// <exception cref="TaskLockUnavailableException">The store cannot be asked.</exception>
+    /// <exception cref="ObjectDisposedException">The services were disposed of.</exception>
     /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled.</exception>
     ValueTask<TaskLease?> TryAcquireAsync(string name, TaskLockOptions? options = null, CancellationToken cancellationToken = default);
 
@@ -27,7 +28,7 @@ public interface ITaskLocks
     /// <returns>The lease, to be disposed when the work is done.</returns>
     /// <exception cref="TaskLockException">The name or an option is not valid.</exception>
     /// <exception cref="TaskLockUnavailableException">The store cannot be asked, or cannot be asked any more.</exception>
-    /// <exception cref="ObjectDisposedException">The services were disposed of while it waited.</exception>
+    /// <exception cref="ObjectDisposedException">The services were disposed of, before or while it waited.</exception>
     /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled.</exception>
     ValueTask<TaskLease> AcquireAsync(string name, TaskLockOptions? options = null, CancellationToken cancellationToken = default);
 

@@ -30,6 +30,9 @@ internal sealed class RedisConnection(RedisLockOptions options, TimeProvider tim
     private bool _disposed;
 
     private int _isInDoubt;
+
+    private volatile string? _whyNoOther;
+
     /// <summary>The connection if it has been made, connected or not.</summary>
     public IConnectionMultiplexer? Current => _connecting is { IsCompletedSuccessfully: true } made ? made.GetAwaiter().GetResult() : null;
 
@@ -38,6 +41,12 @@ internal sealed class RedisConnection(RedisLockOptions options, TimeProvider tim
         Task<IConnectionMultiplexer>? connecting = _connecting;
         return connecting is { IsCompletedSuccessfully: true } ? connecting : ConnectOnceAsync().WaitAsync(cancellationToken);
     }
+
+    /// <summary>
+    /// Why a new connection failed as well; null while there is a primary. The old one does not tell of a password that was
+    /// changed: the client library says that it was closed, and nothing of the attempts that follow.
+    /// </summary>
+    public string? WhyNoOther => _whyNoOther;
 
     /// <summary>Is told of each call that failed. Nothing is asked while all is well.</summary>
     public void Failed(Exception error)
@@ -119,6 +128,7 @@ internal sealed class RedisConnection(RedisLockOptions options, TimeProvider tim
         }
         finally
         {
+            _whyNoOther = null;
             Volatile.Write(ref _isInDoubt, 0);
         }
     }
@@ -133,6 +143,7 @@ internal sealed class RedisConnection(RedisLockOptions options, TimeProvider tim
         Task<IConnectionMultiplexer> made = ConnectAsync();
         if (!await HasPrimaryAsync(made).ConfigureAwait(false))
         {
+            _whyNoOther = await WhyUselessAsync(made).ConfigureAwait(false);
             await CloseAsync(made).ConfigureAwait(false);
             return false;
         }
@@ -146,6 +157,20 @@ internal sealed class RedisConnection(RedisLockOptions options, TimeProvider tim
 
         _ = CloseAsync(unused);
         return true;
+    }
+
+    private async Task<string?> WhyUselessAsync(Task<IConnectionMultiplexer> made)
+    {
+        try
+        {
+            IDatabase database = (await made.ConfigureAwait(false)).GetDatabase();
+            await RedisFault.UntilAsync(database.PingAsync(CommandFlags.DemandMaster), _closed.Token).ConfigureAwait(false);
+            return null;
+        }
+        catch (Exception error) when (RedisFault.IsOne(error))
+        {
+            return RedisFault.Reason(error);
+        }
     }
 
     private async Task<bool> HasPrimaryAsync(Task<IConnectionMultiplexer> connecting)

@@ -9,8 +9,15 @@ internal static class RedisFault
     public static bool IsOne(Exception error) =>
         error is RedisException or RedisTimeoutException or RedisCommandException or TimeoutException or ObjectDisposedException;
 
-    public static LockStoreException Translate(Exception error, string what) =>
-        new($"{what}: {Reason(error)}", MayHaveBeenApplied(error), error) { Fault = Fault(error) };
+    /// <param name="error">What was thrown.</param>
+    /// <param name="what">What was attempted.</param>
+    /// <param name="whyNoOther">Why a new connection failed as well, if one was tried.</param>
+    public static LockStoreException Translate(Exception error, string what, string? whyNoOther = null)
+    {
+        string reason = Reason(error);
+        string other = whyNoOther is null || whyNoOther == reason || !IsWithoutPrimary(error) ? "" : $" A new connection failed as well: {whyNoOther}";
+        return new LockStoreException($"{what}: {reason}{other}", MayHaveBeenApplied(error), error) { Fault = Fault(error) };
+    }
 
     /// <summary>Whether no primary took the write: there was none to send it to, or the server is none, or it misses its replicas.</summary>
     public static bool IsWithoutPrimary(Exception error) => error switch
@@ -47,7 +54,7 @@ internal static class RedisFault
         return sent;
     }
 
-    private static string Reason(Exception error) => error switch
+    public static string Reason(Exception error) => error switch
     {
         RedisServerException { Kind: RedisErrorKind.OutOfMemory } server =>
             $"Redis answered '{server.Message}'. Fix: raise maxmemory, or make room; leases that are held are renewed and released meanwhile.",

@@ -204,7 +204,7 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
     private LockStoreException Failure(Exception error, string what)
     {
         _connection.Failed(error);
-        return RedisFault.Translate(error, what);
+        return RedisFault.Translate(error, what, _connection.WhyNoOther);
     }
 
     private async ValueTask<IConnectionMultiplexer> ConnectAsync(string what, CancellationToken cancellationToken)

@@ -112,6 +112,9 @@ internal sealed partial class LocalQueue(ILockStore store, StoreGate gate, Backg
         }
     }
 
+    /// <summary>The services were disposed of: there is no store any more to be asked.</summary>
+    public bool IsDisposed => Volatile.Read(ref _disposed);
+
     /// <summary>Waits in place for the turn.</summary>
     /// <returns>False if it did not come in time; it may still be found, by whoever leaves the place or has it deferred.</returns>
     public async ValueTask<bool> TurnAsync(Place place, TimeSpan timeout, CancellationToken endOfWait, CancellationToken cancellationToken)

@@ -87,6 +87,12 @@ internal sealed class TaskLocks(
 
             return lease;
         }
+        catch (TaskLockUnavailableException e) when (queue.IsDisposed)
+        {
+            // A caller who tries again when the store is unavailable must not do so for ever.
+            Spans.AnsweredByHand(span, wanted.Name, TagValues.Of(e), lease: null);
+            throw new ObjectDisposedException($"Lock '{wanted.Name}' cannot be acquired: the services of JobLocking were disposed of.", e);
+        }
         catch (Exception e)
         {
             Spans.AnsweredByHand(span, wanted.Name, TagValues.Of(e), lease: null);

@@ -3,6 +3,7 @@ using JobLocking.Redis.Connections;
 using JobLocking.Redis.Storage;
 using JobLocking.Stores;
 using JobLocking.TestKit;
+using Microsoft.Extensions.Time.Testing;
 using StackExchange.Redis;
 using Xunit;
 
@@ -285,6 +286,28 @@ public sealed class RedisConnectionTests : OwnServerTests
             async () => await store.AcquireAsync(LockRequests.Acquire(Name), Cancellation));
 
         Assert.DoesNotContain("hunter2secret", error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task After_the_password_was_changed_the_error_says_so()
+    {
+        // Otherwise a connection whose password is refused goes on as the default user.
+        await Redis.ExecuteAsync("CONFIG", "SET", "requirepass", "another");
+        await Redis.ExecuteAsync("ACL", "SETUSER", "worker", "on", ">old", "~*", "&*", "+@all");
+        FakeTimeProvider time = new();
+        await using RedisLockStore store = new(new RedisLockOptions { Configuration = $"{Impatient},syncTimeout=300,user=worker,password=old" }, time);
+        await store.AcquireAsync(LockRequests.Acquire(Name), Cancellation);
+
+        await Redis.ExecuteAsync("ACL", "SETUSER", "worker", "<old", ">new");
+        await Redis.ExecuteAsync("CLIENT", "KILL", "USER", "worker");
+
+        await Eventually.SeesAsync(
+            async () =>
+            {
+                time.Advance(TimeSpan.FromSeconds(10));
+                return await Record.ExceptionAsync(async () => await store.AcquireAsync(LockRequests.Acquire(Name), Cancellation)) as LockStoreException;
+            },
+            error => error?.Message.Contains("Verify if the Redis password provided is correct", StringComparison.Ordinal) == true);
     }
 
     private static Task<LockStoreException> FailsAsync(Func<Task> ask) => Assert.ThrowsAsync<LockStoreException>(ask);

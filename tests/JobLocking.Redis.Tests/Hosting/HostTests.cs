@@ -1,3 +1,4 @@
+using JobLocking.Redis.Storage;
 using JobLocking.Redis.Tests.Connections;
 using JobLocking.TestKit;
 using Microsoft.Extensions.DependencyInjection;
@@ -69,6 +70,26 @@ public sealed class HostTests : OwnServerTests
         await Eventually.SeesAsync(async () => await Redis.KeyTimeToLiveAsync(LockKey), left => left > TimeSpan.FromSeconds(20), TimeSpan.FromSeconds(9));
         Assert.False(lease!.Lost.IsCancellationRequested);
         await host.StopAsync(Cancellation);
+    }
+
+    [Fact]
+    public async Task A_wait_and_all_that_follow_it_end_with_the_services()
+    {
+        await using RedisLockStore other = CreateStore(Server.ConnectionString);
+        await other.AcquireAsync(LockRequests.Acquire(Name), Cancellation);
+        ITaskLocks locks;
+        Task<TaskLease> waiting;
+        using (IHost host = HostOn(Server))
+        {
+            await host.StartAsync(Cancellation);
+            locks = host.Services.GetRequiredService<ITaskLocks>();
+            waiting = locks.AcquireAsync(Name, cancellationToken: Cancellation).AsTask();
+            await Eventually.SeesAsync(async () => await Redis.SortedSetLengthAsync(ParkedKey), parked => parked == 1);
+        }
+
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => waiting.WaitAsync(Eventually.DefaultTimeout, Cancellation));
+        await Assert.ThrowsAsync<ObjectDisposedException>(async () => await locks.AcquireAsync(Name, cancellationToken: Cancellation));
+        await Assert.ThrowsAsync<ObjectDisposedException>(async () => await locks.TryAcquireAsync(Name, cancellationToken: Cancellation));
     }
 
     private static IHost HostOn(RedisServer server) =>
