@@ -36,7 +36,8 @@ finish() {
 }
 trap finish EXIT
 
-# Lock semantics are tested against a real Redis, never against a mock, and with libfaketime one whose clock can be set.
+# Lock semantics are tested against a real Redis, never against a mock, and with libfaketime one whose clock can be set; clusters
+# of Quartz against a real PostgreSQL. setpriv starts that as its own user where the tests run as root, which it refuses.
 install() {
   local sudo=
   if [ "$(id -u)" -ne 0 ]; then
@@ -45,26 +46,32 @@ install() {
   fi
 
   if command -v apt-get > /dev/null; then
-    $sudo apt-get update -q && $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends redis-server libfaketime
+    $sudo apt-get update -q && $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends redis-server libfaketime postgresql util-linux
   elif command -v dnf > /dev/null; then
-    $sudo dnf install -q -y redis libfaketime
+    $sudo dnf install -q -y redis libfaketime postgresql-server util-linux
   elif command -v apk > /dev/null; then
-    $sudo apk add --no-progress redis libfaketime
+    $sudo apk add --no-progress redis libfaketime postgresql setpriv
   else
     return 1
   fi
 }
 
 is_complete() {
-  command -v redis-server > /dev/null && [ -n "$(find /usr/lib* -maxdepth 3 -name libfaketime.so.1 -print -quit 2> /dev/null)" ]
+  command -v redis-server > /dev/null && [ -n "$(find /usr/lib* -maxdepth 3 -name libfaketime.so.1 -print -quit 2> /dev/null)" ] && has_postgres
+}
+
+# Debian keeps it off the PATH, in a folder for each version.
+has_postgres() {
+  { command -v initdb || find /usr/lib/postgresql /usr/libexec -maxdepth 3 -name initdb -print -quit 2> /dev/null | grep .; } > /dev/null
 }
 
 if ! is_complete; then
-  echo "redis-server or libfaketime is missing: installing them with the package manager of this system."
+  echo "redis-server, libfaketime or PostgreSQL is missing: installing them with the package manager of this system."
   if ! install || ! is_complete; then
-    echo "The tests start redis-server on free loopback ports, some with a clock of their own, and it could not be installed from here." >&2
-    echo "Install both on a Linux machine (Debian, Ubuntu: apt-get install redis-server libfaketime; Fedora: dnf install redis libfaketime;" >&2
-    echo "Alpine: apk add redis libfaketime), so that redis-server is on the PATH, and run this again." >&2
+    echo "The tests start redis-server and PostgreSQL on free loopback ports, some with a clock of their own, and they could not be" >&2
+    echo "installed from here. Install them on a Linux machine (Debian, Ubuntu: apt-get install redis-server libfaketime postgresql;" >&2
+    echo "Fedora: dnf install redis libfaketime postgresql-server; Alpine: apk add redis libfaketime postgresql setpriv), so that" >&2
+    echo "redis-server is on the PATH, and run this again." >&2
     exit 1
   fi
 fi

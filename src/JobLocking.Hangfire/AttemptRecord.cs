@@ -1,7 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Hangfire;
-using Hangfire.States;
 using Hangfire.Storage;
 
 namespace JobLocking.Hangfire;
@@ -46,19 +45,6 @@ internal sealed record AttemptRecord
     }
 
     public void Write(IStorageConnection connection, string jobId) => connection.SetJobParameter(jobId, Parameter, ToString());
-
-    /// <summary>Writes it in the transaction of the new state, if the storage can.</summary>
-    public void Write(ElectStateContext context)
-    {
-        if (context.Transaction is JobStorageTransaction transaction && context.Storage.HasFeature(JobStorageFeatures.Transaction.SetJobParameter))
-        {
-            transaction.SetJobParameter(context.BackgroundJob.Id, Parameter, ToString());
-        }
-        else
-        {
-            Write(context.Connection, context.BackgroundJob.Id);
-        }
-    }
 
     public override string ToString() => JsonSerializer.Serialize(this, Brief);
 }

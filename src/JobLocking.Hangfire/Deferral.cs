@@ -35,14 +35,15 @@ internal sealed record Deferral(string JobId, AttemptRecord Record, string LockN
     /// Looks under the lock of the job's state whether the job is still deferred: between this and the change of state nobody
     /// can come. Who has rescheduled it keeps a state of the same name; only an exception leaves that as it is.
     /// </summary>
-    public void Admit(ElectStateContext context)
+    /// <remarks>What the storage throws leaves the job as it is, too, and has the wake tried again: nothing but a wake elects this.</remarks>
+    public void Admit(ElectStateContext context, ElectionRecords records)
     {
         if (context.Connection.GetStateData(JobId)?.Data?.TryGetValue(DeferredState.Key, out string? mark) != true || mark != Mark)
         {
             throw new DeferralOverException();
         }
 
-        (Record with { DeferralsUnwoken = 0 }).Write(context);
+        records.TryWrite(Record with { DeferralsUnwoken = 0 }, context);
     }
 
     /// <summary>Ends the wake's own change of state; it never leaves <see cref="Wake"/>.</summary>

@@ -48,8 +48,9 @@ internal sealed class DeferredState(TimeSpan delay, Deferral deferral) : Schedul
         {
             if (context.NewState is DeferredState deferred && context.BackgroundJob is { Id: var id, Job.Queue: { } queue })
             {
-                transaction.RemoveFromSet(Schedule, $"{queue}:{id}");
+                // In this order: a storage that fails at the second leaves the job in the schedule.
                 transaction.AddToSet(Schedule, id, JobHelper.ToTimestamp(deferred.EnqueueAt));
+                transaction.RemoveFromSet(Schedule, $"{queue}:{id}");
             }
         }
 

@@ -3,6 +3,9 @@ using Hangfire.Server;
 using Hangfire.States;
 using Hangfire.Storage;
 using JobLocking.Engine;
+using JobLocking.Hangfire.Telemetry;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace JobLocking.Hangfire;
 
@@ -11,7 +14,8 @@ namespace JobLocking.Hangfire;
 /// Server filters are synchronous. Blocking on the engine is sound here: filters run on the worker's own thread, which
 /// Hangfire blocks for the whole job anyway, and which has no synchronization context.
 /// </remarks>
-internal sealed class TaskLockFilter(LockEngine engine, LockPolicies policies) : IServerFilter, IElectStateFilter, IApplyStateFilter, IJobFilter
+internal sealed class TaskLockFilter(LockEngine engine, LockPolicies policies, ElectionRecords records)
+    : IServerFilter, IElectStateFilter, IApplyStateFilter, IJobFilter
 {
     private const string Item = "JobLocking";
 
@@ -29,7 +33,8 @@ internal sealed class TaskLockFilter(LockEngine engine, LockPolicies policies) :
         LockPolicies policies = Required<LockPolicies>();
         DeclaredLocks.Check(policies);
         DeferredState.Handler.Register();
-        return new TaskLockFilter(Required<LockEngine>(), policies);
+        ILogger logger = ((ILoggerFactory?)services.GetService(typeof(ILoggerFactory)))?.CreateLogger(Log.Category) ?? NullLogger.Instance;
+        return new TaskLockFilter(Required<LockEngine>(), policies, new ElectionRecords(logger));
 
         T Required<T>()
             where T : class =>
@@ -101,11 +106,11 @@ internal sealed class TaskLockFilter(LockEngine engine, LockPolicies policies) :
     {
         if (context.CandidateState is WokenState woken)
         {
-            woken.Deferral.Admit(context);
+            woken.Deferral.Admit(context, records);
         }
         else if (TurnedAwayBy(context.CustomData?.AsReadOnly()) is { } turnedAway)
         {
-            turnedAway.Elect(context);
+            turnedAway.Elect(context, records);
         }
         else if (context.CandidateState is ProcessingState && context.CurrentState != ProcessingState.StateName)
         {
@@ -114,7 +119,7 @@ internal sealed class TaskLockFilter(LockEngine engine, LockPolicies policies) :
         else if (context.CandidateState is EnqueuedState { Queue: EnqueuedState.DefaultQueue } enqueued
             && context.CurrentState == ScheduledState.StateName && PolicyOf(context.BackgroundJob.Job) is not null)
         {
-            enqueued.Queue = AttemptRecord.Read(context.Connection, context.BackgroundJob).Queue ?? enqueued.Queue;
+            enqueued.Queue = records.Queue(context) ?? enqueued.Queue;
         }
     }
 
@@ -136,10 +141,10 @@ internal sealed class TaskLockFilter(LockEngine engine, LockPolicies policies) :
         }
 
         AttemptRecord record = AttemptRecord.Read(context.Connection, context.BackgroundJob);
-        if (Skips(context, policy, record) is { } skip)
+
+        // As if a worker had begun it: an operator who starts it again wants it done. Where that cannot be written the worker decides.
+        if (Skips(context, policy, record) is { } skip && records.TryWrite(record with { Begun = true }, context))
         {
-            // As if a worker had begun it: an operator who starts it again wants it done.
-            (record with { Begun = true }).Write(context);
             context.CandidateState = new DeletedState { Reason = TurnedAway.Reason(skip) };
         }
     }
@@ -160,7 +165,7 @@ internal sealed class TaskLockFilter(LockEngine engine, LockPolicies policies) :
     {
         try
         {
-            context.Items[Item] = TurnedAway.From(this, execution, decision, record, context);
+            context.Items[Item] = TurnedAway.From(this, execution, decision, record, context, records);
             context.Canceled = true;
         }
         catch when (decision is LockDecision.Defer defer)

@@ -11,20 +11,21 @@ internal sealed record TurnedAway(TaskLockFilter Filter, LockExecution Execution
     private ApplyStateContext? _applied;
 
     /// <summary>Remembers a deferral; anything else leaves the record as it is.</summary>
-    public static TurnedAway From(TaskLockFilter filter, LockExecution execution, LockDecision decision, AttemptRecord record, PerformContext context) =>
+    public static TurnedAway From(
+        TaskLockFilter filter, LockExecution execution, LockDecision decision, AttemptRecord record, PerformContext context, ElectionRecords records) =>
         new(filter, execution, decision, decision is not LockDecision.Defer defer ? record : record with
         {
             Deferrals = record.Deferrals + 1,
             DeferralsUnwoken = record.DeferralsUnwoken + 1,
             FirstDeferredAt = defer.FirstDeferredAt,
             Ticket = defer.Ticket,
-            Queue = record.Queue ?? ForgottenQueue(context),
+            Queue = record.Queue ?? ForgottenQueue(context, records),
         });
 
     /// <summary>Why a skipped job was deleted.</summary>
     public static string Reason(LockDecision.Skip skip) => $"Skipped: {skip.Reason}";
 
-    public void Elect(ElectStateContext context)
+    public void Elect(ElectStateContext context, ElectionRecords records)
     {
         if (context.CandidateState is not DeletedState canceled)
         {
@@ -39,7 +40,7 @@ internal sealed record TurnedAway(TaskLockFilter Filter, LockExecution Execution
 
         // The history keeps the state that is replaced here.
         canceled.Reason = "Replaced by the deferral";
-        Record.Write(context);
+        records.TryWrite(Record, context);
 
         // Hangfire's schedule rounds down to whole seconds: less than one would come back at once, again and again.
         TimeSpan delay = TimeSpan.FromSeconds(Math.Ceiling(defer.Delay.TotalSeconds));
@@ -79,15 +80,26 @@ internal sealed record TurnedAway(TaskLockFilter Filter, LockExecution Execution
     /// A job created in a queue by its state alone, <c>Create(…, new EnqueuedState("critical"))</c>, would come back in the
     /// default queue. Only its history knows; queues of the job itself and of <c>[Queue]</c> return by themselves.
     /// </summary>
-    private static string? ForgottenQueue(PerformContext context)
+    /// <remarks>A storage that does not answer costs the job its queue, as Hangfire itself would, but no attempt.</remarks>
+    private static string? ForgottenQueue(PerformContext context, ElectionRecords records)
     {
         if (context.BackgroundJob.Job.Queue is not null)
         {
             return null;
         }
 
-        IDictionary<string, string>? enqueued = context.Storage.GetMonitoringApi().JobDetails(context.BackgroundJob.Id)?
-            .History.FirstOrDefault(h => h.StateName == EnqueuedState.StateName)?.Data;
-        return enqueued?.TryGetValue("Queue", out string? queue) == true && queue != EnqueuedState.DefaultQueue ? queue : null;
+        try
+        {
+            IDictionary<string, string>? enqueued = context.Storage.GetMonitoringApi().JobDetails(context.BackgroundJob.Id)?
+                .History.FirstOrDefault(h => h.StateName == EnqueuedState.StateName)?.Data;
+            return enqueued?.TryGetValue("Queue", out string? queue) == true && queue != EnqueuedState.DefaultQueue ? queue : null;
+        }
+#pragma warning disable CA1031 // Any fault of any storage.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            records.QueueNotRead(e, context.BackgroundJob.Id, context.Storage);
+            return null;
+        }
     }
 }

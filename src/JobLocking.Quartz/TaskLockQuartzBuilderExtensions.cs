@@ -62,6 +62,7 @@ public static class TaskLockQuartzBuilderExtensions
         SharedTypes shared = new();
         return builder
             .AddJobMiddleware(sp => Middleware(sp, scheduler, shared))
+            .AddTriggerListener(sp => new ReplacedRetries(Logger(sp)), GroupMatcher<TriggerKey>.GroupEquals(Deferral.Group))
             .AddPlugin(sp => new CheckPlugin(sp.GetRequiredService<SchedulerChecks>(), Policies(sp, scheduler), shared, Logger(sp)), name: "jobLocking");
     }
 

@@ -18,4 +18,7 @@ public sealed class TaskLockUnavailableException : TaskLockException
 
     /// <summary>The store did grant the lock, and its answer came after the deadline: it may be asked again.</summary>
     internal bool WasGranted { get; init; }
+
+    /// <summary>The store may have granted a lease, which is not used and is being given back.</summary>
+    internal bool MayHoldLease { get; init; }
 }

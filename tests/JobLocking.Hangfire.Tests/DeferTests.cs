@@ -10,6 +10,7 @@ public sealed class DeferTests(SharedRedis redis)
     [Theory]
     [InlineData(Storages.InMemory)]
     [InlineData(Storages.Redis)]
+    [InlineData(Storages.Sqlite)]
     public async Task A_job_that_meets_its_lock_goes_back_to_the_schedule_and_runs_when_the_lock_is_free(Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);

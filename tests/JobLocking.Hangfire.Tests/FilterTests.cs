@@ -6,6 +6,7 @@ using Hangfire.States;
 using Hangfire.Storage;
 using JobLocking.Engine;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Testing;
 using NSubstitute;
 using Xunit;
 
@@ -15,6 +16,8 @@ namespace JobLocking.Hangfire.Tests;
 public sealed class FilterTests : IDisposable
 {
     private const string Parameter = "JobLocking.Attempt";
+
+    private readonly FakeLogger _logs = new();
 
     private readonly ServiceProvider _services;
 
@@ -34,7 +37,7 @@ public sealed class FilterTests : IDisposable
         ServiceCollection services = new();
         services.AddJobLocking().UseInMemory();
         _services = services.BuildServiceProvider();
-        _filter = TaskLockFilter.Create(_services);
+        _filter = new TaskLockFilter(_services.GetRequiredService<LockEngine>(), _services.GetRequiredService<LockPolicies>(), new ElectionRecords(_logs));
     }
 
     public void Dispose() => _services.Dispose();
@@ -139,12 +142,89 @@ public sealed class FilterTests : IDisposable
     }
 
     [Fact]
+    public void A_storage_that_says_it_can_and_cannot_gets_them_before_and_is_named_once()
+    {
+        AttemptRecord record = new() { Begun = true, Deferrals = 1 };
+        JobStorageTransaction transaction = Substitute.For<JobStorageTransaction>();
+        transaction.When(t => t.SetJobParameter("17", Parameter, Arg.Any<string>())).Throw(new NotSupportedException());
+        _storage.HasFeature(JobStorageFeatures.Transaction.SetJobParameter).Returns(true);
+        ElectStateContext[] elections = [Election(new DeletedState(), ProcessingState.StateName, transaction), Election(new DeletedState(), ProcessingState.StateName, transaction)];
+
+        Elect(elections, record);
+
+        Assert.All(elections, election => Assert.IsType<DeferredState>(election.CandidateState));
+        _connection.Received(2).SetJobParameter("17", Parameter, record.ToString());
+        Assert.Equal([2000], _logs.Collector.GetSnapshot().Select(log => log.Id.Id));
+    }
+
+    [Fact]
+    public void A_storage_that_fails_when_it_is_asked_what_it_can_gets_them_before()
+    {
+        AttemptRecord record = new() { Begun = true, Deferrals = 1 };
+        _storage.When(s => s.HasFeature(Arg.Any<string>())).Throw(new InvalidOperationException());
+
+        Elect(Election(new DeletedState(), ProcessingState.StateName, Substitute.For<JobStorageTransaction>()), record);
+
+        _connection.Received(1).SetJobParameter("17", Parameter, record.ToString());
+    }
+
+    [Fact]
+    public void A_storage_that_does_not_write_at_all_defers_the_job_nevertheless_and_says_so()
+    {
+        _connection.When(c => c.SetJobParameter("17", Parameter, Arg.Any<string>())).Throw(new IOException("storage"));
+        ElectStateContext election = Election(new DeletedState(), ProcessingState.StateName);
+
+        Elect(election, new AttemptRecord { Begun = true, Deferrals = 1 });
+
+        Assert.IsType<DeferredState>(election.CandidateState);
+        Assert.Equal([2001], _logs.Collector.GetSnapshot().Select(log => log.Id.Id));
+    }
+
+    [Fact]
+    public void A_storage_that_does_not_read_enqueues_the_job_in_the_default_queue_and_says_so()
+    {
+        _connection.When(c => c.GetJobParameter("17", Parameter)).Throw(new IOException("storage"));
+        EnqueuedState enqueued = new();
+
+        _filter.OnStateElection(Election(enqueued, ScheduledState.StateName));
+
+        Assert.Equal(EnqueuedState.DefaultQueue, enqueued.Queue);
+        Assert.Equal([2002], _logs.Collector.GetSnapshot().Select(log => log.Id.Id));
+    }
+
+    [Fact]
+    public async Task A_storage_that_does_not_show_the_history_of_a_job_defers_it_nevertheless()
+    {
+        await using TaskLease lease = (await _services.GetRequiredService<ITaskLocks>().TryAcquireAsync("work:x"))!;
+        _storage.When(s => s.GetMonitoringApi()).Throw(new NotSupportedException());
+        PerformingContext context = new(Context());
+
+        _filter.OnPerforming(context);
+
+        Assert.True(context.Canceled);
+        Assert.Equal([2002], _logs.Collector.GetSnapshot().Select(log => log.Id.Id));
+    }
+
+    [Fact]
+    public void A_skip_that_cannot_be_written_down_in_an_election_is_left_to_the_worker()
+    {
+        _filter.OnPerforming(new PerformingContext(Context()));
+        _connection.When(c => c.SetJobParameter("18", Parameter, Arg.Any<string>())).Throw(new IOException("storage"));
+        Dictionary<string, string> parameters = new() { ["RecurringJobId"] = "\"nightly\"" };
+        ElectStateContext election = Election(Processing(), EnqueuedState.StateName, job: new BackgroundJob("18", _skipped.Job, DateTime.UnixEpoch, parameters));
+
+        _filter.OnStateElection(election);
+
+        Assert.IsType<ProcessingState>(election.CandidateState);
+    }
+
+    [Fact]
     public void A_lock_that_is_declared_wrongly_fails_the_job_but_never_an_election()
     {
         ServiceCollection services = new();
         services.AddJobLocking(o => o.ForJob<ThirdParty>(new TaskLockAttribute("{"))).UseInMemory();
         using ServiceProvider provider = services.BuildServiceProvider();
-        TaskLockFilter filter = new(provider.GetRequiredService<LockEngine>(), provider.GetRequiredService<LockPolicies>());
+        TaskLockFilter filter = new(provider.GetRequiredService<LockEngine>(), provider.GetRequiredService<LockPolicies>(), new ElectionRecords(_logs));
         BackgroundJob job = new("18", Job.FromExpression<ThirdParty>(t => t.Clean()), DateTime.UnixEpoch);
 
         filter.OnStateElection(Election(new EnqueuedState(), ScheduledState.StateName, job: job));
@@ -197,8 +277,7 @@ public sealed class FilterTests : IDisposable
         }
 
         _connection.ClearReceivedCalls();
-        IState processing = (IState)Activator.CreateInstance(typeof(ProcessingState), BindingFlags.Instance | BindingFlags.NonPublic, null, ["server", "worker"], null)!;
-        ElectStateContext election = Election(processing, current, job: new BackgroundJob("18", Job.FromExpression<Work>(w => w.Skip("x", "skipped", CancellationToken.None)), DateTime.UnixEpoch, parameters));
+        ElectStateContext election = Election(Processing(), current, job: new BackgroundJob("18", Job.FromExpression<Work>(w => w.Skip("x", "skipped", CancellationToken.None)), DateTime.UnixEpoch, parameters));
 
         _filter.OnStateElection(election);
 
@@ -228,12 +307,21 @@ public sealed class FilterTests : IDisposable
         Assert.Equal(("Hangfire", "17", "work:x"), (execution.Scheduler, execution.Execution, execution.Name));
     }
 
-    private void Elect(ElectStateContext election, AttemptRecord record)
+    private static IState Processing() =>
+        (IState)Activator.CreateInstance(typeof(ProcessingState), BindingFlags.Instance | BindingFlags.NonPublic, null, ["server", "worker"], null)!;
+
+    private void Elect(ElectStateContext election, AttemptRecord record) => Elect([election], record);
+
+    private void Elect(ElectStateContext[] elections, AttemptRecord record)
     {
         LockPolicy policy = _services.GetRequiredService<LockPolicies>().Find(_job.Job.Type, _job.Job.Method)!;
         LockExecution execution = JobExecution.Describe(Context(), policy, record);
         LockDecision.Defer busy = new(TimeSpan.FromSeconds(15), "busy", TimeLeft: null, Holder: null);
-        new TurnedAway(_filter, execution, busy, record).Elect(election);
+        ElectionRecords records = new(_logs);
+        foreach (ElectStateContext election in elections)
+        {
+            new TurnedAway(_filter, execution, busy, record).Elect(election, records);
+        }
     }
 
     private PerformContext Context(BackgroundJob? job = null) => new(_storage, _connection, job ?? _job, Substitute.For<IJobCancellationToken>());

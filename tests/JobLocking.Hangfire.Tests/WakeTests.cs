@@ -16,6 +16,7 @@ public sealed class WakeTests(SharedRedis redis)
     [Theory]
     [InlineData(Storages.InMemory)]
     [InlineData(Storages.Redis)]
+    [InlineData(Storages.Sqlite)]
     public async Task A_release_wakes_a_deferred_job_once_and_at_once(Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);
@@ -191,6 +192,7 @@ public sealed class WakeTests(SharedRedis redis)
     [Theory]
     [InlineData(Storages.InMemory)]
     [InlineData(Storages.Redis)]
+    [InlineData(Storages.Sqlite)]
     public async Task A_deferred_job_keeps_its_place_when_another_server_runs_it_in_vain(Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);

@@ -4,9 +4,11 @@ using System.Runtime.InteropServices;
 
 namespace JobLocking.TestKit;
 
-/// <summary>The signals that freeze a process and let it go on.</summary>
+/// <summary>The signals that freeze a process, let it go on, and have it end.</summary>
 public static class Signals
 {
+    private const int QuitSignal = 3;
+
     private static readonly int StopSignal = OperatingSystem.IsMacOS() ? 17 : 19;
 
     private static readonly int ContinueSignal = OperatingSystem.IsMacOS() ? 19 : 18;
@@ -16,6 +18,9 @@ public static class Signals
 
     /// <summary>Lets a frozen process go on.</summary>
     public static void Continue(Process process) => Send(process, ContinueSignal);
+
+    /// <summary>Has a process end at once, but not without putting away what it leaves behind otherwise.</summary>
+    public static void Quit(Process process) => Send(process, QuitSignal);
 
     private static void Send(Process process, int signal)
     {

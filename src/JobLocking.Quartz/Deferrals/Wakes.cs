@@ -11,8 +11,10 @@ namespace JobLocking.Quartz.Deferrals;
 /// replaced: then the one that took its place does the work. A firing that asks too soon to be told has been fired before
 /// the wake looks, and the wake lets it be.
 /// <para>
-/// That is certain within one process. In a cluster another node may fire the deferral between the look and the replacing, a
-/// few milliseconds: then the work runs twice, one run after the other, since both ask for the lock.
+/// That is certain within one process. In a cluster another node may fire the deferral between the look and the replacing, or
+/// for as long as the replacing waits for the store's lock: then both firings ask for the lock, and the store turns away the
+/// one that comes second (<see cref="JobLocking.Engine.LockExecution.MayHaveCopies"/>). If the first fails, its retry is kept
+/// by <see cref="ReplacedRetries"/>.
 /// </para>
 /// </summary>
 internal sealed class Wakes(Lifetime lifetime)

@@ -21,6 +21,9 @@ internal static class Reports
     public static JobRunReport Coalesced(LockExecution execution, LockDecision.Defer defer) =>
         JobRunReport.Skipped($"Skipped: coalesced with the pending deferral; {defer.Reason}").With("lock.name", execution.Name);
 
+    public static JobRunReport Copy(LockExecution execution) =>
+        JobRunReport.Skipped("Skipped: the deferral fired twice; its other firing does the work").With("lock.name", execution.Name);
+
     public static JobRunReport Woken() =>
         JobRunReport.Skipped("Skipped: the deferral was woken as it fired; the firing that took its place does the work");
 }

@@ -19,13 +19,15 @@ internal sealed class TaskLockMiddleware(
         ArgumentNullException.ThrowIfNull(context);
         ArgumentNullException.ThrowIfNull(next);
 
-        if (await wakes.HasReplacedAsync(context.Trigger.Key).ConfigureAwait(false))
+        Firing firing = Firing.Of(context);
+
+        // A retry may have the key of a trigger that was replaced, and no wait that goes on (ReplacedRetries).
+        if (firing.Wait is { Ticket.Length: > 0 } && await wakes.HasReplacedAsync(context.Trigger.Key).ConfigureAwait(false))
         {
             context.Result = Reports.Woken();
             return;
         }
 
-        Firing firing = Firing.Of(context);
         if (Describe(firing, await _workers.OfAsync(context.Scheduler).ConfigureAwait(false)) is not { } execution)
         {
             await next(context, cancellationToken).ConfigureAwait(false);
@@ -60,6 +62,9 @@ internal sealed class TaskLockMiddleware(
         {
             case LockDecision.Run run:
                 return run;
+            case LockDecision.Skip { IsCopy: true }:
+                context.Result = Reports.Copy(execution);
+                break;
             case LockDecision.Skip skip:
                 context.Result = Reports.Skipped(execution, skip);
                 break;

@@ -10,4 +10,5 @@ internal static class EventIds
     public const int GivenUpByShutdown = 3004;
     public const int Interrupted = 3005;
     public const int StuckDeferral = 3006;
+    public const int RetryNotKept = 3007;
 }

@@ -29,4 +29,7 @@ internal static partial class Log
 
     [LoggerMessage(EventIds.StuckDeferral, LogLevel.Warning, "The deferral {Deferral} of trigger {Trigger} will not fire by itself, its state is {State}; that of job {Job} #{Execution} takes its place")]
     public static partial void StuckDeferral(ILogger logger, TriggerKey deferral, TriggerKey trigger, TriggerState state, JobKey job, string execution);
+
+    [LoggerMessage(EventIds.RetryNotKept, LogLevel.Error, "The retry of job {Job} #{Execution} may be lost: a wake-up on another node has replaced the deferral {Deferral} while it ran, and it could not be stored again. Run the job by hand")]
+    public static partial void RetryNotKept(ILogger logger, Exception error, TriggerKey deferral, JobKey job, string execution);
 }

@@ -21,6 +21,9 @@ internal readonly struct KeysBesideLock(byte[] slot)
     /// <summary>The limits they know: lease id → limit.</summary>
     public RedisKey Limits => Key(":limits");
 
+    /// <summary>That a deferral was spent, and by which lease.</summary>
+    public RedisKey Spent(string deferral) => Key($":spent:{deferral}");
+
     public RedisKey Occurrence(LockOccurrence occurrence) =>
         Key(string.Create(CultureInfo.InvariantCulture, $"@{Uri.EscapeDataString(occurrence.Job)}/{occurrence.ScheduledTime.UtcDateTime:O}"));
 

@@ -6,17 +6,18 @@ namespace JobLocking.Redis.Scripts;
 /// </summary>
 internal static class LockScripts
 {
-    public static readonly LockScript Acquire = Read("values", "fence", "occurrence", "queue", "park", "acquire");
+    public static readonly LockScript Acquire = Read("values", "fence", "occurrence", "spent", "queue", "park", "acquire");
 
-    public static readonly LockScript AcquireShared = Read("values", "fence", "occurrence", "queue", "park", "turn", "holders", "acquire_shared");
+    public static readonly LockScript AcquireShared = Read(
+        "values", "fence", "occurrence", "spent", "queue", "park", "turn", "holders", "acquire_shared");
 
     public static readonly LockScript Renew = Read("renew");
 
     public static readonly LockScript RenewShared = Read("values", "holders", "renew_shared");
 
-    public static readonly LockScript Release = Read("values", "occurrence", "queue", "turn", "release");
+    public static readonly LockScript Release = Read("values", "occurrence", "spent", "queue", "turn", "release");
 
-    public static readonly LockScript ReleaseShared = Read("values", "occurrence", "queue", "turn", "holders", "release_shared");
+    public static readonly LockScript ReleaseShared = Read("values", "occurrence", "spent", "queue", "turn", "holders", "release_shared");
 
     public static readonly LockScript Look = Read("values", "occurrence", "queue", "park", "keep", "turn", "offer", "look");
 

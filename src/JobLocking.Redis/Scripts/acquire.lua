@@ -3,6 +3,7 @@
 -- KEYS[1]  the lock
 -- KEYS[2]  its fence: the fencing token minted last
 -- KEYS[3]  and KEYS[4]: its queue, parked and waiters, if the asker would be parked
+-- KEYS[5]  the mark of the deferral that it spends, if it may be parked and spends one
 -- KEYS[n]  the last: the occurrence, if there is one
 -- ARGV[1]  lease id
 -- ARGV[2]  expiry of the lease, ms
@@ -13,18 +14,21 @@
 -- ARGV[7]  to be parked: parking id
 -- ARGV[8]  to be parked: since when, µs; '0' behind all others
 -- ARGV[9]  to be parked: when its place lapses, ms from now
+-- ARGV[10] to spend a deferral: how long that is remembered, ms
 --
 -- Result   { 'granted', token }
 --          { 'contended', parked since, value of the lock, PTTL }
 --          { 'running', parked since, value of the occurrence, PTTL }
 --          { 'succeeded' or 'failed', value of the occurrence }
+--          { 'spent' }, if the deferral was spent by another lease
 --          { 'unfenced' }, if the fence holds no token, and nothing was written
 --          { 'shared' }, if leases with a limit above 1 may hold it, and nothing was written
 
 local lock, fence, parked, waiters = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local lease, expiry, process, holder = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local parking = ARGV[7]
-local occurrence = KEYS[parking and 5 or 3]
+local spent = ARGV[10] and KEYS[5]
+local occurrence = KEYS[spent and 6 or parking and 5 or 3]
 
 local function parked_since()
   return parking and park(parked, waiters, parking, ARGV[8], ARGV[9], process, 1, holder) or '0'
@@ -41,12 +45,18 @@ local function granted(token)
   if occurrence then
     mark_running(occurrence, lease, holder, expiry)
   end
+  if spent then
+    spend(spent, lease, ARGV[10])
+  end
   if parking then
     unpark(parked, waiters, parking)
   end
   return { 'granted', token }
 end
 
+if spent and is_spent(spent, lease) then
+  return { 'spent' }
+end
 if occurrence then
   local outcome, mark = judge(occurrence, lease, ARGV[6] == '1')
   if outcome == 'running' then

@@ -5,7 +5,8 @@
 -- KEYS[2]  its fence: the fencing token minted last
 -- KEYS[3]  and KEYS[4]: its queue, parked and waiters
 -- KEYS[5]  and KEYS[6]: holders and limits
--- KEYS[7]  the occurrence, if there is one
+-- KEYS[7]  the mark of the deferral that it spends, if it may be parked and spends one
+-- KEYS[n]  the last: the occurrence, if there is one
 -- ARGV[1]  lease id
 -- ARGV[2]  expiry of the lease, ms
 -- ARGV[3]  process id
@@ -18,12 +19,15 @@
 -- ARGV[10] to be parked: parking id
 -- ARGV[11] to be parked: since when, µs; '0' behind all others
 -- ARGV[12] to be parked: when its place lapses, ms from now
+-- ARGV[13] to spend a deferral: how long that is remembered, ms
 --
 -- Result   as of acquire, with value and PTTL of each holder in turn, at most 100, the one that ends first in front
 
-local lock, fence, parked, waiters, holders, limits, occurrence = unpack(KEYS)
+local lock, fence, parked, waiters, holders, limits = unpack(KEYS)
 local lease, expiry, process, holder, limit = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[7])
 local parking = ARGV[10]
+local spent = ARGV[13] and KEYS[7]
+local occurrence = KEYS[spent and 8 or 7]
 
 local now = milliseconds()
 local live = holding(lock, holders, limits, now)
@@ -55,6 +59,9 @@ local function granted(token)
   if occurrence then
     mark_running(occurrence, lease, holder, expiry)
   end
+  if spent then
+    spend(spent, lease, ARGV[13])
+  end
   if parking then
     unpark(parked, waiters, parking)
   end
@@ -65,6 +72,9 @@ local function granted(token)
   return { 'granted', token }
 end
 
+if spent and is_spent(spent, lease) then
+  return { 'spent' }
+end
 if occurrence then
   local outcome, mark = judge(occurrence, lease, ARGV[6] == '1')
   if outcome == 'running' then

@@ -3,7 +3,8 @@
 --
 -- KEYS[1]  the lock
 -- KEYS[2]  and KEYS[3]: its queue, parked and waiters
--- KEYS[4]  the occurrence, if there is one
+-- KEYS[4]  the mark of a deferral that it has spent without a run, if there is one
+-- KEYS[n]  the last: the occurrence, if there is one
 -- ARGV[1]  lease id; '' where only a wait ends
 -- ARGV[2]  how long the lock stays taken, ms; '0' frees it
 -- ARGV[3]  the mark of an occurrence that was run; '' removes the mark of an unfinished run
@@ -11,10 +12,13 @@
 -- ARGV[5]  parking id; '' for none
 -- ARGV[6]  what comes before the process id in the name of its channel
 -- ARGV[7]  how many may be told of their turn in vain
+-- ARGV[8]  '1' if it has spent a deferral without a run
 --
 -- Result   'released', 'theirs', 'missing'; or 'shared', if leases with a limit above 1 may hold the lock, and nothing was written
 
-local lock, parked, waiters, occurrence = unpack(KEYS)
+local lock, parked, waiters = unpack(KEYS)
+local spent = ARGV[8] == '1' and KEYS[4]
+local occurrence = KEYS[spent and 5 or 4]
 local lease, keep, parking = ARGV[1], ARGV[2], ARGV[5]
 
 local value = read(lock)
@@ -22,6 +26,7 @@ if value == '' and is_a('zset', lock) then
   return 'shared'
 end
 local mark = occurrence and read(occurrence)
+local spent_by = spent and read(spent)
 
 local result = 'missing'
 local after = 0 -- until the lock is free, ms; nil if it is not said when
@@ -42,6 +47,9 @@ end
 
 if occurrence then
   mark_ended(occurrence, mark, lease, ARGV[3], ARGV[4])
+end
+if spent then
+  unspend(spent, spent_by, lease)
 end
 if parking ~= '' then
   unpark(parked, waiters, parking)

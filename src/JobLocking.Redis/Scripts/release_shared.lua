@@ -4,15 +4,19 @@
 -- KEYS[1]  the lock
 -- KEYS[2]  and KEYS[3]: its queue, parked and waiters
 -- KEYS[4]  and KEYS[5]: holders and limits
--- KEYS[6]  the occurrence, if there is one
+-- KEYS[6]  the mark of a deferral that it has spent without a run, if there is one
+-- KEYS[n]  the last: the occurrence, if there is one
 -- ARGV     as of release
 --
 -- Result   'released', 'theirs' or 'missing'
 
-local lock, parked, waiters, holders, limits, occurrence = unpack(KEYS)
+local lock, parked, waiters, holders, limits = unpack(KEYS)
+local spent = ARGV[8] == '1' and KEYS[6]
+local occurrence = KEYS[spent and 7 or 6]
 local lease, keep, parking = ARGV[1], ARGV[2], ARGV[5]
 
 local mark = occurrence and read(occurrence)
+local spent_by = spent and read(spent)
 local now = milliseconds()
 local live = holding(lock, holders, limits, now)
 
@@ -36,6 +40,9 @@ end
 
 if occurrence then
   mark_ended(occurrence, mark, lease, ARGV[3], ARGV[4])
+end
+if spent then
+  unspend(spent, spent_by, lease)
 end
 if parking ~= '' then
   unpark(parked, waiters, parking)

@@ -27,6 +27,7 @@ internal static class Answer
         "running" => new AcquireResult(
             AcquireOutcome.OccurrenceRunning, Holder: OccurrenceMark.Holder(Bytes(answer[2])), TimeLeft: TimeLeft(answer[3]), ParkedSince: Since(answer[1])),
         "succeeded" => new AcquireResult(AcquireOutcome.OccurrenceSucceeded, Holder: OccurrenceMark.Holder(Bytes(answer[1]))),
+        "spent" => new AcquireResult(AcquireOutcome.DeferralSpent),
         "failed" => new AcquireResult(AcquireOutcome.OccurrenceFailed, Holder: OccurrenceMark.Holder(Bytes(answer[1]))),
         _ => null,
     };

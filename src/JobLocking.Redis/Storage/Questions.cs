@@ -21,11 +21,13 @@ internal static class Questions
         return new Question(
             LockScripts.Acquire,
             request.Parking is null
-                ? Keys(beside, request.Occurrence, keys.Lock(request.Name), beside.Fence)
-                : Keys(beside, request.Occurrence, keys.Lock(request.Name), beside.Fence, beside.Parked, beside.Waiters),
+                ? Keys(beside, null, request.Occurrence, keys.Lock(request.Name), beside.Fence)
+                : Keys(
+                    beside, request.Parking.Spends, request.Occurrence,
+                    keys.Lock(request.Name), beside.Fence, beside.Parked, beside.Waiters),
             request.Parking is null
                 ? Lease(request, processId, holder, fenceLifetimeMs)
-                : [.. Lease(request, processId, holder, fenceLifetimeMs), .. Place(request.Parking)]);
+                : [.. Lease(request, processId, holder, fenceLifetimeMs), .. Place(request.Parking), .. Memory(request.Parking)]);
     }
 
     public static Question AcquireShared(LockKeys keys, AcquireRequest request, string processId, byte[] holder)
@@ -34,9 +36,9 @@ internal static class Questions
         return new Question(
             LockScripts.AcquireShared,
             Keys(
-                beside, request.Occurrence,
+                beside, request.Parking?.Spends, request.Occurrence,
                 keys.Lock(request.Name), beside.Fence, beside.Parked, beside.Waiters, beside.Holders, beside.Limits),
-            [.. Lease(request, processId, holder, FenceLifetimeMs), request.Limit, default, default, .. Place(request.Parking)],
+            [.. Lease(request, processId, holder, FenceLifetimeMs), request.Limit, default, default, .. Place(request.Parking), .. Memory(request.Parking)],
             Publishes: 7);
     }
 
@@ -45,7 +47,7 @@ internal static class Questions
         KeysBesideLock beside = keys.Beside(request.Name);
         return new Question(
             LockScripts.Release,
-            Keys(beside, request.Occurrence?.Occurrence, keys.Lock(request.Name), beside.Parked, beside.Waiters),
+            Keys(beside, request.Spends, request.Occurrence?.Occurrence, keys.Lock(request.Name), beside.Parked, beside.Waiters),
             End(request),
             Publishes: 5);
     }
@@ -56,7 +58,7 @@ internal static class Questions
         return new Question(
             LockScripts.ReleaseShared,
             Keys(
-                beside, request.Occurrence?.Occurrence,
+                beside, request.Spends, request.Occurrence?.Occurrence,
                 keys.Lock(request.Name), beside.Parked, beside.Waiters, beside.Holders, beside.Limits),
             End(request),
             Publishes: 5);
@@ -69,8 +71,10 @@ internal static class Questions
         return new Question(
             isShared ? LockScripts.LookShared : LockScripts.Look,
             isShared
-                ? Keys(beside, request.Occurrence, keys.Lock(request.Name), beside.Parked, beside.Waiters, beside.Holders, beside.Limits)
-                : Keys(beside, request.Occurrence, keys.Lock(request.Name), beside.Parked, beside.Waiters),
+                ? Keys(
+                    beside, null, request.Occurrence,
+                    keys.Lock(request.Name), beside.Parked, beside.Waiters, beside.Holders, beside.Limits)
+                : Keys(beside, null, request.Occurrence, keys.Lock(request.Name), beside.Parked, beside.Waiters),
             [
                 .. Place(request.Parking), processId, request.Limit, HolderJson.Write(request.Holder), default, default,
                 .. (request.Others ?? []).SelectMany(Other),
@@ -110,19 +114,28 @@ internal static class Questions
             request.ParkingId ?? "",
             default,
             default,
+            request.Spends is null ? "0" : "1",
         ];
     }
 
     private static RedisValue[] Place(Parking? parking) =>
         parking is null ? [] : [parking.Id, parking.Since, parking.Patience > TimeSpan.Zero ? Question.Milliseconds(parking.Patience) : 0];
 
+    private static RedisValue[] Memory(Parking? parking) =>
+        parking is { Spends: not null, SpentFor: var memory } ? [Question.Milliseconds(memory)] : [];
+
     private static RedisValue[] Other(OtherPlace other) => [.. Place(other.Parking), other.Limit, HolderJson.Write(other.Holder)];
 
-    /// <summary>The occurrence comes last, if there is one.</summary>
-    private static RedisKey[] Keys(KeysBesideLock beside, LockOccurrence? occurrence, params ReadOnlySpan<RedisKey> always)
+    /// <summary>The deferral comes after the others, and the occurrence last, if there are any.</summary>
+    private static RedisKey[] Keys(KeysBesideLock beside, string? spends, LockOccurrence? occurrence, params ReadOnlySpan<RedisKey> always)
     {
-        RedisKey[] all = new RedisKey[always.Length + (occurrence is null ? 0 : 1)];
+        RedisKey[] all = new RedisKey[always.Length + (spends is null ? 0 : 1) + (occurrence is null ? 0 : 1)];
         always.CopyTo(all);
+        if (spends is not null)
+        {
+            all[always.Length] = beside.Spent(spends);
+        }
+
         if (occurrence is not null)
         {
             all[^1] = beside.Occurrence(occurrence);

@@ -100,10 +100,22 @@ internal sealed partial class LocalQueue(ILockStore store, StoreGate gate, Backg
     }
 
     /// <summary>The store has not answered, and whoever asked may never say what became of the execution: the place lapses like any other.</summary>
-    public void Unanswered(Place place)
+    /// <param name="place">Its place.</param>
+    /// <param name="mayHold">A lease may have been granted that is not used.</param>
+    public void Unanswered(Place place, bool mayHold = false)
     {
         lock (_gate)
         {
+            if (mayHold && place.Spends is not null)
+            {
+                bool isHere = IsHere(place) && _byId.Remove(place.Id);
+                place.SpendAnother();
+                if (isHere)
+                {
+                    _byId.Add(place.Id, place);
+                }
+            }
+
             if (IsHere(place))
             {
                 place.LapsesAt = Deadline.Add(time, time.GetTimestamp(), place.Patience);

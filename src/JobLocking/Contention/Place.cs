@@ -11,15 +11,22 @@ namespace JobLocking.Contention;
 /// </summary>
 internal sealed class Place
 {
-    private Place(string id, long since, LeaseRequest wanted, TimeSpan patience)
+    private static readonly TimeSpan ShortestMemory = TimeSpan.FromMinutes(15);
+    private static readonly TimeSpan LongestMemory = TimeSpan.FromHours(1);
+
+    private Place(string id, long since, LeaseRequest wanted, TimeSpan patience, bool isSpentOnce = false)
     {
         Id = id;
         Since = since;
         Wanted = wanted;
         Patience = patience;
+        Spends = isSpentOnce ? id : null;
     }
 
     public string Id { get; private set; }
+
+    /// <summary>The deferral that its lease spends, an id that all copies of the deferral have in their tickets; null where there can be no copies.</summary>
+    public string? Spends { get; private set; }
 
     public LeaseRequest Wanted { get; }
 
@@ -30,9 +37,12 @@ internal sealed class Place
     public long Since { get; set; }
 
     /// <summary>Where the execution finds its place again, whichever process runs it.</summary>
-    public string Ticket => string.Create(CultureInfo.InvariantCulture, $"{Since}:{Id}");
+    public string Ticket => string.Create(CultureInfo.InvariantCulture, $"{Since}:{Spends ?? Id}");
 
-    public Parking Parking => new(Id, Patience, Since);
+    public Parking Parking => new(Id, Patience, Since, Spends, SpentFor);
+
+    /// <summary>A copy that is deferred again comes back within its patience, and a scheduler may be late.</summary>
+    private TimeSpan SpentFor => TimeSpan.FromTicks(Math.Clamp(Patience.Ticks * 2, ShortestMemory.Ticks, LongestMemory.Ticks));
 
     /// <summary>Whether the store has parked it when it was last refused: not beside a lock with room, where it waits for the runner of its occurrence.</summary>
     public bool IsParked { get; set; }
@@ -73,12 +83,23 @@ internal sealed class Place
     /// <summary>A place of its own, beside that of another who came with the same ticket.</summary>
     public void Rename() => Id = LeaseId.New();
 
+    /// <summary>
+    /// Gives up the deferral that a lease may have spent without a run: the store may remember that, and the release that makes
+    /// it forget may never arrive. What the execution waits for from now on is a deferral of its own. If there is a copy, both
+    /// may run; with the old id none might.
+    /// </summary>
+    public void SpendAnother() => Spends = Id = LeaseId.New();
+
     /// <summary>The place that a ticket names, or a new one behind all others.</summary>
-    public static Place For(LeaseRequest wanted, TimeSpan patience, string? ticket)
+    /// <param name="wanted">The lease.</param>
+    /// <param name="patience">After which time the store forgets the place.</param>
+    /// <param name="ticket">The ticket; null for a new place.</param>
+    /// <param name="isSpentOnce">Of all executions that come with this ticket only one is to run.</param>
+    public static Place For(LeaseRequest wanted, TimeSpan patience, string? ticket, bool isSpentOnce = false)
     {
         int colon = ticket?.IndexOf(':', StringComparison.Ordinal) ?? -1;
         return colon > 0 && colon + 1 < ticket!.Length && long.TryParse(ticket.AsSpan(0, colon), NumberStyles.None, CultureInfo.InvariantCulture, out long since)
-            ? new Place(ticket[(colon + 1)..], since, wanted, patience)
+            ? new Place(ticket[(colon + 1)..], since, wanted, patience, isSpentOnce)
             : new Place(LeaseId.New(), 0, wanted, patience);
     }
 }

@@ -38,9 +38,11 @@ internal sealed class Waiters(Leases leases, LocalQueue queue, Notices notices, 
                 {
                     answer = await leases.AcquireAsync(wanted, place.Parking, cancellationToken).ConfigureAwait(false);
                 }
-                catch (TaskLockUnavailableException e) when (e.WasGranted && !isOver && !endOfWait.IsCancellationRequested && Left(wait, start) is not null)
+                catch (TaskLockUnavailableException e) when (
+                    e.WasGranted && place.Spends is null && !isOver && !endOfWait.IsCancellationRequested && Left(wait, start) is not null)
                 {
-                    // The answer came too late for this lease, which is given back. The next one has its own time.
+                    // The answer came too late for this lease, which is given back. The next one has its own time. A deferral that it
+                    // has spent cannot be spent again before that: its wait goes on as another deferral.
                     continue;
                 }
 
@@ -48,6 +50,12 @@ internal sealed class Waiters(Leases leases, LocalQueue queue, Notices notices, 
                 {
                     queue.Served(place);
                     Waited(wanted, waitedSince, TagValues.Granted);
+                    return answer;
+                }
+
+                if (answer.Result.Outcome == AcquireOutcome.DeferralSpent)
+                {
+                    Waited(wanted, waitedSince, TagValues.Of(answer.Result.Outcome));
                     return answer;
                 }
 
@@ -67,9 +75,9 @@ internal sealed class Waiters(Leases leases, LocalQueue queue, Notices notices, 
                 }
             }
         }
-        catch (TaskLockUnavailableException)
+        catch (TaskLockUnavailableException e)
         {
-            queue.Unanswered(place);
+            queue.Unanswered(place, e.MayHoldLease);
             Waited(wanted, waitedSince, TagValues.Unavailable);
             throw;
         }

@@ -71,6 +71,7 @@ internal sealed class Leases(
                 throw new TaskLockUnavailableException($"Lock '{name}' was granted, but the answer took longer than its expiry of {request.Expiry.TotalSeconds} seconds.", name, null)
                 {
                     WasGranted = true,
+                    MayHoldLease = true,
                 };
             }
             catch (LockStoreException e)
@@ -84,7 +85,10 @@ internal sealed class Leases(
                     }
 
                     gate.Unavailable(name, e);
-                    throw new TaskLockUnavailableException($"Lock '{name}' cannot be asked for: {e.Message}", name, e);
+                    throw new TaskLockUnavailableException($"Lock '{name}' cannot be asked for: {e.Message}", name, e)
+                    {
+                        MayHoldLease = mayHold,
+                    };
                 }
             }
             catch (Exception e) when (e is not TaskLockUnavailableException)
@@ -197,7 +201,8 @@ internal sealed class Leases(
     private void Compensate(AcquireRequest request)
     {
         OccurrenceEnd? occurrence = request.Occurrence is { } running ? new OccurrenceEnd(running, request.Holder, OccurrenceOutcome.Unfinished, TimeSpan.Zero) : null;
-        ReleaseRequest release = new(request.Name, request.LeaseId, Occurrence: occurrence, Limit: request.Limit);
+        string? spent = request.Parking?.Spends;
+        ReleaseRequest release = new(request.Name, request.LeaseId, Occurrence: occurrence, Limit: request.Limit, Spends: spent);
         background.Add(ReleaseAgainAsync(() => release, request.Expiry));
     }
 

@@ -38,6 +38,12 @@ public abstract record LockDecision
     /// <param name="Holder">Who holds the lock or ran the occurrence; null for a foreign client.</param>
     public sealed record Skip(string Reason, LockHolder? Holder) : LockDecision
     {
+        /// <summary>
+        /// Another execution that came from the same deferral runs or has run (<see cref="LockExecution.MayHaveCopies"/>). The
+        /// work is not skipped, so that this counts neither as a skip nor as a deferral.
+        /// </summary>
+        public bool IsCopy { get; internal init; }
+
         /// <summary>The reason as metrics and traces tell it.</summary>
         internal string Cause { get; init; } = "";
     }

@@ -158,6 +158,7 @@ public sealed class LockEngine
                 AcquireOutcome.OccurrenceFailed => Skip(execution, result, $"the occurrence of {execution.Occurrence!.ScheduledTime:u} was run, and failed, by {result.Holder}"),
                 AcquireOutcome.OccurrenceRunning => Defer(
                     execution, now, $"standing by: the occurrence of {execution.Occurrence!.ScheduledTime:u} is being run by {result.Holder}", result, mayGiveUp: false),
+                AcquireOutcome.DeferralSpent => Copy(execution, result),
                 _ => OnConflict(execution, now, result),
             };
         }
@@ -177,7 +178,7 @@ public sealed class LockEngine
     private static bool IsFirstAttempt(LockExecution execution) => execution.Origin is ExecutionOrigin.Recurring or ExecutionOrigin.OneOff;
 
     private static Place PlaceFor(LockExecution execution, LeaseRequest wanted) =>
-        Place.For(wanted, execution.Policy.Wait + DelayOf(execution) + LocalQueue.Grace, execution.Ticket);
+        Place.For(wanted, execution.Policy.Wait + DelayOf(execution) + LocalQueue.Grace, execution.Ticket, execution.MayHaveCopies);
 
     /// <summary>The net below the queue, for executions whose process died or froze: the longer, the less it has caught.</summary>
     private static TimeSpan DelayOf(LockExecution execution)
@@ -318,6 +319,16 @@ public sealed class LockEngine
         _metrics.Skipped(execution, cause);
         Log.Skipped(_logger, execution.Job, execution.Execution, reason, result.TimeLeft, execution.Name, result.Holder);
         return new LockDecision.Skip(reason, result.Holder) { Cause = cause };
+    }
+
+    private LockDecision.Skip Copy(LockExecution execution, AcquireResult result)
+    {
+        Log.DeferralSpent(_logger, execution.Job, execution.Execution, execution.Name);
+        return new LockDecision.Skip($"another execution that came from the same deferral has had lock '{execution.Name}'", Holder: null)
+        {
+            IsCopy = true,
+            Cause = TagValues.Of(result.Outcome),
+        };
     }
 
     private LockDecision Defer(LockExecution execution, DateTimeOffset now, string reason, AcquireResult? result, bool mayGiveUp)

@@ -35,6 +35,14 @@ public sealed record LockExecution
     /// <summary>The <see cref="LockDecision.Defer.Ticket"/> of its last deferral, by which it keeps its place in the queue; null if it does not come from one.</summary>
     public string? Ticket { get; init; }
 
+    /// <summary>
+    /// Whether several executions may come from the deferral of <see cref="Ticket"/>, as copies of each other, of which only one
+    /// is to run; the others get a <see cref="LockDecision.Skip"/> that <see cref="LockDecision.Skip.IsCopy"/>. Only for a
+    /// scheduler that never hands out the execution that has run again with the same ticket, neither as a retry nor after a
+    /// crash: it would be turned away like a copy, and its work would be lost.
+    /// </summary>
+    public bool MayHaveCopies { get; init; }
+
     /// <summary>The <see cref="LockDecision.Defer.FirstDeferredAt"/> of its last deferral; null if it does not come from one.</summary>
     public DateTimeOffset? FirstDeferredAt { get; init; }
 

@@ -17,6 +17,9 @@ public enum AcquireOutcome
 
     /// <summary>The occurrence has been run, and the run failed; a retry would have been granted.</summary>
     OccurrenceFailed,
+
+    /// <summary>Another lease was granted for the same deferral. Judged before occurrence and lock, so also while that lease is held. Nobody is parked.</summary>
+    DeferralSpent,
 }
 
 /// <summary>The answer to an <see cref="AcquireRequest"/>.</summary>

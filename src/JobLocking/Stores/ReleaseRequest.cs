@@ -7,8 +7,15 @@ namespace JobLocking.Stores;
 /// <param name="Occurrence">What becomes of the occurrence it ran; null for none.</param>
 /// <param name="Limit">The limit it was acquired with, or asked for.</param>
 /// <param name="ParkingId">The id of an execution that does not wait any more; null for none.</param>
+/// <param name="Spends">The deferral that the lease has spent without a run: it can be spent again. Null for none. That of another lease is left alone.</param>
 public readonly record struct ReleaseRequest(
-    string Name, string? LeaseId, TimeSpan KeepFor = default, OccurrenceEnd? Occurrence = null, int Limit = 1, string? ParkingId = null);
+    string Name,
+    string? LeaseId,
+    TimeSpan KeepFor = default,
+    OccurrenceEnd? Occurrence = null,
+    int Limit = 1,
+    string? ParkingId = null,
+    string? Spends = null);
 
 /// <summary>How the run of an occurrence ended.</summary>
 public enum OccurrenceOutcome

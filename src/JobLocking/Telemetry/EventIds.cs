@@ -25,6 +25,7 @@ internal static class EventIds
     public const int WakeFailed = 1108;
     public const int TurnNotPassedOn = 1109;
     public const int LookFailed = 1110;
+    public const int DeferralSpent = 1115;
     public const int AvailableAgain = 1120;
 
     public const int Broken = 1200;

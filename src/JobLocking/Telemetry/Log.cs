@@ -76,6 +76,9 @@ internal static partial class Log
     [LoggerMessage(EventIds.LookFailed, LogLevel.Debug, "Lock '{LockName}' could not be looked at for those who wait; tried again within seconds")]
     public static partial void LookFailed(ILogger logger, Exception error, string lockName);
 
+    [LoggerMessage(EventIds.DeferralSpent, LogLevel.Information, "Job {Job} #{Execution} does not run: another execution that came from the same deferral has had lock '{LockName}', and does the work")]
+    public static partial void DeferralSpent(ILogger logger, string job, string execution, string lockName);
+
     [LoggerMessage(EventIds.Broken, LogLevel.Warning, "Lock '{LockName}' with fencing token {FencingToken} was broken by an operator")]
     public static partial void Broken(ILogger logger, string lockName, long fencingToken);
 

@@ -20,6 +20,7 @@ internal static class TagValues
         AcquireOutcome.OccurrenceRunning => "occurrence_running",
         AcquireOutcome.OccurrenceSucceeded => "occurrence_succeeded",
         AcquireOutcome.OccurrenceFailed => "occurrence_failed",
+        AcquireOutcome.DeferralSpent => "deferral_spent",
         _ => Contended,
     };
 

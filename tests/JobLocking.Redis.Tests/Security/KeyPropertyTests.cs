@@ -68,6 +68,6 @@ public sealed class KeyPropertyTests(SharedServers servers)
     private static RedisKey[] KeysOf(string name, LockOccurrence occurrence) =>
     [
         Keys.Lock(name), Keys.Beside(name).Fence, Keys.Beside(name).Parked, Keys.Beside(name).Waiters, Keys.Beside(name).Holders, Keys.Beside(name).Limits,
-        Keys.Beside(name).Occurrence(occurrence),
+        Keys.Beside(name).Spent("0123456789abcdefghijkl"), Keys.Beside(name).Occurrence(occurrence),
     ];
 }

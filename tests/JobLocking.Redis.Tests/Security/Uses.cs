@@ -29,6 +29,8 @@ internal sealed class Uses(ILockStore store, ILockStore other, ILockStore leavin
         ("keep a limit", () => KeepAsync(2)),
         ("list a limit", () => ListAsync(2)),
         ("break a limit", () => BreakAsync(2)),
+        ("spend a deferral", () => SpendAsync(1)),
+        ("spend a deferral at a limit", () => SpendAsync(2)),
         ("check", CheckAsync),
         ("stop listening", LeaveAsync),
     ];
@@ -52,6 +54,17 @@ internal sealed class Uses(ILockStore store, ILockStore other, ILockStore leavin
         OccurrenceEnd end = new(_occurrence, lease.Holder, OccurrenceOutcome.Succeeded, TimeSpan.FromMinutes(1));
         Assert.Equal(ReleaseOutcome.Released, await store.ReleaseAsync(LockRequests.Release(lease, end: end), Cancellation));
         Assert.Equal(AcquireOutcome.OccurrenceSucceeded, (await AskAsync(Request(limit, lease.Name) with { Occurrence = _occurrence })).Outcome);
+    }
+
+    private async Task SpendAsync(int limit)
+    {
+        string deferral = LockRequests.LeaseId();
+        AcquireRequest lease = Request(limit) with { Parking = new Parking(deferral, TimeSpan.FromMinutes(1), 0, deferral, TimeSpan.FromMinutes(1)) };
+        await GrantedAsync(lease);
+        AcquireRequest copy = lease with { LeaseId = LockRequests.LeaseId() };
+        Assert.Equal(AcquireOutcome.DeferralSpent, (await AskAsync(copy)).Outcome);
+        await store.ReleaseAsync(new ReleaseRequest(lease.Name, lease.LeaseId, Limit: limit, Spends: deferral), Cancellation);
+        await GrantedAsync(copy);
     }
 
     private async Task KeepAsync(int limit)

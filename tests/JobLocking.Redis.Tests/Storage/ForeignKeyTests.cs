@@ -1,5 +1,6 @@
 using JobLocking.Redis.Tests.Contract;
 using JobLocking.Stores;
+using JobLocking.TestKit;
 using StackExchange.Redis;
 using Xunit;
 
@@ -99,6 +100,24 @@ public abstract class ForeignKeyTests(string connectionString) : RedisStoreTests
         HeldLock listed = Assert.Single(await Store.ListAsync(Name, Cancellation).ToListAsync(Cancellation));
         Assert.Equal((Name, null, null, null, false), (listed.Name, listed.Holder, listed.FencingToken, listed.TimeLeft, listed.IsKept));
         await AssertUntouchedAsync(LockKey, type);
+    }
+
+    [Theory]
+    [InlineData(1, RedisType.String)]
+    [InlineData(1, RedisType.Hash)]
+    [InlineData(1, RedisType.SortedSet)]
+    [InlineData(2, RedisType.List)]
+    [InlineData(2, RedisType.String)]
+    public async Task A_deferral_is_not_turned_away_for_what_a_stranger_has_put_in_place_of_its_mark(int limit, RedisType type)
+    {
+        string deferral = LockRequests.LeaseId();
+        await PutAsync(KeyBeside($"spent:{deferral}"), type);
+        AcquireRequest Asks() => Shared(limit) with { Parking = new Parking(deferral, TimeSpan.FromMinutes(1), 0, deferral, TimeSpan.FromMinutes(1)) };
+
+        await GrantedAsync(Asks());
+
+        Assert.Equal(AcquireOutcome.DeferralSpent, (await AskAsync(Asks())).Outcome);
+        Assert.NotNull(await Redis.KeyTimeToLiveAsync(KeyBeside($"spent:{deferral}")));
     }
 
     [Fact]

@@ -15,14 +15,19 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
     private readonly List<Held> _holders = [];
     private readonly Dictionary<(string Job, DateTimeOffset Time), Mark> _occurrences = [];
 
+    private readonly Dictionary<string, Spent> _spent = new(StringComparer.Ordinal);
+
     // The lease id is null while the lock is kept after the run.
     private sealed record Held(string? LeaseId, MemoryProcess Process, LockHolder Holder, long Token, int Limit, long ExpiresAt);
 
     // The lease id is null once the run has ended.
     private sealed record Mark(string? LeaseId, OccurrenceOutcome Outcome, LockHolder Holder, long ExpiresAt);
 
+    // A deferral, and the lease that was granted for it.
+    private sealed record Spent(string LeaseId, long ExpiresAt);
+
     /// <summary>Whether there is nothing left to be remembered.</summary>
-    public bool IsIdle => _holders.Count == 0 && _queue.IsEmpty && _occurrences.Count == 0;
+    public bool IsIdle => _holders.Count == 0 && _queue.IsEmpty && _occurrences.Count == 0 && _spent.Count == 0;
 
     /// <summary>Ends the leases whose time has run out.</summary>
     public void Expire() => _holders.RemoveAll(held => _clock.HasPassed(held.ExpiresAt));
@@ -39,10 +44,24 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
                 _occurrences.Remove(occurrence);
             }
         }
+
+        foreach ((string deferral, Spent by) in _spent)
+        {
+            if (_clock.HasPassed(by.ExpiresAt))
+            {
+                _spent.Remove(deferral);
+            }
+        }
     }
 
     public AcquireResult Acquire(AcquireRequest request, MemoryProcess process)
     {
+        if (request.Parking?.Spends is { } wanted && _spent.GetValueOrDefault(wanted) is { } by
+            && by.LeaseId != request.LeaseId && !_clock.HasPassed(by.ExpiresAt))
+        {
+            return new AcquireResult(AcquireOutcome.DeferralSpent);
+        }
+
         if (Judge(request) is { } judged)
         {
             bool standsBy = judged.Outcome == AcquireOutcome.OccurrenceRunning && !HasRoomFor(request.Limit);
@@ -60,6 +79,11 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
         if (request.Occurrence is { } running)
         {
             _occurrences[Key(running)] = new Mark(request.LeaseId, OccurrenceOutcome.Unfinished, request.Holder, held.ExpiresAt);
+        }
+
+        if (request.Parking is { Spends: { } deferral } parking)
+        {
+            _spent[deferral] = new Spent(request.LeaseId, _clock.After(parking.SpentFor));
         }
 
         _queue.Forget(request.Parking?.Id);
@@ -91,6 +115,11 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
         if (request.Occurrence is { } end)
         {
             End(end, request.LeaseId);
+        }
+
+        if (request.Spends is { } spent && _spent.GetValueOrDefault(spent)?.LeaseId == request.LeaseId)
+        {
+            _spent.Remove(spent);
         }
 
         _queue.Forget(request.ParkingId);

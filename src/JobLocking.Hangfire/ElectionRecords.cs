@@ -1,0 +1,85 @@
+using System.Collections.Concurrent;
+using Hangfire;
+using Hangfire.States;
+using Hangfire.Storage;
+using JobLocking.Hangfire.Telemetry;
+using Microsoft.Extensions.Logging;
+
+namespace JobLocking.Hangfire;
+
+/// <summary>
+/// Reads and writes attempt records in elections. Hangfire repeats an election that throws, blocks a worker over it, and fails
+/// the job at last: so no fault of a storage gets out of here, be it a member that the storage does not have although it says
+/// so, or a storage that does not answer.
+/// </summary>
+internal sealed class ElectionRecords(ILogger logger)
+{
+    private readonly ConcurrentDictionary<Type, bool> _refused = [];
+
+    /// <summary>Writes a record in the transaction of the new state if the storage can, and just before it otherwise.</summary>
+    /// <returns>Whether it was written. Without it a deferral comes back all the same, as one that was not deferred before.</returns>
+    public bool TryWrite(AttemptRecord record, ElectStateContext context)
+    {
+        string job = context.BackgroundJob.Id;
+        try
+        {
+            if (!WithState(record, context))
+            {
+                record.Write(context.Connection, job);
+            }
+
+            return true;
+        }
+#pragma warning disable CA1031 // Any fault of any storage.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            Log.RecordNotWritten(logger, e, job, Name(context.Storage), AttemptRecord.Parameter);
+            return false;
+        }
+    }
+
+    /// <summary>The queue that Hangfire would have forgotten; null where there is none, or the storage does not say.</summary>
+    public string? Queue(ElectStateContext context)
+    {
+        try
+        {
+            return AttemptRecord.Read(context.Connection, context.BackgroundJob).Queue;
+        }
+#pragma warning disable CA1031 // Any fault of any storage.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            QueueNotRead(e, context.BackgroundJob.Id, context.Storage);
+            return null;
+        }
+    }
+
+    public void QueueNotRead(Exception error, string job, JobStorage storage) => Log.QueueNotRead(logger, error, job, Name(storage));
+
+    private bool WithState(AttemptRecord record, ElectStateContext context)
+    {
+        try
+        {
+            if (context.Transaction is JobStorageTransaction transaction
+                && context.Storage.HasFeature(JobStorageFeatures.Transaction.SetJobParameter))
+            {
+                transaction.SetJobParameter(context.BackgroundJob.Id, AttemptRecord.Parameter, record.ToString());
+                return true;
+            }
+        }
+#pragma warning disable CA1031 // Hangfire.Storage.SQLite 0.4.3 says that it can and throws NotSupportedException.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            if (_refused.TryAdd(context.Storage.GetType(), true))
+            {
+                Log.ParameterRefused(logger, e, Name(context.Storage));
+            }
+        }
+
+        return false;
+    }
+
+    private static string Name(JobStorage storage) => storage.GetType().Name;
+}

@@ -1,0 +1,9 @@
+namespace JobLocking.Hangfire.Telemetry;
+
+/// <summary>The ids of the log events, stable from version to version: people alert on them.</summary>
+internal static class EventIds
+{
+    public const int ParameterRefused = 2000;
+    public const int RecordNotWritten = 2001;
+    public const int QueueNotRead = 2002;
+}
