@@ -40,18 +40,23 @@ public sealed class FiredTwiceTests(SharedRedis redis, SharedStore store) : ICla
             if (run.Context.RetryAttempt == 0)
             {
                 // Its copy has been turned away by then, and with it the last trigger of its job is gone.
-                Of(run.Trigger.Key).Runs.SetResult();
+                if (!Of(run.Trigger.Key).Runs.TrySetResult())
+                {
+                    return; // the retry, acquired before it was written
+                }
+
                 await Eventually.IsTrueAsync(async () => await fires.Scheduler.GetJobDetail(run.Job, Token) is null);
                 throw new InvalidOperationException("at first");
             }
         };
 
         await FireTwiceAsync(wakes, fires, Count, t => t.WithRetryPolicy(RetryPolicy.Fixed(1, TimeSpan.FromSeconds(1))), beforeSecond: pair => pair.Runs.Task);
-        await cluster.Journal.BegunAsync(2 * Count);
+        await Eventually.IsTrueAsync(() => Runs().Count() == Count && Runs().All(runs => runs.Count() > 1));
         await Eventually.IsTrueAsync(async () => (await fires.Scheduler.QueryTriggers(Node.Deferrals)).Items.Count == 0);
 
-        Assert.Equal(Enumerable.Range(0, Count).SelectMany(i => new[] { i, i }), cluster.Journal.Runs.Select(r => r.Trigger.JobDataMap.GetInt("number")).Order());
         Assert.Equal(Count, Returned(wakes, fires).Count(IsCopy));
+
+        IEnumerable<IGrouping<int, Journal.Run>> Runs() => cluster.Journal.Runs.GroupBy(r => r.Trigger.JobDataMap.GetInt("number"));
     }
 
     private static IEnumerable<Firings.Ended> Returned(params Node[] nodes) => nodes.SelectMany(node => node.Firings.All).Where(ended => ended.IsReturned);

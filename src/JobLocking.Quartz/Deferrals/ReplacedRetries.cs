@@ -10,6 +10,10 @@ namespace JobLocking.Quartz.Deferrals;
 /// deferral was spent. So the row is put back just before Quartz writes the retry into it; and with it the job, if that was
 /// not durable and lost its last trigger.
 /// </summary>
+/// <remarks>
+/// Quartz acquires triggers ahead of their time, so another node may have acquired the row before the retry is written. Then
+/// the retry may run twice, one run after the other; it is not lost.
+/// </remarks>
 internal sealed class ReplacedRetries(ILogger logger) : ITriggerListener
 {
     public string Name => "JobLocking.ReplacedRetries";
