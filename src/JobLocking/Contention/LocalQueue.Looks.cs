@@ -88,7 +88,7 @@ internal sealed partial class LocalQueue
 
     /// <summary>
     /// The next that are made sure of beside the looker. After a loss of places only the oldest would be named again, and the
-    /// others one by one with each look. Whoever does not wait now asks by itself; what is due is not ours any more.
+    /// others one by one with each look. A place whose execution asks just now is left to that, and what is due is not ours any more.
     /// </summary>
     private List<Place> Others(Line line, Place looker)
     {

@@ -74,7 +74,7 @@ internal sealed class Place
     /// <summary>Listed among those of its lock in this process.</summary>
     public bool IsListed { get; set; }
 
-    /// <summary>Among whom it waits there: those for whom a look sees the same. Null while nobody waits in it.</summary>
+    /// <summary>The group in which it waits there: a look sees the same for all of it. Null while it does not wait.</summary>
     public (int Limit, LockOccurrence? Runs)? Group { get; set; }
 
     /// <summary>Counted as parked by the metrics.</summary>

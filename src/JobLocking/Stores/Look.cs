@@ -24,6 +24,6 @@ public sealed record OtherPlace(Parking Parking, int Limit, LockHolder Holder);
 /// <param name="TimeLeft">When to look again: until the first holder expires, or the runner of the occurrence, if nobody renews it; or until a wake-up should have been accepted. Null if nothing of this is known.</param>
 /// <param name="ParkedSince">As in <see cref="AcquireResult.ParkedSince"/>.</param>
 /// <param name="WasParked">Its place was there before the look, or was given up for its turn just now. If not, the others of the process may have lost theirs, too.</param>
-/// <param name="Others">Since when each of the <see cref="LookRequest.Others"/> is parked, in their order; 0 for who is not. Null for none.</param>
+/// <param name="Others">Since when each of the <see cref="LookRequest.Others"/> is parked, in their order; 0 for each that is not. Null for none.</param>
 public readonly record struct LookResult(
     bool IsFree, TimeSpan? TimeLeft = null, long ParkedSince = 0, bool WasParked = false, IReadOnlyList<long>? Others = null);

@@ -115,7 +115,7 @@ public abstract partial class LockStoreContract
         await ReleasedAsync(leases[0]);
         await here.TurnAsync(first);
 
-        // Nobody takes that turn.
+        // That wake-up is not accepted.
         await PassAsync(AcceptedWithin);
         await Eventually.SeesAsync(() => LookedForAllAsync(waits), look => look.IsFree);
 
