@@ -5,11 +5,12 @@ namespace JobLocking.TestKit;
 /// <summary>Renewals whose answers are looked at all together, at the end.</summary>
 public static class RenewalExtensions
 {
-    /// <summary>Renews leases, and fills in what became of each; what was not answered stays as it is.</summary>
+    /// <summary>Renews leases, and fills in what became of each.</summary>
     public static ValueTask RenewAsync(this ILockStore store, RenewRequest[] leases, RenewOutcome[] outcomes, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(store);
         ArgumentNullException.ThrowIfNull(outcomes);
+        Array.Clear(outcomes); // Transient, until there is an answer
         return store.RenewAsync(
             leases,
             answers =>
