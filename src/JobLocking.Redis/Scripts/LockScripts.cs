@@ -21,7 +21,8 @@ internal static class LockScripts
 
     public static readonly LockScript Look = Read("values", "occurrence", "queue", "park", "keep", "turn", "offer", "look");
 
-    public static readonly LockScript LookShared = Read("values", "occurrence", "queue", "park", "keep", "turn", "offer", "holders", "look_shared");
+    public static readonly LockScript LookShared = Read(
+        "values", "occurrence", "queue", "park", "keep", "turn", "offer", "holders", "look_shared");
 
     public static readonly LockScript Break = Read("values", "queue", "turn", "holders", "break");
 

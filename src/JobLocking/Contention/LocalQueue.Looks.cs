@@ -161,7 +161,7 @@ internal sealed partial class LocalQueue
         Patience = place.Wake is null ? place.Patience : IsDue(place) ? TimeSpan.Zero : Deadline.Until(time, place.LapsesAt),
     };
 
-    /// <returns>Whether there are more to be made sure of at once. A place that is lost again and again is no reason to ask without end.</returns>
+    /// <returns>Whether there are more to be made sure of at once. A place that is lost time and again is no reason to ask for ever.</returns>
     private bool Saw(Line line, Place looker, List<Place> others, LookResult look, ref bool isDoubted)
     {
         bool isKnown;

@@ -37,7 +37,10 @@ internal sealed partial class LocalQueue(ILockStore store, StoreGate gate, Backg
     private long _arrivals;
     private bool _disposed;
 
-    /// <summary>The places of one lock, and when to look at it. A lock may have many: no step goes through all of them, but where the store may have lost them.</summary>
+    /// <summary>
+    /// The places of one lock, and when to look at it. A lock may have many: no step goes through all of them, but where the
+    /// store may have lost them.
+    /// </summary>
     private sealed class Line(string name)
     {
         public string Name { get; } = name;
@@ -47,7 +50,7 @@ internal sealed partial class LocalQueue(ILockStore store, StoreGate gate, Backg
         /// <summary>Those that wait. The oldest of each group looks for all of it.</summary>
         public Dictionary<(int Limit, LockOccurrence? Runs), SortedSet<Place>> Waiting { get; } = [];
 
-        /// <summary>Those that the next looks make sure of: they have no place in the store, or may have lost it, or it lapses soon.</summary>
+        /// <summary>Those that the next looks make sure of: they have no place in the store, may have lost it, or it lapses soon.</summary>
         public SortedSet<Place> Unsure { get; } = new(OldestFirst);
 
         public ITimer? Timer { get; set; }

@@ -157,7 +157,9 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
         long[]? others = request.Others is { Count: > 0 }
             ? [.. request.Others.Select(other => _queue.Keep(other.Parking, process, other.Holder, other.Limit))]
             : null;
-        TimeSpan? left = runner is not null ? _clock.Until(runner.ExpiresAt) : _holders.Count > 0 ? _clock.Until(EndsFirst().ExpiresAt) : null;
+        TimeSpan? left = runner is not null ? _clock.Until(runner.ExpiresAt)
+            : _holders.Count > 0 ? _clock.Until(EndsFirst().ExpiresAt)
+            : null;
         if (!hasRoom || runner is not null)
         {
             if (!hasRoom && woken is { At: var at } && _clock.HasPassed(at))
