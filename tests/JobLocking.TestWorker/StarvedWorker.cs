@@ -21,7 +21,8 @@ internal static class StarvedWorker
         {
             Console.In.ReadLine();
             end.Set();
-        }) { IsBackground = true };
+        })
+        { IsBackground = true };
         watch.Start();
         commands.Start();
 

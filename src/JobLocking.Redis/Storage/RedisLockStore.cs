@@ -57,7 +57,10 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
 
         (RedisResult answer, long sentAt) = asked.Value;
         return Answer.Acquired(answer, sentAt) ?? throw new LockStoreException(
-            $"{What} lock '{name}': key '{_keys.Beside(name).Fence}' holds no fencing token. Fix: delete that key.", mayHaveBeenApplied: false) { Fault = LockStoreFault.Refused };
+            $"{What} lock '{name}': key '{_keys.Beside(name).Fence}' holds no fencing token. Fix: delete that key.", mayHaveBeenApplied: false)
+        {
+            Fault = LockStoreFault.Refused,
+        };
     }
 
     public async ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewAnswer>> onAnswers, CancellationToken cancellationToken)

@@ -21,7 +21,7 @@ internal sealed class StoreGate(ILockStore store, TimeProvider time, ILogger log
     /// <summary>The same for one that is sent again: by then a server that is there has been able to answer the first.</summary>
     private static readonly TimeSpan LongestSecondAnswer = TimeSpan.FromSeconds(0.5);
 
-    /// <summary>The same for the first answer: a process that starts has to connect, and is slow in all that it does for the first time.</summary>
+    /// <summary>The same for the first answer: a process that starts has to connect, and is slow in what it does for the first time.</summary>
     private static readonly TimeSpan LongestFirstAnswer = TimeSpan.FromSeconds(5);
 
     private readonly ConcurrentDictionary<object, StoreServer> _servers = [];
@@ -33,14 +33,15 @@ internal sealed class StoreGate(ILockStore store, TimeProvider time, ILogger log
     /// <param name="workers">The workers among which it is asked; null for all the patience of the store.</param>
     /// <param name="isRetry">The same request was not answered a moment ago: it is sent again although the server is silent.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    public ValueTask<AcquireResult> AcquireAsync(AcquireRequest request, LockWorkers? workers, bool isRetry, CancellationToken cancellationToken) =>
-        AskAsync(request.Name, request, static (store, request, token) => store.AcquireAsync(request, token), workers, isRetry, cancellationToken);
+    public ValueTask<AcquireResult> AcquireAsync(
+        AcquireRequest request, LockWorkers? workers, bool isRetry, CancellationToken cancellationToken) => AskAsync(
+            request.Name, request, static (store, request, token) => store.AcquireAsync(request, token), workers, isRetry, cancellationToken);
 
-    public ValueTask<ReleaseOutcome> ReleaseAsync(ReleaseRequest request, LockWorkers? workers) =>
-        AskAsync(request.Name, request, static (store, request, token) => store.ReleaseAsync(request, token), workers, isRetry: false, CancellationToken.None);
+    public ValueTask<ReleaseOutcome> ReleaseAsync(ReleaseRequest request, LockWorkers? workers) => AskAsync(
+        request.Name, request, static (store, request, token) => store.ReleaseAsync(request, token), workers, isRetry: false, CancellationToken.None);
 
-    public ValueTask<LookResult> LookAsync(LookRequest request, CancellationToken cancellationToken) =>
-        AskAsync(request.Name, request, static (store, request, token) => store.LookAsync(request, token), workers: null, isRetry: false, cancellationToken);
+    public ValueTask<LookResult> LookAsync(LookRequest request, CancellationToken cancellationToken) => AskAsync(
+        request.Name, request, static (store, request, token) => store.LookAsync(request, token), workers: null, isRetry: false, cancellationToken);
 
     /// <summary>The server of a lock has answered something that did not pass here.</summary>
     public void Answered(string name)
@@ -117,7 +118,10 @@ internal sealed class StoreGate(ILockStore store, TimeProvider time, ILogger log
         catch (TimeoutException) when (!asked.IsCompleted)
         {
             _ = AnswersLateAsync(asked, server);
-            throw new LockStoreException($"{server} has not answered within {longest.TotalSeconds} seconds.", mayHaveBeenApplied: true) { Fault = LockStoreFault.Unanswered };
+            throw new LockStoreException($"{server} has not answered within {longest.TotalSeconds} seconds.", mayHaveBeenApplied: true)
+            {
+                Fault = LockStoreFault.Unanswered,
+            };
         }
     }
 
@@ -131,7 +135,8 @@ internal sealed class StoreGate(ILockStore store, TimeProvider time, ILogger log
     }
 
     /// <summary>Waits for the connection, if it went only now and not too many wait for it.</summary>
-    private async ValueTask<LockServer> ConnectedAsync(string name, LockServer gone, LockWorkers? workers, CancellationToken cancellationToken)
+    private async ValueTask<LockServer> ConnectedAsync(
+        string name, LockServer gone, LockWorkers? workers, CancellationToken cancellationToken)
     {
         StoreServer server = Of(gone);
         if (server.AwayFor(gone) < LongestReconnect && (workers is null || workers.TryWait()))
@@ -156,5 +161,7 @@ internal sealed class StoreGate(ILockStore store, TimeProvider time, ILogger log
     }
 
     private StoreServer Of(in LockServer at) =>
-        _servers.TryGetValue(at.Id, out StoreServer? known) ? known : _servers.GetOrAdd(at.Id, id => new StoreServer(id, store, time, logger));
+        _servers.TryGetValue(at.Id, out StoreServer? known)
+            ? known
+            : _servers.GetOrAdd(at.Id, id => new StoreServer(id, store, time, logger));
 }

@@ -6,8 +6,9 @@ namespace JobLocking.Engine;
 
 /// <summary>A request that is under way to a server of the store.</summary>
 /// <param name="SentAt">When it was sent.</param>
+/// <param name="IsRetry">It was sent before, and not answered.</param>
 /// <param name="IsProbe">It finds out, alone, whether a silent server answers again.</param>
-internal readonly record struct StorePass(long SentAt, bool IsProbe);
+internal readonly record struct StorePass(long SentAt, bool IsRetry, bool IsProbe);
 
 /// <summary>What is known of one server of the store: whether it answers, and since when it does not.</summary>
 internal sealed class StoreServer(object id, ILockStore store, TimeProvider time, ILogger logger)
@@ -113,7 +114,7 @@ internal sealed class StoreServer(object id, ILockStore store, TimeProvider time
         Interlocked.Increment(ref _underWay);
         Interlocked.CompareExchange(ref _owedSince, now, 0);
         workers?.Ask();
-        return new StorePass(now, isProbe);
+        return new StorePass(now, isRetry, isProbe);
     }
 
     /// <summary>The request is over, answered or not.</summary>
@@ -157,6 +158,12 @@ internal sealed class StoreServer(object id, ILockStore store, TimeProvider time
 
     public void Failed(in LockServer at, StorePass pass, LockStoreFault fault)
     {
+        // A first time-out may be our own, on a busy machine: what becomes of the second try decides.
+        if (fault == LockStoreFault.Unanswered && !pass.IsRetry && !pass.IsProbe)
+        {
+            return;
+        }
+
         lock (_gate)
         {
             // A single answer may get lost between others that come. And of a connection that is gone the next request is told at once.
