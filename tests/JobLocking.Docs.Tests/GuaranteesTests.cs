@@ -17,7 +17,7 @@ public sealed partial class GuaranteesTests
         {
             MatchCollection tests = Test().Matches(row.Groups["tests"].Value);
             Assert.NotEmpty(tests);
-            Assert.All(tests, test => Assert.Matches($@"\bclass {test.Groups["class"].Value}\b[\s\S]*\bTask {test.Groups["test"].Value}\(", sources));
+            Assert.All(tests, test => Assert.Matches($@"\bclass {test.Groups["class"].Value}\b[\s\S]*\b(Task|void) {test.Groups["test"].Value}\(", sources));
         });
     }
 
