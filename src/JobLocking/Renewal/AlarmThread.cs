@@ -31,7 +31,7 @@ internal sealed class AlarmThread(TimeProvider time, Action ring) : IAlarm
         }
     }
 
-    public void Afterwards(Action report) => ThreadPool.UnsafeQueueUserWorkItem(static report => report(), report, preferLocal: false);
+    public Task Afterwards(Action report) => Task.Run(report);
 
     public void Dispose()
     {

@@ -15,7 +15,11 @@ internal sealed class AlarmTimer(TimeProvider time, Action ring) : IAlarm
         _timer.Change(wait, Timeout.InfiniteTimeSpan);
     }
 
-    public void Afterwards(Action report) => report();
+    public Task Afterwards(Action report)
+    {
+        report();
+        return Task.CompletedTask;
+    }
 
     public void Dispose()
     {

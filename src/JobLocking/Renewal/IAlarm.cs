@@ -13,5 +13,5 @@ internal interface IAlarm : IDisposable
     void Set(TimeSpan wait);
 
     /// <summary>Runs code that may take its time, a log's for example, without holding up the alarm.</summary>
-    void Afterwards(Action report);
+    Task Afterwards(Action report);
 }

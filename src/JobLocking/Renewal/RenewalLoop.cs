@@ -180,22 +180,7 @@ internal sealed class RenewalLoop : IDisposable
     }
 
     /// <summary>Logs and metrics are foreign code that may block: on the alarm's thread that would hold up the other leases.</summary>
-    private void Report(Action report)
-    {
-        TaskCompletionSource reported = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        _background.Add(reported.Task);
-        _alarm.Afterwards(() =>
-        {
-            try
-            {
-                report();
-            }
-            finally
-            {
-                reported.SetResult();
-            }
-        });
-    }
+    private void Report(Action report) => _background.Add(_alarm.Afterwards(report));
 
     /// <remarks>Runs on the alarm's scheduler, and so goes on there after each await.</remarks>
     private async Task RenewAsync(List<TaskLease> due)
