@@ -75,14 +75,15 @@ internal sealed partial class LocalQueue
 
     /// <summary>
     /// Those on whose behalf the lock is looked at: the oldest speaks for all with the same limit. Who stands by for an
-    /// occurrence waits for something else besides the lock, and speaks only for those that do so too.
+    /// occurrence waits for something else besides the lock, and speaks only for those that do so too. A deferral that is due
+    /// speaks last: it may be gone, and its own place does not tell whether the store has lost those of the others.
     /// </summary>
     private List<Place> Lookers(Line line)
     {
         lock (_gate)
         {
             TakeCare(line);
-            return [.. line.Waiting.Values.Select(group => group.Min!).Order(OldestFirst)];
+            return [.. line.Waiting.Values.Select(group => group.FirstOrDefault(place => !IsDue(place)) ?? group.Min!).Order(OldestFirst)];
         }
     }
 
