@@ -5,21 +5,24 @@ using StackExchange.Redis;
 namespace JobLocking.Redis.Checks;
 
 /// <summary>Hears the notifications of a check on the channel of the process. No command is sent for that where the process listens already.</summary>
-internal sealed class Echo(ISubscriber subscriber, RedisChannel channel) : IDisposable
+internal sealed class Echo(IConnectionMultiplexer connection, RedisChannel channel) : IDisposable
 {
     public const string Consequence = " Until that works, waiting jobs start up to 5 s late, and a broken lock is noticed at its next renewal.";
 
     private readonly ConcurrentDictionary<string, TaskCompletionSource> _expected = new(StringComparer.Ordinal);
+
+    private ISubscriber? _subscriber;
 
     /// <returns>Why this process cannot listen; null if it does.</returns>
     public async Task<string?> ListenAsync(CancellationToken cancellationToken)
     {
         try
         {
-            await RedisFault.Observed(subscriber.SubscribeAsync(channel, OnMessage)).WaitAsync(cancellationToken).ConfigureAwait(false);
+            _subscriber = connection.GetSubscriber();
+            await RedisFault.Observed(_subscriber.SubscribeAsync(channel, OnMessage)).WaitAsync(cancellationToken).ConfigureAwait(false);
             return null;
         }
-        catch (Exception error) when (RedisFault.IsOne(error))
+        catch (Exception error) when (RedisFault.IsOne(error) || error is NotSupportedException)
         {
             return $"{RedisFault.Translate(error, ProcessChannel.What).Message}{Consequence}";
         }
@@ -29,7 +32,7 @@ internal sealed class Echo(ISubscriber subscriber, RedisChannel channel) : IDisp
         _expected.GetOrAdd(message, static _ => new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
 
     // Where the process listens, its own subscription stays.
-    public void Dispose() => _ = RedisFault.Observed(subscriber.UnsubscribeAsync(channel, OnMessage));
+    public void Dispose() => _ = _subscriber is null ? Task.CompletedTask : RedisFault.Observed(_subscriber.UnsubscribeAsync(channel, OnMessage));
 
     private void OnMessage(RedisChannel from, RedisValue message)
     {

@@ -25,7 +25,7 @@ internal sealed class StoreCheck(IConnectionMultiplexer connection, LockKeys key
         IReadOnlyList<(string Name, string Server)> primaries = await PrimariesAsync(cancellationToken).ConfigureAwait(false);
         byte[] prefix = channels.Prefix
             ?? await RedisFault.UntilAsync(channels.AskAsync(connection.GetDatabase()), cancellationToken).ConfigureAwait(false);
-        using Echo echo = new(connection.GetSubscriber(), keys.Channel(processId));
+        using Echo echo = new(connection, keys.Channel(processId));
         string? deaf = await echo.ListenAsync(cancellationToken).ConfigureAwait(false);
 
         // StackExchange.Redis closes an idle connection whose PING is refused.

@@ -5,8 +5,9 @@ using StackExchange.Redis;
 namespace JobLocking.Redis.Connections;
 
 /// <summary>
-/// Has a connection read and written by threads of its own, two for each server. By default StackExchange.Redis borrows the
-/// thread pool for that: while jobs block all threads of the pool, no answer arrives, and leases are lost though Redis is well.
+/// Has a connection read and written by threads of its own, two for each server, and gives it no connection for messages. By
+/// default StackExchange.Redis borrows the thread pool: while jobs block all threads of the pool, no answer arrives, and leases are
+/// lost though Redis is well.
 /// </summary>
 /// <remarks>
 /// StackExchange.Redis has a public switch, the feature flag <c>DedicatedThreads</c>, for all connections of the process. What
@@ -22,6 +23,12 @@ internal static class DedicatedThreads
         if (mode is { PropertyType.IsEnum: true, CanWrite: true } && Enum.TryParse(mode.PropertyType, "Sync", out object? sync))
         {
             mode.SetValue(configuration, sync);
+        }
+
+        // Nothing is published to it. Another map is the user's own.
+        if (configuration.CommandMap == CommandMap.Default)
+        {
+            configuration.CommandMap = CommandMap.Create(["SUBSCRIBE"], available: false);
         }
     }
 }

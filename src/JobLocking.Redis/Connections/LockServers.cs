@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Net;
 using JobLocking.Stores;
 using StackExchange.Redis;
 
@@ -171,7 +172,14 @@ internal sealed class LockServers : IDisposable
                 return null;
             }
 
-            return _primaries[slot] ??= cluster.GetBySlot(slot)?.EndPoint is { } at ? Array.Find(servers, server => at.Equals(server.EndPoint)) : null;
+            return _primaries[slot] ??= cluster.GetBySlot(slot)?.EndPoint is { } at ? At(at) : null;
         }
+
+        // Behind a NAT or a tunnel the address that a member announces is not the one under which it is connected.
+        private IServer? At(EndPoint announced) =>
+            Array.Find(servers, server => server.IsConnected && announced.Equals(Announced(server)))
+            ?? Array.Find(servers, server => announced.Equals(server.EndPoint));
+
+        private static EndPoint? Announced(IServer server) => server.ClusterConfiguration?.Nodes.FirstOrDefault(node => node.IsMyself)?.EndPoint;
     }
 }

@@ -12,7 +12,7 @@ namespace JobLocking.Redis.Connections;
 /// connection of our own that has no primary is made again, which resolves its names again. A connection that the user handed
 /// over is the user's.
 /// </remarks>
-internal sealed class RedisConnection(RedisLockOptions options, TimeProvider time) : IAsyncDisposable
+internal sealed class RedisConnection(RedisLockOptions options, TimeProvider time, bool isForRenewals = false) : IAsyncDisposable
 {
     public const string WhyMadeAgain = "the connection to Redis had no primary that takes writes";
 
@@ -47,6 +47,18 @@ internal sealed class RedisConnection(RedisLockOptions options, TimeProvider tim
     /// changed: the client library says that it was closed, and nothing of the attempts that follow.
     /// </summary>
     public string? WhyNoOther => _whyNoOther;
+
+    /// <summary>It has failed for want of a primary, and it is not known yet to have one again.</summary>
+    public bool IsInDoubt => Volatile.Read(ref _isInDoubt) != 0;
+
+    /// <summary>Makes the connection in the background, if that has not begun.</summary>
+    public void Begin()
+    {
+        if (_connecting is null && !_closed.IsCancellationRequested)
+        {
+            _ = RedisFault.Observed(GetAsync(_closed.Token));
+        }
+    }
 
     /// <summary>Is told of each call that failed. Nothing is asked while all is well.</summary>
     public void Failed(Exception error)
@@ -253,7 +265,11 @@ internal sealed class RedisConnection(RedisLockOptions options, TimeProvider tim
         // The callers wait for the first try only; the connection goes on trying behind them.
         configuration.AbortOnConnectFail = false;
         configuration.ConnectRetry = 1;
-        DedicatedThreads.UseFor(configuration);
+        if (isForRenewals)
+        {
+            DedicatedThreads.UseFor(configuration);
+        }
+
         QuickReconnect.Apply(configuration);
         return await ConnectionMultiplexer.ConnectAsync(configuration).ConfigureAwait(false);
     }

@@ -15,6 +15,11 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
 
     private readonly RedisConnection _connection = new(options, time);
 
+    // Beside the connection for everything else, which the thread pool reads: leases must live while jobs block all its threads, and
+    // threads of its own would cost every acquire about as much again. A connection that was handed over is the only one.
+    private readonly RedisConnection? _forRenewals =
+        options.ConnectionMultiplexerFactory is null ? new RedisConnection(options, time, isForRenewals: true) : null;
+
     private readonly LockKeys _keys = new(options.KeyPrefix);
 
     private readonly Channels _channels = new(new LockKeys(options.KeyPrefix).Channels);
@@ -65,14 +70,15 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
 
     public async ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewAnswer>> onAnswers, CancellationToken cancellationToken)
     {
-        IConnectionMultiplexer connection = await ConnectAsync("Renewing leases", cancellationToken).ConfigureAwait(true);
+        RedisConnection source = _forRenewals is { Current.IsConnected: true, IsInDoubt: false } ? _forRenewals : _connection;
+        IConnectionMultiplexer connection = source.Current ?? await ConnectAsync("Renewing leases", cancellationToken).ConfigureAwait(true);
         try
         {
             await _renewals.SendAsync(connection, leases, onAnswers, cancellationToken).ConfigureAwait(true);
         }
         catch (LockStoreException failure) when (failure.InnerException is { } error)
         {
-            _connection.Failed(error);
+            source.Failed(error);
             throw;
         }
     }
@@ -104,7 +110,7 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
         {
             return await ProcessChannel.OpenAsync(_connection, connection, _keys, _processId, onNotice, cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception error) when (RedisFault.IsOne(error))
+        catch (Exception error) when (RedisFault.IsOne(error) || error is NotSupportedException)
         {
             throw Failure(error, ProcessChannel.What);
         }
@@ -146,10 +152,15 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
         }
     }
 
-    public ValueTask DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
         _servers?.Dispose();
-        return _connection.DisposeAsync();
+        if (_forRenewals is not null)
+        {
+            await _forRenewals.DisposeAsync().ConfigureAwait(false);
+        }
+
+        await _connection.DisposeAsync().ConfigureAwait(false);
     }
 
     // A container that is disposed of synchronously refuses services that can only be disposed of asynchronously.
@@ -214,7 +225,9 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
     {
         try
         {
-            return await _connection.GetAsync(cancellationToken).ConfigureAwait(false);
+            IConnectionMultiplexer connection = await _connection.GetAsync(cancellationToken).ConfigureAwait(false);
+            _forRenewals?.Begin();
+            return connection;
         }
 #pragma warning disable CA1031 // A user's factory may throw anything, and whatever it is, nothing has been sent.
         catch (Exception error) when (error is not OperationCanceledException || !cancellationToken.IsCancellationRequested)

@@ -25,20 +25,8 @@ internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
 
     private readonly ConcurrentDictionary<object, SemaphoreSlim> _gates = [];
 
-    private volatile Split _split = Split.BySlot;
-
-    /// <summary>What the leases of one script have in common.</summary>
-    private enum Split
-    {
-        /// <summary>The slot, where the client knows slots; outside a cluster any leases go together.</summary>
-        BySlot,
-
-        /// <summary>The slot, though the client knows none: the server has answered CROSSSLOT.</summary>
-        ByHiddenSlot,
-
-        /// <summary>Nothing: a proxy has sent a script to the server of its first key, where the other keys are not.</summary>
-        OneByOne,
-    }
+    /// <summary>A script for each lease: together they were refused, or did not all reach the server that has them.</summary>
+    private volatile bool _isSplit;
 
     /// <remarks>Goes on where it was called, as <see cref="ILockStore.RenewAsync"/> says: no await here leaves the scheduler.</remarks>
     public async ValueTask SendAsync(
@@ -51,19 +39,18 @@ internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
 
     /// <summary>One failure is thrown, after all batches have ended.</summary>
     private Task SendAllAsync(Round round, IEnumerable<int> indices) =>
-        Task.WhenAll(Batches(round, indices).Select(batch => SendAsync(round, batch.Leases, batch.Split)));
+        Task.WhenAll(Batches(round, indices).Select(batch => SendAsync(round, batch)));
 
-    private async Task SendAsync(Round round, List<int> batch, Split split)
+    private async Task SendAsync(Round round, List<int> batch)
     {
         (long sentAt, string results) = (0, "");
         try
         {
             (sentAt, results) = await EvaluateAsync(round, batch).ConfigureAwait(true);
         }
-        catch (RedisServerException error) when (error.Kind == RedisErrorKind.CrossSlot && batch.Count > 1)
+        catch (RedisServerException error) when (batch.Count > 1 && IsAboutKeys(error.Kind))
         {
-            // Another batch may have found out before.
-            _split = split == Split.BySlot && _split != Split.OneByOne ? Split.ByHiddenSlot : Split.OneByOne;
+            _isSplit = true;
             await SendAllAsync(round, batch).ConfigureAwait(true);
             return;
         }
@@ -94,31 +81,29 @@ internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
     /// <summary>A lease that is missing among others may be on another server than the script was sent to.</summary>
     private async Task SendAloneAsync(Round round, int lease)
     {
-        await SendAsync(round, [lease], Split.OneByOne).ConfigureAwait(true);
+        await SendAsync(round, [lease]).ConfigureAwait(true);
         if (round.Outcome(lease) is RenewOutcome.Renewed or RenewOutcome.NotYours)
         {
-            _split = Split.OneByOne;
+            _isSplit = true;
         }
     }
 
-    private List<(List<int> Leases, Split Split)> Batches(Round round, IEnumerable<int> indices)
+    /// <summary>CROSSSLOT, or what a proxy says in its place in words of its own.</summary>
+    private static bool IsAboutKeys(RedisErrorKind kind) => kind is RedisErrorKind.CrossSlot or RedisErrorKind.Unknown or RedisErrorKind.UnknownError;
+
+    private List<List<int>> Batches(Round round, IEnumerable<int> indices)
     {
-        Split split = _split;
-        List<(List<int> Leases, Split Split)> batches = [];
+        bool isSplit = _isSplit;
+        List<List<int>> batches = [];
         Dictionary<(int Slot, bool IsShared), List<int>> open = [];
         foreach (int i in indices)
         {
             ref readonly RenewRequest lease = ref round.Leases.Span[i];
-            int slot = split switch
-            {
-                Split.OneByOne => i,
-                Split.ByHiddenSlot => round.Connection.GetHashSlot(keys.Lock(lease.Name)),
-                _ => round.KnowsSlots ? round.Connection.HashSlot(keys.Lock(lease.Name)) : -1,
-            };
+            int slot = isSplit ? i : round.KnowsSlots ? round.Connection.HashSlot(keys.Lock(lease.Name)) : -1;
             ref List<int>? batch = ref CollectionsMarshal.GetValueRefOrAddDefault(open, (slot, IsShared(lease)), out _);
             if (batch is null || batch.Count == LargestBatch)
             {
-                batches.Add((batch = [], split));
+                batches.Add(batch = []);
             }
 
             batch.Add(i);
@@ -225,8 +210,8 @@ internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
 
         public CancellationToken CancellationToken => cancellationToken;
 
-        /// <summary>Whether the client sees a cluster, and talks to its members directly.</summary>
-        public bool KnowsSlots { get; } = leases.Length > 0 && connection.HashSlot("any") >= 0;
+        /// <summary>Whether the client sees a cluster, and talks to its members directly. Of a proxy it knows slots, and no members.</summary>
+        public bool KnowsSlots { get; } = connection.HashSlot("any") >= 0 && Array.Exists(connection.GetServers(), server => server.ServerType == ServerType.Cluster);
 
         public RenewOutcome Outcome(int lease) => _outcomes[lease];
 

@@ -60,9 +60,9 @@ internal sealed class Notices(ILockStore store, StoreGate gate, RenewalLoop rene
                     Log.ConnectionMadeAgain(logger, reason);
                 }
 
-                gate.Reconnected();
                 renewal.RenewAllNow();
                 queue.LookAtAllNow();
+                gate.Reconnected();
                 break;
             case LockNotice.NotListening deaf:
                 Log.ListenFailed(logger, deaf.Error);

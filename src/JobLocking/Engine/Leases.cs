@@ -61,9 +61,7 @@ internal sealed class Leases(
                 TaskLease lease = new(this, wanted, request.LeaseId, result.FencingToken, sentAt);
                 if (lease.DeadlineAt > time.GetTimestamp())
                 {
-                    metrics.LeaseBegan(lease);
-                    Local.Add(lease);
-                    renewal.Add(lease, sentAt);
+                    Begin(lease, sentAt);
                     return (result, lease);
                 }
 
@@ -97,6 +95,22 @@ internal sealed class Leases(
                 Compensate(request);
                 throw;
             }
+        }
+    }
+
+    private void Begin(TaskLease lease, long sentAt)
+    {
+        metrics.LeaseBegan(lease);
+        Local.Add(lease);
+        try
+        {
+            renewal.Add(lease, sentAt);
+        }
+        catch
+        {
+            // A lease that is not renewed is none. The caller gives it back.
+            Forget(lease);
+            throw;
         }
     }
 
@@ -137,6 +151,9 @@ internal sealed class Leases(
 
     public async ValueTask ExtendAsync(TaskLease lease, TimeSpan duration, CancellationToken cancellationToken)
     {
+        // A store goes on where it was called to renew, and a caller may block the one thread on which it waits for the answer.
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+
         RenewAnswer answer = default;
         LockStoreException? error = null;
         long sentAt = time.GetTimestamp();

@@ -48,7 +48,7 @@ internal sealed class StoreGate(ILockStore store, TimeProvider time, ILogger log
     {
         if (_areInTrouble)
         {
-            Of(store.ServerOf(name)).Answered();
+            Of(store.ServerOf(name)).Answered(isRenewal: true);
             _areInTrouble = _servers.Any(server => server.Value.IsInTrouble);
         }
     }

@@ -138,7 +138,8 @@ internal sealed class StoreServer(object id, ILockStore store, TimeProvider time
         }
     }
 
-    public void Answered()
+    /// <param name="isRenewal">What is full, or forbids to acquire, renews all the same: it says nothing of a refusal.</param>
+    public void Answered(bool isRenewal = false)
     {
         Volatile.Write(ref _answeredAt, time.GetTimestamp());
         Volatile.Write(ref _owedSince, 0);
@@ -150,7 +151,7 @@ internal sealed class StoreServer(object id, ILockStore store, TimeProvider time
             }
         }
 
-        if (_outage is not null)
+        if (_outage is { } outage && !(isRenewal && outage.LastFault == LockStoreFault.Refused))
         {
             End(isAnswer: true);
         }
@@ -186,7 +187,8 @@ internal sealed class StoreServer(object id, ILockStore store, TimeProvider time
         bool begins;
         lock (_gate)
         {
-            begins = _outage is null;
+            // A lock that is refused for a reason of its own must not hide that the store has gone.
+            begins = _outage is null || (_outage.LastFault == LockStoreFault.Refused && error.Fault != LockStoreFault.Refused);
             _outage ??= new Outage(name, Deadline.Add(time, now, -AwayFor(at)));
             _outage.Count++;
             _outage.LastFault = error.Fault;

@@ -47,10 +47,11 @@ internal sealed class AlarmThread(TimeProvider time, Action ring) : IAlarm
     {
         if (_thread is null)
         {
-            _thread = new Thread(Run) { IsBackground = true, Name = "JobLocking leases", Priority = ThreadPriority.AboveNormal };
-
-            // A thread that captured the context of the first job would keep its ambient lease and its trace for ever.
-            _thread.UnsafeStart();
+            // Unsafe: a thread that captured the context of the first job would keep its ambient lease and its trace for ever.
+            // It is ours once it has started: a machine may have no thread left.
+            Thread thread = new(Run) { IsBackground = true, Name = "JobLocking leases", Priority = ThreadPriority.AboveNormal };
+            thread.UnsafeStart();
+            _thread = thread;
         }
         else
         {

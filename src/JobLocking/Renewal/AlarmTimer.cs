@@ -17,8 +17,17 @@ internal sealed class AlarmTimer(TimeProvider time, Action ring) : IAlarm
 
     public Task Afterwards(Action report)
     {
-        report();
-        return Task.CompletedTask;
+        try
+        {
+            report();
+            return Task.CompletedTask;
+        }
+#pragma warning disable CA1031 // Code of others: what it throws must not end the alarm.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            return Task.FromException(e);
+        }
     }
 
     public void Dispose()

@@ -257,16 +257,17 @@ internal sealed class RenewalLoop : IDisposable
         }
 
         Action report = Lose(lost);
-        foreach ((TaskLease lease, RenewOutcome outcome) in known)
-        {
-            if (outcome == RenewOutcome.Renewed)
-            {
-                lease.OnRenewed();
-            }
-        }
-
-        Report(() => known.ForEach(one => _metrics.RenewalAnswered(one.Lease, one.Outcome)));
+        Report(() => known.ForEach(Answered));
         report();
+    }
+
+    private void Answered((TaskLease Lease, RenewOutcome Outcome) one)
+    {
+        _metrics.RenewalAnswered(one.Lease, one.Outcome);
+        if (one.Outcome == RenewOutcome.Renewed)
+        {
+            one.Lease.OnRenewed();
+        }
     }
 
     /// <summary>Moves the deadline of a lease that was renewed, and says when the next renewal is due.</summary>
@@ -277,7 +278,8 @@ internal sealed class RenewalLoop : IDisposable
             return NextRetry(lease);
         }
 
-        long sentAt = answer.SentAt == 0 ? renewal.SentAt : answer.SentAt;
+        // The rest of a MaxHold was counted when the renewal began.
+        long sentAt = answer.SentAt == 0 || lease.Terms.MaxHold > TimeSpan.Zero ? renewal.SentAt : answer.SentAt;
         lease.Prolong(Deadline.After(_time, sentAt, renewal.Requests[answer.Index].Expiry));
         return NextRenewal(lease, sentAt);
     }
@@ -310,11 +312,10 @@ internal sealed class RenewalLoop : IDisposable
             return;
         }
 
-        _armedFor = first.Due;
-
         // Up to the next millisecond: an alarm that rings a little early would ring again and again.
         double wait = Math.Clamp(Math.Ceiling(Deadline.Until(_time, first.Due).TotalMilliseconds), 0, LongestWait.TotalMilliseconds);
         _alarm.Set(TimeSpan.FromMilliseconds(wait));
+        _armedFor = first.Due;
     }
 
     /// <summary>Not with every last lease: the next would have to make it again.</summary>

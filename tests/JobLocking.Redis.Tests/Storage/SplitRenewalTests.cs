@@ -16,7 +16,7 @@ public sealed class SplitRenewalTests
     [Theory]
     [InlineData(1)]
     [InlineData(3)]
-    public async Task What_a_hidden_cluster_keeps_apart_is_renewed_slot_by_slot_from_then_on(int limit)
+    public async Task What_a_hidden_cluster_keeps_apart_is_renewed_one_by_one_from_then_on(int limit)
     {
         await using RedisServer server = await RedisServer.StartAsync(Cluster);
         await using ConnectionMultiplexer admin = await ConnectionMultiplexer.ConnectAsync($"{server.ConnectionString},allowAdmin=true");
