@@ -41,6 +41,7 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
         if (!server.IsConnected)
         {
             _connection.HasNoPrimary();
+            _forRenewals?.HasNoPrimary();
         }
 
         return server;
@@ -70,15 +71,15 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
 
     public async ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewAnswer>> onAnswers, CancellationToken cancellationToken)
     {
-        RedisConnection source = _forRenewals is { Current.IsConnected: true, IsInDoubt: false } ? _forRenewals : _connection;
-        IConnectionMultiplexer connection = source.Current ?? await ConnectAsync("Renewing leases", cancellationToken).ConfigureAwait(true);
+        IConnectionMultiplexer connection = (_forRenewals is { Current.IsConnected: true, IsInDoubt: false } ? _forRenewals : _connection).Current
+            ?? await ConnectAsync("Renewing leases", cancellationToken).ConfigureAwait(true);
         try
         {
             await _renewals.SendAsync(connection, leases, onAnswers, cancellationToken).ConfigureAwait(true);
         }
         catch (LockStoreException failure) when (failure.InnerException is { } error)
         {
-            source.Failed(error);
+            Failed(error);
             throw;
         }
     }
@@ -147,7 +148,7 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
         }
         catch (LockStoreException failure) when (failure.InnerException is { } error)
         {
-            _connection.Failed(error);
+            Failed(error);
             throw;
         }
     }
@@ -215,9 +216,16 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
         }
     }
 
-    private LockStoreException Failure(Exception error, string what)
+    // What one of the two connections sees of its server the other will see too.
+    private void Failed(Exception error)
     {
         _connection.Failed(error);
+        _forRenewals?.Failed(error);
+    }
+
+    private LockStoreException Failure(Exception error, string what)
+    {
+        Failed(error);
         return RedisFault.Translate(error, what, _connection.WhyNoOther);
     }
 

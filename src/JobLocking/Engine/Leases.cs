@@ -160,7 +160,7 @@ internal sealed class Leases(
         try
         {
             RenewRequest[] request = [new(lease.Name, lease.Id, duration, lease.Occurrence, lease.Terms.Limit)];
-            await store.RenewAsync(request, answers => answer = answers[0], cancellationToken).ConfigureAwait(false);
+            await store.RenewAsync(request, answers => answer = answers.Count > 0 ? answers[0] : answer, cancellationToken).ConfigureAwait(false);
         }
         catch (LockStoreException e)
         {

@@ -54,6 +54,31 @@ public sealed class ClusterOutageTests
         await AvailableAsync(locks, onDead[1]);
     }
 
+    [Fact]
+    public async Task Locks_of_a_member_that_is_reached_under_another_address_than_it_announces_can_be_had()
+    {
+        // As behind a NAT: nothing listens at the address that it announces.
+        await using RedisServer member = await RedisServer.StartAsync("--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.2");
+        await using ConnectionMultiplexer operators = await ConnectionMultiplexer.ConnectAsync($"{member.ConnectionString},allowAdmin=true");
+        await operators.GetServer(member.Endpoint).ExecuteAsync("CLUSTER", "ADDSLOTSRANGE", 0, 16383);
+        await Eventually.SeesAsync(
+            async () => (string)(await operators.GetServer(member.Endpoint).ExecuteAsync("CLUSTER", "INFO"))!,
+            info => info.Contains("cluster_state:ok", StringComparison.Ordinal));
+        ServiceCollection registered = new();
+        registered.AddJobLocking().UseRedis(member.ConnectionString);
+        await using ServiceProvider services = registered.BuildServiceProvider();
+        ITaskLocks locks = services.GetRequiredService<ITaskLocks>();
+        for (int i = 0; i < 5; i++)
+        {
+            await (await locks.AcquireAsync($"lock:{i}", cancellationToken: Cancellation)).DisposeAsync();
+        }
+
+        await foreach (HeldLock held in locks.ListAsync(cancellationToken: Cancellation))
+        {
+            Assert.Fail($"{held.Name} is still held.");
+        }
+    }
+
     private static async Task<TimeSpan> UnavailableAsync(ITaskLocks locks, string name)
     {
         long began = Stopwatch.GetTimestamp();

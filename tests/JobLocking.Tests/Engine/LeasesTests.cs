@@ -111,6 +111,21 @@ public sealed class LeasesTests : IDisposable
     }
 
     [Fact]
+    public async Task Who_blocks_the_only_thread_that_it_runs_on_can_extend_a_lease()
+    {
+        TaskLease lease = (await AcquireAsync())!;
+        _node.Store.AnsweredLate.Add(lease.Name);
+        Task extended = Task.Factory.StartNew(
+            () => lease.ExtendAsync(TimeSpan.FromSeconds(600)).AsTask().Wait(Eventually.DefaultTimeout),
+            CancellationToken.None,
+            TaskCreationOptions.None,
+            new ConcurrentExclusiveSchedulerPair().ExclusiveScheduler);
+        await Eventually.IsTrueAsync(() => _node.Store.Has("renew 1"));
+        _node.Store.HoldRenew.SetResult();
+        Assert.True(await (Task<bool>)extended);
+    }
+
+    [Fact]
     public async Task Connecting_does_not_count_against_the_lease()
     {
         _node.Store.Connect = () =>

@@ -237,6 +237,22 @@ public sealed class StoreGateTests : IDisposable
     }
 
     [Fact]
+    public async Task A_renewal_does_not_end_an_outage_of_refusals_and_a_refused_lock_does_not_hide_that_the_store_is_gone()
+    {
+        TaskLease held = (await TryAsync("held"))!;
+        _node.Store.Fault = LockStoreFault.Refused;
+        _node.Store.AcquireAlways = Breakage.Refused;
+        await UnavailableAsync();
+        _node.Time.Advance(TimeSpan.FromSeconds(10));
+        await Eventually.IsTrueAsync(() => _node.Store.Has("renew 1") && !held.IsRenewing);
+        Assert.Equal([EventIds.Unavailable], Told);
+
+        _node.Store.Fault = LockStoreFault.Disconnected;
+        await UnavailableAsync();
+        Assert.Equal([EventIds.Unavailable, EventIds.Unavailable], Told);
+    }
+
+    [Fact]
     public async Task What_refuses_one_lock_and_answers_for_another_does_not_fill_the_log()
     {
         _node.Store.Fault = LockStoreFault.Refused;

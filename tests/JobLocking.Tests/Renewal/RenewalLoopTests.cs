@@ -211,6 +211,16 @@ public sealed class RenewalLoopTests : IDisposable
     }
 
     [Fact]
+    public async Task A_log_that_throws_over_a_loss_ends_nothing()
+    {
+        await AcquireAsync("x", new TaskLockOptions { Expire = TimeSpan.FromSeconds(20), MaxHold = TimeSpan.FromSeconds(20) });
+        await AcquireAsync("y");
+        _node.OnLogged = _ => throw new InvalidOperationException("log");
+        await AdvanceAndRenewAsync(20);
+        Assert.Equal([true, false], _leases.Select(lease => lease.Lost.IsCancellationRequested));
+    }
+
+    [Fact]
     public async Task Very_many_leases_are_renewed_in_several_calls()
     {
         for (int i = 0; i < 4001; i++)
