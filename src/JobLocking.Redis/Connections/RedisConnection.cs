@@ -60,7 +60,7 @@ internal sealed class RedisConnection(RedisLockOptions options, TimeProvider tim
         }
     }
 
-    /// <summary>Is told of each call that failed. Nothing is asked while all is well.</summary>
+    /// <summary>Notes a call that failed. While calls succeed this connection sends nothing of its own.</summary>
     public void Failed(Exception error)
     {
         if (RedisFault.IsWithoutPrimary(error))
@@ -69,7 +69,7 @@ internal sealed class RedisConnection(RedisLockOptions options, TimeProvider tim
         }
     }
 
-    /// <summary>Is told of each call that is not sent, since no primary is connected.</summary>
+    /// <summary>Notes that a call was not sent, because no primary is connected.</summary>
     public void HasNoPrimary()
     {
         if (IsOurs && Interlocked.Exchange(ref _isInDoubt, 1) == 0)

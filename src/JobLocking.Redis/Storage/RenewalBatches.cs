@@ -13,8 +13,8 @@ namespace JobLocking.Redis.Storage;
 /// those of one slot; those of locks with a limit have a script of their own. The answers of a script are passed on as it comes.
 /// </summary>
 /// <remarks>
-/// A proxy can hide a cluster, or be one: then StackExchange.Redis knows no slots. What sits behind it shows in the answers,
-/// and from then on the leases are split accordingly.
+/// A proxy can hide a cluster, or spread the keys itself. StackExchange.Redis does not see that. The answers show it, and from
+/// then on each lease has a script of its own.
 /// </remarks>
 internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
 {

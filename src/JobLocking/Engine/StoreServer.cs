@@ -78,7 +78,7 @@ internal sealed class StoreServer(object id, ILockStore store, TimeProvider time
         return at.GoneFor > silent ? at.GoneFor : silent;
     }
 
-    /// <summary>Ends when the connection is back, or has been gone for too long. One poll for all who wait.</summary>
+    /// <summary>Ends when the connection is back, or has been gone for too long. All waiting requests share one poll.</summary>
     public Task ReconnectAsync(string name, TimeSpan longest)
     {
         lock (_gate)
@@ -167,7 +167,7 @@ internal sealed class StoreServer(object id, ILockStore store, TimeProvider time
 
         lock (_gate)
         {
-            // A single answer may get lost between others that come. And of a connection that is gone the next request is told at once.
+            // One lost answer between others that came is no silence. A lost connection is seen by the next request itself.
             if (fault == LockStoreFault.Unanswered && at.IsConnected && pass.SentAt > Volatile.Read(ref _answeredAt))
             {
                 _silence ??= new Silence(pass.SentAt, at.Losses);
@@ -254,7 +254,7 @@ internal sealed class StoreServer(object id, ILockStore store, TimeProvider time
                 return false;
             }
 
-            // On a busy machine a time-out may be our own. Whoever asks again is mostly answered at once then.
+            // On a busy machine this process may have caused the time-out. A retry is then mostly answered at once.
             if (isRetry)
             {
                 return false;

@@ -123,6 +123,8 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
                 onAnswers([.. answers[false]]);
                 if (answers.Contains(true))
                 {
+                    // Goes on where it was called even if the answer is here already.
+                    await Task.Yield();
                     await HoldRenew.Task.WaitAsync(cancellationToken);
                     onAnswers([.. answers[true]]);
                 }
