@@ -23,6 +23,7 @@ fi
 
 passed=0
 failed=0
+failures=()
 output=$(mktemp)
 
 finish() {
@@ -31,6 +32,7 @@ finish() {
   if [ "$failed" -gt 0 ] || [ "$passed" -eq 0 ]; then
     [ "$code" -ne 0 ] || code=1
   fi
+  [ ${#failures[@]} -eq 0 ] || printf 'Failed: %s\n' "${failures[@]}"
   echo "$passed passed, $failed failed"
   exit "$code"
 }
@@ -108,6 +110,12 @@ for project in tests/*/*Tests.csproj; do
   fi
   passed=$((passed + $(count succeeded)))
   failed=$((failed + project_failed))
+  if [ "$project_failed" -gt 0 ]; then
+    # The platform prints "failed <the test> (<how long it took>)"; the lines above the end may be long gone from a log that is cut.
+    while read -r line; do
+      failures+=("$(basename "$project" .csproj): $line")
+    done < <(sed -n 's/^failed \(.*\)/\1/p' "$output" | grep . || echo "exit code $code")
+  fi
 done
 
 echo
@@ -118,6 +126,7 @@ for arguments in "handoff --rounds 1" "rivals --smoke"; do
     passed=$((passed + 1))
   else
     failed=$((failed + 1))
+    failures+=("JobLocking.Benchmarks: $arguments")
   fi
 done
 
