@@ -1,5 +1,6 @@
 using JobLocking.Engine;
 using JobLocking.Stores;
+using static System.FormattableString;
 
 namespace JobLocking;
 
@@ -125,7 +126,10 @@ public sealed class TaskLease : IAsyncDisposable
         ThrowIfLost();
         if (duration > LongestExpiry(_leases.Time.GetTimestamp()))
         {
-            throw new ArgumentOutOfRangeException(nameof(duration), duration, $"Lock '{Name}' must not be held beyond its MaxHold of {Terms.MaxHold.TotalSeconds} seconds.");
+            throw new ArgumentOutOfRangeException(
+                nameof(duration),
+                duration,
+                Invariant($"Lock '{Name}' must not be held beyond its MaxHold of {Terms.MaxHold.TotalSeconds} seconds."));
         }
 
         await _leases.ExtendAsync(this, duration, cancellationToken).ConfigureAwait(false);
@@ -228,14 +232,22 @@ public sealed class TaskLease : IAsyncDisposable
 
     internal TaskLockLostException LostError(Exception? cause)
     {
-        string how = Loss switch
-        {
-            LeaseLoss.Taken => "another holder has taken it",
-            LeaseLoss.Gone => "its key is gone from the store",
-            LeaseLoss.Broken => "an operator has broken it",
-            LeaseLoss.HeldTooLong => $"it was held for its MaxHold of {Terms.MaxHold.TotalSeconds} seconds",
-            _ => "it could not be renewed before its deadline",
-        };
-        return new TaskLockLostException($"Lock '{Name}' was lost while the work under it was going on: {how}. Its fencing token was {FencingToken}.", Name, cause);
+        return new TaskLockLostException($"Lock '{Name}' was lost while the work under it was going on: {DescribeLoss().Cause}. Its fencing token was {FencingToken}.", Name, cause);
     }
+
+    /// <summary>How the lease was lost, and where to look, for logs and exceptions.</summary>
+    internal (string Cause, string Advice) DescribeLoss() => Loss switch
+    {
+        LeaseLoss.Taken => (
+            "another holder has taken it",
+            "Look for a key that was deleted, a failover of the store, or a process that was frozen"),
+        LeaseLoss.Gone => ("its key is gone from the store", "Look for a key that was deleted or evicted, or a failover of the store"),
+        LeaseLoss.Broken => ("an operator has broken it", "Another execution may begin before this one has stopped"),
+        LeaseLoss.HeldTooLong => (
+            Invariant($"it was held for its MaxHold of {Terms.MaxHold.TotalSeconds} seconds"),
+            "Look for what keeps the job so long, or set a longer MaxHold"),
+        _ => (
+            "it could not be renewed before its deadline",
+            "Look for an outage of the store, or a process that was frozen; a longer Expire outlasts a longer one"),
+    };
 }

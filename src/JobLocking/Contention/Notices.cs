@@ -65,7 +65,7 @@ internal sealed class Notices(ILockStore store, StoreGate gate, RenewalLoop rene
                 gate.Reconnected();
                 break;
             case LockNotice.NotListening deaf:
-                Log.ListenFailed(logger, deaf.Error);
+                Log.NotListening(logger, deaf.Error);
                 break;
         }
     }

@@ -3,6 +3,7 @@ using JobLocking.Renewal;
 using JobLocking.Stores;
 using JobLocking.Telemetry;
 using Microsoft.Extensions.Logging;
+using static System.FormattableString;
 
 namespace JobLocking.Engine;
 
@@ -66,7 +67,10 @@ internal sealed class Leases(
                 }
 
                 Compensate(request);
-                throw new TaskLockUnavailableException($"Lock '{name}' was granted, but the answer took longer than its expiry of {request.Expiry.TotalSeconds} seconds.", name, null)
+                throw new TaskLockUnavailableException(
+                    Invariant($"Lock '{name}' was granted, but the answer took longer than its expiry of {request.Expiry.TotalSeconds} seconds."),
+                    name,
+                    null)
                 {
                     WasGranted = true,
                     MayHoldLease = true,
@@ -198,7 +202,8 @@ internal sealed class Leases(
     public void OnLost(TaskLease lease, Task callbacks)
     {
         metrics.LeaseLost(lease, lease.Loss!.Value);
-        Log.LeaseLost(logger, lease.Name, lease.FencingToken, lease.Loss!.Value);
+        (string cause, string advice) = lease.DescribeLoss();
+        Log.LeaseLost(logger, lease.Name, lease.FencingToken, lease.Loss!.Value, lease.Holder, cause, advice);
         background.Add(ObserveAsync(lease.Name, callbacks));
     }
 

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Reflection;
 using JobLocking.Policy;
 using Microsoft.Extensions.Options;
+using static System.FormattableString;
 
 namespace JobLocking.Engine;
 
@@ -34,6 +35,9 @@ public sealed class LockPolicies
     /// <summary>Overrides in configuration whose template no lock known so far has.</summary>
     internal IEnumerable<LockOverride> UnmatchedOverrides => _options.Overrides.Where(o => !_templates.ContainsKey(o.Template));
 
+    /// <summary>Overrides in configuration that a lock known so far has.</summary>
+    internal IEnumerable<LockOverride> AppliedOverrides => _options.Overrides.Where(o => _templates.ContainsKey(o.Template));
+
     /// <summary>The lock of a job, or null if it has none.</summary>
     /// <param name="type">The job's type.</param>
     /// <param name="method">The method that will run, if the job is a method; its lock wins over the type's.</param>
@@ -65,7 +69,7 @@ public sealed class LockPolicies
             settings = @override.Settings.Over(settings);
         }
 
-        problems.AddRange(LockSettingsValidator.Problems(settings));
+        problems.AddRange(LockSettingsValidator.Problems(settings).Select(Invariant));
         if (problems.Count > 0)
         {
             throw new TaskLockException(string.Join(Environment.NewLine, problems.Select(p => $"Lock '{taskLock.Name}' of job {job}: {p}")));
@@ -91,7 +95,8 @@ public sealed class LockPolicies
         List<string> problems = [.. _options.Problems];
         if (_options.OccurrenceRetention < 60)
         {
-            problems.Add($"OccurrenceRetention is {_options.OccurrenceRetention}, but must be at least 60 seconds. Fix: leave it at a day, or set it above the longest delay of a firing.");
+            problems.Add(Invariant(
+                $"OccurrenceRetention is {_options.OccurrenceRetention}, but must be at least 60 seconds. Fix: leave it at a day, or set it above the longest delay of a firing."));
         }
 
         foreach ((string property, string value) in new[] { (nameof(_options.NodeName), _options.NodeName), (nameof(_options.ApplicationName), _options.ApplicationName) })

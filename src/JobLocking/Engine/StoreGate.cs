@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using JobLocking.Stores;
 using Microsoft.Extensions.Logging;
+using static System.FormattableString;
 
 namespace JobLocking.Engine;
 
@@ -118,7 +119,8 @@ internal sealed class StoreGate(ILockStore store, TimeProvider time, ILogger log
         catch (TimeoutException) when (!asked.IsCompleted)
         {
             _ = AnswersLateAsync(asked, server);
-            throw new LockStoreException($"{server} has not answered within {longest.TotalSeconds} seconds.", mayHaveBeenApplied: true)
+            throw new LockStoreException(
+                Invariant($"{server} has not answered within {longest.TotalSeconds} seconds."), mayHaveBeenApplied: true)
             {
                 Fault = LockStoreFault.Unanswered,
             };

@@ -1,6 +1,7 @@
 using JobLocking.Stores;
 using JobLocking.Telemetry;
 using Microsoft.Extensions.Logging;
+using static System.FormattableString;
 
 namespace JobLocking.Engine;
 
@@ -270,7 +271,10 @@ internal sealed class StoreServer(object id, ILockStore store, TimeProvider time
     }
 
     private LockStoreException Unanswered(long since) =>
-        new($"{this} has not answered for {time.GetElapsedTime(since).TotalSeconds:0.0} seconds.", mayHaveBeenApplied: false) { Fault = LockStoreFault.Unanswered };
+        new(Invariant($"{this} has not answered for {time.GetElapsedTime(since).TotalSeconds:0.0} seconds."), mayHaveBeenApplied: false)
+        {
+            Fault = LockStoreFault.Unanswered,
+        };
 
     private async Task PollAsync(string name, TimeSpan longest, TaskCompletionSource reconnecting)
     {

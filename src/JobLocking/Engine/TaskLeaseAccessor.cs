@@ -9,7 +9,9 @@ internal sealed class TaskLeaseAccessor : ITaskLeaseAccessor
 
     public TaskLease Required => Current ?? throw new TaskLockException(
         _ambient.Value is null or { HasEnded: true }
-            ? "This code does not run under a lock. Fix: put [TaskLock] on the job, and register JobLocking with its scheduler: UseTaskLocks(sp) in Hangfire, AddTaskLocks() in Quartz."
+            ? "This code does not run under a lock. Fix: put [TaskLock] on the job, and register JobLocking with its scheduler: "
+                + "UseTaskLocks(sp) in Hangfire, AddTaskLocks() in Quartz. If that is done, read the lease while the job runs: "
+                + "a Quartz job has none before Execute, so not in its constructor."
             : "This job runs without its lock: the store could not be asked, and OnUnavailable = Run.");
 
     public AmbientLease Enter(TaskLease? lease) => _ambient.Value = new AmbientLease(lease);

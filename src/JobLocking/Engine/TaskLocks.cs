@@ -6,6 +6,7 @@ using JobLocking.Stores;
 using JobLocking.Telemetry;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using static System.FormattableString;
 
 namespace JobLocking.Engine;
 
@@ -140,7 +141,7 @@ internal sealed class TaskLocks(
         string? problem =
             options.Expire < ShortestExpire || options.Expire > LeaseTerms.LongestExpiry ? $"Expire is {options.Expire}, but must be from {ShortestExpire.TotalMilliseconds} milliseconds to {LeaseTerms.LongestExpiry.TotalDays} days." :
             options.MaxHold < TimeSpan.Zero || (options.MaxHold > TimeSpan.Zero && options.MaxHold < options.Expire) ? $"MaxHold is {options.MaxHold}, but must be zero (none) or at least Expire ({options.Expire})." :
-            options.Limit is < 1 or > LargestLimit ? $"Limit is {options.Limit}, but must be from 1 to {LargestLimit}." :
+            options.Limit is < 1 or > LargestLimit ? Invariant($"Limit is {options.Limit}, but must be from 1 to {LargestLimit}.") :
             options.Wait < TimeSpan.Zero || options.Wait > LongestWait ? $"Wait is {options.Wait}, but must be from zero to {LongestWait.TotalDays} day." :
             options.MinHold < TimeSpan.Zero || options.MinHold > options.Expire ? $"MinHold is {options.MinHold}, but must be from zero to Expire ({options.Expire})." :
             null;

@@ -2,10 +2,10 @@ using JobLocking.Engine;
 
 namespace JobLocking.Policy;
 
-/// <summary>What is wrong with the merged settings of a lock, each with the property, the value and the fix.</summary>
+/// <summary>What is wrong with the merged settings of a lock, each with the property, the value and the fix; in no culture yet.</summary>
 internal static class LockSettingsValidator
 {
-    public static IEnumerable<string> Problems(LockSettings settings)
+    public static IEnumerable<FormattableString> Problems(LockSettings settings)
     {
         (int expire, int maxHold, int minHold) = (settings.Expire!.Value, settings.MaxHold!.Value, settings.MinHold!.Value);
 
@@ -65,7 +65,7 @@ internal static class LockSettingsValidator
 
         if (settings.OncePerOccurrence == true && settings.OnUnavailable == LockUnavailable.Run)
         {
-            yield return "OncePerOccurrence and OnUnavailable = Run contradict each other: without the store nobody knows whether the occurrence was run. Fix: use Defer or Fail, or leave OncePerOccurrence out.";
+            yield return $"OncePerOccurrence and OnUnavailable = Run contradict each other: without the store nobody knows whether the occurrence was run. Fix: use Defer or Fail, or leave OncePerOccurrence out.";
         }
     }
 }

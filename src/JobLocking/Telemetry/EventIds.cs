@@ -34,4 +34,6 @@ internal static class EventIds
     public const int UnmatchedOverride = 1203;
     public const int StoreCheckFailed = 1210;
     public const int ConnectionMadeAgain = 1211;
+    public const int OverrideApplied = 1212;
+    public const int NotListening = 1213;
 }

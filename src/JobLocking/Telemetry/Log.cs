@@ -25,8 +25,12 @@ internal static partial class Log
     [LoggerMessage(EventIds.ReleaseGivenUp, LogLevel.Warning, "Lock '{LockName}' could not be released, if it was held at all, and has ended by its expiry")]
     public static partial void ReleaseGivenUp(ILogger logger, Exception error, string lockName);
 
-    [LoggerMessage(EventIds.LeaseLost, LogLevel.Warning, "Lock '{LockName}' with fencing token {FencingToken} was lost while it was held: {Loss}")]
-    public static partial void LeaseLost(ILogger logger, string lockName, long fencingToken, LeaseLoss loss);
+    [LoggerMessage(
+        EventIds.LeaseLost,
+        LogLevel.Warning,
+        "Lock '{LockName}' with fencing token {FencingToken} was lost ({Loss}) while it was held by {Holder}: {Cause}. {Advice}")]
+    public static partial void LeaseLost(
+        ILogger logger, string lockName, long fencingToken, LeaseLoss loss, LockHolder holder, string cause, string advice);
 
     [LoggerMessage(EventIds.LostCallbackFailed, LogLevel.Error, "A callback on the loss of lock '{LockName}' threw")]
     public static partial void LostCallbackFailed(ILogger logger, Exception error, string lockName);
@@ -82,8 +86,21 @@ internal static partial class Log
     [LoggerMessage(EventIds.Broken, LogLevel.Warning, "Lock '{LockName}' with fencing token {FencingToken} was broken by an operator")]
     public static partial void Broken(ILogger logger, string lockName, long fencingToken);
 
-    [LoggerMessage(EventIds.ListenFailed, LogLevel.Warning, "Cannot subscribe to lock notifications; retrying. Until then waiting jobs start up to 5 s late, and a broken lock is noticed at its next renewal")]
+    [LoggerMessage(
+        EventIds.ListenFailed,
+        LogLevel.Warning,
+        "This process cannot subscribe to lock notifications; it tries again each second. "
+        + "Until then its waiting jobs start up to 5 s late, and it notices a broken lock at its next renewal. "
+        + "If this goes on, see the error: the connection, or the right to subscribe")]
     public static partial void ListenFailed(ILogger logger, Exception error);
+
+    [LoggerMessage(
+        EventIds.NotListening,
+        LogLevel.Warning,
+        "This process has lost its subscription to lock notifications and could not subscribe again for some seconds; it goes on trying. "
+        + "Until then its waiting jobs start up to 5 s late, and it notices a broken lock at its next renewal. "
+        + "If this goes on, see the error: the connection, or the right to subscribe")]
+    public static partial void NotListening(ILogger logger, Exception error);
 
     [LoggerMessage(EventIds.StoreWarning, LogLevel.Warning, "The lock store works, but not as it should: {Warning}")]
     public static partial void StoreWarning(ILogger logger, string warning);
@@ -96,4 +113,7 @@ internal static partial class Log
 
     [LoggerMessage(EventIds.ConnectionMadeAgain, LogLevel.Warning, "The lock store made its connection again: {Reason}")]
     public static partial void ConnectionMadeAgain(ILogger logger, string reason);
+
+    [LoggerMessage(EventIds.OverrideApplied, LogLevel.Information, "Configuration {Path} sets for lock '{Template}': {Settings}")]
+    public static partial void OverrideApplied(ILogger logger, string path, string template, string settings);
 }

@@ -216,7 +216,7 @@ public sealed class WaitTests : IDisposable
     public void A_process_that_is_not_told_anything_any_more_says_so_in_its_log()
     {
         _other.Store.Tell(new LockNotice.NotListening(new LockStoreException("refused", mayHaveBeenApplied: false)));
-        Assert.Contains(EventIds.ListenFailed, _other.LoggedIds);
+        Assert.Contains(EventIds.NotListening, _other.LoggedIds);
     }
 
     [Fact]

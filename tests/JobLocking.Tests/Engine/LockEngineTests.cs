@@ -130,6 +130,19 @@ public sealed class LockEngineTests : IDisposable
     }
 
     [Fact]
+    public async Task A_lost_lease_is_told_with_its_job_how_it_was_lost_and_where_to_look()
+    {
+        LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(_node.Execution(new TaskLockAttribute("x") { Expire = 60, MaxHold = 90 }));
+        _node.Time.Advance(TimeSpan.FromSeconds(60));
+        Assert.True(run.Lease!.IsLost());
+        Assert.Contains(
+            $"Lock 'x' with fencing token {run.Lease.FencingToken} was lost (Expired) while it was held by {run.Lease.Holder}: it could not be renewed before its deadline. Look for an outage of the store",
+            _node.Logged,
+            StringComparison.Ordinal);
+        Assert.Contains("Job.Run", $"{run.Lease.Holder}", StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task An_unreachable_store_defers_fails_or_runs_without_the_lock_as_the_policy_says()
     {
         _node.Store.AcquireAlways = UnreliableStore.Breakage.Refused;
@@ -152,7 +165,8 @@ public sealed class LockEngineTests : IDisposable
     {
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(_node.Execution(Plain));
         Assert.Null(_node.Accessor.Current);
-        Assert.Throws<TaskLockException>(() => _node.Accessor.Required);
+        TaskLockException early = Assert.Throws<TaskLockException>(() => _node.Accessor.Required);
+        Assert.Contains("none before Execute, so not in its constructor", early.Message, StringComparison.Ordinal);
 
         _node.Engine.Enter(run);
         Assert.Same(run.Lease, _node.Accessor.Required);
