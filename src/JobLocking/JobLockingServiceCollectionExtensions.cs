@@ -60,7 +60,7 @@ public static class JobLockingServiceCollectionExtensions
 
             if (sp.GetService<IConfiguration>() is { } configuration)
             {
-                LockConfigurationReader.Read(configuration.GetSection(JobLockingOptions.Section), options);
+                LockConfigurationReader.Read(configuration, options);
             }
         });
 

@@ -31,7 +31,13 @@ internal sealed class JobLockingHostedService(IServiceProvider services, ILogger
 
     public Task StartedAsync(CancellationToken cancellationToken)
     {
-        foreach (LockOverride unmatched in services.GetRequiredService<LockPolicies>().UnmatchedOverrides)
+        LockPolicies policies = services.GetRequiredService<LockPolicies>();
+        foreach (LockOverride applied in policies.AppliedOverrides)
+        {
+            Log.OverrideApplied(logger, applied.Path, applied.Template, applied.Text);
+        }
+
+        foreach (LockOverride unmatched in policies.UnmatchedOverrides)
         {
             Log.UnmatchedOverride(logger, unmatched.Path, unmatched.Template);
         }

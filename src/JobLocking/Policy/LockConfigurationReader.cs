@@ -13,6 +13,8 @@ internal static class LockConfigurationReader
 
     private const string Name = "Name";
 
+    private const string Example = "\"Locks\": { \"nightly\": { \"Name\": \"nightly-report\", \"Expire\": 300 } }";
+
     private static readonly Dictionary<string, Func<LockSettings, string, bool>> Properties = new(StringComparer.OrdinalIgnoreCase)
     {
         [nameof(LockSettings.Expire)] = (s, v) => Number(v, n => s.Expire = n),
@@ -34,13 +36,15 @@ internal static class LockConfigurationReader
         [nameof(JobLockingOptions.OccurrenceRetention)] = (o, v) => Number(v, n => o.OccurrenceRetention = n),
     };
 
-    public static void Read(IConfigurationSection section, JobLockingOptions options)
+    public static void Read(IConfiguration configuration, JobLockingOptions options)
     {
+        IConfigurationProvider[] sources = [.. (configuration as IConfigurationRoot)?.Providers ?? []];
+        IConfigurationSection section = configuration.GetSection(JobLockingOptions.Section);
         foreach (IConfigurationSection entry in section.GetChildren())
         {
             if (entry.Key.Equals(Locks, StringComparison.OrdinalIgnoreCase))
             {
-                ReadLocks(entry, options);
+                ReadLocks(entry, sources, options);
             }
             else if (ProcessProperties.TryGetValue(entry.Key, out Func<JobLockingOptions, string, bool>? set))
             {
@@ -53,32 +57,62 @@ internal static class LockConfigurationReader
         }
     }
 
-    private static void ReadLocks(IConfigurationSection locks, JobLockingOptions options)
+    private static void ReadLocks(IConfigurationSection locks, IConfigurationProvider[] sources, JobLockingOptions options)
     {
         if (!string.IsNullOrEmpty(locks.Value))
         {
-            options.Problems.Add($"Configuration {locks.Path} is '{locks.Value}', but must be a list of locks. Fix: \"Locks\": [ {{ \"Name\": \"nightly-report\", \"Expire\": 300 }} ].");
+            options.Problems.Add($"Configuration {locks.Path} is '{locks.Value}', but must be a map or a list of locks. Fix: {Example}.");
         }
 
         foreach (IConfigurationSection entry in locks.GetChildren())
         {
             LockSettings settings = new();
+            List<string> said = [];
             foreach (IConfigurationSection property in entry.GetChildren())
             {
                 if (!property.Key.Equals(Name, StringComparison.OrdinalIgnoreCase))
                 {
                     ReadProperty(property, settings, [Name, .. Properties.Keys], options.Problems);
+                    said.Add($"{property.Key} = {property.Value}");
                 }
             }
 
             if (entry[Name] is { Length: > 0 } name)
             {
-                options.Overrides.Add(new LockOverride(entry.Path, name, settings));
+                options.Overrides.Add(new LockOverride(entry.Path, name, settings, string.Join(", ", said)));
+                RefuseTwoLocks(entry, sources, options.Problems);
             }
             else
             {
-                options.Problems.Add($"Configuration {entry.Path} has no Name. Fix: write the locks as a list, each with the Name of its template: \"Locks\": [ {{ \"Name\": \"nightly-report\", \"Expire\": 300 }} ].");
+                options.Problems.Add(
+                    $"Configuration {entry.Path} has no Name. Fix: give each lock a key without ':', and the Name of its template: {Example}.");
             }
+        }
+    }
+
+    /// <summary>
+    /// What two sources say at one position is merged, and neither is wrong alone: one lock loses its settings, the other gets them. Only
+    /// the sources tell, not what came of them.
+    /// </summary>
+    private static void RefuseTwoLocks(IConfigurationSection entry, IConfigurationProvider[] sources, List<string> problems)
+    {
+        string path = ConfigurationPath.Combine(entry.Path, Name);
+        Dictionary<string, IConfigurationProvider> sourceOf = new(StringComparer.Ordinal);
+        foreach (IConfigurationProvider source in sources)
+        {
+            if (source.TryGet(path, out string? name) && !string.IsNullOrEmpty(name))
+            {
+                sourceOf[name] = source;
+            }
+        }
+
+        if (sourceOf.Count > 1)
+        {
+            string locks = string.Join(", ", sourceOf.Select(named => $"'{named.Key}' in {named.Value}"));
+            problems.Add(
+                $"Configuration {entry.Path} is for different locks, which would share their settings: {locks}. "
+                + "A list is merged by position where sources are layered. "
+                + $"Fix: write the locks of all sources as a map, with a key of its own for each lock: {Example}.");
         }
     }
 

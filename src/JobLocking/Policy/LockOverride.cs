@@ -4,4 +4,5 @@ namespace JobLocking.Policy;
 /// <param name="Path">Where it stands, for messages: <c>JobLocking:Locks:0</c>.</param>
 /// <param name="Template">The template of the lock it is for.</param>
 /// <param name="Settings">What it sets.</param>
-internal sealed record LockOverride(string Path, string Template, LockSettings Settings);
+/// <param name="Text">What it sets, for messages: <c>Expire = 300, Limit = 2</c>.</param>
+internal sealed record LockOverride(string Path, string Template, LockSettings Settings, string Text);

@@ -6,6 +6,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Testing;
 using Microsoft.Extensions.Time.Testing;
 using Xunit;
@@ -48,6 +49,23 @@ public sealed class HostTests
         using IHost host = Host(locking => locking.UseInMemory(), null, ("JobLocking:Locks:0:Name", "nobody"), ("JobLocking:Locks:0:Expire", "5"));
         await host.StartAsync();
         Assert.Contains(host.Services.GetFakeLogCollector().GetSnapshot(), r => r.Id.Id == EventIds.UnmatchedOverride && r.Message.Contains("'nobody'", StringComparison.Ordinal));
+        await host.StopAsync();
+    }
+
+    [Fact]
+    public async Task An_override_that_applies_is_told_at_start_with_its_path_its_lock_and_what_it_sets()
+    {
+        using IHost host = Host(
+            locking => locking.UseInMemory(),
+            o => o.ForJob<Job>(new TaskLockAttribute("x:{0}")),
+            ("JobLocking:Locks:any:Name", "x:{0}"),
+            ("JobLocking:Locks:any:Expire", "300"),
+            ("JobLocking:Locks:any:OnConflict", "defer"),
+            ("JobLocking:Locks:other:Name", "nobody"));
+        await host.StartAsync();
+        FakeLogRecord said = Assert.Single(host.Services.GetFakeLogCollector().GetSnapshot(), r => r.Id.Id == EventIds.OverrideApplied);
+        Assert.Equal(LogLevel.Information, said.Level);
+        Assert.Equal("Configuration JobLocking:Locks:any sets for lock 'x:{0}': Expire = 300, OnConflict = defer", said.Message);
         await host.StopAsync();
     }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Reflection;
 using System.Reflection.Emit;
 using JobLocking.Engine;
@@ -284,6 +285,29 @@ public sealed class LockPoliciesTests
         Assert.Contains("Fix:", problem, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void A_wrong_value_is_told_in_no_culture_of_the_node()
+    {
+        CultureInfo before = CultureInfo.CurrentCulture;
+        CultureInfo foreign = (CultureInfo)CultureInfo.InvariantCulture.Clone();
+        foreign.NumberFormat.NegativeSign = "~";
+        CultureInfo.CurrentCulture = foreign;
+        try
+        {
+            IReadOnlyList<string> problems = Policies(o =>
+            {
+                o.OccurrenceRetention = -7;
+                o.ForJob<Undecorated>(new TaskLockAttribute("x") { Expire = -5 });
+            }).Problems();
+            Assert.Contains(problems, p => p.Contains("Expire is -5", StringComparison.Ordinal));
+            Assert.Contains(problems, p => p.Contains("OccurrenceRetention is -7", StringComparison.Ordinal));
+        }
+        finally
+        {
+            CultureInfo.CurrentCulture = before;
+        }
+    }
+
     [Theory]
     [InlineData("JobLocking:Expires", "5", "JobLocking:Expires")]
     [InlineData("JobLocking:Expire", "00:05:00", "00:05:00")]
@@ -294,7 +318,7 @@ public sealed class LockPoliciesTests
     [InlineData("JobLocking:OnConflict", "Skip, Defer", "Skip, Defer")]
     [InlineData("JobLocking:OnConflict", "+1", "+1")]
     [InlineData("JobLocking:OccurrenceRetention", "1", "OccurrenceRetention is 1")]
-    [InlineData("JobLocking:Locks", "nightly", "must be a list of locks")]
+    [InlineData("JobLocking:Locks", "nightly", "must be a map or a list of locks")]
     [InlineData("JobLocking:Locks:0:Expire", "5", "has no Name")]
     [InlineData("JobLocking:Locks:nightly:Expire", "5", "has no Name")]
     public void Bad_configuration_is_refused_with_its_path_and_a_fix(string key, string value, string expected)
@@ -302,6 +326,52 @@ public sealed class LockPoliciesTests
         string problem = Assert.Single(Policies(null, (key, value)).Problems());
         Assert.Contains(expected, problem, StringComparison.Ordinal);
         Assert.Contains("Fix:", problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Locks_in_configuration_are_a_map_with_any_keys_too_which_layers_do_not_mix()
+    {
+        LockPolicies policies = Layered(
+            [("JobLocking:Locks:reports:Name", "on-class"), ("JobLocking:Locks:reports:Expire", "300"), ("JobLocking:Locks:reports:MaxHold", "3600")],
+            [("JobLocking:Locks:any other key:Name", "on-method"), ("JobLocking:Locks:any other key:Expire", "30"), ("JobLocking:Locks:reports:Expire", "200")]);
+
+        Assert.Empty(policies.Problems());
+        LockPolicy ofClass = policies.Find(typeof(Decorated), null)!;
+        LockPolicy ofMethod = policies.Find(typeof(Decorated), Method<Decorated>("Own"))!;
+        Assert.Equal((TimeSpan.FromSeconds(200), TimeSpan.FromSeconds(3600)), (ofClass.Expire, ofClass.MaxHold));
+        Assert.Equal((TimeSpan.FromSeconds(30), TimeSpan.Zero), (ofMethod.Expire, ofMethod.MaxHold));
+    }
+
+    [Theory]
+    [InlineData("0")]
+    [InlineData("key")]
+    public void Two_locks_that_layers_mix_at_one_place_are_refused_with_both_names_and_their_sources(string key)
+    {
+        string problem = Assert.Single(Layered(
+            [($"JobLocking:Locks:{key}:Name", "a"), ($"JobLocking:Locks:{key}:Expire", "300"), ($"JobLocking:Locks:{key}:MaxHold", "3600")],
+            [($"JobLocking:Locks:{key}:Name", "b"), ($"JobLocking:Locks:{key}:Expire", "30")]).Problems());
+
+        Assert.StartsWith($"Configuration JobLocking:Locks:{key} is for different locks", problem, StringComparison.Ordinal);
+        Assert.Contains("'a' in MemoryConfigurationProvider, 'b' in MemoryConfigurationProvider", problem, StringComparison.Ordinal);
+        Assert.Contains("Fix: write the locks of all sources as a map", problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Layers_that_mean_the_same_lock_at_one_place_are_merged()
+    {
+        LockPolicies policies = Layered(
+            [("JobLocking:Locks:0:Name", "on-class"), ("JobLocking:Locks:0:Expire", "300"), ("JobLocking:Locks:0:MaxHold", "3600")],
+            [("JobLocking:Locks:0:Name", "on-class"), ("JobLocking:Locks:0:Expire", "200")]);
+
+        Assert.Empty(policies.Problems());
+        Assert.Equal(TimeSpan.FromSeconds(200), policies.Find(typeof(Decorated), null)!.Expire);
+    }
+
+    [Fact]
+    public void A_template_with_a_colon_for_a_key_is_refused_with_the_form_that_works()
+    {
+        IReadOnlyList<string> problems = Policies(null, ("JobLocking:Locks:invoice:{customerId}:Expire", "300")).Problems();
+        Assert.Contains(problems, p => p.Contains("give each lock a key without ':', and the Name of its template", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -384,6 +454,22 @@ public sealed class LockPoliciesTests
 
     private static LockPolicies Policies(Action<JobLockingOptions>? configure = null, params (string Key, string Value)[] configuration) =>
         Policies(configure, [], configuration);
+
+    /// <summary>The policies of configuration from several sources, the strongest last.</summary>
+    private static LockPolicies Layered(params (string Key, string Value)[][] sources)
+    {
+        ConfigurationManager configuration = new();
+        foreach ((string Key, string Value)[] source in sources)
+        {
+            configuration.AddInMemoryCollection(source.Select(c => KeyValuePair.Create<string, string?>(c.Key, c.Value)));
+        }
+
+        ServiceCollection services = new();
+        services.AddSingleton<IConfiguration>(configuration);
+        services.AddJobLocking();
+        using ServiceProvider provider = services.BuildServiceProvider();
+        return new LockPolicies(provider.GetRequiredService<IOptions<JobLockingOptions>>(), []);
+    }
 
     private static LockPolicies Policies(Action<JobLockingOptions>? configure, Assembly[] assemblies, params (string Key, string Value)[] configuration)
     {
