@@ -33,6 +33,12 @@ internal static class DeclaredLocks
             yield return $"Lock '{policy.Template}' of job {policy.Job}: Name has the placeholder {{{placeholder}}}, but the method has no such parameter. Fix: "
                 + (parameters.Length > 0 ? $"use {parameters}, or write {{{{ for a literal brace." : "write {{ for a literal brace.");
         }
+
+        foreach (string problem in policy.MissingProperties(root =>
+            JobExecution.IndexOf(method, root) is var index and >= 0 ? method.GetParameters()[index].ParameterType : null))
+        {
+            yield return problem;
+        }
     }
 
     private static void Refuse(IReadOnlyList<string> problems)

@@ -19,6 +19,7 @@ public sealed class TaskLockAttribute : Attribute
     /// <param name="name">
     /// The template of the name: <c>nightly-report</c>, <c>invoice:{customerId}</c>, <c>{0}</c>, <c>{order.Id}</c> from the
     /// arguments of a Hangfire job; <c>{key}</c> from the merged JobDataMap of a Quartz job. <c>{{</c> is a literal brace.
+    /// Equal values give one name: an instant is written in UTC, whatever its kind or offset; collections and records are refused.
     /// At most 512 bytes of UTF-8 once resolved.
     /// </param>
     public TaskLockAttribute(string name) => Name = name;

@@ -1,4 +1,5 @@
 using Hangfire;
+using Newtonsoft.Json.Linq;
 
 #pragma warning disable IDE0060 // Arguments that the name of the lock is made from.
 
@@ -86,6 +87,8 @@ public class RetriedWork(Stage stage, ITaskLeaseAccessor leases)
 
 public sealed record Order(Guid Id, string? Note);
 
+public sealed record Appointment(DateTime Day, DateTimeOffset Instant);
+
 [AutomaticRetry(Attempts = 0)]
 public class Named(Stage stage, ITaskLeaseAccessor leases)
 {
@@ -100,6 +103,21 @@ public class Named(Stage stage, ITaskLeaseAccessor leases)
 
     [TaskLock("null:{order.Note}")]
     public Task ByNothing(Order order) => stage["named"].PlayAsync(leases, default);
+
+    [TaskLock("day:{day}")]
+    public Task ByTime(DateTime day) => stage["named"].PlayAsync(leases, default);
+
+    [TaskLock("day:{day}")]
+    public Task ByInstant(DateTimeOffset day) => stage["named"].PlayAsync(leases, default);
+
+    [TaskLock("day:{at.Day}")]
+    public Task ByTimeOf(Appointment at) => stage["named"].PlayAsync(leases, default);
+
+    [TaskLock("day:{at.Instant}")]
+    public Task ByInstantOf(Appointment at) => stage["named"].PlayAsync(leases, default);
+
+    [TaskLock("day:{day}")]
+    public Task ByJson(JValue day) => stage["named"].PlayAsync(leases, default);
 }
 
 [TaskLock("of-the-interface")]

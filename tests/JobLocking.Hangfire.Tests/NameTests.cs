@@ -1,6 +1,7 @@
 using System.Linq.Expressions;
 using Hangfire.Common;
 using Hangfire.States;
+using Newtonsoft.Json.Linq;
 using Xunit;
 
 namespace JobLocking.Hangfire.Tests;
@@ -26,6 +27,56 @@ public sealed class NameTests(SharedRedis redis)
         await cluster.SucceedsAsync(cluster.Client.Create(Job.FromExpression(call), new EnqueuedState()));
 
         Assert.Equal([name, name], cluster.Stage["named"].Locks);
+    }
+
+    [Fact]
+    public async Task One_instant_is_one_lock_whatever_its_kind_and_offset_and_inside_an_argument_too()
+    {
+        await using Cluster cluster = redis.NewCluster();
+        await cluster.StartAsync("a");
+        DateTimeOffset instant = new(2026, 11, 29, 23, 0, 0, TimeSpan.Zero);
+        DateTimeOffset elsewhere = instant.ToOffset(TimeSpan.FromHours(5));
+
+        foreach (Expression<Func<Named, Task>> call in new Expression<Func<Named, Task>>[]
+        {
+            n => n.ByTime(instant.UtcDateTime),
+            n => n.ByTime(instant.LocalDateTime),
+            n => n.ByInstant(instant),
+            n => n.ByInstant(elsewhere),
+            n => n.ByTimeOf(new Appointment(instant.LocalDateTime, elsewhere)),
+            n => n.ByInstantOf(new Appointment(instant.UtcDateTime, elsewhere)),
+            n => n.ByJson(new JValue(instant.LocalDateTime)),
+        })
+        {
+            await cluster.SucceedsAsync(cluster.Client.Create(Job.FromExpression(call), new EnqueuedState()));
+        }
+
+        Assert.Equal("day:2026-11-29T23%3A00%3A00Z", Assert.Single(cluster.Stage["named"].Locks.Distinct()));
+    }
+
+    [Fact]
+    public async Task A_time_without_a_kind_stays_without_one()
+    {
+        await using Cluster cluster = redis.NewCluster();
+        await cluster.StartAsync("a");
+
+        await cluster.SucceedsAsync(cluster.Client.Create(
+            Job.FromExpression<Named>(n => n.ByTime(new DateTime(2026, 11, 30, 0, 0, 0, DateTimeKind.Unspecified))), new EnqueuedState()));
+
+        Assert.Equal("day:2026-11-30T00%3A00%3A00", cluster.Stage["named"].Locks.First());
+    }
+
+    [Fact]
+    public async Task A_property_that_the_argument_does_not_have_stops_the_start()
+    {
+        await using Cluster cluster = redis.NewCluster();
+
+        TaskLockException error = await Assert.ThrowsAsync<TaskLockException>(() => cluster.StartAsync(
+            "a", o => o.ForJob<Named>(nameof(Named.ByProperty), new TaskLockAttribute("order:{order.Missing}:{0.Id}"))));
+
+        Assert.Equal(
+            $"Lock 'order:{{order.Missing}}:{{0.Id}}' of job {typeof(Named)}.ByProperty: Name has the placeholder {{order.Missing}}, but {typeof(Order)} has no public property 'Missing'. Fix: use {{order.Id}}, {{order.Note}}, or write {{{{ for a literal brace.",
+            error.Message);
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using JobLocking.TestKit;
 using Quartz;
 
 namespace JobLocking.Quartz.Tests;
@@ -82,6 +83,34 @@ public sealed class NameTests(SharedRedis redis)
         Assert.Contains("{input.Number}", Assert.IsType<TaskLockException>(ended.Error!.InnerException).Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_property_that_the_input_does_not_have_stops_the_start()
+    {
+        await using Cluster cluster = new(redis);
+
+        TaskLockException error = await Assert.ThrowsAsync<TaskLockException>(() => cluster.StartAsync("a", n =>
+        {
+            n.Lock("one", new TaskLockAttribute("invoice:{input.Missing}:{other.Thing}"));
+            n.Quartz = q => q.AddJob<InvoiceJob>(j => j.WithIdentity("one").StoreDurably());
+        }));
+
+        Assert.Equal(
+            $"Lock 'invoice:{{input.Missing}}:{{other.Thing}}' of job DEFAULT.one: Name has the placeholder {{input.Missing}}, but {typeof(Invoice)} has no public property 'Missing'. Fix: use {{input.Number}}, {{input.Region}}, or write {{{{ for a literal brace.",
+            error.Message);
+    }
+
+    [Fact]
+    public async Task A_lease_that_is_asked_for_in_the_constructor_is_told_to_come_with_Execute()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a");
+
+        await a.FireAsync<HastyJob>("one");
+        await Eventually.IsTrueAsync(() => HastyJob.Failure is not null);
+
+        Assert.Contains("none before Execute, so not in its constructor", HastyJob.Failure!.Message, StringComparison.Ordinal);
+    }
+
     internal sealed record Invoice(int Number, string Region);
 
     [TaskLock("customer:{region}:{customer}")]
@@ -103,5 +132,27 @@ public sealed class NameTests(SharedRedis redis)
         [TaskLock("number:{input}", DeferBy = 1)]
         public ValueTask Execute(IJobExecutionContext context, int input, CancellationToken cancellationToken = default) =>
             journal.RunAsync(context, cancellationToken, lease.Required.Name);
+    }
+
+    /// <summary>Quartz makes a job before its lock is asked for.</summary>
+    [TaskLock("hasty")]
+    internal sealed class HastyJob : IJob
+    {
+        public HastyJob(ITaskLeaseAccessor lease)
+        {
+            try
+            {
+                _ = lease.Required;
+            }
+            catch (TaskLockException e)
+            {
+                Failure = e;
+                throw;
+            }
+        }
+
+        public static TaskLockException? Failure { get; private set; }
+
+        public ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken = default) => default;
     }
 }

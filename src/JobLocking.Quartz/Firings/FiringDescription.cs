@@ -27,7 +27,7 @@ internal sealed class FiringDescription(KeyedPolicies policies, SharedTypes shar
         return new LockExecution
         {
             Policy = policy,
-            Name = policy.ResolveName(new FiringValues(context, type).ValueOf),
+            Name = policy.ResolveName(new FiringValues(context, type, policy).ValueOf),
             Scheduler = _scheduler ??= $"Quartz/{context.Scheduler.SchedulerName}",
             Job = job,
             Execution = context.FireInstanceId,

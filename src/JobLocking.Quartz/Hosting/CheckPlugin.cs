@@ -46,6 +46,7 @@ internal sealed class CheckPlugin(SchedulerChecks checks, KeyedPolicies policies
             unknown.Remove(key);
             try
             {
+                FiringValues.Check(policies.Find(key, type), type);
                 await CheckAsync(key, type, cancellationToken).ConfigureAwait(false);
             }
             catch (TaskLockException e)

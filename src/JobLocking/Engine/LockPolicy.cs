@@ -76,4 +76,10 @@ public sealed class LockPolicy
     /// <returns>The resolved name; different values never give the same.</returns>
     /// <exception cref="TaskLockException">A placeholder resolves to nothing or to something without a text of its own, or the name is too long.</exception>
     public string ResolveName(Func<string, object?> valueOf) => _template.Resolve(Job, valueOf);
+
+    /// <summary>What types tell at start of placeholders like <c>{order.Id}</c>: a property that the type does not have.</summary>
+    /// <param name="typeOf">The declared type of a placeholder's root, <c>order</c>; null if it is not known.</param>
+    /// <returns>The problems, each with the lock, the job and the fix; empty if all is well.</returns>
+    public IEnumerable<string> MissingProperties(Func<string, Type?> typeOf) =>
+        _template.MissingProperties(typeOf).Select(problem => $"Lock '{Template}' of job {Job}: {problem}");
 }

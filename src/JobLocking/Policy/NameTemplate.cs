@@ -129,6 +129,37 @@ internal sealed class NameTemplate
         static bool IsSeparator(char c) => char.IsAscii(c) && !char.IsAsciiLetterOrDigit(c) && c != '%';
     }
 
+    /// <summary>What is wrong with placeholders that name properties: one that no value of the type can have.</summary>
+    /// <param name="typeOf">The declared type of a placeholder's root; null if it is not known.</param>
+    public IEnumerable<string> MissingProperties(Func<string, Type?> typeOf)
+    {
+        foreach (string placeholder in Placeholders)
+        {
+            string[] path = placeholder.Split('.');
+            Type? type = path.Length > 1 ? typeOf(path[0]) : null;
+            for (int i = 1; i < path.Length && type is not null; i++)
+            {
+                type = Nullable.GetUnderlyingType(type) ?? type;
+                if (type.IsAbstract || type.ContainsGenericParameters || type == typeof(object))
+                {
+                    break; // What the value will be is not known.
+                }
+
+                PropertyInfo? property = Property(type, path[i]);
+                if (property is null)
+                {
+                    string root = string.Join('.', path[..i]);
+                    string[] known = [.. type.GetProperties(BindingFlags.Public | BindingFlags.Instance)
+                        .Where(p => p.GetIndexParameters().Length == 0).Select(p => $"{{{root}.{p.Name}}}").Distinct()];
+                    yield return $"Name has the placeholder {{{placeholder}}}, but {type} has no public property '{path[i]}'. "
+                        + $"Fix: use {(known.Length > 0 ? string.Join(", ", known) : $"{{{root}}}")}, or write {{{{ for a literal brace.";
+                }
+
+                type = property?.PropertyType;
+            }
+        }
+    }
+
     public string Resolve(string job, Func<string, object?> valueOf)
     {
         if (Placeholders.Count == 0)
@@ -147,7 +178,9 @@ internal sealed class NameTemplate
 
             object? value = Find(part.Text, valueOf);
             string text = value is null ? "" : Format(value) ?? throw Wrong(
-                job, $"placeholder {{{part.Text}}} has a value of type {value.GetType()}, which has no text of its own. Fix: name one of its properties, as in {{{part.Text}.Id}}.");
+                job,
+                $"placeholder {{{part.Text}}} has a value of type {value.GetType()}, which has no text of its own. "
+                + $"Fix: name one of its properties, as in {{{part.Text}.Id}}, or use a value that is a text, a number or a time.");
             if (text.Length == 0)
             {
                 throw Wrong(job, $"placeholder {{{part.Text}}} resolves to nothing. Fix: name an argument or job data key that has a value, or write {{{{ for a literal brace.");
@@ -171,22 +204,47 @@ internal sealed class NameTemplate
         object? current = path.Length > 1 ? valueOf(path[0]) : null;
         foreach (string property in path.Skip(1))
         {
-            current = current?.GetType().GetProperty(property, BindingFlags.Public | BindingFlags.Instance)?.GetValue(current);
+            current = current is null ? null : Property(current.GetType(), property)?.GetValue(current);
         }
 
         return current;
     }
 
-    /// <summary>A text that is different for different values, on every machine the same; null if the type has none.</summary>
+    /// <summary>The one of the type itself, where it hides one that it inherits.</summary>
+    private static PropertyInfo? Property(Type type, string name)
+    {
+        PropertyInfo? found = null;
+        for (Type? declaring = type; declaring is not null && found is null; declaring = declaring.BaseType)
+        {
+            found = declaring.GetProperty(name, BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly);
+        }
+
+        return found;
+    }
+
+    /// <summary>A text that is the same for equal values, on every machine, and differs for others; null if the type has none.</summary>
     private static string? Format(object value) => value switch
     {
         string text => text,
-        DateTime or DateTimeOffset or DateOnly or TimeOnly => ((IFormattable)value).ToString("O", CultureInfo.InvariantCulture),
+        DateTime { Kind: DateTimeKind.Local } time => FormatTime(time.ToUniversalTime()),
+        DateTime time => FormatTime(time),
+        DateTimeOffset time => FormatTime(time.UtcDateTime),
+        DateOnly or TimeOnly => ((IFormattable)value).ToString("O", CultureInfo.InvariantCulture),
+        0d or 0f => "0", // -0 is equal to it
         decimal number => number.ToString("G29", CultureInfo.InvariantCulture), // 1.0 and 1.00 are one value
+
+        // A time in an object of a JSON library, which would write it without its fractions of a second.
+        IConvertible time when time.GetTypeCode() == TypeCode.DateTime => Format(time.ToDateTime(CultureInfo.InvariantCulture)),
         IFormattable formattable => formattable.ToString(null, CultureInfo.InvariantCulture),
         IConvertible convertible => convertible.ToString(CultureInfo.InvariantCulture),
         _ => null, // a record would write its parts in the culture of the node, and its lists by their type
     };
+
+    /// <summary>
+    /// One instant is one text. A time without a kind stays without one: only its author knows which instant is meant. As short as
+    /// a JSON serializer writes it, since a store may give the text back and not the time.
+    /// </summary>
+    private static string FormatTime(DateTime time) => time.ToString("yyyy-MM-dd'T'HH:mm:ss.FFFFFFFK", CultureInfo.InvariantCulture);
 
     private static void Escape(ReadOnlySpan<char> text, StringBuilder target, string escaped)
     {

@@ -61,6 +61,17 @@ public sealed class NamePropertyTests
             Equals(one, other) || template.Resolve("Job.Run", _ => one) != template.Resolve("Job.Run", _ => other), iter: 5000);
     }
 
+    [Fact]
+    public void The_same_instant_has_the_same_name_at_every_offset()
+    {
+        NameTemplate template = NameTemplate.Parse("{0}", out _)!;
+        Gen.Select(Gen.DateTimeOffset, Gen.Int[-14 * 60, 14 * 60])
+            .Where((instant, _) => instant.UtcDateTime.Year is > 1 and < 9999)
+            .Sample((instant, minutes) =>
+                template.Resolve("Job.Run", _ => instant) == template.Resolve("Job.Run", _ => instant.ToOffset(TimeSpan.FromMinutes(minutes)))
+                && template.Resolve("Job.Run", _ => instant) == template.Resolve("Job.Run", _ => instant.UtcDateTime), iter: 5000);
+    }
+
     private static NameTemplate Segments(int count) => NameTemplate.Parse(string.Join(':', Enumerable.Range(0, count).Select(i => $"{{{i}}}")), out _)!;
 
     private static string Resolve(NameTemplate template, string[] values) => template.Resolve("Job.Run", key => values[key[0] - '0']);

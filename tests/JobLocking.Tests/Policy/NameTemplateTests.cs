@@ -12,6 +12,13 @@ public sealed class NameTemplateTests
 
     private sealed class Textless;
 
+    private record Holder(object Value);
+
+    private sealed record Hiding(string Text) : Holder(1)
+    {
+        public new string Value => Text;
+    }
+
     [Theory]
     [InlineData("nightly-report", "nightly-report")]
     [InlineData("a{{b}}", "a%7Bb%7D")]
@@ -120,6 +127,60 @@ public sealed class NameTemplateTests
         {
             CultureInfo.CurrentCulture = before;
         }
+    }
+
+    [Fact]
+    public void One_instant_has_one_name_whatever_its_kind_and_offset()
+    {
+        DateTimeOffset instant = new(2026, 11, 29, 23, 0, 0, TimeSpan.Zero);
+        foreach (object same in new object[]
+        {
+            instant, instant.ToOffset(TimeSpan.FromHours(1)), instant.ToOffset(TimeSpan.FromMinutes(-330)), instant.UtcDateTime, instant.LocalDateTime,
+        })
+        {
+            Assert.Equal("x:2026-11-29T23%3A00%3A00Z", Resolve("x:{v}", ("v", same)));
+            Assert.Equal("x:2026-11-29T23%3A00%3A00Z", Resolve("x:{order.Value}", ("order", new Holder(same))));
+        }
+
+        Assert.Equal("x:2026-11-29T23%3A00%3A00.0000001Z", Resolve("x:{v}", ("v", instant.LocalDateTime.AddTicks(1))));
+    }
+
+    [Fact]
+    public void A_time_without_a_kind_has_the_same_name_on_every_node_and_is_no_instant()
+    {
+        DateTime unspecified = new(2026, 11, 29, 23, 0, 0, DateTimeKind.Unspecified);
+        Assert.Equal("x:2026-11-29T23%3A00%3A00", Resolve("x:{v}", ("v", unspecified)));
+        Assert.NotEqual(Resolve("x:{v}", ("v", DateTime.SpecifyKind(unspecified, DateTimeKind.Utc))), Resolve("x:{v}", ("v", unspecified)));
+    }
+
+    [Fact]
+    public void Equal_numbers_have_one_name()
+    {
+        Assert.Equal("x:0", Resolve("x:{v}", ("v", -0.0)));
+        Assert.Equal("x:0", Resolve("x:{v}", ("v", -0f)));
+        Assert.Equal("x:0", Resolve("x:{v}", ("v", -0.00m)));
+        Assert.Equal("x:1.5", Resolve("x:{v}", ("v", 1.50m)));
+    }
+
+    [Fact]
+    public void A_property_that_hides_another_is_the_one_that_is_meant()
+    {
+        Assert.Equal("o:7", Resolve("o:{order.Value}", ("order", new Hiding("7"))));
+    }
+
+    [Fact]
+    public void A_property_that_the_type_of_an_argument_does_not_have_is_found_without_a_value()
+    {
+        NameTemplate template = NameTemplate.Parse("{order.Missing}:{order.Customer.Nmae}:{order.Id}:{order.Customer.Name}:{any.Thing}:{unknown.X}:{plain}", out _)!;
+
+        string[] problems = [.. template.MissingProperties(root => root switch { "order" => typeof(Order), "any" => typeof(object), _ => null })];
+
+        Assert.Equal(
+            [
+                $"Name has the placeholder {{order.Missing}}, but {typeof(Order)} has no public property 'Missing'. Fix: use {{order.Id}}, {{order.Customer}}, or write {{{{ for a literal brace.",
+                $"Name has the placeholder {{order.Customer.Nmae}}, but {typeof(Customer)} has no public property 'Nmae'. Fix: use {{order.Customer.Name}}, or write {{{{ for a literal brace.",
+            ],
+            problems);
     }
 
     [Fact]
