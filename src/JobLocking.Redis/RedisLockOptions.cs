@@ -21,4 +21,7 @@ public sealed class RedisLockOptions
     /// <summary>What stands before the name of a lock in its key. Processes exclude each other only under the same prefix.</summary>
     /// <value>Default <c>task_lock:</c>; not empty, without braces.</value>
     public string KeyPrefix { get; set; } = "task_lock:";
+
+    /// <summary>Why there is no connection among the services of the host, where one is asked for.</summary>
+    internal string? MissingConnection { get; set; }
 }

@@ -18,7 +18,9 @@ internal sealed class RedisLockOptionsValidator : IValidateOptions<RedisLockOpti
 
         if (given.Length == 0)
         {
-            problems.Add("RedisLockOptions.Configuration is empty: no Redis is given. Fix: UseRedis(\"localhost:6379\"), or UseRedis() for the IConnectionMultiplexer among the services.");
+            problems.Add(options.MissingConnection
+                ?? "RedisLockOptions.Configuration is empty: no Redis is given. "
+                + "Fix: UseRedis(\"localhost:6379\"), or UseRedis() for the IConnectionMultiplexer among the services.");
         }
         else if (given.Length > 1)
         {

@@ -45,6 +45,79 @@ public sealed class UseRedisTests(SharedServers servers)
         Assert.True(theirs.IsConnected);
     }
 
+    [Fact]
+    public async Task The_connection_with_a_key_among_the_services_will_do()
+    {
+        await using ConnectionMultiplexer theirs = await ConnectionMultiplexer.ConnectAsync(servers.Redis.ConnectionString);
+
+        await AssertLocksAsync(locks =>
+        {
+            locks.Services.AddKeyedSingleton<IConnectionMultiplexer>("cache", (_, _) => throw new InvalidOperationException("not this one"));
+            locks.Services.AddKeyedSingleton<IConnectionMultiplexer>("locks", theirs);
+            locks.UseKeyedRedis("locks");
+        });
+
+        Assert.True(theirs.IsConnected);
+    }
+
+    [Fact]
+    public Task The_options_may_come_from_the_services() => AssertLocksAsync(locks =>
+    {
+        locks.Services.AddSingleton(new Address(servers.Redis.ConnectionString));
+        locks.UseRedis((sp, options) => options.Configuration = sp.GetRequiredService<Address>().Text);
+    });
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_factory_that_the_options_are_given_elsewhere_is_the_connection_of_UseRedis(bool before)
+    {
+        await using ConnectionMultiplexer theirs = await ConnectionMultiplexer.ConnectAsync(servers.Redis.ConnectionString);
+
+        await AssertLocksAsync(locks =>
+        {
+            locks.Services.AddKeyedSingleton<IConnectionMultiplexer>("locks", theirs);
+            if (!before)
+            {
+                locks.UseRedis();
+            }
+
+            locks.Services.AddOptions<RedisLockOptions>().Configure<IServiceProvider>((options, sp) =>
+                options.ConnectionMultiplexerFactory = () => Task.FromResult(sp.GetRequiredKeyedService<IConnectionMultiplexer>("locks")));
+            if (before)
+            {
+                locks.UseRedis();
+            }
+        });
+    }
+
+    [Fact]
+    public async Task A_connection_that_is_registered_otherwise_is_named_with_the_call_that_uses_it()
+    {
+        static void Register(JobLockingBuilder locks, params object?[] keys)
+        {
+            foreach (object? key in keys)
+            {
+                locks.Services.AddKeyedSingleton<IConnectionMultiplexer>(key, (_, _) => throw new InvalidOperationException("Never asked for."));
+            }
+        }
+
+        await AssertRefusedAsync(
+            locks =>
+            {
+                Register(locks, "cache", DayOfWeek.Monday);
+                locks.UseRedis();
+            },
+            "UseRedis() finds no IConnectionMultiplexer without a key among the services. Fix: UseKeyedRedis(\"cache\") or UseKeyedRedis(Monday), for what is registered, or give");
+        await AssertRefusedAsync(
+            locks =>
+            {
+                Register(locks, "cache", null);
+                locks.UseKeyedRedis("locks");
+            },
+            "UseKeyedRedis(\"locks\") finds no IConnectionMultiplexer with this key among the services. Fix: UseKeyedRedis(\"cache\") or UseRedis(), for what is registered, or give");
+    }
+
     [Theory]
     [InlineData(null, "UseRedis(")]
     [InlineData("", "UseRedis(")]
@@ -127,4 +200,6 @@ public sealed class UseRedisTests(SharedServers servers)
 
         await host.StopAsync(Cancellation);
     }
+
+    private sealed record Address(string Text);
 }
