@@ -3,10 +3,10 @@ namespace JobLocking.Engine;
 /// <summary>Where an execution comes from. Everything but <see cref="Recurring"/> and <see cref="OneOff"/> is a second attempt, which is never skipped for contention.</summary>
 public enum ExecutionOrigin
 {
-    /// <summary>The first attempt of something the schedule will run again by itself.</summary>
+    /// <summary>The first attempt of something the schedule will run again by itself, unless <see cref="LockExecution.RunsAgain"/> says otherwise.</summary>
     Recurring,
 
-    /// <summary>The first attempt of something that runs once.</summary>
+    /// <summary>The first attempt of something that runs once, or that the schedule wants however often it runs again.</summary>
     OneOff,
 
     /// <summary>An attempt after one that failed.</summary>

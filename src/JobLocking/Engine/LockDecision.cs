@@ -65,6 +65,9 @@ public abstract record LockDecision
         /// <summary>To be given back in <see cref="LockExecution.FirstDeferredAt"/>: by the engine's clock, since a scheduler may have one of its own.</summary>
         public DateTimeOffset FirstDeferredAt { get; internal init; }
 
+        /// <summary>The store could not be asked, so that it is not known whether the lock is taken.</summary>
+        public bool IsUnavailable { get; internal init; }
+
         /// <summary>The same as this process knows it.</summary>
         internal Place Place { get; init; } = null!;
 

@@ -83,7 +83,7 @@ public sealed class LockEngine
         {
             // Nobody would wake it. Whoever asks to be parked may be granted the lock as well by now.
             place = PlaceFor(execution, wanted);
-            if (unparked.Cause == TagValues.Unavailable)
+            if (unparked.IsUnavailable)
             {
                 _queue.Enter(place);
                 _queue.Unanswered(place);
@@ -296,7 +296,9 @@ public sealed class LockEngine
         {
             LockConflict.Fail => Fail(execution, new TaskLockConflictException($"The {reason}.", execution.Name, result.Holder)),
             LockConflict.Skip when IsFirstAttempt(execution) => Skip(execution, result, reason),
-            LockConflict.Auto when execution.Origin == ExecutionOrigin.Recurring && IsSameJob(execution, result.Holder) && (result.Others?.All(other => IsSameJob(execution, other)) ?? true) => Skip(execution, result, reason),
+            LockConflict.Auto when execution.Origin == ExecutionOrigin.Recurring
+                && IsSameJob(execution, result.Holder) && (result.Others?.All(other => IsSameJob(execution, other)) ?? true)
+                && (execution.RunsAgain?.Value ?? true) => Skip(execution, result, reason),
             _ => Defer(execution, now, reason, result, mayGiveUp: true),
         };
     }
@@ -351,6 +353,7 @@ public sealed class LockEngine
         return new LockDecision.Defer(delay, reason, result?.TimeLeft, result?.Holder)
         {
             FirstDeferredAt = execution.FirstDeferredAt ?? now,
+            IsUnavailable = result is null,
             Cause = result is { } answer ? TagValues.Of(answer.Outcome) : TagValues.Unavailable,
         };
     }

@@ -23,6 +23,13 @@ public sealed record LockExecution
     /// <summary>Where it comes from.</summary>
     public required ExecutionOrigin Origin { get; init; }
 
+    /// <summary>
+    /// Whether the schedule runs a <see cref="ExecutionOrigin.Recurring"/> execution again by itself; null if it does. The engine asks
+    /// only when <see cref="LockConflict.Auto"/> would skip the execution, and defers it if the answer is false: so the answer may
+    /// need the scheduler's storage. It must not throw.
+    /// </summary>
+    public Lazy<bool>? RunsAgain { get; init; }
+
     /// <summary>The occurrence, under <see cref="TaskLockAttribute.OncePerOccurrence"/> only; null where there is none, as for a trigger fired by hand.</summary>
     public LockOccurrence? Occurrence { get; init; }
 

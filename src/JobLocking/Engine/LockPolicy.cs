@@ -48,6 +48,12 @@ public sealed class LockPolicy
         _ => false,
     };
 
+    /// <summary>
+    /// Whether each scheduler that has a storage of its own runs a recurring job once, one after the other: the lock is free for the
+    /// next as soon as a run has ended.
+    /// </summary>
+    public bool RunsOncePerStorage => MinHold == TimeSpan.Zero && OnConflict != LockConflict.Fail;
+
     internal TimeSpan Expire { get; }
 
     internal TimeSpan MaxHold { get; }

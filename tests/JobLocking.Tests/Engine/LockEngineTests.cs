@@ -50,6 +50,32 @@ public sealed class LockEngineTests : IDisposable
     }
 
     [Fact]
+    public async Task Auto_defers_a_recurring_job_that_the_schedule_does_not_run_again_and_asks_only_when_it_would_skip()
+    {
+        Lazy<bool> runsAgain = new(() => false);
+        LockDecision.Run run = await _other.DecideAsync<LockDecision.Run>(_other.Execution(Plain, ExecutionOrigin.Recurring) with { RunsAgain = runsAgain });
+        await _node.DecideAsync<LockDecision.Defer>(_node.Execution(Plain, ExecutionOrigin.Recurring, job: "Other.Run") with { RunsAgain = runsAgain });
+        await _node.DecideAsync<LockDecision.Defer>(_node.Execution(Plain, ExecutionOrigin.Retry) with { RunsAgain = runsAgain });
+        await _node.DecideAsync<LockDecision.Skip>(
+            _node.Execution(new TaskLockAttribute("x") { OnConflict = LockConflict.Skip }, ExecutionOrigin.Recurring) with { RunsAgain = runsAgain });
+        Assert.False(runsAgain.IsValueCreated);
+
+        await _node.DecideAsync<LockDecision.Defer>(_node.Execution(Plain, ExecutionOrigin.Recurring) with { RunsAgain = runsAgain });
+        Assert.Null(_other.Engine.SkipsLocally(_other.Execution(Plain, ExecutionOrigin.Recurring) with { RunsAgain = runsAgain }));
+        await _node.DecideAsync<LockDecision.Skip>(_node.Execution(Plain, ExecutionOrigin.Recurring) with { RunsAgain = new(() => true) });
+        await _other.Engine.EndAsync(run, null, aborted: false);
+    }
+
+    [Fact]
+    public async Task A_deferral_says_whether_the_store_could_not_be_asked()
+    {
+        await _other.DecideAsync<LockDecision.Run>(_other.Execution(Plain));
+        Assert.False((await _node.DecideAsync<LockDecision.Defer>(_node.Execution(Plain))).IsUnavailable);
+        _node.Store.AcquireAlways = UnreliableStore.Breakage.Refused;
+        Assert.True((await _node.DecideAsync<LockDecision.Defer>(_node.Execution(Plain))).IsUnavailable);
+    }
+
+    [Fact]
     public async Task A_deferral_is_logged_when_it_has_been_stored()
     {
         await _other.DecideAsync<LockDecision.Run>(_other.Execution(Plain));
