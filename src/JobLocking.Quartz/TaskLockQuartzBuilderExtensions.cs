@@ -28,6 +28,7 @@ public static class TaskLockQuartzBuilderExtensions
     /// <item><description>Jobs are the same on every node by their key; a trigger with job data of its own makes a job of its own, named by the trigger's key too. Give both keys with <c>WithIdentity</c>: generated ones differ on each node.</description></item>
     /// <item><description>A firing that is skipped or deferred has succeeded for Quartz: a continuation on success fires then, not after the deferred run.</description></item>
     /// <item><description>A deferred run is fired by a trigger in group <c>joblocking</c>, whose time is its <c>ScheduledFireTimeUtc</c>. <see cref="TaskLockExecutionContextExtensions.GetOriginalFireTimeUtc"/> tells the time the schedule meant.</description></item>
+    /// <item><description>Runs by hand (<c>TriggerJob</c>) of a job that runs become one pending run; those with data of their own each have their own. Firings of a trigger with IgnoreMisfires are each deferred.</description></item>
     /// <item><description>A deferral that is pending stays when its trigger is unscheduled; delete the job, or the deferral.</description></item>
     /// <item><description>A middleware under the lock that does not call the next counts as the run of the job, and of its occurrence.</description></item>
     /// <item><description><c>[PersistJobDataAfterExecution]</c> wants <c>[DisallowConcurrentExecution]</c> beside it: a firing that is skipped writes back the data it was fired with.</description></item>

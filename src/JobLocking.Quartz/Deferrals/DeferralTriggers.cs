@@ -12,6 +12,12 @@ namespace JobLocking.Quartz.Deferrals;
 /// <summary>Brings deferred firings of one scheduler back by triggers that fire once.</summary>
 internal sealed class DeferralTriggers(LockEngine engine, Wakes wakes, Lifetime lifetime, TimeProvider time, ILogger logger)
 {
+    /// <summary>So many deferrals of one trigger are pending at most.</summary>
+    private const int MostPending = 1000;
+
+    // By the first digit of what a deferral stands for. Firings of one node that look at the same time would each see none pending.
+    private readonly SemaphoreSlim[] _storing = [.. Enumerable.Range(0, 16).Select(_ => new SemaphoreSlim(1))];
+
     private int _saidInMemory;
 
     /// <summary>Schedules the firing for later, unless it is already.</summary>
@@ -26,9 +32,7 @@ internal sealed class DeferralTriggers(LockEngine engine, Wakes wakes, Lifetime 
             await CheckOutlivesAsync(scheduler).ConfigureAwait(false);
 
             // Now, inside the firing: once it has ended, Quartz deletes a job that is not durable and has no trigger left.
-            stored = firing.Origin == ExecutionOrigin.Recurring
-                ? await StoreOneAsync(firing, execution, defer).ConfigureAwait(false)
-                : await StoreAsync(firing, execution, defer, KeyOf(firing), TriggerConflict.Throw).ConfigureAwait(false);
+            stored = await StoreBoundedAsync(firing, execution, defer).ConfigureAwait(false);
         }
         catch (Exception e)
         {
@@ -44,7 +48,6 @@ internal sealed class DeferralTriggers(LockEngine engine, Wakes wakes, Lifetime 
         if (stored.IsCoalesced)
         {
             engine.NotDeferred(defer);
-            Log.Coalesced(logger, firing.Context.JobDetail.Key, execution.Execution, firing.Trigger, stored.Due);
             return Reports.Coalesced(execution, defer);
         }
 
@@ -52,29 +55,55 @@ internal sealed class DeferralTriggers(LockEngine engine, Wakes wakes, Lifetime 
         return Reports.Deferred(execution, defer);
     }
 
-    /// <summary>
-    /// A first attempt of a recurring trigger: all of them that want the same lock stand for the same work, so one deferral
-    /// that is pending is enough, and keeps its place in the queue; under OncePerOccurrence, one for each occurrence. Two
-    /// firings at once may both look before the other has stored: then two are pending, and none is lost.
-    /// </summary>
-    private async ValueTask<Stored> StoreOneAsync(Firing firing, LockExecution execution, LockDecision.Defer defer)
+    private async ValueTask<Stored> StoreBoundedAsync(Firing firing, LockExecution execution, LockDecision.Defer defer)
     {
-        IScheduler scheduler = firing.Context.Scheduler;
-        string work = Hash($"{Trigger(firing)}@{execution.Occurrence?.ScheduledTime:O} {execution.Name}");
-        TriggerQuery query = new()
+        if (SharedWork(firing, execution) is not { } work)
         {
-            Group = GroupMatcher<TriggerKey>.GroupEquals(Deferral.Group),
-            Name = NameMatcher<TriggerKey>.NameStartsWith(DeferralTrigger.Prefix(work)),
-            Job = firing.Context.JobDetail.Key,
-            Take = PagedQuery.All,
-        };
+            return await StoreAsync(firing, execution, defer, KeyOf(firing), TriggerConflict.Throw).ConfigureAwait(false);
+        }
+
+        SemaphoreSlim storing = _storing[Convert.ToInt32(work[..1], 16)];
+        await storing.WaitAsync(CancellationToken.None).ConfigureAwait(false);
+        try
+        {
+            return firing.IgnoresMisfires
+                ? await StoreOneOfManyAsync(work, firing, execution, defer).ConfigureAwait(false)
+                : await StoreOneAsync(work, firing, execution, defer).ConfigureAwait(false);
+        }
+        finally
+        {
+            storing.Release();
+        }
+    }
+
+    /// <summary>
+    /// What a deferral of the firing has in common with others, of which only so many may be pending; null where nothing else
+    /// stands for its work.
+    /// </summary>
+    private static string? SharedWork(Firing firing, LockExecution execution) => firing switch
+    {
+        { Origin: ExecutionOrigin.Recurring } => Hash($"{Trigger(firing)}@{execution.Occurrence?.ScheduledTime:O} {execution.Name}"),
+        { Origin: ExecutionOrigin.OneOff, IsByHand: true } => Hash($"by hand {Job(firing)} {execution.Name}"),
+        { Origin: ExecutionOrigin.OneOff, IgnoresMisfires: true } => Hash($"each of {Trigger(firing)} {execution.Name}"),
+        _ => null,
+    };
+
+    /// <summary>
+    /// A first attempt of a recurring trigger, or a run by hand: all of them that want the same lock stand for the same work, so
+    /// one deferral that is pending is enough, and keeps its place in the queue; under OncePerOccurrence, one for each occurrence.
+    /// Two firings at once on two nodes may both look before the other has stored: then two are pending, and none is lost.
+    /// </summary>
+    private async ValueTask<Stored> StoreOneAsync(string work, Firing firing, LockExecution execution, LockDecision.Defer defer)
+    {
+        PagedResult<TriggerHeader> found = await firing.Context.Scheduler.QueryTriggers(Deferrals(work, firing), CancellationToken.None)
+            .ConfigureAwait(false);
 
         // Without a time to fire it has begun to, or has failed to; with attempts behind it, it is the retry of a run.
-        PagedResult<TriggerHeader> found = await scheduler.QueryTriggers(query, CancellationToken.None).ConfigureAwait(false);
         TriggerHeader[] first = [.. found.Items.Where(t => t.RetryAttempt == 0 && (t.NextFireTimeUtc is not null || t.State == TriggerState.Error))];
         if (Array.Find(first, t => t.State is not (TriggerState.Paused or TriggerState.Error)) is { NextFireTimeUtc: { } due } pending)
         {
-            return new Stored(pending.Key, due, IsCoalesced: true);
+            Log.Coalesced(logger, firing.Context.JobDetail.Key, execution.Execution, firing.Trigger, due);
+            return Stored.Coalesced;
         }
 
         // It would swallow all that come after it, until somebody looks.
@@ -87,10 +116,30 @@ internal sealed class DeferralTriggers(LockEngine engine, Wakes wakes, Lifetime 
         return await StoreAsync(firing, execution, defer, DeferralTrigger.NewKey(work), TriggerConflict.Throw).ConfigureAwait(false);
     }
 
-    /// <summary>
-    /// Everything else has a deferral of its own, since nothing else stands for its work. One that came back too early goes on
-    /// standing for what it stood for.
-    /// </summary>
+    /// <summary>A firing of a trigger that wants each of them has a deferral of its own, until so many are pending that the store is to be spared.</summary>
+    private async ValueTask<Stored> StoreOneOfManyAsync(string work, Firing firing, LockExecution execution, LockDecision.Defer defer)
+    {
+        TriggerQuery count = Deferrals(work, firing) with { Take = 0, IncludeTotalCount = true };
+        PagedResult<TriggerHeader> found =
+            await firing.Context.Scheduler.QueryTriggers(count, CancellationToken.None).ConfigureAwait(false);
+        if (found.TotalCount >= MostPending)
+        {
+            Log.TooManyPending(logger, firing.Context.JobDetail.Key, execution.Execution, MostPending, firing.Trigger);
+            return Stored.Coalesced;
+        }
+
+        return await StoreAsync(firing, execution, defer, DeferralTrigger.NewKey(work), TriggerConflict.Throw).ConfigureAwait(false);
+    }
+
+    private static TriggerQuery Deferrals(string work, Firing firing) => new()
+    {
+        Group = GroupMatcher<TriggerKey>.GroupEquals(Deferral.Group),
+        Name = NameMatcher<TriggerKey>.NameStartsWith(DeferralTrigger.Prefix(work)),
+        Job = firing.Context.JobDetail.Key,
+        Take = PagedQuery.All,
+    };
+
+    /// <summary>The key of a deferral that is one of its kind. One that came back too early goes on standing for what it stood for.</summary>
     private static TriggerKey KeyOf(Firing firing)
     {
         IJobExecutionContext context = firing.Context;
@@ -112,8 +161,10 @@ internal sealed class DeferralTriggers(LockEngine engine, Wakes wakes, Lifetime 
         IJobExecutionContext context = firing.Context;
         ITrigger trigger = DeferralTrigger.Create(context.Trigger, key, context.JobDetail.Key, RemainingRetries.Of(context), deferral, time.GetUtcNow() + defer.Delay);
         ScheduleTriggerResult result = await context.Scheduler.ScheduleTrigger(trigger, onConflict, CancellationToken.None).ConfigureAwait(false);
-        return new Stored(key, result.NextFireTimeUtc, IsCoalesced: false);
+        return new Stored(key, result.NextFireTimeUtc);
     }
+
+    private static string Job(Firing firing) => $"{firing.Context.JobDetail.Key.Group.Length}:{firing.Context.JobDetail.Key}";
 
     private static string Trigger(Firing firing) => $"{firing.Trigger.Group.Length}:{firing.Trigger}";
 
@@ -139,6 +190,12 @@ internal sealed class DeferralTriggers(LockEngine engine, Wakes wakes, Lifetime 
         }
     }
 
-    /// <summary>The deferral that is pending now.</summary>
-    private readonly record struct Stored(TriggerKey Key, DateTimeOffset Due, bool IsCoalesced);
+    /// <summary>The deferral that was stored.</summary>
+    private readonly record struct Stored(TriggerKey Key, DateTimeOffset Due)
+    {
+        /// <summary>None was stored, since another that is pending does the work.</summary>
+        public static Stored Coalesced => default;
+
+        public bool IsCoalesced => Key is null;
+    }
 }

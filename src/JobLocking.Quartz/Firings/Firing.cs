@@ -19,6 +19,14 @@ internal sealed record Firing(IJobExecutionContext Context, TriggerKey Trigger, 
         && !Context.Trigger.JobDataMap.ContainsKey(SchedulerConstants.BackfillOriginalFireTime)
         && Trigger.Group != SchedulerConstants.StartupGroup;
 
+    /// <summary>Whether the schedule wants each of its firings, however late: what it has missed it fires one after the other.</summary>
+    /// <remarks>All kinds of triggers have the same code for it.</remarks>
+    public bool IgnoresMisfires => Context.Trigger.MisfireInstructionCode == (int)CronTriggerMisfireInstruction.IgnoreMisfires;
+
+    /// <summary>Whether somebody has asked for a run of the job as it is. With data of its own, a run by hand is other work.</summary>
+    public bool IsByHand =>
+        Context.Trigger.JobDataMap.ContainsKey(SchedulerConstants.ManualTrigger) && !TriggerData.IsOwn(Context.Trigger.JobDataMap);
+
     /// <summary>The deferral whose wait goes on; null for a first attempt, and for a retry or recovery of what has been run meanwhile: that waits anew.</summary>
     public Deferral? Wait => Context.RetryAttempt + Context.RefireCount > 0 || Context.Recovering ? null : Deferred;
 
@@ -27,7 +35,7 @@ internal sealed record Firing(IJobExecutionContext Context, TriggerKey Trigger, 
         { Context.Recovering: true } => ExecutionOrigin.Recovery,
         { Attempts: > 0 } => ExecutionOrigin.Retry,
         { Deferred: not null } => ExecutionOrigin.Deferred,
-        { Context.NextFireTimeUtc: not null } => ExecutionOrigin.Recurring,
+        { Context.NextFireTimeUtc: not null, IgnoresMisfires: false } => ExecutionOrigin.Recurring,
         _ => ExecutionOrigin.OneOff,
     };
 

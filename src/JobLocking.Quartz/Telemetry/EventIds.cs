@@ -11,4 +11,5 @@ internal static class EventIds
     public const int Interrupted = 3005;
     public const int StuckDeferral = 3006;
     public const int RetryNotKept = 3007;
+    public const int TooManyPending = 3015;
 }

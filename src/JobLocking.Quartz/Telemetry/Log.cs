@@ -32,4 +32,7 @@ internal static partial class Log
 
     [LoggerMessage(EventIds.RetryNotKept, LogLevel.Error, "The retry of job {Job} #{Execution} may be lost: a wake-up on another node has replaced the deferral {Deferral} while it ran, and it could not be stored again. Run the job by hand")]
     public static partial void RetryNotKept(ILogger logger, Exception error, TriggerKey deferral, JobKey job, string execution);
+
+    [LoggerMessage(EventIds.TooManyPending, LogLevel.Warning, "Job {Job} #{Execution} is not deferred, and coalesces: {Count} deferrals of trigger {Trigger}, which wants each of its firings (IgnoreMisfires), are pending already. Look what keeps the lock, or give the trigger another misfire instruction")]
+    public static partial void TooManyPending(ILogger logger, JobKey job, string execution, int count, TriggerKey trigger);
 }
