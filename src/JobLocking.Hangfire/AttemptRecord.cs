@@ -29,6 +29,9 @@ internal sealed record AttemptRecord
     /// <summary>The queue it was deferred from, where Hangfire itself would forget it; else null.</summary>
     public string? Queue { get; init; }
 
+    /// <summary>Where its deferral is counted, see <see cref="PendingDeferrals"/>; null if it is not.</summary>
+    public string? CountedIn { get; init; }
+
     public static AttemptRecord Read(IStorageConnection connection, BackgroundJob job)
     {
         string? text = job.ParametersSnapshot is { } snapshot

@@ -13,21 +13,32 @@ internal static class JobExecution
 {
     public const string Scheduler = "Hangfire";
 
-    public static LockExecution Describe(PerformContext context, LockPolicy policy, AttemptRecord record) => Describe(
+    public static LockExecution Describe(
+        PerformContext context, LockPolicy policy, AttemptRecord record, RecurringJobs recurring) => Describe(
         context.BackgroundJob,
         policy,
         record,
         () => context.GetJobParameter<int>("RetryCount", allowStale: true),
-        context.GetJobParameter<string?>("RecurringJobId", allowStale: true));
+        context.GetJobParameter<string?>("RecurringJobId", allowStale: true),
+        id => recurring.RunsAgain(context.Storage, context.Connection, id));
 
-    public static LockExecution Describe(ElectStateContext context, LockPolicy policy, AttemptRecord record) => Describe(
+    /// <remarks>In an election the storage is not asked whether the schedule runs the job again: if that is not known, a worker asks.</remarks>
+    public static LockExecution Describe(
+        ElectStateContext context, LockPolicy policy, AttemptRecord record, RecurringJobs recurring) => Describe(
         context.BackgroundJob,
         policy,
         record,
         () => context.GetJobParameter<int>("RetryCount", allowStale: true),
-        context.GetJobParameter<string?>("RecurringJobId", allowStale: true));
+        context.GetJobParameter<string?>("RecurringJobId", allowStale: true),
+        id => recurring.Known(context.Storage, id) ?? false);
 
-    private static LockExecution Describe(BackgroundJob backgroundJob, LockPolicy policy, AttemptRecord record, Func<int> retries, string? recurringJobId)
+    private static LockExecution Describe(
+        BackgroundJob backgroundJob,
+        LockPolicy policy,
+        AttemptRecord record,
+        Func<int> retries,
+        string? recurringJobId,
+        Func<string, bool> runsAgain)
     {
         if (policy.OncePerOccurrence)
         {
@@ -43,6 +54,7 @@ internal static class JobExecution
             Job = Identity(job, recurringJobId),
             Execution = backgroundJob.Id,
             Origin = Origin(),
+            RunsAgain = recurringJobId is null ? null : new Lazy<bool>(() => runsAgain(recurringJobId), isThreadSafe: false),
             Deferrals = record.Deferrals,
             DeferralsUnwoken = record.DeferralsUnwoken,
             FirstDeferredAt = record.FirstDeferredAt,

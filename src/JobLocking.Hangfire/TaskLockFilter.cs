@@ -14,7 +14,13 @@ namespace JobLocking.Hangfire;
 /// Server filters are synchronous. Blocking on the engine is sound here: filters run on the worker's own thread, which
 /// Hangfire blocks for the whole job anyway, and which has no synchronization context.
 /// </remarks>
-internal sealed class TaskLockFilter(LockEngine engine, LockPolicies policies, ElectionRecords records)
+internal sealed class TaskLockFilter(
+    LockEngine engine,
+    LockPolicies policies,
+    ElectionRecords records,
+    RecurringJobs recurring,
+    PendingDeferrals pending,
+    UnsharedStorages storages)
     : IServerFilter, IElectStateFilter, IApplyStateFilter, IJobFilter
 {
     private const string Item = "JobLocking";
@@ -34,7 +40,14 @@ internal sealed class TaskLockFilter(LockEngine engine, LockPolicies policies, E
         DeclaredLocks.Check(policies);
         DeferredState.Handler.Register();
         ILogger logger = ((ILoggerFactory?)services.GetService(typeof(ILoggerFactory)))?.CreateLogger(Log.Category) ?? NullLogger.Instance;
-        return new TaskLockFilter(Required<LockEngine>(), policies, new ElectionRecords(logger));
+        TimeProvider time = (TimeProvider?)services.GetService(typeof(TimeProvider)) ?? TimeProvider.System;
+        return new TaskLockFilter(
+            Required<LockEngine>(),
+            policies,
+            new ElectionRecords(logger),
+            new RecurringJobs(time, logger),
+            new PendingDeferrals(logger),
+            UnsharedStorages.Of(services, policies, logger));
 
         T Required<T>()
             where T : class =>
@@ -53,7 +66,8 @@ internal sealed class TaskLockFilter(LockEngine engine, LockPolicies policies, E
         }
 
         AttemptRecord record = AttemptRecord.Read(context.Connection, context.BackgroundJob);
-        LockExecution execution = JobExecution.Describe(context, policy, record) with { Workers = _workers.Of(context) };
+        LockExecution execution = JobExecution.Describe(context, policy, record, recurring) with { Workers = _workers.Of(context) };
+        storages.Check(context.Storage, execution);
         if (!record.Begun)
         {
             // Before the lock: otherwise a process that dies with it leaves what looks like a first attempt, and that
@@ -153,7 +167,7 @@ internal sealed class TaskLockFilter(LockEngine engine, LockPolicies policies, E
     {
         try
         {
-            return engine.SkipsLocally(JobExecution.Describe(context, policy, record));
+            return engine.SkipsLocally(JobExecution.Describe(context, policy, record, recurring));
         }
         catch (Exception)
         {
@@ -165,7 +179,16 @@ internal sealed class TaskLockFilter(LockEngine engine, LockPolicies policies, E
     {
         try
         {
-            context.Items[Item] = TurnedAway.From(this, execution, decision, record, context, records);
+            string? coalesced = null;
+            if (decision is LockDecision.Defer first && PendingDeferrals.Most(execution, first) is { } most)
+            {
+                coalesced = pending.Count(context.Connection, execution, first, most);
+                record = record with { CountedIn = coalesced is null ? PendingDeferrals.SetOf(execution) : null };
+            }
+
+            context.Items[Item] = coalesced is null
+                ? TurnedAway.From(this, execution, decision, record, context, records)
+                : new TurnedAway(this, execution, decision, record) { Coalesced = coalesced };
             context.Canceled = true;
         }
         catch when (decision is LockDecision.Defer defer)
@@ -193,8 +216,13 @@ internal sealed class TaskLockFilter(LockEngine engine, LockPolicies policies, E
     }
 
     /// <summary>A later attempt counts its own deferrals: GiveUpAfter shall not run from a wait that ended long ago.</summary>
-    private static void EndWait(AttemptRecord record, PerformingContext context)
+    private void EndWait(AttemptRecord record, PerformingContext context)
     {
+        if (record.CountedIn is { } set)
+        {
+            pending.Remove(context.Connection, set, context.BackgroundJob.Id);
+        }
+
         if (record.Deferrals > 0)
         {
             new AttemptRecord { Begun = true }.Write(context.Connection, context.BackgroundJob.Id);

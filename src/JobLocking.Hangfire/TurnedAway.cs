@@ -10,6 +10,9 @@ internal sealed record TurnedAway(TaskLockFilter Filter, LockExecution Execution
 {
     private ApplyStateContext? _applied;
 
+    /// <summary>Which deferrals do its work, so that it is not deferred itself; null if it is, or was never to be.</summary>
+    public string? Coalesced { get; init; }
+
     /// <summary>Remembers a deferral; anything else leaves the record as it is.</summary>
     public static TurnedAway From(
         TaskLockFilter filter, LockExecution execution, LockDecision decision, AttemptRecord record, PerformContext context, ElectionRecords records) =>
@@ -29,6 +32,14 @@ internal sealed record TurnedAway(TaskLockFilter Filter, LockExecution Execution
     {
         if (context.CandidateState is not DeletedState canceled)
         {
+            return;
+        }
+
+        if (Coalesced is not null)
+        {
+            // An operator who starts it again wants it done.
+            canceled.Reason = $"Coalesced: {Coalesced}";
+            records.TryWrite(Record, context);
             return;
         }
 

@@ -19,6 +19,11 @@ public sealed class DeflectionTests(SharedRedis redis)
         Node a = await StartAsync(cluster);
         string first = await FireAndHoldAsync(cluster, "nightly");
 
+        // A worker has asked the schedule whether it runs the job again.
+        string known = cluster.Fire("nightly");
+        await cluster.SeesAsync(known, DeletedState.StateName, "Skipped: ");
+        Assert.Contains(known, _workers.Jobs);
+
         string second = cluster.Fire("nightly");
 
         JobState skipped = await cluster.SeesAsync(second, DeletedState.StateName);

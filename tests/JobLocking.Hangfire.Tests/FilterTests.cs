@@ -37,7 +37,7 @@ public sealed class FilterTests : IDisposable
         ServiceCollection services = new();
         services.AddJobLocking().UseInMemory();
         _services = services.BuildServiceProvider();
-        _filter = new TaskLockFilter(_services.GetRequiredService<LockEngine>(), _services.GetRequiredService<LockPolicies>(), new ElectionRecords(_logs));
+        _filter = NewFilter(_services);
     }
 
     public void Dispose() => _services.Dispose();
@@ -224,7 +224,7 @@ public sealed class FilterTests : IDisposable
         ServiceCollection services = new();
         services.AddJobLocking(o => o.ForJob<ThirdParty>(new TaskLockAttribute("{"))).UseInMemory();
         using ServiceProvider provider = services.BuildServiceProvider();
-        TaskLockFilter filter = new(provider.GetRequiredService<LockEngine>(), provider.GetRequiredService<LockPolicies>(), new ElectionRecords(_logs));
+        TaskLockFilter filter = NewFilter(provider);
         BackgroundJob job = new("18", Job.FromExpression<ThirdParty>(t => t.Clean()), DateTime.UnixEpoch);
 
         filter.OnStateElection(Election(new EnqueuedState(), ScheduledState.StateName, job: job));
@@ -300,11 +300,54 @@ public sealed class FilterTests : IDisposable
         _connection.GetJobParameter("17", "RecurringJobId").Returns(recurringJobId is null ? null : $"\"{recurringJobId}\"");
         LockPolicy policy = _services.GetRequiredService<LockPolicies>().Find(_job.Job.Type, _job.Job.Method)!;
 
-        LockExecution execution = JobExecution.Describe(Context(), policy, AttemptRecord.Read(_connection, _job));
+        LockExecution execution = JobExecution.Describe(Context(), policy, AttemptRecord.Read(_connection, _job), new RecurringJobs(TimeProvider.System, _logs));
 
         Assert.Equal(origin, execution.Origin);
         Assert.Equal(recurringJobId is null ? "Work.Brief" : "Work.Brief [nightly]", execution.Job);
         Assert.Equal(("Hangfire", "17", "work:x"), (execution.Scheduler, execution.Execution, execution.Name));
+    }
+
+    [Fact]
+    public void In_an_election_the_storage_is_not_asked_whether_a_recurring_job_runs_again_and_a_worker_decides()
+    {
+        Dictionary<string, string> parameters = new() { ["RecurringJobId"] = "\"nightly\"" };
+        _filter.OnPerforming(new PerformingContext(Context(new BackgroundJob("17", _job.Job, DateTime.UnixEpoch, parameters))));
+        _connection.ClearReceivedCalls();
+        ElectStateContext election = Election(Processing(), EnqueuedState.StateName, job: new BackgroundJob("18", _job.Job, DateTime.UnixEpoch, parameters));
+
+        _filter.OnStateElection(election);
+
+        Assert.IsType<ProcessingState>(election.CandidateState);
+        Assert.Empty(_connection.ReceivedCalls());
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Whether_a_recurring_job_runs_again_is_asked_only_when_it_would_be_skipped(bool runsAgain)
+    {
+        _connection.GetAllEntriesFromHash("recurring-job:nightly")
+            .Returns(runsAgain ? new Dictionary<string, string> { ["NextExecution"] = "1" } : null);
+        Dictionary<string, string> parameters = new() { ["RecurringJobId"] = "\"nightly\"" };
+        _filter.OnPerforming(new PerformingContext(Context(new BackgroundJob("17", _job.Job, DateTime.UnixEpoch, parameters))));
+        _connection.DidNotReceiveWithAnyArgs().GetAllEntriesFromHash(default!);
+
+        _filter.OnPerforming(new PerformingContext(Context(new BackgroundJob("18", _job.Job, DateTime.UnixEpoch, parameters))));
+
+        Assert.Equal(runsAgain ? [] : ["18"], (await HeldAsync()).Single().Parked.Select(parked => parked.Waiter.Execution));
+        _connection.Received(1).GetAllEntriesFromHash("recurring-job:nightly");
+    }
+
+    private TaskLockFilter NewFilter(ServiceProvider services)
+    {
+        LockPolicies policies = services.GetRequiredService<LockPolicies>();
+        return new TaskLockFilter(
+            services.GetRequiredService<LockEngine>(),
+            policies,
+            new ElectionRecords(_logs),
+            new RecurringJobs(TimeProvider.System, _logs),
+            new PendingDeferrals(_logs),
+            new UnsharedStorages(policies, sharesLocks: false, _logs));
     }
 
     private static IState Processing() =>
@@ -315,7 +358,7 @@ public sealed class FilterTests : IDisposable
     private void Elect(ElectStateContext[] elections, AttemptRecord record)
     {
         LockPolicy policy = _services.GetRequiredService<LockPolicies>().Find(_job.Job.Type, _job.Job.Method)!;
-        LockExecution execution = JobExecution.Describe(Context(), policy, record);
+        LockExecution execution = JobExecution.Describe(Context(), policy, record, new RecurringJobs(TimeProvider.System, _logs));
         LockDecision.Defer busy = new(TimeSpan.FromSeconds(15), "busy", TimeLeft: null, Holder: null);
         ElectionRecords records = new(_logs);
         foreach (ElectStateContext election in elections)

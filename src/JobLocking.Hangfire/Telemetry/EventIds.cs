@@ -6,4 +6,9 @@ internal static class EventIds
     public const int ParameterRefused = 2000;
     public const int RecordNotWritten = 2001;
     public const int QueueNotRead = 2002;
+    public const int Coalesced = 2015;
+    public const int DeferralNotCounted = 2016;
+    public const int ScheduleNotRead = 2017;
+    public const int RunsOnEachNode = 2018;
+    public const int TooManyPending = 2019;
 }

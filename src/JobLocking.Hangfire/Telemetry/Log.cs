@@ -16,4 +16,19 @@ internal static partial class Log
 
     [LoggerMessage(EventIds.QueueNotRead, LogLevel.Error, "Job #{Execution}: {Storage} did not say which queue the job was enqueued in. After a deferral it is enqueued in the default queue: make sure that a server works on it, or move the job")]
     public static partial void QueueNotRead(ILogger logger, Exception error, string execution, string storage);
+
+    [LoggerMessage(EventIds.Coalesced, LogLevel.Information, "Job {Job} #{Execution} coalesced with a deferral of the same recurring job that is pending: {Reason}")]
+    public static partial void Coalesced(ILogger logger, string job, string execution, string reason);
+
+    [LoggerMessage(EventIds.DeferralNotCounted, LogLevel.Warning, "Job #{Execution}: {Storage} does not keep count of the deferrals of its recurring job, so that more of them may wait than should. Check the storage")]
+    public static partial void DeferralNotCounted(ILogger logger, Exception error, string execution, string storage);
+
+    [LoggerMessage(EventIds.ScheduleNotRead, LogLevel.Warning, "{Storage} did not say whether recurring job '{RecurringJob}' runs again by itself, so that it is deferred instead of skipped. Check the storage")]
+    public static partial void ScheduleNotRead(ILogger logger, Exception error, string recurringJob, string storage);
+
+    [LoggerMessage(EventIds.RunsOnEachNode, LogLevel.Warning, "These recurring jobs have a lock that nodes share, but are in a {Storage}, which each node has for itself: each node runs them, one node after the other: {RecurringJobs}. Set MinHold longer than the clocks of the nodes differ, for instance 30 seconds, or give the nodes one storage")]
+    public static partial void RunsOnEachNode(ILogger logger, string recurringJobs, string storage);
+
+    [LoggerMessage(EventIds.TooManyPending, LogLevel.Warning, "Job {Job} #{Execution} is not deferred, and coalesces: {Count} deferrals of the same recurring job, whose schedule wants each execution, are pending already. Look what keeps the lock, or set MisfireHandling to Relaxed; {Reason}")]
+    public static partial void TooManyPending(ILogger logger, string job, string execution, int count, string reason);
 }

@@ -1,0 +1,64 @@
+using System.Collections.Concurrent;
+using Hangfire;
+using Hangfire.Storage;
+using JobLocking.Hangfire.Telemetry;
+using Microsoft.Extensions.Logging;
+
+namespace JobLocking.Hangfire;
+
+/// <summary>
+/// What the schedule says of recurring jobs: whether it runs one again by itself, so that an execution of it may be skipped. A
+/// storage is asked once a minute at most for each job; elections, which ask none, rely on what was answered.
+/// </summary>
+internal sealed class RecurringJobs(TimeProvider time, ILogger logger)
+{
+    private const int MostRemembered = 1000;
+
+    private static readonly TimeSpan Remembered = TimeSpan.FromMinutes(1);
+
+    private readonly ConcurrentDictionary<(JobStorage Storage, string Id), (bool RunsAgain, long At)> _answers = [];
+
+    /// <summary>Whether the schedule runs a recurring job again, as the storage says or has said lately. False in doubt.</summary>
+    public bool RunsAgain(JobStorage storage, IStorageConnection connection, string id) =>
+        Known(storage, id) ?? Ask(storage, connection, id);
+
+    /// <summary>The same without asking the storage; null if it was not asked lately.</summary>
+    public bool? Known(JobStorage storage, string id) =>
+        _answers.TryGetValue((storage, id), out (bool RunsAgain, long At) answer) && time.GetElapsedTime(answer.At) < Remembered
+            ? answer.RunsAgain
+            : null;
+
+    private bool Ask(JobStorage storage, IStorageConnection connection, string id)
+    {
+        try
+        {
+            bool runsAgain = RunsAgain(connection.GetAllEntriesFromHash($"recurring-job:{id}"));
+            Remember((storage, id), runsAgain);
+            return runsAgain;
+        }
+#pragma warning disable CA1031 // Any fault of any storage.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            Log.ScheduleNotRead(logger, e, id, storage.GetType().Name);
+            return false;
+        }
+    }
+
+    /// <summary>Not if the job was removed or has no next execution, or if the schedule wants each, also those that it missed.</summary>
+    private static bool RunsAgain(Dictionary<string, string>? job) =>
+        job is not null
+        && job.TryGetValue("NextExecution", out string? next) && !string.IsNullOrWhiteSpace(next)
+        && !(job.TryGetValue("Misfire", out string? misfire)
+            && Enum.TryParse(misfire, out MisfireHandlingMode mode) && mode == MisfireHandlingMode.Strict);
+
+    private void Remember((JobStorage Storage, string Id) job, bool runsAgain)
+    {
+        if (_answers.Count >= MostRemembered)
+        {
+            _answers.Clear();
+        }
+
+        _answers[job] = (runsAgain, time.GetTimestamp());
+    }
+}

@@ -1,0 +1,111 @@
+using System.Runtime.CompilerServices;
+using Hangfire;
+using Hangfire.Storage;
+using JobLocking.Engine;
+using JobLocking.Hangfire.Telemetry;
+using JobLocking.Stores;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace JobLocking.Hangfire;
+
+/// <summary>
+/// Warns of recurring jobs on a storage that belongs to one node, while the nodes share their locks: each node then runs them
+/// itself, one after the other. Looks when the host has started, and when the first such job runs, since many hosts add
+/// their recurring jobs later.
+/// </summary>
+internal sealed class UnsharedStorages(LockPolicies policies, bool sharesLocks, ILogger logger)
+{
+    private const int MostListed = 10;
+
+    private static readonly string[] OfOneNode = ["InMemoryStorage", "MemoryStorage", "SQLiteStorage"];
+
+    /// <summary>The storages of this process of which all is said, however many servers work on them.</summary>
+    private static readonly ConditionalWeakTable<JobStorage, string> Told = [];
+
+    public static UnsharedStorages Of(IServiceProvider services, LockPolicies policies, ILogger logger)
+    {
+        // Of the stores only the one in memory is in core, and its locks are those of this process.
+        bool sharesLocks = services.GetService(typeof(ILockStore)) is { } store && store.GetType().Assembly != typeof(ILockStore).Assembly;
+        UnsharedStorages storages = new(policies, sharesLocks, logger);
+
+        // A host that has started already may be about to create its storage, which must not be asked for meanwhile.
+        if (sharesLocks && services.GetService(typeof(IHostApplicationLifetime)) is IHostApplicationLifetime host
+            && !host.ApplicationStarted.IsCancellationRequested)
+        {
+            host.ApplicationStarted.Register(() => storages.Check(services));
+        }
+
+        return storages;
+    }
+
+    /// <summary>Looks at the storage of a job that is about to run.</summary>
+    public void Check(JobStorage storage, LockExecution execution)
+    {
+        if (sharesLocks && execution is { Origin: ExecutionOrigin.Recurring, Policy.RunsOncePerStorage: true }
+            && !Told.TryGetValue(storage, out _))
+        {
+            Check(storage);
+        }
+    }
+
+    private void Check(IServiceProvider services)
+    {
+        try
+        {
+            if (services.GetService(typeof(JobStorage)) is JobStorage storage)
+            {
+                Check(storage);
+            }
+        }
+#pragma warning disable CA1031 // A host without a storage, or on its way down.
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+        }
+    }
+
+    private void Check(JobStorage storage)
+    {
+        string type = storage.GetType().Name;
+        if (!OfOneNode.Contains(type))
+        {
+            Told.TryAdd(storage, type);
+            return;
+        }
+
+        string[] jobs = RunOnEachNode(storage);
+        if (jobs.Length > 0 && Told.TryAdd(storage, type))
+        {
+            string more = jobs.Length > MostListed ? $" and {jobs.Length - MostListed} more" : "";
+            Log.RunsOnEachNode(logger, string.Join(", ", jobs.Take(MostListed)) + more, type);
+        }
+    }
+
+    private string[] RunOnEachNode(JobStorage storage)
+    {
+        try
+        {
+            using IStorageConnection connection = storage.GetConnection();
+            return [.. connection.GetRecurringJobs().Where(RunsOnEachNode).Select(job => job.Id)];
+        }
+#pragma warning disable CA1031 // Any fault of any storage: a warning is not worth a job.
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+            return [];
+        }
+    }
+
+    private bool RunsOnEachNode(RecurringJobDto job)
+    {
+        try
+        {
+            return job.Job is { } known && policies.Find(known.Type, known.Method)?.RunsOncePerStorage == true;
+        }
+        catch (TaskLockException)
+        {
+            return false; // Its run fails with it.
+        }
+    }
+}

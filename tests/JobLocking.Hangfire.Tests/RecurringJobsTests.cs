@@ -1,0 +1,91 @@
+using Hangfire;
+using Hangfire.Storage;
+using Microsoft.Extensions.Logging.Testing;
+using NSubstitute;
+using Xunit;
+
+namespace JobLocking.Hangfire.Tests;
+
+/// <summary>What a storage says of a recurring job, and for how long it is believed.</summary>
+public sealed class RecurringJobsTests
+{
+    private readonly JobStorage _storage = Substitute.For<JobStorage>();
+
+    private readonly IStorageConnection _connection = Substitute.For<IStorageConnection>();
+
+    private readonly FakeLogger _logs = new();
+
+    [Theory]
+    [InlineData("1700000000", null, true)]
+    [InlineData("1700000000", "0", true)]
+    [InlineData("1700000000", "2", true)] // Ignorable
+    [InlineData("1700000000", "1", false)] // Strict
+    [InlineData("", null, false)]
+    [InlineData(null, "0", false)]
+    public void A_schedule_runs_a_job_again_that_has_a_next_execution_and_is_not_strict(string? next, string? misfire, bool runsAgain)
+    {
+        Dictionary<string, string> job = new() { ["Cron"] = "0 0 * * *" };
+        if (next is not null)
+        {
+            job["NextExecution"] = next;
+        }
+
+        if (misfire is not null)
+        {
+            job["Misfire"] = misfire;
+        }
+
+        _connection.GetAllEntriesFromHash("recurring-job:nightly").Returns(job);
+
+        Assert.Equal(runsAgain, new RecurringJobs(TimeProvider.System, _logs).RunsAgain(_storage, _connection, "nightly"));
+    }
+
+    [Fact]
+    public void A_job_that_was_removed_does_not_run_again()
+    {
+        _connection.GetAllEntriesFromHash("recurring-job:nightly").Returns((Dictionary<string, string>?)null);
+
+        Assert.False(new RecurringJobs(TimeProvider.System, _logs).RunsAgain(_storage, _connection, "nightly"));
+    }
+
+    [Fact]
+    public void An_answer_is_believed_for_a_minute_and_only_of_its_own_storage()
+    {
+        FixedTime time = new();
+        RecurringJobs recurring = new(time, _logs);
+        _connection.GetAllEntriesFromHash("recurring-job:nightly").Returns(new Dictionary<string, string> { ["NextExecution"] = "1" });
+        Assert.Null(recurring.Known(_storage, "nightly"));
+
+        Assert.True(recurring.RunsAgain(_storage, _connection, "nightly"));
+        Assert.True(recurring.RunsAgain(_storage, _connection, "nightly"));
+
+        Assert.True(recurring.Known(_storage, "nightly"));
+        Assert.Null(recurring.Known(Substitute.For<JobStorage>(), "nightly"));
+        _connection.Received(1).GetAllEntriesFromHash("recurring-job:nightly");
+        time.Seconds = 61;
+        Assert.Null(recurring.Known(_storage, "nightly"));
+        Assert.True(recurring.RunsAgain(_storage, _connection, "nightly"));
+        _connection.Received(2).GetAllEntriesFromHash("recurring-job:nightly");
+    }
+
+    [Fact]
+    public void A_storage_that_does_not_answer_has_the_job_deferred_and_is_asked_again()
+    {
+        RecurringJobs recurring = new(TimeProvider.System, _logs);
+        _connection.GetAllEntriesFromHash("recurring-job:nightly").Returns(_ => throw new IOException("storage"));
+
+        Assert.False(recurring.RunsAgain(_storage, _connection, "nightly"));
+
+        Assert.Null(recurring.Known(_storage, "nightly"));
+        Assert.Equal([2017], _logs.Collector.GetSnapshot().Select(log => log.Id.Id));
+    }
+
+    private sealed class FixedTime : TimeProvider
+    {
+        public long Seconds { get; set; }
+
+        public override long TimestampFrequency => 1;
+
+        public override long GetTimestamp() => Seconds;
+    }
+}
