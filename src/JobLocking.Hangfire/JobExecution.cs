@@ -14,23 +14,29 @@ internal static class JobExecution
     public const string Scheduler = "Hangfire";
 
     public static LockExecution Describe(
-        PerformContext context, LockPolicy policy, AttemptRecord record, RecurringJobs recurring) => Describe(
+        PerformContext context, LockPolicy policy, AttemptRecord record, RecurringJobs recurring, Installations installations) => Describe(
         context.BackgroundJob,
         policy,
         record,
         () => context.GetJobParameter<int>("RetryCount", allowStale: true),
         context.GetJobParameter<string?>("RecurringJobId", allowStale: true),
-        id => recurring.RunsAgain(context.Storage, context.Connection, id));
+        id => recurring.RunsAgain(context.Storage, context.Connection, id),
+        installations,
+        context.Storage,
+        context.ServerId);
 
     /// <remarks>In an election the storage is not asked whether the schedule runs the job again: if that is not known, a worker asks.</remarks>
     public static LockExecution Describe(
-        ElectStateContext context, LockPolicy policy, AttemptRecord record, RecurringJobs recurring) => Describe(
+        ElectStateContext context, LockPolicy policy, AttemptRecord record, RecurringJobs recurring, Installations installations) => Describe(
         context.BackgroundJob,
         policy,
         record,
         () => context.GetJobParameter<int>("RetryCount", allowStale: true),
         context.GetJobParameter<string?>("RecurringJobId", allowStale: true),
-        id => recurring.Known(context.Storage, id) ?? false);
+        id => recurring.Known(context.Storage, id) ?? false,
+        installations,
+        context.Storage,
+        (context.CandidateState as ProcessingState)?.ServerId);
 
     private static LockExecution Describe(
         BackgroundJob backgroundJob,
@@ -38,7 +44,10 @@ internal static class JobExecution
         AttemptRecord record,
         Func<int> retries,
         string? recurringJobId,
-        Func<string, bool> runsAgain)
+        Func<string, bool> runsAgain,
+        Installations installations,
+        JobStorage? storage,
+        string? serverId)
     {
         if (policy.OncePerOccurrence)
         {
@@ -51,7 +60,12 @@ internal static class JobExecution
             Policy = policy,
             Name = policy.ResolveName(placeholder => IndexOf(job.Method, placeholder) is var i and >= 0 ? job.Args[i] : null),
             Scheduler = Scheduler,
-            Job = Identity(job, recurringJobId),
+            Job = Name(job, recurringJobId),
+
+            // One that comes from no schedule is neither skipped for a job nor the job of a schedule.
+            Identity = policy.ComparesJobs && recurringJobId is not null
+                ? JobIdentity.Of(job, recurringJobId, installations.NameOf(storage, serverId))
+                : null,
             Execution = backgroundJob.Id,
             Origin = Origin(),
             RunsAgain = recurringJobId is null ? null : new Lazy<bool>(() => runsAgain(recurringJobId), isThreadSafe: false),
@@ -94,9 +108,9 @@ internal static class JobExecution
         $"Lock '{policy.Template}' of job {policy.Job}: OncePerOccurrence is true, but a Hangfire job has no occurrence; its storage creates one job for each already. Fix: leave OncePerOccurrence out; for nodes on storages of their own use MinHold.";
 
     /// <summary>
-    /// As the dashboard names it, <c>Invoices.Send</c>, and <c>Invoices.Send [nightly]</c> for a recurring job: two of them
-    /// over one method, with different arguments, are two jobs. Their ids are what tells them apart, so that a short name will do.
+    /// As the dashboard names it, <c>Invoices.Send</c>, and <c>Invoices.Send [nightly]</c> for a recurring job, for people:
+    /// <see cref="JobIdentity"/> tells jobs apart.
     /// </summary>
-    private static string Identity(Job job, string? recurringJobId) =>
+    private static string Name(Job job, string? recurringJobId) =>
         recurringJobId is null ? job.ToString(includeQueue: false) : $"{job.ToString(includeQueue: false)} [{recurringJobId}]";
 }

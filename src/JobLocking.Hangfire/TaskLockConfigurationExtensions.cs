@@ -19,6 +19,10 @@ public static class TaskLockConfigurationExtensions
     /// A deferred job waits among the scheduled ones, and is enqueued at once when its turn comes. If its process has died
     /// meanwhile it returns after its delay, when a server next looks there: up to one
     /// <see cref="BackgroundJobServerOptions.SchedulePollingInterval"/> (15 seconds by default) later.
+    /// <para>
+    /// A process whose servers work on several storages, one for each tenant, tells the jobs of these apart by
+    /// <see cref="BackgroundJobServerOptions.ServerName"/>: give the servers of each storage a name that is the same in all processes.
+    /// </para>
     /// </remarks>
     /// <param name="configuration">Hangfire's configuration.</param>
     /// <param name="services">The services of the host, with <c>AddJobLocking()</c> and a store among them.</param>
@@ -47,6 +51,10 @@ public static class TaskLockConfigurationExtensions
     /// A deferred job waits among the scheduled ones, and is enqueued at once when its turn comes. If its process has died
     /// meanwhile it returns after its delay, when a server next looks there: up to one
     /// <see cref="BackgroundJobServerOptions.SchedulePollingInterval"/> (15 seconds by default) later.
+    /// <para>
+    /// A process whose servers work on several storages, one for each tenant, tells the jobs of these apart by
+    /// <see cref="BackgroundJobServerOptions.ServerName"/>: give the servers of each storage a name that is the same in all processes.
+    /// </para>
     /// </remarks>
     /// <param name="options">The options of the server; its other filters stay.</param>
     /// <param name="services">The services of the host, with <c>AddJobLocking()</c> and a store among them.</param>

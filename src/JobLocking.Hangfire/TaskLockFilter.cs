@@ -18,6 +18,7 @@ internal sealed class TaskLockFilter(
     LockEngine engine,
     LockPolicies policies,
     ElectionRecords records,
+    Installations installations,
     RecurringJobs recurring,
     PendingDeferrals pending,
     UnsharedStorages storages)
@@ -41,10 +42,12 @@ internal sealed class TaskLockFilter(
         DeferredState.Handler.Register();
         ILogger logger = ((ILoggerFactory?)services.GetService(typeof(ILoggerFactory)))?.CreateLogger(Log.Category) ?? NullLogger.Instance;
         TimeProvider time = (TimeProvider?)services.GetService(typeof(TimeProvider)) ?? TimeProvider.System;
+        LockEngine engine = Required<LockEngine>();
         return new TaskLockFilter(
-            Required<LockEngine>(),
+            engine,
             policies,
             new ElectionRecords(logger),
+            Installations.Of(engine, services),
             new RecurringJobs(time, logger),
             new PendingDeferrals(logger),
             UnsharedStorages.Of(services, policies, logger));
@@ -66,7 +69,8 @@ internal sealed class TaskLockFilter(
         }
 
         AttemptRecord record = AttemptRecord.Read(context.Connection, context.BackgroundJob);
-        LockExecution execution = JobExecution.Describe(context, policy, record, recurring) with { Workers = _workers.Of(context) };
+        LockExecution execution =
+            JobExecution.Describe(context, policy, record, recurring, installations) with { Workers = _workers.Of(context) };
         storages.Check(context.Storage, execution);
         if (!record.Begun)
         {
@@ -167,7 +171,7 @@ internal sealed class TaskLockFilter(
     {
         try
         {
-            return engine.SkipsLocally(JobExecution.Describe(context, policy, record, recurring));
+            return engine.SkipsLocally(JobExecution.Describe(context, policy, record, recurring, installations));
         }
         catch (Exception)
         {

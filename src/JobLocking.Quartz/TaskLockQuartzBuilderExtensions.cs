@@ -26,6 +26,10 @@ public static class TaskLockQuartzBuilderExtensions
     /// What is worth knowing of Quartz:
     /// <list type="bullet">
     /// <item><description>Jobs are the same on every node by their key; a trigger with job data of its own makes a job of its own, named by the trigger's key too. Give both keys with <c>WithIdentity</c>: generated ones differ on each node.</description></item>
+    /// <item><description>
+    /// Schedulers of one name are one scheduler with many nodes, and those of two names are two, each with work of its own: one for each
+    /// tenant, for example. The name of the machine and of the node in it do not count.
+    /// </description></item>
     /// <item><description>A firing that is skipped or deferred has succeeded for Quartz: a continuation on success fires then, not after the deferred run.</description></item>
     /// <item><description>A deferred run is fired by a trigger in group <c>joblocking</c>, whose time is its <c>ScheduledFireTimeUtc</c>. <see cref="TaskLockExecutionContextExtensions.GetOriginalFireTimeUtc"/> tells the time the schedule meant.</description></item>
     /// <item><description>Runs by hand (<c>TriggerJob</c>) of a job that runs become one pending run; those with data of their own each have their own. Firings of a trigger with IgnoreMisfires are each deferred.</description></item>
@@ -78,7 +82,7 @@ public static class TaskLockQuartzBuilderExtensions
         Wakes wakes = new(lifetime);
         return new TaskLockMiddleware(
             engine,
-            new FiringDescription(Policies(services, scheduler), shared, lifetime),
+            new FiringDescription(Policies(services, scheduler), shared, lifetime, engine),
             new DeferralTriggers(engine, wakes, lifetime, Time(services), logger),
             wakes,
             lifetime,

@@ -1,5 +1,6 @@
 using System.Reflection;
 using JobLocking.Policy;
+using Microsoft.Extensions.Hosting;
 
 namespace JobLocking;
 
@@ -15,7 +16,11 @@ public sealed class JobLockingOptions
     /// <value>Default: the machine's name.</value>
     public string NodeName { get; set; } = Environment.MachineName;
 
-    /// <summary>The name of the application. Two applications that share a Redis and a lock name are warned about each other.</summary>
+    /// <summary>
+    /// The name of the application. Two applications that share a Redis and a lock name are warned about each other. The host's
+    /// environment is added where it is not Production, also to a name that is set here: beside a lock stands
+    /// <c>billing (Staging)</c>, and staging takes no run away from production.
+    /// </summary>
     /// <value>Default: the host's application name.</value>
     public string ApplicationName { get; set; } = Assembly.GetEntryAssembly()?.GetName().Name ?? "unknown";
 
@@ -102,6 +107,15 @@ public sealed class JobLockingOptions
         get => Defaults.OnUnavailable ?? LockSettings.BuiltIn.OnUnavailable!.Value;
         set => Defaults.OnUnavailable = value;
     }
+
+    /// <summary>The host's environment; null without a host.</summary>
+    internal string? HostEnvironment { get; set; }
+
+    /// <summary>The application as holders and marks name it.</summary>
+    internal string ApplicationAndEnvironment =>
+        string.IsNullOrWhiteSpace(HostEnvironment) || string.Equals(HostEnvironment, Environments.Production, StringComparison.OrdinalIgnoreCase)
+            ? ApplicationName
+            : $"{ApplicationName} ({HostEnvironment})";
 
     internal LockSettings Defaults { get; } = new();
 

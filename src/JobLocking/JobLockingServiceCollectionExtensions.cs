@@ -53,7 +53,9 @@ public static class JobLockingServiceCollectionExtensions
     {
         services.AddOptions<JobLockingOptions>().Configure<IServiceProvider>(static (options, sp) =>
         {
-            if (sp.GetService<IHostEnvironment>()?.ApplicationName is { Length: > 0 } application)
+            IHostEnvironment? host = sp.GetService<IHostEnvironment>();
+            options.HostEnvironment = host?.EnvironmentName;
+            if (host?.ApplicationName is { Length: > 0 } application)
             {
                 options.ApplicationName = application;
             }

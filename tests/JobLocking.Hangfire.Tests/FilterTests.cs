@@ -23,6 +23,8 @@ public sealed class FilterTests : IDisposable
 
     private readonly TaskLockFilter _filter;
 
+    private readonly Installations _installations;
+
     private readonly IStorageConnection _connection = Substitute.For<IStorageConnection>();
 
     private readonly JobStorage _storage = Substitute.For<JobStorage>();
@@ -37,6 +39,7 @@ public sealed class FilterTests : IDisposable
         ServiceCollection services = new();
         services.AddJobLocking().UseInMemory();
         _services = services.BuildServiceProvider();
+        _installations = Installations.Of(_services.GetRequiredService<LockEngine>(), _services);
         _filter = NewFilter(_services);
     }
 
@@ -300,10 +303,12 @@ public sealed class FilterTests : IDisposable
         _connection.GetJobParameter("17", "RecurringJobId").Returns(recurringJobId is null ? null : $"\"{recurringJobId}\"");
         LockPolicy policy = _services.GetRequiredService<LockPolicies>().Find(_job.Job.Type, _job.Job.Method)!;
 
-        LockExecution execution = JobExecution.Describe(Context(), policy, AttemptRecord.Read(_connection, _job), new RecurringJobs(TimeProvider.System, _logs));
+        LockExecution execution = JobExecution.Describe(
+            Context(), policy, AttemptRecord.Read(_connection, _job), new RecurringJobs(TimeProvider.System, _logs), _installations);
 
         Assert.Equal(origin, execution.Origin);
         Assert.Equal(recurringJobId is null ? "Work.Brief" : "Work.Brief [nightly]", execution.Job);
+        Assert.Equal(recurringJobId is null, execution.Identity is null);
         Assert.Equal(("Hangfire", "17", "work:x"), (execution.Scheduler, execution.Execution, execution.Name));
     }
 
@@ -345,6 +350,7 @@ public sealed class FilterTests : IDisposable
             services.GetRequiredService<LockEngine>(),
             policies,
             new ElectionRecords(_logs),
+            _installations,
             new RecurringJobs(TimeProvider.System, _logs),
             new PendingDeferrals(_logs),
             new UnsharedStorages(policies, sharesLocks: false, _logs));
@@ -358,7 +364,8 @@ public sealed class FilterTests : IDisposable
     private void Elect(ElectStateContext[] elections, AttemptRecord record)
     {
         LockPolicy policy = _services.GetRequiredService<LockPolicies>().Find(_job.Job.Type, _job.Job.Method)!;
-        LockExecution execution = JobExecution.Describe(Context(), policy, record, new RecurringJobs(TimeProvider.System, _logs));
+        LockExecution execution = JobExecution.Describe(
+            Context(), policy, record, new RecurringJobs(TimeProvider.System, _logs), _installations);
         LockDecision.Defer busy = new(TimeSpan.FromSeconds(15), "busy", TimeLeft: null, Holder: null);
         ElectionRecords records = new(_logs);
         foreach (ElectStateContext election in elections)

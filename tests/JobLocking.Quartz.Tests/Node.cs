@@ -19,7 +19,11 @@ internal sealed class Node : IAsyncDisposable
         _schedulerName = options.Scheduler;
         Firings = new Firings(options.Name);
 
-        HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { ApplicationName = "tests" });
+        HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings
+        {
+            ApplicationName = "tests",
+            EnvironmentName = options.Environment,
+        });
         builder.Logging.AddProvider(Logs).SetMinimumLevel(LogLevel.Debug);
         builder.Services.AddSingleton(cluster.Journal);
         builder.Services.AddJobLocking(o => o.NodeName = options.Name).UseRedis(o =>

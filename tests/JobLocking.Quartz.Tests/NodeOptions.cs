@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Quartz;
 
 namespace JobLocking.Quartz.Tests;
@@ -10,6 +11,9 @@ internal sealed class NodeOptions(string name)
 
     /// <summary>The name under which the scheduler is registered; null for the default one.</summary>
     public string? Scheduler { get; set; }
+
+    /// <summary>The environment of the host.</summary>
+    public string Environment { get; set; } = Environments.Production;
 
     public Action<QuartzTaskLockOptions>? TaskLocks { get; set; }
 

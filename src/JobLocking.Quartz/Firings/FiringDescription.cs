@@ -6,9 +6,10 @@ using Quartz;
 namespace JobLocking.Quartz.Firings;
 
 /// <summary>Describes the firings of one scheduler to the engine.</summary>
-internal sealed class FiringDescription(KeyedPolicies policies, SharedTypes shared, Lifetime lifetime)
+internal sealed class FiringDescription(KeyedPolicies policies, SharedTypes shared, Lifetime lifetime, LockEngine engine)
 {
     private string? _scheduler;
+    private string? _installation;
 
     /// <summary>The firing as an execution, or null if its job has no lock.</summary>
     /// <exception cref="TaskLockException">The lock is declared wrongly, or its name cannot be resolved.</exception>
@@ -21,18 +22,22 @@ internal sealed class FiringDescription(KeyedPolicies policies, SharedTypes shar
             return null;
         }
 
+        string installation = _installation ??= FiringIdentity.InstallationOf(context.Scheduler, engine);
         bool toldApart = policy.OncePerOccurrence && firing.HasOccurrence;
         TriggerKey? trigger = TriggerData.IsOwn(context.Trigger.JobDataMap) ? firing.Trigger : null;
-        string job = JobIdentity.Of(context.JobDetail.Key, type, policy, trigger, shared.Contains(type), toldApart);
+        string job = OfKey(trigger);
         return new LockExecution
         {
             Policy = policy,
             Name = policy.ResolveName(new FiringValues(context, type, policy).ValueOf),
             Scheduler = _scheduler ??= $"Quartz/{context.Scheduler.SchedulerName}",
             Job = job,
+            Identity = policy.ComparesJobs ? FiringIdentity.Of(context, type, trigger is null ? job : OfKey(null), installation) : null,
             Execution = context.FireInstanceId,
             Origin = firing.Origin,
-            Occurrence = toldApart ? new LockOccurrence(job, firing.ScheduledTime, IsRetry: firing.Attempts > 0) : null,
+            Occurrence = toldApart
+                ? new LockOccurrence(job, firing.ScheduledTime, IsRetry: firing.Attempts > 0) { Scheduler = installation }
+                : null,
             Deferrals = firing.Wait?.Count ?? 0,
             DeferralsUnwoken = firing.Wait?.CountUnwoken ?? 0,
             Ticket = firing.Wait?.Ticket,
@@ -45,5 +50,7 @@ internal sealed class FiringDescription(KeyedPolicies policies, SharedTypes shar
             EndOfWait = lifetime.EndOf(context.Scheduler),
             Workers = workers,
         };
+
+        string OfKey(TriggerKey? own) => JobIdentity.Of(context.JobDetail.Key, type, policy, own, shared.Contains(type), toldApart);
     }
 }

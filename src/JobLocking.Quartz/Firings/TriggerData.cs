@@ -10,7 +10,10 @@ internal static class TriggerData
 
     /// <summary>Whether the trigger gives its job data of its own, beside what we and Quartz keep there: then it stands for other work than the job's other triggers.</summary>
     public static bool IsOwn(JobDataMap data) =>
-        data.Keys.Any(key =>
-            key == SchedulerConstants.JobInput
-            || !(key.StartsWith(Ours, StringComparison.Ordinal) || key.StartsWith(OfQuartz, StringComparison.Ordinal)));
+        data.Keys.Any(IsOwn);
+
+    /// <summary>Whether a key of job data says something about the work.</summary>
+    public static bool IsOwn(string key) =>
+        key == SchedulerConstants.JobInput
+        || !(key.StartsWith(Ours, StringComparison.Ordinal) || key.StartsWith(OfQuartz, StringComparison.Ordinal));
 }

@@ -6,7 +6,8 @@ using System.Text.Json.Serialization;
 namespace JobLocking.Redis.Keys;
 
 /// <summary>A holder as it stands in the value of a lock, for people and their scripts: these names are a contract.</summary>
-internal sealed record HolderJson(string App, string Node, string Scheduler, DateTimeOffset Since, string? Job = null, string? Execution = null)
+internal sealed record HolderJson(
+    string App, string Node, string Scheduler, DateTimeOffset Since, string? Job = null, string? Execution = null, string? Identity = null)
 {
     // Many are refused because of the same holder, one after the other.
     private static volatile Reading? _last;
@@ -41,6 +42,11 @@ internal sealed record HolderJson(string App, string Node, string Scheduler, Dat
             writer.WriteString("execution"u8, execution);
         }
 
+        if (holder.Identity is { } identity)
+        {
+            writer.WriteString("identity"u8, identity);
+        }
+
         writer.WriteEndObject();
         writer.Flush();
         return buffer.WrittenSpan.ToArray();
@@ -62,7 +68,7 @@ internal sealed record HolderJson(string App, string Node, string Scheduler, Dat
                 return null;
             }
 
-            LockHolder holder = new(read.App, read.Node, read.Scheduler, read.Job, read.Execution, read.Since);
+            LockHolder holder = new(read.App, read.Node, read.Scheduler, read.Job, read.Execution, read.Since) { Identity = read.Identity };
             _last = new Reading(json.ToArray(), holder);
             return holder;
         }

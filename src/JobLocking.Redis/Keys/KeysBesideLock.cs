@@ -24,8 +24,12 @@ internal readonly struct KeysBesideLock(byte[] slot)
     /// <summary>That a deferral was spent, and by which lease.</summary>
     public RedisKey Spent(string deferral) => Key($":spent:{deferral}");
 
-    public RedisKey Occurrence(LockOccurrence occurrence) =>
-        Key(string.Create(CultureInfo.InvariantCulture, $"@{Uri.EscapeDataString(occurrence.Job)}/{occurrence.ScheduledTime.UtcDateTime:O}"));
+    /// <summary>Each part is so escaped that it has no slash: no two occurrences have the same key.</summary>
+    public RedisKey Occurrence(LockOccurrence occurrence) => Key(string.Create(
+        CultureInfo.InvariantCulture,
+        $"@{Part(occurrence.Application)}/{Part(occurrence.Scheduler)}/{Part(occurrence.Job)}/{occurrence.ScheduledTime.UtcDateTime:O}"));
+
+    private static string Part(string text) => Uri.EscapeDataString(text);
 
     private RedisKey Key(string what) => ((RedisKey)what).Prepend(slot);
 }

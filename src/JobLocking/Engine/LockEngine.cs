@@ -19,7 +19,8 @@ public sealed class LockEngine
     private readonly LocalQueue _queue;
     private readonly TaskLeaseAccessor _accessor;
     private readonly MetricsReporter _metrics;
-    private readonly JobLockingOptions _options;
+    private readonly string _application;
+    private readonly string _node;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
 
@@ -33,7 +34,8 @@ public sealed class LockEngine
         _queue = queue;
         _accessor = accessor;
         _metrics = metrics;
-        _options = options.Value;
+        _application = options.Value.ApplicationAndEnvironment;
+        _node = options.Value.NodeName;
         _time = time;
         _logger = logger;
     }
@@ -75,8 +77,13 @@ public sealed class LockEngine
             return local;
         }
 
-        LockHolder holder = new(_options.ApplicationName, _options.NodeName, execution.Scheduler, execution.Job, execution.Execution, now);
-        LeaseRequest wanted = new(policy.Template, execution.Name, new LeaseTerms(policy.Expire, policy.MaxHold, policy.MinHold, policy.Limit), holder, execution.Occurrence, execution.Workers);
+        LockHolder holder = new(_application, _node, execution.Scheduler, execution.Job, execution.Execution, now)
+        {
+            Identity = execution.Identity,
+        };
+        LockOccurrence? ours = execution.Occurrence is { } any ? any with { Application = _application } : null;
+        LeaseTerms terms = new(policy.Expire, policy.MaxHold, policy.MinHold, policy.Limit);
+        LeaseRequest wanted = new(policy.Template, execution.Name, terms, holder, ours, execution.Workers);
         Place? place = local is not null || IsToBeParked(execution) ? PlaceFor(execution, wanted) : null;
         LockDecision decision = await AskAsync(execution, wanted, place, now, refused: null, cancellationToken).ConfigureAwait(false);
         if (decision is LockDecision.Defer unparked && place is null)
@@ -186,6 +193,17 @@ public sealed class LockEngine
         double first = execution.Policy.DeferBy.TotalSeconds;
         double longest = Math.Max(first, LongestDeferral.TotalSeconds);
         return TimeSpan.FromSeconds(Math.Min(longest, first * Math.Pow(2, execution.DeferralsUnwoken)));
+    }
+
+    /// <summary>
+    /// The name of a scheduler as all nodes of the application know it: for the name of this node or machine in it, in whatever case,
+    /// stands a placeholder.
+    /// </summary>
+    /// <param name="scheduler">The name that the application gave the scheduler.</param>
+    public string WithoutNode(string scheduler)
+    {
+        ArgumentNullException.ThrowIfNull(scheduler);
+        return SameJob.WithoutNode(scheduler, _node, Environment.MachineName);
     }
 
     /// <summary>Makes the lease of a run the one that <see cref="ITaskLeaseAccessor"/> finds, from the caller's flow of execution on, until <see cref="EndAsync"/>.</summary>
@@ -303,9 +321,12 @@ public sealed class LockEngine
         };
     }
 
-    /// <summary>A foreign client cannot say what it is at.</summary>
+    /// <summary>
+    /// A foreign client cannot say what it is at. A holder of ours that has no identity can be anything: to defer costs a second run
+    /// at most, to skip costs the work.
+    /// </summary>
     private bool IsSameJob(LockExecution execution, LockHolder? holder) =>
-        holder is null || (holder.Job == execution.Job && holder.Application == _options.ApplicationName);
+        holder is null || (execution.Identity is { } identity && holder.Identity == identity && holder.Application == _application);
 
     private LockDecision OnUnavailable(LockExecution execution, DateTimeOffset now, LockHolder holder, TaskLockUnavailableException error) =>
         execution.Policy.OnUnavailable switch
@@ -367,7 +388,7 @@ public sealed class LockEngine
     private void WarnOnce(LockExecution execution, AcquireResult result)
     {
         string template = execution.Policy.Template;
-        if (result.Holder is { } holder && holder.Application != _options.ApplicationName && _said.TryAdd((template, EventIds.OtherApplication), true))
+        if (result.Holder is { } holder && holder.Application != _application && _said.TryAdd((template, EventIds.OtherApplication), true))
         {
             Log.OtherApplication(_logger, execution.Name, holder);
         }

@@ -14,8 +14,14 @@ public sealed record LockExecution
     /// <summary>What runs it: <c>Hangfire</c>, <c>Quartz/name</c>.</summary>
     public required string Scheduler { get; init; }
 
-    /// <summary>The identity of the job, the same on every node: two executions with the same identity are the same job.</summary>
+    /// <summary>The job as people read it, the same on every node.</summary>
     public required string Job { get; init; }
+
+    /// <summary>
+    /// By which executions of one application are known to be the same job, from <see cref="SameJob.Of"/>; null where that is
+    /// not known, which is never the same. Only asked for where <see cref="LockPolicy.ComparesJobs"/>.
+    /// </summary>
+    public string? Identity { get; init; }
 
     /// <summary>The scheduler's own id of this execution, for people.</summary>
     public required string Execution { get; init; }

@@ -37,6 +37,11 @@ public sealed class LockPolicy
     public bool OncePerOccurrence { get; }
 
     /// <summary>
+    /// Whether contention depends on the job of the holder, so that the adapter has to give the <see cref="LockExecution.Identity"/>.
+    /// </summary>
+    public bool ComparesJobs => OnConflict == LockConflict.Auto;
+
+    /// <summary>
     /// Whether contention may skip a first attempt that comes from there. A second one is never skipped: where this is true,
     /// an adapter must be able to tell it from the first, whatever has become of that.
     /// </summary>

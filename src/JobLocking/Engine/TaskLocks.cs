@@ -150,5 +150,5 @@ internal sealed class TaskLocks(
             : throw new TaskLockException($"Options of lock '{name}': {problem}");
     }
 
-    private LockHolder Holder() => new(options.Value.ApplicationName, options.Value.NodeName, JobLockingDiagnostics.ByHand, null, null, leases.Time.GetUtcNow());
+    private LockHolder Holder() => new(options.Value.ApplicationAndEnvironment, options.Value.NodeName, JobLockingDiagnostics.ByHand, null, null, leases.Time.GetUtcNow());
 }

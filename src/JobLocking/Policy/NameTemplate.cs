@@ -223,7 +223,7 @@ internal sealed class NameTemplate
     }
 
     /// <summary>A text that is the same for equal values, on every machine, and differs for others; null if the type has none.</summary>
-    private static string? Format(object value) => value switch
+    internal static string? Format(object value) => value switch
     {
         string text => text,
         DateTime { Kind: DateTimeKind.Local } time => FormatTime(time.ToUniversalTime()),

@@ -20,10 +20,14 @@ public sealed class KeyPropertyTests(SharedServers servers)
     /// <summary>No brace is in the names that come to a store.</summary>
     private static readonly Gen<string> Name = Gen.OneOf(Pieces).Array[1, 4].Select(string.Concat);
 
+    private static readonly Gen<string> Part = Gen.OneOf([.. Pieces, "{", "}", "}:fence"]).Array[0, 3].Select(string.Concat);
+
     private static readonly Gen<LockOccurrence> Occurrence = Gen.Select(
-        Gen.OneOf([.. Pieces, "{", "}", "}:fence"]).Array[1, 3].Select(string.Concat),
+        Part,
+        Part,
+        Part,
         Gen.Int[0, 3],
-        (job, tick) => new LockOccurrence(job, DateTimeOffset.UnixEpoch.AddTicks(tick), IsRetry: false));
+        (application, scheduler, job, tick) => new LockOccurrence(job, DateTimeOffset.UnixEpoch.AddTicks(tick), IsRetry: false) { Application = application, Scheduler = scheduler });
 
     [Fact]
     public void No_key_of_a_lock_is_a_key_of_another_nor_two_keys_of_its_own() =>
@@ -32,6 +36,21 @@ public sealed class KeyPropertyTests(SharedServers servers)
             RedisKey[] keys = [.. KeysOf(one, first), .. one != other ? KeysOf(other, second) : first != second ? [Keys.Beside(one).Occurrence(second)] : []];
             Assert.Equal(keys.Length, keys.Distinct().Count());
         }, iter: 20_000);
+
+    [Fact]
+    public void No_two_occurrences_whose_parts_make_the_same_text_have_one_key() =>
+        Gen.Select(Part, Gen.Int[0, 100], Gen.Int[0, 100], Gen.Int[0, 100], Gen.Int[0, 100]).Sample((text, a, b, c, d) =>
+        {
+            (LockOccurrence one, LockOccurrence other) = (Cut(a, b), Cut(c, d));
+            Assert.Equal(one == other, Keys.Beside("x").Occurrence(one) == Keys.Beside("x").Occurrence(other));
+
+            LockOccurrence Cut(int first, int second)
+            {
+                (int from, int to) = (Math.Min(first, second) % (text.Length + 1), Math.Max(first, second) % (text.Length + 1));
+                (from, to) = (Math.Min(from, to), Math.Max(from, to));
+                return new LockOccurrence(text[to..], DateTimeOffset.UnixEpoch, IsRetry: false) { Application = text[..from], Scheduler = text[from..to] };
+            }
+        }, iter: 5000);
 
     [Fact]
     public async Task All_keys_of_a_lock_hash_to_one_slot()

@@ -139,9 +139,13 @@ public sealed partial class RedisLockStoreTests(SharedServers servers) : RedisSt
     [Fact]
     public async Task All_keys_of_a_lock_are_where_the_contract_says_and_expire()
     {
-        LockOccurrence occurrence = new("a {b}/c", new DateTimeOffset(2026, 3, 1, 13, 0, 0, TimeSpan.FromHours(1)), IsRetry: false);
+        LockOccurrence occurrence = new("a {b}/c", new DateTimeOffset(2026, 3, 1, 13, 0, 0, TimeSpan.FromHours(1)), IsRetry: false)
+        {
+            Application = "billing (Staging)",
+            Scheduler = "jobs/~",
+        };
         AcquireRequest lease = await GrantedAsync(occurrence);
-        string mark = $"{{{LockKey}}}@a%20%7Bb%7D%2Fc/2026-03-01T12:00:00.0000000Z";
+        string mark = $"{{{LockKey}}}@billing%20%28Staging%29/jobs%2F~/a%20%7Bb%7D%2Fc/2026-03-01T12:00:00.0000000Z";
 
         Assert.StartsWith($$"""running:{{lease.LeaseId}}:{"app":"billing",""", (string?)await Redis.StringGetAsync(mark), StringComparison.Ordinal);
         Assert.InRange((await Redis.KeyTimeToLiveAsync(mark))!.Value, TimeSpan.Zero, TimeSpan.FromMinutes(1));

@@ -296,6 +296,7 @@ internal sealed class Scheduler(World world, Names names, Weather weather, List<
             Name = work.Job.Lock.Name,
             Scheduler = "simulation",
             Job = work.Job.Name,
+            Identity = work.Job.Name,
             Execution = work.Name,
             Origin = work.Origin,
             Occurrence = work.Occurrence,

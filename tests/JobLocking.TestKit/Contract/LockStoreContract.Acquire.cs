@@ -33,6 +33,18 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
+    public async Task A_holder_is_told_with_its_identity_while_it_holds_and_while_the_lock_is_kept()
+    {
+        LockHolder holder = Holder() with { Identity = "mY3-qk5eR_0aBcDeFgHiJk" };
+        (AcquireRequest lease, _) = await GrantedAsync(Request(Name) with { Holder = holder });
+        Assert.Equal(holder, (await AskedByAnotherAsync(Name)).Holder);
+
+        await ReleasedAsync(lease, keepFor: AMinute);
+
+        Assert.Equal(holder, (await AskedByAnotherAsync(Name)).Holder);
+    }
+
+    [Fact]
     public async Task A_held_lock_is_contended_and_says_by_whom_and_for_how_long()
     {
         await GrantedAsync();

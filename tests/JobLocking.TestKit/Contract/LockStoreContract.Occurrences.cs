@@ -48,6 +48,22 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
+    public async Task The_occurrences_of_another_application_or_scheduler_are_others()
+    {
+        LockOccurrence occurrence = Occurrence() with { Application = "billing", Scheduler = "tenant-a" };
+        (AcquireRequest lease, _) = await GrantedAsync(occurrence: occurrence);
+        await ReleasedAsync(lease, end: Succeeded(occurrence));
+
+        foreach (LockOccurrence other in new[] { occurrence with { Application = "shop" }, occurrence with { Scheduler = "tenant-b" } })
+        {
+            (lease, _) = await GrantedAsync(occurrence: other);
+            await ReleasedAsync(lease, end: Failed(other));
+        }
+
+        Assert.Equal(AcquireOutcome.OccurrenceSucceeded, (await AskedByAnotherAsync(Name, occurrence with { IsRetry = true })).Outcome);
+    }
+
+    [Fact]
     public async Task A_contended_lock_leaves_the_occurrence_unmarked()
     {
         (AcquireRequest lease, _) = await GrantedAsync();

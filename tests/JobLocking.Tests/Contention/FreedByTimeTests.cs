@@ -87,7 +87,7 @@ public sealed class FreedByTimeTests : IDisposable
     public async Task A_process_that_stands_by_for_one_that_died_runs_as_its_mark_ends()
     {
         TaskLockAttribute taskLock = new("x") { Limit = 2, Expire = 30, OnConflict = LockConflict.Defer, DeferBy = 600 };
-        LockOccurrence occurrence = new("Job.Run", _node.Time.GetUtcNow(), IsRetry: false);
+        LockOccurrence occurrence = new("Job.Run", _node.Time.GetUtcNow(), IsRetry: false) { Application = "app" };
         await _node.Memory.AcquireAsync(LockRequests.Acquire("x", TimeSpan.FromSeconds(3.5), "dead", occurrence) with { Limit = 2 }, CancellationToken.None);
         LockExecution standby = _second.Execution(taskLock, ExecutionOrigin.Recurring, occurrence: occurrence);
         TaskCompletionSource woken = new();

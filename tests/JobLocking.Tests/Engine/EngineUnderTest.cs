@@ -80,6 +80,7 @@ internal sealed class EngineUnderTest : IDisposable
             Name = taskLock.Name,
             Scheduler = "Test",
             Job = job,
+            Identity = job,
             Execution = Random.Shared.Next(1_000_000).ToString(CultureInfo.InvariantCulture),
             Origin = origin,
             Deferrals = deferrals,

@@ -8,6 +8,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Testing;
+using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
 using Xunit;
 
@@ -170,6 +171,24 @@ public sealed class HostTests
         using ServiceProvider provider = services.BuildServiceProvider();
         Assert.Equal(count + 1, services.Count);
         Assert.Same(provider.GetRequiredService<ITaskLocks>(), provider.GetRequiredService<ITaskLocks>());
+    }
+
+    [Theory]
+    [InlineData("Production", null, "host-tests")]
+    [InlineData("production", null, "host-tests")]
+    [InlineData("Staging", null, "host-tests (Staging)")]
+    [InlineData("Staging", "billing", "billing (Staging)")]
+    public async Task The_environment_of_the_host_is_a_part_of_the_application_where_it_is_not_Production(string environment, string? configured, string holder)
+    {
+        HostApplicationBuilder builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(
+            new() { ApplicationName = "host-tests", EnvironmentName = environment });
+        builder.Services.AddJobLocking(o => o.ApplicationName = configured ?? o.ApplicationName).UseInMemory();
+        using IHost host = builder.Build();
+
+        await using TaskLease? lease = await host.Services.GetRequiredService<ITaskLocks>().TryAcquireAsync("x");
+
+        Assert.Equal(holder, lease!.Holder.Application);
+        Assert.Equal(configured ?? "host-tests", host.Services.GetRequiredService<IOptions<JobLockingOptions>>().Value.ApplicationName);
     }
 
     private static async Task<TaskLockException> StartAsync(

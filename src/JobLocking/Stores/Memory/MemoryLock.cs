@@ -13,7 +13,7 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
     private readonly MemoryClock _clock = locks.Clock;
     private readonly MemoryQueue _queue = new(locks.Clock);
     private readonly List<Held> _holders = [];
-    private readonly Dictionary<(string Job, DateTimeOffset Time), Mark> _occurrences = [];
+    private readonly Dictionary<LockOccurrence, Mark> _occurrences = [];
 
     private readonly Dictionary<string, Spent> _spent = new(StringComparer.Ordinal);
 
@@ -37,7 +37,7 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
     {
         Expire();
         _queue.Oldest();
-        foreach (((string Job, DateTimeOffset Time) occurrence, Mark mark) in _occurrences)
+        foreach ((LockOccurrence occurrence, Mark mark) in _occurrences)
         {
             if (_clock.HasPassed(mark.ExpiresAt))
             {
@@ -336,5 +336,5 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
         }
     }
 
-    private static (string Job, DateTimeOffset Time) Key(LockOccurrence occurrence) => (occurrence.Job, occurrence.ScheduledTime);
+    private static LockOccurrence Key(LockOccurrence occurrence) => occurrence.IsRetry ? occurrence with { IsRetry = false } : occurrence;
 }

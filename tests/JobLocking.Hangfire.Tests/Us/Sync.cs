@@ -1,0 +1,13 @@
+using Hangfire;
+
+#pragma warning disable IDE0060 // An argument that tells jobs apart.
+
+namespace JobLocking.Hangfire.Tests.Us;
+
+/// <summary>There is another class with this short name.</summary>
+[AutomaticRetry(Attempts = 0)]
+public class Sync(Stage stage, ITaskLeaseAccessor leases)
+{
+    [TaskLock("vendor-api", DeferBy = 1)]
+    public Task Run(string scene, string region, CancellationToken cancellationToken) => stage[scene].PlayAsync(leases, cancellationToken);
+}
