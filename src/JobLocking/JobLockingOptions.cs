@@ -127,10 +127,11 @@ public sealed class JobLockingOptions
     internal List<string> Problems { get; } = [];
 
     /// <summary>Gives a job that cannot be decorated its lock. It replaces an attribute on the same type; one on a method wins.</summary>
-    /// <typeparam name="TJob">The Quartz job class, or the class or interface whose methods are Hangfire jobs, and what is derived from it.</typeparam>
+    /// <typeparam name="TJob">The Quartz job class, or the class or interface whose methods are Hangfire jobs, and what is derived from it.
+    /// A job that is enqueued through an interface or base class of this class has the lock, too.</typeparam>
     /// <param name="taskLock">The lock: <c>new TaskLockAttribute("reports") { Expire = 300 }</c>.</param>
     /// <returns>The same options.</returns>
-    public JobLockingOptions ForJob<TJob>(TaskLockAttribute taskLock) => ForJob(typeof(TJob), null, taskLock);
+    public JobLockingOptions ForJob<TJob>(TaskLockAttribute taskLock) => Give(typeof(TJob), null, taskLock);
 
     /// <summary>Gives one method of a class, a Hangfire job that cannot be decorated, its lock. It replaces an attribute on the same method.</summary>
     /// <typeparam name="TJob">The class or interface through which the job is enqueued.</typeparam>
@@ -140,11 +141,31 @@ public sealed class JobLockingOptions
     public JobLockingOptions ForJob<TJob>(string method, TaskLockAttribute taskLock)
     {
         ArgumentException.ThrowIfNullOrEmpty(method);
-        return ForJob(typeof(TJob), method, taskLock);
+        return Give(typeof(TJob), method, taskLock);
     }
 
-    private JobLockingOptions ForJob(Type type, string? method, TaskLockAttribute taskLock)
+    /// <summary>Gives a job that cannot be decorated its lock, as <see cref="ForJob{TJob}(TaskLockAttribute)"/> does.
+    /// All jobs of one generic class or interface have it by <c>typeof(Handler&lt;&gt;)</c>.</summary>
+    /// <param name="job">The class or interface.</param>
+    /// <param name="taskLock">The lock: <c>new TaskLockAttribute("reports") { Expire = 300 }</c>.</param>
+    /// <returns>The same options.</returns>
+    public JobLockingOptions ForJob(Type job, TaskLockAttribute taskLock) => Give(job, null, taskLock);
+
+    /// <summary>Gives one method of a class its lock, as <see cref="ForJob{TJob}(string, TaskLockAttribute)"/> does.
+    /// All jobs of one generic class or interface have it by <c>typeof(Handler&lt;&gt;)</c>.</summary>
+    /// <param name="job">The class or interface.</param>
+    /// <param name="method">The name of the method; all its overloads are meant.</param>
+    /// <param name="taskLock">The lock: <c>new TaskLockAttribute("reports:{0}") { Expire = 300 }</c>.</param>
+    /// <returns>The same options.</returns>
+    public JobLockingOptions ForJob(Type job, string method, TaskLockAttribute taskLock)
     {
+        ArgumentException.ThrowIfNullOrEmpty(method);
+        return Give(job, method, taskLock);
+    }
+
+    private JobLockingOptions Give(Type type, string? method, TaskLockAttribute taskLock)
+    {
+        ArgumentNullException.ThrowIfNull(type);
         ArgumentNullException.ThrowIfNull(taskLock);
         Jobs.Add(new JobLock(type, method, taskLock));
         return this;

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Reflection;
 using JobLocking.Policy;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using static System.FormattableString;
 
@@ -10,33 +11,59 @@ namespace JobLocking.Engine;
 public sealed class LockPolicies
 {
     private readonly JobLockingOptions _options;
-    private readonly IReadOnlyList<Assembly> _assemblies;
-    private readonly ConcurrentDictionary<(Type, MethodInfo?), LockPolicy?> _found = [];
+    private readonly OwnLocks _own;
+    private readonly Contracts _contracts;
+    private readonly bool _looksForMore;
     private readonly ConcurrentDictionary<string, (int Limit, string Job)> _templates = new(StringComparer.Ordinal);
 
-    internal LockPolicies(IOptions<JobLockingOptions> options)
-        : this(options, DecoratedJobs.AssembliesOfThisProcess())
+    // Replaced as a whole when assemblies were loaded, so that no answer of before gets in.
+    private volatile Answers _answers;
+
+    internal LockPolicies(IOptions<JobLockingOptions> options, IServiceCollection registrations)
+        : this(options, registrations, null)
     {
     }
 
     internal LockPolicies(IOptions<JobLockingOptions> options, IReadOnlyList<Assembly> assemblies)
+        : this(options, null, assemblies)
+    {
+    }
+
+    private LockPolicies(IOptions<JobLockingOptions> options, IServiceCollection? registrations, IReadOnlyList<Assembly>? assemblies)
     {
         _options = options.Value;
-        _assemblies = assemblies;
+        _own = new OwnLocks(_options.Jobs);
+        _contracts = new Contracts(_own, new Registrations(registrations));
+        if (assemblies is null)
+        {
+            _looksForMore = true;
+            LoadedAssemblies.LoadReferences();
+        }
+
+        int loads = LoadedAssemblies.Loads;
+        _answers = new Answers(loads, assemblies ?? LoadedAssemblies.ThatUseJobLocking());
     }
+
+    /// <summary>The jobs that have a lock: in the assemblies that are loaded by now, and in code; for checks at start.</summary>
+    /// <exception cref="TaskLockException">A lock is declared wrongly.</exception>
+    public IEnumerable<LockedJob> Jobs =>
+        KnownJobs().Select(known => new LockedJob(known.Type, known.Method, Find(known.Type, known.Method)!));
 
     /// <summary>The methods that carry a lock of their own, in the assemblies of this process and in code; for checks at start.</summary>
     /// <exception cref="TaskLockException">A lock is declared wrongly.</exception>
     public IEnumerable<(MethodInfo Method, LockPolicy Policy)> Methods =>
-        from known in KnownJobs()
-        where known.Method is not null
-        select (known.Method, Find(known.Type, known.Method)!);
+        from job in Jobs
+        where job.Method is not null
+        select (job.Method, job.Policy);
 
     /// <summary>Overrides in configuration whose template no lock known so far has.</summary>
     internal IEnumerable<LockOverride> UnmatchedOverrides => _options.Overrides.Where(o => !_templates.ContainsKey(o.Template));
 
     /// <summary>Overrides in configuration that a lock known so far has.</summary>
     internal IEnumerable<LockOverride> AppliedOverrides => _options.Overrides.Where(o => _templates.ContainsKey(o.Template));
+
+    /// <summary>The lock that a type, or one of its methods, has by itself.</summary>
+    internal TaskLockAttribute? OwnLockOf(Type type, MethodInfo? method = null) => _own.Of(type, method);
 
     /// <summary>The lock of a job, or null if it has none.</summary>
     /// <param name="type">The job's type.</param>
@@ -45,7 +72,9 @@ public sealed class LockPolicies
     public LockPolicy? Find(Type type, MethodInfo? method)
     {
         ArgumentNullException.ThrowIfNull(type);
-        return _found.GetOrAdd((type, method), static (job, self) => self.FindNew(job.Item1, job.Item2), this);
+        Answers answers = Current();
+        return answers.Found.GetOrAdd(
+            (type, method), static (job, from) => from.Self.FindNew(job.Item1, job.Item2, from.Answers), (Self: this, Answers: answers));
     }
 
     /// <summary>The lock of a job that was given to it in code by the adapter's own means.</summary>
@@ -124,6 +153,13 @@ public sealed class LockPolicies
 
         foreach ((Type type, MethodInfo? method) in KnownJobs())
         {
+            if (method is not null && DecoratedJobs.IsLambda(method))
+            {
+                problems.Add($"[TaskLock] is on a lambda or a local function in {type.DeclaringType ?? type}, where no scheduler finds it. "
+                    + "Fix: leave it out there; for a delegate job of Quartz write q.AddTaskLocks(o => o.ForJob(new JobKey(\"name\"), new TaskLockAttribute(…))).");
+                continue;
+            }
+
             try
             {
                 Find(type, method);
@@ -143,47 +179,58 @@ public sealed class LockPolicies
         where method.Name == job.Method
         select method;
 
-    private IEnumerable<(Type Type, MethodInfo? Method)> KnownJobs() =>
+    private IEnumerable<(Type Type, MethodInfo? Method)> KnownJobs() => KnownJobs(Current());
+
+    private IEnumerable<(Type Type, MethodInfo? Method)> KnownJobs(Answers answers) =>
         _options.Jobs
             .SelectMany(job => job.Method is null ? [(job.Type, null)] : MethodsOf(job).Select(m => (job.Type, (MethodInfo?)m)))
-            .Concat(DecoratedJobs.In(_assemblies))
+            .Concat(answers.Decorated)
             .Distinct();
 
-    private LockPolicy? FindNew(Type type, MethodInfo? method)
+    /// <summary>What was answered so far, unless assemblies with jobs were loaded meanwhile: an answer may be another then.</summary>
+    private Answers Current()
     {
-        if (method is not null && (InCode(type, method.Name) ?? DecoratedJobs.LockOf(type, method)) is { } own)
+        Answers answers = _answers;
+        return !_looksForMore || answers.Loads == LoadedAssemblies.Loads ? answers : _answers = LookAgain(answers);
+    }
+
+    private static Answers LookAgain(Answers answers)
+    {
+        // Counted before it looks: what is loaded meanwhile is found the next time.
+        int loads = LoadedAssemblies.Loads;
+        IReadOnlyList<Assembly> assemblies = LoadedAssemblies.ThatUseJobLocking();
+        return assemblies.SequenceEqual(answers.Assemblies) ? answers with { Loads = loads } : new Answers(loads, assemblies);
+    }
+
+    private LockPolicy? FindNew(Type type, MethodInfo? method, Answers answers)
+    {
+        if (method is not null && _own.Of(type, method) is { } own)
         {
             return Resolve(own, DecoratedJobs.Describe(type, method));
         }
 
-        // Of an interface that says nothing itself, what its implementations say; they may differ from method to method.
-        if (type.IsInterface && InCode(type, null) is null && DecoratedJobs.LockOf(type, null) is null)
+        if (_own.Of(type, null) is { } ofType)
         {
-            return DecoratedJobs.LockOfImplementations(type, method, _assemblies) is { } implemented
-                ? Resolve(implemented, DecoratedJobs.Describe(type, method))
-                : null;
+            // The policy of a type is one for all its methods.
+            return method is not null ? Find(type, null) : Resolve(ofType, DecoratedJobs.Describe(type, null));
         }
 
-        // The policy of a type is one for all its methods.
-        return method is not null
-            ? Find(type, null)
-            : (InCode(type, null) ?? DecoratedJobs.LockOf(type, null)) is { } ofType ? Resolve(ofType, DecoratedJobs.Describe(type, null)) : null;
+        // Of a contract that says nothing itself, what its implementations say; they may differ from method to method.
+        IEnumerable<Type> known = KnownJobs(answers).Select(job => job.Type).Distinct();
+        return !type.IsSealed && _contracts.LockOf(type, method, known) is { } implementation
+            ? Resolve(implementation.Lock, DecoratedJobs.Describe(implementation.Type, implementation.Method))
+            : null;
     }
 
-    /// <summary>Given to the type itself, or to the nearest of what it is derived from.</summary>
-    private TaskLockAttribute? InCode(Type type, string? method)
+    /// <summary>The answers of one state of the process.</summary>
+    /// <param name="Loads">How many assemblies had been loaded.</param>
+    /// <param name="Assemblies">Those of them that use JobLocking.</param>
+    private sealed record Answers(int Loads, IReadOnlyList<Assembly> Assemblies)
     {
-        for (Type? current = type; current is not null; current = current.BaseType)
-        {
-            if (_options.Jobs.Find(j => j.Type == current && j.Method == method) is { } job)
-            {
-                return job.Lock;
-            }
-        }
+        private readonly Lazy<(Type Type, MethodInfo? Method)[]> _decorated = new(() => [.. DecoratedJobs.In(Assemblies)]);
 
-        JobLock[] ofInterfaces =
-            [.. _options.Jobs.Where(j => j.Type.IsInterface && j.Type.IsAssignableFrom(type) && j.Method == method).DistinctBy(j => j.Lock)];
-        return ofInterfaces.Length <= 1 ? ofInterfaces.FirstOrDefault()?.Lock : throw new TaskLockException(
-            $"Job {type}{(method is null ? "" : $".{method}")} was given two locks in code, {string.Join(" and ", ofInterfaces.Select(j => $"'{j.Lock.Name}' by {j.Type}"))}. Fix: call ForJob<{type.Name}>{(method is null ? "" : $"(\"{method}\", …)")} with the one that is meant.");
+        public ConcurrentDictionary<(Type, MethodInfo?), LockPolicy?> Found { get; } = [];
+
+        public IReadOnlyList<(Type Type, MethodInfo? Method)> Decorated => _decorated.Value;
     }
 }

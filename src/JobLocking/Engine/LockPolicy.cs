@@ -6,11 +6,13 @@ namespace JobLocking.Engine;
 public sealed class LockPolicy
 {
     private readonly NameTemplate _template;
+    private readonly LockSettings _settings;
 
     internal LockPolicy(string job, NameTemplate template, LockSettings settings, TimeSpan occurrenceRetention)
     {
         Job = job;
         _template = template;
+        _settings = settings;
         Expire = TimeSpan.FromSeconds(settings.Expire!.Value);
         MaxHold = TimeSpan.FromSeconds(settings.MaxHold!.Value);
         MinHold = TimeSpan.FromSeconds(settings.MinHold!.Value);
@@ -58,6 +60,9 @@ public sealed class LockPolicy
     /// next as soon as a run has ended.
     /// </summary>
     public bool RunsOncePerStorage => MinHold == TimeSpan.Zero && OnConflict != LockConflict.Fail;
+
+    /// <summary>Its settings as people read them.</summary>
+    internal string SettingsText => Policy.SettingsText.Of(_settings);
 
     internal TimeSpan Expire { get; }
 
