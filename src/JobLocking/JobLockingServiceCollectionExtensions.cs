@@ -74,7 +74,8 @@ public static class JobLockingServiceCollectionExtensions
         services.AddSingleton(static sp => new LocalQueue(OnlyStore.Of(sp), Gate(sp), Background(sp), Metrics(sp), Time(sp), Logger(sp)));
         services.AddSingleton(static sp => new Waiters(sp.GetRequiredService<Leases>(), sp.GetRequiredService<LocalQueue>(), sp.GetRequiredService<Notices>(), Metrics(sp), Time(sp)));
         services.AddSingleton(static sp => new Notices(OnlyStore.Of(sp), Gate(sp), sp.GetRequiredService<RenewalLoop>(), sp.GetRequiredService<LocalQueue>(), Time(sp), Logger(sp)));
-        services.AddSingleton(static sp => new LockPolicies(Options(sp)));
+        services.AddSingleton(sp => new LockPolicies(Options(sp), services));
+        services.AddSingleton(_ => new LockAdapters(services));
         services.AddSingleton<TaskLeaseAccessor>();
         services.AddSingleton<ITaskLeaseAccessor>(static sp => sp.GetRequiredService<TaskLeaseAccessor>());
         services.AddSingleton(static sp => new LockEngine(

@@ -29,9 +29,17 @@ internal sealed class JobLockingHostedService(IServiceProvider services, ILogger
 
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    public Task StartedAsync(CancellationToken cancellationToken)
+    /// <summary>All adapters have been added by now, and no scheduler runs yet.</summary>
+    public async Task StartedAsync(CancellationToken cancellationToken)
     {
         LockPolicies policies = services.GetRequiredService<LockPolicies>();
+        LockAdapters adapters = services.GetRequiredService<LockAdapters>();
+        foreach (ILockAdapter adapter in adapters.All)
+        {
+            await adapter.CheckAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        AbsentAdapters.Check(policies, adapters, logger);
         foreach (LockOverride applied in policies.AppliedOverrides)
         {
             Log.OverrideApplied(logger, applied.Path, applied.Template, applied.Text);
@@ -42,7 +50,15 @@ internal sealed class JobLockingHostedService(IServiceProvider services, ILogger
             Log.UnmatchedOverride(logger, unmatched.Path, unmatched.Template);
         }
 
-        return Task.CompletedTask;
+        if (string.Join("; ", HiddenLocks.In(policies)) is { Length: > 0 } hidden)
+        {
+            Log.LockHidden(logger, hidden);
+        }
+
+        if (logger.IsEnabled(LogLevel.Information) && StartLine.Of(policies, adapters) is { Length: > 0 } locks)
+        {
+            Log.Locks(logger, locks);
+        }
     }
 
     public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;

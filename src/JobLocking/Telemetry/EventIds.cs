@@ -28,6 +28,10 @@ internal static class EventIds
     public const int DeferralSpent = 1115;
     public const int AvailableAgain = 1120;
 
+    public const int Locks = 1145;
+    public const int LockHidden = 1146;
+    public const int AdapterMissing = 1147;
+
     public const int Broken = 1200;
     public const int ListenFailed = 1201;
     public const int StoreWarning = 1202;

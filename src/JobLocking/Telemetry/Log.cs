@@ -83,6 +83,15 @@ internal static partial class Log
     [LoggerMessage(EventIds.DeferralSpent, LogLevel.Information, "Job {Job} #{Execution} does not run: another execution that came from the same deferral has had lock '{LockName}', and does the work")]
     public static partial void DeferralSpent(ILogger logger, string job, string execution, string lockName);
 
+    [LoggerMessage(EventIds.Locks, LogLevel.Information, "The locks of this process:{Locks}")]
+    public static partial void Locks(ILogger logger, string locks);
+
+    [LoggerMessage(EventIds.LockHidden, LogLevel.Warning, "The lock of a method replaces that of its class: {Hidden}. If that is not meant, remove one of them")]
+    public static partial void LockHidden(ILogger logger, string hidden);
+
+    [LoggerMessage(EventIds.AdapterMissing, LogLevel.Warning, "Jobs may run without their locks: {Jobs}. {Why} Fix: {Fix}")]
+    public static partial void AdapterMissing(ILogger logger, string jobs, string why, string fix);
+
     [LoggerMessage(EventIds.Broken, LogLevel.Warning, "Lock '{LockName}' with fencing token {FencingToken} was broken by an operator")]
     public static partial void Broken(ILogger logger, string lockName, long fencingToken);
 

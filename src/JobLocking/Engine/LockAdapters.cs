@@ -1,0 +1,91 @@
+using System.Collections.Concurrent;
+using JobLocking.Policy;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace JobLocking.Engine;
+
+/// <summary>
+/// The adapters of one host. An adapter adds itself, so that the start of the host notices when one is missing; core has no
+/// reference to a scheduler.
+/// </summary>
+public sealed class LockAdapters : IDisposable
+{
+    private readonly IServiceCollection _registrations;
+    private readonly Lock _adding = new();
+    private readonly List<ILockAdapter> _adapters = [];
+    private readonly ConcurrentDictionary<(string Template, string Job), ConcurrentDictionary<string, LockPolicy>> _uses = [];
+
+    internal LockAdapters(IServiceCollection registrations) => _registrations = registrations;
+
+    /// <summary>The registrations of the hosted services of the host, the servers of its schedulers among them.</summary>
+    public IEnumerable<ServiceDescriptor> HostedServices =>
+        _registrations.Where(s => s.ServiceType == typeof(IHostedService) && !s.IsKeyedService);
+
+    internal IReadOnlyList<ILockAdapter> All
+    {
+        get
+        {
+            lock (_adding)
+            {
+                return [.. _adapters];
+            }
+        }
+    }
+
+    /// <summary>The adapter of this type; it is made and added if there is none yet.</summary>
+    /// <typeparam name="T">The type of the adapter.</typeparam>
+    /// <param name="create">Makes the adapter.</param>
+    public T GetOrAdd<T>(Func<T> create)
+        where T : class, ILockAdapter
+    {
+        ArgumentNullException.ThrowIfNull(create);
+        lock (_adding)
+        {
+            if (_adapters.OfType<T>().FirstOrDefault() is { } added)
+            {
+                return added;
+            }
+
+            T adapter = create();
+            _adapters.Add(adapter);
+            return adapter;
+        }
+    }
+
+    /// <summary>Says that a scheduler has a job with this lock.</summary>
+    /// <param name="policy">The lock.</param>
+    /// <param name="scheduler">The scheduler: <c>Quartz/reports</c>.</param>
+    public void Use(LockPolicy policy, string scheduler)
+    {
+        ArgumentNullException.ThrowIfNull(policy);
+        _uses.GetOrAdd((policy.Template, policy.Job), _ => new(StringComparer.Ordinal)).TryAdd(scheduler, policy);
+    }
+
+    /// <summary>The schedulers that have a job with this lock, as far as it is known.</summary>
+    internal IEnumerable<string> SchedulersOf(LockPolicy policy) =>
+        _uses.TryGetValue((policy.Template, policy.Job), out ConcurrentDictionary<string, LockPolicy>? schedulers)
+            ? schedulers.Keys.Order(StringComparer.Ordinal)
+            : [];
+
+    /// <summary>The locks that schedulers use, also those that were given to one job of one scheduler.</summary>
+    internal IEnumerable<LockPolicy> Used => _uses.Values.Select(schedulers => schedulers.Values.First());
+
+    /// <summary>How often a service of this name is registered; its type is not referenced here.</summary>
+    internal int Count(string serviceType) => _registrations.Count(s => s.ServiceType.FullName == serviceType);
+
+    /// <summary>The names of what the hosted services are and are derived from.</summary>
+    internal IEnumerable<string> HostedTypes() =>
+        from service in HostedServices
+        from type in Generics.Bases(Registrations.MadeBy(service) ?? typeof(object))
+        select type.FullName;
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (ILockAdapter adapter in All)
+        {
+            adapter.End();
+        }
+    }
+}
