@@ -7,13 +7,11 @@ namespace Hangfire;
 /// <summary>Puts <see cref="TaskLockAttribute"/> in front of Hangfire jobs.</summary>
 public static class TaskLockConfigurationExtensions
 {
-    private static readonly Lock Registration = new();
-
     /// <summary>
     /// Has every server of this process take the locks of its jobs:
     /// <c>services.AddHangfire((sp, configuration) => configuration.UseTaskLocks(sp))</c>.
-    /// Called again it replaces what it registered before, since Hangfire's configuration belongs to the whole process.
-    /// Several hosts in one process therefore use the overload for <see cref="BackgroundJobServerOptions"/>.
+    /// Several hosts in one process keep their own locks, if each has a storage of its own. Servers that are made by hand belong to
+    /// the host that called it last; they use the overload for <see cref="BackgroundJobServerOptions"/>.
     /// </summary>
     /// <remarks>
     /// A deferred job waits among the scheduled ones, and is enqueued at once when its turn comes. If its process has died
@@ -31,15 +29,9 @@ public static class TaskLockConfigurationExtensions
     public static IGlobalConfiguration UseTaskLocks(this IGlobalConfiguration configuration, IServiceProvider services)
     {
         ArgumentNullException.ThrowIfNull(configuration);
-        TaskLockFilter filter = TaskLockFilter.Create(services);
-        lock (Registration)
-        {
-            // The new one first: servers that run already must not meet a moment without a filter.
-            TaskLockFilter[] replaced = [.. GlobalJobFilters.Filters.Select(f => f.Instance).OfType<TaskLockFilter>()];
-            GlobalJobFilters.Filters.Add(filter);
-            Array.ForEach(replaced, GlobalJobFilters.Filters.Remove);
-        }
-
+        TaskLockFilter filter = TaskLockFilter.Create(services, out HangfireAdapter adapter);
+        adapter.UseForProcess(filter);
+        ProcessFilter.Instance.Add(filter);
         return configuration;
     }
 
@@ -67,7 +59,9 @@ public static class TaskLockConfigurationExtensions
 
         // Of filters of one type the collection keeps the last, so that this server's own is the one that stays.
         options.FilterProvider = new JobFilterProviderCollection(
-            options.FilterProvider ?? (IJobFilterProvider?)services.GetService(typeof(IJobFilterProvider)) ?? JobFilterProviders.Providers,
+            new OtherFilters(options.FilterProvider
+                ?? (IJobFilterProvider?)services.GetService(typeof(IJobFilterProvider))
+                ?? JobFilterProviders.Providers),
             new JobFilterCollection { filter });
         return options;
     }

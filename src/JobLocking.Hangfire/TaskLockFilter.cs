@@ -26,15 +26,24 @@ internal sealed class TaskLockFilter(
 {
     private const string Item = "JobLocking";
 
+    /// <summary>Outermost: asks before other filters wait for anything, and elects before a deferred parent's continuations are looked at.</summary>
+    public const int Outermost = -1000;
+
     private readonly ServerWorkers _workers = new();
 
-    /// <summary>Outermost: asks before other filters wait for anything, and elects before a deferred parent's continuations are looked at.</summary>
-    public int Order => -1000;
+    private volatile bool _ended;
+
+    public int Order => Outermost;
 
     /// <summary>Hangfire drops all filters of this type but the last.</summary>
     public bool AllowMultiple => false;
 
-    public static TaskLockFilter Create(IServiceProvider services)
+    /// <summary>Whether its host was disposed.</summary>
+    public bool HasEnded => _ended;
+
+    public static TaskLockFilter Create(IServiceProvider services) => Create(services, out _);
+
+    public static TaskLockFilter Create(IServiceProvider services, out HangfireAdapter adapter)
     {
         ArgumentNullException.ThrowIfNull(services);
         LockPolicies policies = Required<LockPolicies>();
@@ -43,7 +52,7 @@ internal sealed class TaskLockFilter(
         ILogger logger = ((ILoggerFactory?)services.GetService(typeof(ILoggerFactory)))?.CreateLogger(Log.Category) ?? NullLogger.Instance;
         TimeProvider time = (TimeProvider?)services.GetService(typeof(TimeProvider)) ?? TimeProvider.System;
         LockEngine engine = Required<LockEngine>();
-        return new TaskLockFilter(
+        TaskLockFilter filter = new(
             engine,
             policies,
             new ElectionRecords(logger),
@@ -51,12 +60,23 @@ internal sealed class TaskLockFilter(
             new RecurringJobs(time, logger),
             new PendingDeferrals(logger),
             UnsharedStorages.Of(services, policies, logger));
+        LockAdapters adapters = Required<LockAdapters>();
+        adapter = adapters.GetOrAdd(() => new HangfireAdapter(services, adapters, policies, logger));
+        adapter.Add(filter);
+        return filter;
 
         T Required<T>()
             where T : class =>
             (T?)services.GetService(typeof(T)) ?? throw new TaskLockException(
                 "UseTaskLocks: JobLocking is not among the services it was given. Fix: call services.AddJobLocking().UseRedis(…) or .UseInMemory().");
     }
+
+    /// <summary>The filter that has begun with an execution, which goes on with it.</summary>
+    public static TaskLockFilter? Of(IReadOnlyDictionary<string, object>? data) =>
+        data is null || !data.TryGetValue(Item, out object? item) ? null : (item as Running)?.Filter ?? (item as TurnedAway)?.Filter;
+
+    /// <summary>The host was disposed. What runs ends as it would; nothing else begins.</summary>
+    public void End() => _ended = true;
 
     public void OnPerforming(PerformingContext context)
     {
@@ -66,6 +86,14 @@ internal sealed class TaskLockFilter(
         if (context.Items.ContainsKey(Item) || policies.Find(job.Type, job.Method) is not { } policy)
         {
             return;
+        }
+
+        if (_ended)
+        {
+            throw new TaskLockException(
+                $"Job {policy.Job} #{context.BackgroundJob.Id} cannot have its lock '{policy.Template}': "
+                + "the host that called UseTaskLocks for this server was disposed. "
+                + "Fix: dispose the server first, or call UseTaskLocks with the services of the host that the server belongs to.");
         }
 
         AttemptRecord record = AttemptRecord.Read(context.Connection, context.BackgroundJob);
@@ -153,7 +181,7 @@ internal sealed class TaskLockFilter(
     /// </summary>
     private void Deflect(ElectStateContext context)
     {
-        if (context.BackgroundJob.ParametersSnapshot is null || PolicyOf(context.BackgroundJob.Job) is not { } policy)
+        if (_ended || context.BackgroundJob.ParametersSnapshot is null || PolicyOf(context.BackgroundJob.Job) is not { } policy)
         {
             return;
         }

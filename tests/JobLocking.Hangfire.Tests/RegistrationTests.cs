@@ -19,7 +19,7 @@ namespace JobLocking.Hangfire.Tests;
 [Collection(nameof(RegistrationTests))]
 public sealed class RegistrationTests(SharedRedis redis) : IDisposable
 {
-    public void Dispose() => GlobalJobFilters.Filters.Remove<TaskLockFilter>();
+    public void Dispose() => GlobalJobFilters.Filters.Remove<ProcessFilter>();
 
     [Fact]
     public async Task A_host_is_locked_by_the_one_line_in_its_configuration_of_Hangfire()
@@ -43,17 +43,16 @@ public sealed class RegistrationTests(SharedRedis redis) : IDisposable
     }
 
     [Fact]
-    public void Registered_twice_there_is_one_filter_of_the_host_that_came_last()
+    public void Registered_several_times_there_is_one_filter_for_the_process()
     {
         using ServiceProvider first = Services();
         using ServiceProvider second = Services();
 
         GlobalConfiguration.Configuration.UseTaskLocks(first).UseTaskLocks(first);
-        object ofFirst = Assert.Single(GlobalJobFilters.Filters, f => f.Instance is TaskLockFilter).Instance;
         GlobalConfiguration.Configuration.UseTaskLocks(second);
-        JobFilter filter = Assert.Single(GlobalJobFilters.Filters, f => f.Instance is TaskLockFilter);
 
-        Assert.NotSame(ofFirst, filter.Instance);
+        JobFilter filter = Assert.Single(GlobalJobFilters.Filters, f => f.Instance is TaskLockFilter or ProcessFilter);
+        Assert.Same(ProcessFilter.Instance, filter.Instance);
         Assert.Equal(-1000, filter.Order);
     }
 
@@ -100,7 +99,7 @@ public sealed class RegistrationTests(SharedRedis redis) : IDisposable
         TaskLockException error = Assert.Throws<TaskLockException>(() => GlobalConfiguration.Configuration.UseTaskLocks(services));
 
         Assert.Contains("AddJobLocking()", error.Message, StringComparison.Ordinal);
-        Assert.DoesNotContain(GlobalJobFilters.Filters, f => f.Instance is TaskLockFilter);
+        Assert.DoesNotContain(GlobalJobFilters.Filters, f => f.Instance is TaskLockFilter or ProcessFilter);
     }
 
     [Fact]
@@ -141,7 +140,7 @@ public sealed class RegistrationTests(SharedRedis redis) : IDisposable
         Assert.Contains(said, ofServer.Message, StringComparison.Ordinal);
         Assert.Contains("Fix: ", ofServer.Message, StringComparison.Ordinal);
         Assert.Equal(ofServer.Message, ofProcess.Message);
-        Assert.DoesNotContain(GlobalJobFilters.Filters, f => f.Instance is TaskLockFilter);
+        Assert.DoesNotContain(GlobalJobFilters.Filters, f => f.Instance is TaskLockFilter or ProcessFilter);
     }
 
     [Fact]

@@ -31,4 +31,7 @@ internal static partial class Log
 
     [LoggerMessage(EventIds.TooManyPending, LogLevel.Warning, "Job {Job} #{Execution} is not deferred, and coalesces: {Count} deferrals of the same recurring job, whose schedule wants each execution, are pending already. Look what keeps the lock, or set MisfireHandling to Relaxed; {Reason}")]
     public static partial void TooManyPending(ILogger logger, string job, string execution, int count, string reason);
+
+    [LoggerMessage(EventIds.FilterMissing, LogLevel.Warning, "Jobs may run without their locks: {Jobs}. {Why} Fix: {Fix}")]
+    public static partial void FilterMissing(ILogger logger, string jobs, string why, string fix);
 }

@@ -1,0 +1,71 @@
+using JobLocking.Engine;
+using JobLocking.Hangfire.Telemetry;
+using Microsoft.Extensions.Logging;
+
+namespace JobLocking.Hangfire;
+
+/// <summary>What takes the locks of Hangfire jobs in one host: its filter for the process, and those of single servers.</summary>
+internal sealed class HangfireAdapter(IServiceProvider services, LockAdapters adapters, LockPolicies policies, ILogger logger)
+    : ILockAdapter
+{
+    private readonly Lock _adding = new();
+    private readonly List<TaskLockFilter> _filters = [];
+
+    public string Scheduler => JobExecution.Scheduler;
+
+    /// <summary>The filter that was registered for the whole process; null if only single servers have one.</summary>
+    public TaskLockFilter? OfProcess { get; private set; }
+
+    public void Add(TaskLockFilter filter)
+    {
+        lock (_adding)
+        {
+            _filters.Add(filter);
+        }
+    }
+
+    public void UseForProcess(TaskLockFilter filter) => OfProcess = filter;
+
+    public ValueTask CheckAsync(CancellationToken cancellationToken)
+    {
+        HostedServer[] servers = [.. HostedServer.In(services, adapters)];
+        if (OfProcess is { } filter)
+        {
+            foreach (HostedServer server in servers)
+            {
+                ProcessFilter.Instance.Bind(server.Storage, filter);
+            }
+        }
+
+        JobSample[] jobs = [.. policies.Jobs.Where(job => !job.IsForQuartz).Select(JobSample.Of).OfType<JobSample>()];
+        AbsentFilter[] absent = [.. servers.Select(server => AbsentFilter.In(server, this, services, jobs)).OfType<AbsentFilter>()];
+        if (absent.Length == 0)
+        {
+            return default;
+        }
+
+        // Another server may be the one that these jobs are for, and services of the container may have the filter all the same.
+        if (absent.Length == servers.Length && Array.TrueForAll(absent, a => a.IsCertain))
+        {
+            throw new TaskLockException(string.Join(
+                Environment.NewLine, absent.Select(a => $"Jobs would run without their locks: {a.Jobs}. {a.Why} Fix: {a.Fix}").Distinct()));
+        }
+
+        foreach (AbsentFilter a in absent)
+        {
+            Log.FilterMissing(logger, a.Jobs, a.Why, a.Fix);
+        }
+
+        return default;
+    }
+
+    public void End()
+    {
+        lock (_adding)
+        {
+            _filters.ForEach(filter => filter.End());
+        }
+
+        ProcessFilter.Instance.Forget(OfProcess);
+    }
+}

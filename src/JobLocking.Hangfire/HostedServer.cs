@@ -1,0 +1,54 @@
+using System.Reflection;
+using Hangfire;
+using Hangfire.Common;
+using JobLocking.Engine;
+
+namespace JobLocking.Hangfire;
+
+/// <summary>A server that <c>AddHangfireServer</c> has registered, as far as it can be seen before it starts.</summary>
+/// <param name="Storage">The storage that it works on.</param>
+/// <param name="Filters">Where its options take their filters from; null for those of the process.</param>
+/// <param name="HasOwnServices">Whether it runs jobs by services of the container, and ignores the filters of its options.</param>
+internal sealed record HostedServer(JobStorage Storage, IJobFilterProvider? Filters, bool HasOwnServices)
+{
+    private const string TypeName = "Hangfire.BackgroundJobServerHostedService";
+
+    /// <remarks>
+    /// Neither the server nor its options can be asked for: the registration makes both anew each time. So it is made once more
+    /// and never started, which costs a run of the user's configuration of the options. Its package is not referenced here.
+    /// </remarks>
+    public static IEnumerable<HostedServer> In(IServiceProvider services, LockAdapters adapters) =>
+        from registration in adapters.HostedServices
+        let make = registration.ImplementationFactory
+        where make?.GetType().GenericTypeArguments[1].FullName == TypeName
+        let server = Of(make, services)
+        where server is not null
+        select server;
+
+    private static HostedServer? Of(Func<IServiceProvider, object> make, IServiceProvider services)
+    {
+        object hosted;
+        try
+        {
+            hosted = make(services);
+        }
+#pragma warning disable CA1031 // The code of the user. The host has run it already, and would have failed with what matters.
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+            return null;
+        }
+
+        using (hosted as IDisposable)
+        {
+            return Field<JobStorage>(hosted, "_storage") is { } storage
+                && Field<BackgroundJobServerOptions>(hosted, "_options") is { } options
+                ? new HostedServer(storage, options.FilterProvider, Field<object>(hosted, "_performer") is not null)
+                : null;
+        }
+    }
+
+    private static T? Field<T>(object of, string name)
+        where T : class =>
+        of.GetType().GetField(name, BindingFlags.Instance | BindingFlags.NonPublic)?.GetValue(of) as T;
+}

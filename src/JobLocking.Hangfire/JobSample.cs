@@ -1,0 +1,30 @@
+using System.Reflection;
+using Hangfire.Common;
+using JobLocking.Engine;
+
+namespace JobLocking.Hangfire;
+
+/// <summary>A job as it might be enqueued, to ask a filter provider for its filters.</summary>
+internal sealed record JobSample(LockedJob Locked, Job Job)
+{
+    /// <summary>Null where Hangfire could not enqueue one: an open generic type, a type without a method, arguments by reference.</summary>
+    public static JobSample? Of(LockedJob locked)
+    {
+        MethodInfo? method = locked.Method
+            ?? locked.Type.GetMethods().FirstOrDefault(m =>
+                !m.IsSpecialName && m.DeclaringType != typeof(object) && !m.ContainsGenericParameters);
+        if (method is null || locked.Type.ContainsGenericParameters || method.ContainsGenericParameters)
+        {
+            return null;
+        }
+
+        try
+        {
+            return new JobSample(locked, new Job(locked.Type, method, new object?[method.GetParameters().Length]));
+        }
+        catch (Exception e) when (e is ArgumentException or NotSupportedException)
+        {
+            return null;
+        }
+    }
+}

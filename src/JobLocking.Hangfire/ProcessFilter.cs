@@ -1,0 +1,85 @@
+using System.Runtime.CompilerServices;
+using Hangfire;
+using Hangfire.Common;
+using Hangfire.Server;
+using Hangfire.States;
+using Hangfire.Storage;
+
+namespace JobLocking.Hangfire;
+
+/// <summary>
+/// The one filter of JobLocking in Hangfire's process-wide configuration. Several hosts may live in a process (tests, two
+/// tenants): it has each job locked by the host whose server runs it, which is told by the storage of the server.
+/// </summary>
+/// <remarks>
+/// The storage of a server that was made by hand is bound to no host; its jobs are locked by the host that called
+/// <c>UseTaskLocks</c> last. A storage stays bound when its host is disposed: a job that comes all the same fails there, and is
+/// not locked in the store of another host.
+/// </remarks>
+internal sealed class ProcessFilter : IServerFilter, IElectStateFilter, IApplyStateFilter, IJobFilter
+{
+    private readonly Lock _writing = new();
+
+    // Weak: a storage that is gone has no jobs.
+    private readonly ConditionalWeakTable<JobStorage, TaskLockFilter[]> _byStorage = [];
+
+    private volatile TaskLockFilter[] _hosts = [];
+
+    public static ProcessFilter Instance { get; } = new();
+
+    /// <summary>As that of the filters it stands for.</summary>
+    public int Order => TaskLockFilter.Outermost;
+
+    public bool AllowMultiple => false;
+
+    public void Add(TaskLockFilter host)
+    {
+        lock (_writing)
+        {
+            _hosts = [.. _hosts.Where(h => !h.HasEnded), host];
+            if (!GlobalJobFilters.Filters.Contains(this))
+            {
+                GlobalJobFilters.Filters.Add(this);
+            }
+        }
+    }
+
+    /// <summary>Says that a server of a host works on a storage.</summary>
+    public void Bind(JobStorage storage, TaskLockFilter host)
+    {
+        lock (_writing)
+        {
+            TaskLockFilter[] bound = _byStorage.TryGetValue(storage, out TaskLockFilter[]? known) ? known : [];
+            _byStorage.AddOrUpdate(storage, [.. bound.Where(h => h != host && !h.HasEnded), host]);
+        }
+    }
+
+    /// <summary>Drops a host that was disposed, unless it is the last: then it has to refuse what comes.</summary>
+    public void Forget(TaskLockFilter? host)
+    {
+        lock (_writing)
+        {
+            _hosts = _hosts.Length > 1 ? [.. _hosts.Where(h => h != host)] : _hosts;
+        }
+    }
+
+    public void OnPerforming(PerformingContext context) => HostOf(context.Storage)?.OnPerforming(context);
+
+    public void OnPerformed(PerformedContext context) => TaskLockFilter.Of(context.Items.AsReadOnly())?.OnPerformed(context);
+
+    public void OnStateElection(ElectStateContext context) =>
+        (TaskLockFilter.Of(context.CustomData?.AsReadOnly()) ?? HostOf(context.Storage))?.OnStateElection(context);
+
+    public void OnStateApplied(ApplyStateContext context, IWriteOnlyTransaction transaction) =>
+        TaskLockFilter.Of(context.CustomData)?.OnStateApplied(context, transaction);
+
+    public void OnStateUnapplied(ApplyStateContext context, IWriteOnlyTransaction transaction)
+    {
+    }
+
+    private TaskLockFilter? HostOf(JobStorage? storage) =>
+        Current(storage is not null && _byStorage.TryGetValue(storage, out TaskLockFilter[]? bound) ? bound : _hosts);
+
+    /// <summary>The host that came last, of those that live.</summary>
+    private static TaskLockFilter? Current(TaskLockFilter[] hosts) => Array.FindLast(hosts, h => !h.HasEnded) ?? hosts.LastOrDefault();
+}

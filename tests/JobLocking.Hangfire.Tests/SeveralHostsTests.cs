@@ -1,0 +1,117 @@
+using Hangfire;
+using Hangfire.InMemory;
+using Hangfire.States;
+using JobLocking.TestKit;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Xunit;
+
+namespace JobLocking.Hangfire.Tests;
+
+/// <summary>Several hosts in one process, each configured as the README has it. Alone, as the registrations are.</summary>
+[Collection(nameof(RegistrationTests))]
+public sealed class SeveralHostsTests : IDisposable
+{
+    private readonly Stage _stage = new();
+
+    public void Dispose() => GlobalJobFilters.Filters.Remove<ProcessFilter>();
+
+    [Fact]
+    public async Task Each_host_keeps_its_own_locks_also_when_another_is_disposed()
+    {
+        using InMemoryStorage one = new();
+        using InMemoryStorage two = new();
+        using IHost first = await StartAsync("first", one);
+        IHost second = await StartAsync("second", two);
+
+        Assert.Equal("first", await RunsUnderAsync(one, "in the first"));
+        Assert.Equal("second", await RunsUnderAsync(two, "in the second"));
+
+        await second.StopAsync(TestContext.Current.CancellationToken);
+        second.Dispose();
+        Assert.Equal("first", await RunsUnderAsync(one, "in the first, alone"));
+
+        // What still works on the storage of the host that is gone runs neither without a lock nor under that of another host.
+        string left = Enqueue(two, "left over");
+        using (new BackgroundJobServer(new BackgroundJobServerOptions { WorkerCount = 1, SchedulePollingInterval = TimeSpan.FromMilliseconds(50) }, two))
+        {
+            string said = await Eventually.SeesAsync(() => Failure(two, left), error => error.Length > 0);
+            Assert.Contains("cannot have its lock 'work:{key}': the host that called UseTaskLocks for this server was disposed", said, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(0, _stage["left over"].Begun);
+        await first.StopAsync(TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
+    public async Task Of_two_hosts_on_one_storage_the_one_that_lives_takes_the_locks()
+    {
+        using InMemoryStorage shared = new();
+        using IHost first = await StartAsync("first", shared);
+        IHost second = await StartAsync("second", shared);
+        await second.StopAsync(TestContext.Current.CancellationToken);
+        second.Dispose();
+
+        Assert.Equal("first", await RunsUnderAsync(shared, "shared"));
+
+        await first.StopAsync(TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
+    public async Task A_server_that_is_made_by_hand_is_locked_by_the_host_that_came_last()
+    {
+        using InMemoryStorage ofHost = new();
+        using InMemoryStorage byHand = new();
+        using IHost first = await StartAsync("first", ofHost);
+        using ServiceProvider second = new ServiceCollection().AddJobLocking(o => o.NodeName = "second").UseInMemory().Services
+            .AddSingleton(_stage).BuildServiceProvider();
+        GlobalConfiguration.Configuration.UseTaskLocks(second);
+
+        using (new BackgroundJobServer(
+            new BackgroundJobServerOptions { WorkerCount = 1, Activator = new ContainerActivator(second) }, byHand))
+        {
+            Assert.Equal("second", await RunsUnderAsync(byHand, "by hand"));
+        }
+
+        Assert.Equal("first", await RunsUnderAsync(ofHost, "of the host"));
+        await first.StopAsync(TestContext.Current.CancellationToken);
+    }
+
+    private static string Enqueue(JobStorage storage, string scene) =>
+        new BackgroundJobClient(storage).Enqueue<Work>(w => w.Auto("x", scene, CancellationToken.None));
+
+    private static string Failure(JobStorage storage, string job) =>
+        storage.GetMonitoringApi().JobDetails(job).History[0] is { StateName: var state, Data: var data } && state == FailedState.StateName ? data["ExceptionMessage"] : "";
+
+    /// <summary>Runs a job, and says which node had its lock.</summary>
+    private async Task<string?> RunsUnderAsync(JobStorage storage, string scene)
+    {
+        string job = Enqueue(storage, scene);
+        await Eventually.SeesAsync(
+            () => storage.GetMonitoringApi().JobDetails(job).History[0].StateName, state => state == SucceededState.StateName, fact: $"{scene} has succeeded");
+        return _stage[scene].Lease?.Holder.Node;
+    }
+
+    private async Task<IHost> StartAsync(string name, JobStorage storage)
+    {
+        HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { ApplicationName = "tests" });
+        builder.Services.AddSingleton<ILoggerFactory>(NullLoggerFactory.Instance);
+        builder.Services.AddSingleton(_stage);
+        builder.Services.AddJobLocking(o => o.NodeName = name).UseInMemory();
+
+        // An instance: what Hangfire would register, the container of the host would dispose.
+        builder.Services.AddSingleton(storage);
+        builder.Services.AddHangfire((sp, configuration) => configuration.UseStorage(storage).UseTaskLocks(sp));
+        builder.Services.AddHangfireServer(o => o.WorkerCount = 1);
+        IHost host = builder.Build();
+        await host.StartAsync(TestContext.Current.CancellationToken);
+        return host;
+    }
+
+    private sealed class ContainerActivator(IServiceProvider services) : JobActivator
+    {
+        public override object ActivateJob(Type jobType) => ActivatorUtilities.CreateInstance(services, jobType);
+    }
+}
