@@ -68,11 +68,22 @@ public static class TaskLockQuartzBuilderExtensions
         return builder
             .AddJobMiddleware(sp => Middleware(sp, scheduler, shared))
             .AddTriggerListener(sp => new ReplacedRetries(Logger(sp)), GroupMatcher<TriggerKey>.GroupEquals(Deferral.Group))
-            .AddPlugin(sp => new CheckPlugin(sp.GetRequiredService<SchedulerChecks>(), Policies(sp, scheduler), shared, Logger(sp)), name: "jobLocking");
+            .AddPlugin(sp => Check(sp, scheduler, shared), name: "jobLocking");
     }
 
     internal static KeyedPolicies Policies(IServiceProvider services, string scheduler) =>
         new(Required<LockPolicies>(services), services.GetRequiredService<IOptionsMonitor<QuartzTaskLockOptions>>().Get(scheduler));
+
+    internal static ILogger Logger(IServiceProvider services) =>
+        services.GetService<ILoggerFactory>()?.CreateLogger(Log.Category) ?? NullLogger.Instance;
+
+    private static CheckPlugin Check(IServiceProvider services, string scheduler, SharedTypes shared) => new(
+        services.GetRequiredService<SchedulerChecks>(),
+        Policies(services, scheduler),
+        shared,
+        Required<LockAdapters>(services),
+        new DelegateHandlers(services),
+        Logger(services));
 
     private static TaskLockMiddleware Middleware(IServiceProvider services, string scheduler, SharedTypes shared)
     {
@@ -96,7 +107,4 @@ public static class TaskLockQuartzBuilderExtensions
             "AddTaskLocks() was called on a Quartz scheduler, but AddJobLocking() was not called on the services. Fix: builder.Services.AddJobLocking().UseRedis(\"localhost:6379\").");
 
     private static TimeProvider Time(IServiceProvider services) => services.GetService<TimeProvider>() ?? TimeProvider.System;
-
-    private static ILogger Logger(IServiceProvider services) =>
-        services.GetService<ILoggerFactory>()?.CreateLogger(Log.Category) ?? NullLogger.Instance;
 }

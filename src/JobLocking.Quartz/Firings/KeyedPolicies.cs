@@ -12,7 +12,7 @@ internal sealed class KeyedPolicies
     private readonly Dictionary<JobKey, LockPolicy> _byKey = [];
 
     // Which method does the work is a question for reflection, too dear for each firing.
-    private readonly ConcurrentDictionary<Type, LockPolicy?> _byType = [];
+    private readonly ConcurrentDictionary<Type, MethodInfo?> _execute = [];
 
     /// <exception cref="TaskLockException">A lock that was given by key is declared wrongly.</exception>
     public KeyedPolicies(LockPolicies policies, QuartzTaskLockOptions options)
@@ -32,7 +32,11 @@ internal sealed class KeyedPolicies
 
     /// <exception cref="TaskLockException">The lock of the type is declared wrongly.</exception>
     public LockPolicy? Find(JobKey key, Type? type) =>
-        _byKey.GetValueOrDefault(key) ?? (type is null ? null : _byType.GetOrAdd(type, static (type, policies) => policies.Find(type, ExecuteOf(type)), _policies));
+        _byKey.GetValueOrDefault(key) ?? (type is null ? null : Find(type));
+
+    /// <summary>The lock of a type.</summary>
+    /// <exception cref="TaskLockException">The lock is declared wrongly.</exception>
+    public LockPolicy? Find(Type type) => _policies.Find(type, _execute.GetOrAdd(type, ExecuteOf));
 
     /// <summary>The method of the class that does the work, which may carry a lock of its own.</summary>
     private static MethodInfo? ExecuteOf(Type type)

@@ -1,3 +1,5 @@
+using System.Reflection;
+using JobLocking.Engine;
 using JobLocking.Quartz.Firings;
 using JobLocking.Quartz.Telemetry;
 using Microsoft.Extensions.Logging;
@@ -7,10 +9,14 @@ using Quartz.Extensibility;
 namespace JobLocking.Quartz.Hosting;
 
 /// <summary>Checks the locks of the jobs that a scheduler knows, before it fires the first.</summary>
-internal sealed class CheckPlugin(SchedulerChecks checks, KeyedPolicies policies, SharedTypes shared, ILogger logger) : ISchedulerPlugin
+internal sealed class CheckPlugin(
+    SchedulerChecks checks, KeyedPolicies policies, SharedTypes shared, LockAdapters adapters, DelegateHandlers handlers, ILogger logger)
+    : ISchedulerPlugin
 {
     private IScheduler? _scheduler;
     private bool _checked;
+
+    public string Scheduler => _scheduler?.SchedulerName ?? "";
 
     public ValueTask Initialize(string pluginName, IScheduler scheduler, CancellationToken cancellationToken = default)
     {
@@ -69,11 +75,20 @@ internal sealed class CheckPlugin(SchedulerChecks checks, KeyedPolicies policies
     }
 
     /// <summary>A job of another application in the same store may have a type that is not here; then it cannot fire here either.</summary>
-    private static Type? TypeOf(JobHeader job) => new JobType(job.JobTypeName).TryResolve(out Type? type) ? type : null;
+    public static Type? TypeOf(JobHeader job) => new JobType(job.JobTypeName).TryResolve(out Type? type) ? type : null;
 
     private async ValueTask CheckAsync(JobKey job, Type? type, CancellationToken cancellationToken)
     {
-        if (policies.Find(job, type) is not { OncePerOccurrence: true } policy)
+        LockPolicy? policy = policies.Find(job, type);
+        if (policy is null)
+        {
+            RefuseHandler(job);
+            WarnOfArgument(job, type);
+            return;
+        }
+
+        adapters.Use(policy, $"Quartz/{Scheduler}");
+        if (!policy.OncePerOccurrence)
         {
             return;
         }
@@ -85,6 +100,30 @@ internal sealed class CheckPlugin(SchedulerChecks checks, KeyedPolicies policies
             if (await _scheduler.GetTrigger(key, cancellationToken).ConfigureAwait(false) is { } trigger && TriggerData.IsOwn(trigger.JobDataMap))
             {
                 JobIdentity.Of(job, type, policy, key, shared.Contains(type), toldApart: true);
+            }
+        }
+    }
+
+    private void RefuseHandler(JobKey job)
+    {
+        if (handlers.Of(_scheduler!, job) is { } method && method.GetCustomAttribute<TaskLockAttribute>() is { } taskLock)
+        {
+            throw new TaskLockException(
+                $"Lock '{taskLock.Name}' of job {job}: [TaskLock] is on the method of a delegate job, "
+                + $"{method.DeclaringType}.{method.Name}, where it is not found. "
+                + $"Fix: q.AddTaskLocks(o => o.ForJob(new JobKey(\"{job.Name}\", \"{job.Group}\"), "
+                + $"new TaskLockAttribute(\"{taskLock.Name}\"))).");
+        }
+    }
+
+    /// <summary>A wrapper, <c>Scoped&lt;ReportJob&gt;</c>, runs another job inside, whose lock is not met.</summary>
+    private void WarnOfArgument(JobKey job, Type? type)
+    {
+        foreach (Type inner in type is { IsGenericType: true } ? type.GenericTypeArguments.Where(typeof(IJob).IsAssignableFrom) : [])
+        {
+            if (policies.Find(inner) is { } policy)
+            {
+                Log.WrapperUnlocked(logger, job, Scheduler, type!, policy.Template, inner);
             }
         }
     }

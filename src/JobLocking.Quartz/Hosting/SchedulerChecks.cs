@@ -7,6 +7,9 @@ internal sealed class SchedulerChecks
 {
     private readonly ConcurrentQueue<CheckPlugin> _checks = [];
 
+    /// <summary>The names of the schedulers.</summary>
+    public IReadOnlySet<string> Schedulers => _checks.Select(check => check.Scheduler).ToHashSet(StringComparer.OrdinalIgnoreCase);
+
     public void Add(CheckPlugin check) => _checks.Enqueue(check);
 
     public async Task RunAsync(CancellationToken cancellationToken)

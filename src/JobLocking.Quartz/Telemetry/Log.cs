@@ -35,4 +35,12 @@ internal static partial class Log
 
     [LoggerMessage(EventIds.TooManyPending, LogLevel.Warning, "Job {Job} #{Execution} is not deferred, and coalesces: {Count} deferrals of trigger {Trigger}, which wants each of its firings (IgnoreMisfires), are pending already. Look what keeps the lock, or give the trigger another misfire instruction")]
     public static partial void TooManyPending(ILogger logger, JobKey job, string execution, int count, TriggerKey trigger);
+
+    [LoggerMessage(EventIds.SchedulerUnlocked, LogLevel.Warning, "Scheduler {Scheduler} has jobs that would run without their locks: {Jobs}. "
+        + "Its configuration does not call AddTaskLocks. Fix: services.AddQuartz(\"{Scheduler}\", q => q.AddTaskLocks())")]
+    public static partial void SchedulerUnlocked(ILogger logger, string scheduler, string jobs);
+
+    [LoggerMessage(EventIds.WrapperUnlocked, LogLevel.Warning, "Job {Job} of scheduler {Scheduler} has no lock: its type {Type} has none, and lock '{Lock}' of {Inner} is not found there. "
+        + "Fix: options.ForJob(typeof({Type}), …), or q.AddTaskLocks(o => o.ForJob(…)) with the key of the job")]
+    public static partial void WrapperUnlocked(ILogger logger, JobKey job, string scheduler, Type type, string @lock, Type inner);
 }
