@@ -5,7 +5,7 @@ namespace JobLocking;
 /// <summary>
 /// At most one execution at a time, over all nodes that share the store, of the job that carries it and of every other
 /// job with the same lock name. On the class or interface of a Hangfire or Quartz job, or on a Hangfire job's method;
-/// the method's wins over the class's. A job that is enqueued through an interface has the lock of the interface, else the
+/// the method's wins over the class's. A job that is enqueued through an interface or a base class has its lock, else the
 /// one that its implementations agree on. It needs the adapter of the scheduler to be registered.
 /// </summary>
 /// <remarks>
