@@ -37,9 +37,12 @@ internal sealed class ProcessFilter : IServerFilter, IElectStateFilter, IApplySt
         lock (_writing)
         {
             _hosts = [.. _hosts.Where(h => !h.HasEnded), host];
-            if (!GlobalJobFilters.Filters.Contains(this))
+            foreach (IServerFilter filter in (IServerFilter[])[this, JobSpanFilter.Instance])
             {
-                GlobalJobFilters.Filters.Add(this);
+                if (!GlobalJobFilters.Filters.Contains(filter))
+                {
+                    GlobalJobFilters.Filters.Add(filter);
+                }
             }
         }
     }

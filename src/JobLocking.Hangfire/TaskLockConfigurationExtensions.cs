@@ -62,7 +62,7 @@ public static class TaskLockConfigurationExtensions
             new OtherFilters(options.FilterProvider
                 ?? (IJobFilterProvider?)services.GetService(typeof(IJobFilterProvider))
                 ?? JobFilterProviders.Providers),
-            new JobFilterCollection { filter });
+            new JobFilterCollection { filter, JobSpanFilter.Instance });
         return options;
     }
 }

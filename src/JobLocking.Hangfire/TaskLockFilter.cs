@@ -78,6 +78,10 @@ internal sealed class TaskLockFilter(
     /// <summary>The host was disposed. What runs ends as it would; nothing else begins.</summary>
     public void End() => _ended = true;
 
+    /// <summary>The run of an execution that has its lock; null for any other.</summary>
+    public static LockDecision.Run? RunOf(PerformContext context) =>
+        context.Items.TryGetValue(Item, out object? item) && item is Running running ? running.Run : null;
+
     public void OnPerforming(PerformingContext context)
     {
         Job job = context.BackgroundJob.Job;

@@ -54,6 +54,7 @@ public sealed class RegistrationTests(SharedRedis redis) : IDisposable
         JobFilter filter = Assert.Single(GlobalJobFilters.Filters, f => f.Instance is TaskLockFilter or ProcessFilter);
         Assert.Same(ProcessFilter.Instance, filter.Instance);
         Assert.Equal(-1000, filter.Order);
+        Assert.Equal(int.MaxValue, Assert.Single(GlobalJobFilters.Filters, f => f.Instance is JobSpanFilter).Order);
     }
 
     [Fact]

@@ -102,6 +102,7 @@ internal sealed class TaskLockMiddleware(
     private async ValueTask RunAsync(LockDecision.Run run, IJobExecutionContext context, JobExecutionDelegate next, CancellationToken cancellationToken)
     {
         engine.Enter(run);
+        run.JobBegins();
         try
         {
             using CancellationTokenRegistration lost = run.Lease?.Lost.UnsafeRegister(_ => _ = InterruptAsync(context), null) ?? default;

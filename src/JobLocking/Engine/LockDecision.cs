@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using JobLocking.Contention;
+using JobLocking.Telemetry;
 
 namespace JobLocking.Engine;
 
@@ -31,6 +32,42 @@ public abstract record LockDecision
 
         /// <summary>The scheduler's own span of the execution; null where there is none.</summary>
         internal Activity? Span { get; set; }
+
+        /// <summary>The question for the lock, until it has its span; null where there is none to come.</summary>
+        internal PastAcquire? Acquire { get; set; }
+
+        /// <summary>
+        /// Says that the job itself begins, on the caller's flow of execution, inside all that surrounds it. Where its scheduler had
+        /// no span yet when the lock was asked for, the span that is current now is the job's, and gets the lock as tags.
+        /// </summary>
+        public void JobBegins()
+        {
+            if (Span is null)
+            {
+                Span = Activity.Current;
+                Spans.Decided(Span, Execution, this);
+                TellAcquire();
+            }
+        }
+
+        /// <summary>
+        /// Says that the job itself has ended, while what surrounds it goes on: its span is still open, and gets the loss of the
+        /// lease. <see cref="LockEngine.EndAsync"/> follows, and does the same for callers that are inside that span anyway.
+        /// </summary>
+        public void JobEnds()
+        {
+            if (this is { Span: { } span, Lease: { } lease } && lease.IsLost())
+            {
+                Spans.Lost(span, lease.Loss!.Value);
+            }
+        }
+
+        /// <summary>At the latest when the run ends: an adapter need not say that the job begins.</summary>
+        internal void TellAcquire()
+        {
+            Spans.Acquired(Acquire, Execution, this);
+            Acquire = null;
+        }
     }
 
     /// <summary>Do not run the job, and say why where the scheduler shows it.</summary>

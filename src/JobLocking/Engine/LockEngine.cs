@@ -49,15 +49,37 @@ public sealed class LockEngine
         ArgumentNullException.ThrowIfNull(execution);
 
         Activity? current = Activity.Current;
-        using Activity? own = current is null ? Spans.StartAcquire() : null;
-        LockDecision decision = await JudgeAsync(execution, cancellationToken).ConfigureAwait(false);
-        Spans.Decided(own ?? current, execution, decision);
-        if (decision is LockDecision.Run run)
+        PastAcquire? own = current is null ? Spans.BeginAcquire(_time) : null;
+        LockDecision? decision = null;
+        try
         {
-            run.Span = current;
+            return decision = await JudgeAsync(execution, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            Judged(execution, decision, current, own);
+        }
+    }
+
+    /// <summary>
+    /// Where there is no span of the scheduler yet, one may begin with the job: until then the acquire of a job that is to run has none.
+    /// </summary>
+    private static void Judged(LockExecution execution, LockDecision? decision, Activity? current, PastAcquire? own)
+    {
+        own?.Ends();
+        if (current is not null && decision is not null)
+        {
+            Spans.Decided(current, execution, decision);
         }
 
-        return decision;
+        if (decision is LockDecision.Run run)
+        {
+            (run.Span, run.Acquire) = (current, own);
+        }
+        else
+        {
+            Spans.Acquired(own, execution, decision);
+        }
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
@@ -259,17 +281,14 @@ public sealed class LockEngine
         ArgumentNullException.ThrowIfNull(run);
 
         run.Ambient?.End();
+        run.TellAcquire();
         if (run.Lease is not { } lease)
         {
             return null;
         }
 
+        run.JobEnds();
         bool lost = lease.IsLost();
-        if (lost)
-        {
-            Spans.Lost(run.Span, lease.Loss!.Value);
-        }
-
         if (lost && error is null)
         {
             Log.SucceededAfterLoss(_logger, run.Holder.Job, run.Holder.Execution, lease.Name);

@@ -17,6 +17,30 @@ internal static class Spans
     /// <summary>Null when nobody listens.</summary>
     public static Activity? StartAcquire() => Source.StartActivity(Acquire);
 
+    /// <summary>An acquire begins whose span is started when it is over. Null if the source has no listener.</summary>
+    /// <param name="time">The clock.</param>
+    public static PastAcquire? BeginAcquire(TimeProvider time) => Source.HasListeners() ? new PastAcquire(time) : null;
+
+    /// <summary>Gives an acquire that is over its span: below the span that is current now, or in a trace of its own.</summary>
+    /// <param name="acquire">The acquire; null if the source had no listener when it began.</param>
+    /// <param name="execution">The execution that asked.</param>
+    /// <param name="decision">What it was told; null if the question was given up.</param>
+    public static void Acquired(PastAcquire? acquire, LockExecution execution, LockDecision? decision)
+    {
+        if (acquire is null)
+        {
+            return;
+        }
+
+        using Activity? span = Source.StartActivity(ActivityKind.Internal, startTime: acquire.Start, name: Acquire);
+        if (decision is not null)
+        {
+            Decided(span, execution, decision);
+        }
+
+        span?.SetEndTime(acquire.End.UtcDateTime);
+    }
+
     public static void Decided(Activity? span, LockExecution execution, LockDecision decision)
     {
         if (span is not { IsAllDataRequested: true })

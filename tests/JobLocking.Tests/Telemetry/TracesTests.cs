@@ -90,10 +90,61 @@ public sealed class TracesTests : IDisposable
     public async Task Where_the_scheduler_has_no_span_ours_tells_the_decision()
     {
         Assert.Null(Activity.Current);
-        await _node.DecideAsync<LockDecision.Run>(Execution(_node));
+        LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(Execution(_node));
+        run.JobBegins();
         Activity own = Assert.Single(Own);
         Assert.Equal(("joblocking.acquire", "run", ActivityStatusCode.Unset), (own.OperationName, own.GetTagItem(DecisionTag), own.Status));
         Assert.Null(Activity.Current);
+
+        await _other.DecideAsync<LockDecision.Defer>(Execution(_other));
+        Assert.Equal(["run", "defer"], Own.Select(a => a.GetTagItem(DecisionTag)));
+        Assert.Equal(2, Own.Select(a => a.TraceId).Distinct().Count());
+    }
+
+    [Fact]
+    public async Task A_span_that_begins_with_the_job_has_the_lock_and_the_acquire_before_it()
+    {
+        LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(Execution(_node));
+        DateTime had = _node.Time.GetUtcNow().UtcDateTime;
+        _node.Time.Advance(TimeSpan.FromSeconds(1));
+        using Activity job = _scheduler.StartActivity("job")!;
+        run.JobBegins();
+
+        Activity own = Assert.Single(Own);
+        Assert.Equal((job.TraceId, job.SpanId), (own.TraceId, own.ParentSpanId));
+        Assert.Equal(had, own.StartTimeUtc);
+        Assert.InRange(own.Duration, TimeSpan.Zero, TimeSpan.FromMilliseconds(1));
+        Assert.Equal(("run", run.Lease!.FencingToken), (job.GetTagItem(DecisionTag), job.GetTagItem(FencingTokenTag)));
+        Assert.Equal(("run", run.Lease.FencingToken), (own.GetTagItem(DecisionTag), own.GetTagItem(FencingTokenTag)));
+        Assert.Same(job, Activity.Current);
+
+        await _node.Engine.EndAsync(run, null, aborted: false);
+        Assert.Single(Own);
+        Assert.Null(job.GetTagItem(LossTag));
+    }
+
+    [Fact]
+    public async Task A_loss_stands_on_a_span_that_begins_with_the_job_before_it_ends()
+    {
+        LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(Execution(_node));
+        using (Activity job = _scheduler.StartActivity("job")!)
+        {
+            run.JobBegins();
+            run.Lease!.Lose(LeaseLoss.Broken);
+            run.JobEnds();
+            Assert.Equal("broken", job.GetTagItem(LossTag));
+        }
+
+        await _node.Engine.EndAsync(run, null, aborted: false);
+    }
+
+    [Fact]
+    public async Task An_acquire_of_a_job_that_never_begins_is_told_when_its_run_ends()
+    {
+        LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(Execution(_node));
+        Assert.Empty(Own);
+        await _node.Engine.EndAsync(run, new OperationCanceledException("cancelled by another filter"), aborted: true);
+        Assert.Equal("run", Assert.Single(Own).GetTagItem(DecisionTag));
     }
 
     [Fact]
