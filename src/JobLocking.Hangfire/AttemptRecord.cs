@@ -10,10 +10,25 @@ internal sealed record AttemptRecord
 {
     public const string Parameter = "JobLocking.Attempt";
 
+    /// <summary>An <see cref="Outcome"/>.</summary>
+    public const string Skipped = "skipped";
+
+    /// <summary>An <see cref="Outcome"/>.</summary>
+    public const string Deferred = "deferred";
+
+    /// <summary>An <see cref="Outcome"/>.</summary>
+    public const string Coalesced = "coalesced";
+
     private static readonly JsonSerializerOptions Brief = new() { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingDefault };
 
     /// <summary>The job was handed to a worker before: whoever hands it out again (a retry, a redelivery, an operator) wants it done.</summary>
     public bool Begun { get; init; }
+
+    /// <summary>
+    /// How the last attempt was turned away; null if it ran. For readers of the parameter, who can tell a skipped job from one that
+    /// a person has deleted so: Hangfire's own state of a cancelled job has no data but a text.
+    /// </summary>
+    public string? Outcome { get; init; }
 
     /// <summary>How often the present attempt was deferred.</summary>
     public int Deferrals { get; init; }

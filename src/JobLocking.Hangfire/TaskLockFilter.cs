@@ -193,7 +193,8 @@ internal sealed class TaskLockFilter(
         AttemptRecord record = AttemptRecord.Read(context.Connection, context.BackgroundJob);
 
         // As if a worker had begun it: an operator who starts it again wants it done. Where that cannot be written the worker decides.
-        if (Skips(context, policy, record) is { } skip && records.TryWrite(record with { Begun = true }, context))
+        if (Skips(context, policy, record) is { } skip
+            && records.TryWrite(record with { Begun = true, Outcome = AttemptRecord.Skipped }, context))
         {
             context.CandidateState = new DeletedState { Reason = TurnedAway.Reason(skip) };
         }
@@ -224,7 +225,7 @@ internal sealed class TaskLockFilter(
 
             context.Items[Item] = coalesced is null
                 ? TurnedAway.From(this, execution, decision, record, context, records)
-                : new TurnedAway(this, execution, decision, record) { Coalesced = coalesced };
+                : new TurnedAway(this, execution, decision, record with { Outcome = AttemptRecord.Coalesced }) { Coalesced = coalesced };
             context.Canceled = true;
         }
         catch when (decision is LockDecision.Defer defer)
@@ -259,7 +260,7 @@ internal sealed class TaskLockFilter(
             pending.Remove(context.Connection, set, context.BackgroundJob.Id);
         }
 
-        if (record.Deferrals > 0)
+        if (record.Deferrals > 0 || record.Outcome is not null)
         {
             new AttemptRecord { Begun = true }.Write(context.Connection, context.BackgroundJob.Id);
         }

@@ -13,11 +13,13 @@ internal sealed record TurnedAway(TaskLockFilter Filter, LockExecution Execution
     /// <summary>Which deferrals do its work, so that it is not deferred itself; null if it is, or was never to be.</summary>
     public string? Coalesced { get; init; }
 
-    /// <summary>Remembers a deferral; anything else leaves the record as it is.</summary>
+    /// <summary>Remembers what became of the attempt.</summary>
     public static TurnedAway From(
         TaskLockFilter filter, LockExecution execution, LockDecision decision, AttemptRecord record, PerformContext context, ElectionRecords records) =>
-        new(filter, execution, decision, decision is not LockDecision.Defer defer ? record : record with
+        new(filter, execution, decision, decision is not LockDecision.Defer defer ? record with { Outcome = AttemptRecord.Skipped }
+            : record with
         {
+            Outcome = AttemptRecord.Deferred,
             Deferrals = record.Deferrals + 1,
             DeferralsUnwoken = record.DeferralsUnwoken + 1,
             FirstDeferredAt = defer.FirstDeferredAt,
@@ -46,6 +48,7 @@ internal sealed record TurnedAway(TaskLockFilter Filter, LockExecution Execution
         if (Decision is not LockDecision.Defer defer)
         {
             canceled.Reason = Reason((LockDecision.Skip)Decision);
+            records.TryWrite(Record, context);
             return;
         }
 

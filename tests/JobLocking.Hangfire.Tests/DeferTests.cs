@@ -76,6 +76,7 @@ public sealed class DeferTests(SharedRedis redis)
         await cluster.SeesAsync(job, ScheduledState.StateName, "Deferred (1): ");
         Assert.NotNull(cluster.Record(job).FirstDeferredAt);
         Assert.NotNull(cluster.Record(job).Ticket);
+        Assert.Equal("deferred", cluster.Record(job).Outcome);
 
         await lease.DisposeAsync();
         await cluster.SeesAsync(job, ScheduledState.StateName, "Retry attempt 1 of 3");
@@ -84,6 +85,7 @@ public sealed class DeferTests(SharedRedis redis)
         Assert.Equal(0, cluster.Record(job).DeferralsUnwoken);
         Assert.Null(cluster.Record(job).FirstDeferredAt);
         Assert.Null(cluster.Record(job).Ticket);
+        Assert.Null(cluster.Record(job).Outcome);
         Assert.True(cluster.Record(job).Begun);
     }
 

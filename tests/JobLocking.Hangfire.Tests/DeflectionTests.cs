@@ -29,6 +29,7 @@ public sealed class DeflectionTests(SharedRedis redis)
         JobState skipped = await cluster.SeesAsync(second, DeletedState.StateName);
         Assert.Equal($"Skipped: lock 'work:x' is held by tests on a, Hangfire job Work.Auto [nightly] #{first}", skipped.Reason);
         Assert.Equal(["Deleted", "Processing", "Enqueued"], cluster.History(second).Select(s => s.Name));
+        Assert.Equal("skipped", cluster.Record(second).Outcome);
         cluster.Stage["nightly"].Release();
         await cluster.SucceedsAsync(first);
         await cluster.SucceedsAsync(cluster.Fire("nightly"));

@@ -63,4 +63,22 @@ public sealed class SkipTests(SharedRedis redis)
         await cluster.SucceedsAsync(onAnyEnd);
         await cluster.SeesAsync(onSuccess, DeletedState.StateName);
     }
+
+    [Theory]
+    [InlineData(Storages.InMemory)]
+    [InlineData(Storages.Redis)]
+    public async Task A_skipped_job_can_be_told_from_a_deleted_one_by_more_than_its_reason(Storages storages)
+    {
+        await using Cluster cluster = redis.NewCluster(storages);
+        Node a = await cluster.StartAsync("a");
+        TaskLease lease = await a.TakeAsync("work:x");
+        string skipped = cluster.Client.Enqueue<Work>(w => w.Skip("x", "skipped", CancellationToken.None));
+        await cluster.SeesAsync(skipped, DeletedState.StateName, "Skipped: ");
+        Assert.Equal("skipped", cluster.Record(skipped).Outcome);
+
+        await lease.DisposeAsync();
+        Assert.True(cluster.Client.Requeue(skipped));
+        await cluster.SucceedsAsync(skipped);
+        Assert.Null(cluster.Record(skipped).Outcome);
+    }
 }
