@@ -16,7 +16,8 @@ public sealed class SharedStore : IAsyncLifetime
     /// <summary>Makes a node a member of a cluster.</summary>
     /// <param name="node">The node; the name of its scheduler is that of the cluster.</param>
     /// <param name="access">Its way to the database.</param>
-    internal void Use(NodeOptions node, StoreAccess? access = null)
+    /// <param name="clustered">Whether nodes of one name are a cluster; otherwise each takes itself for the only one.</param>
+    internal void Use(NodeOptions node, StoreAccess? access = null, bool clustered = true)
     {
         Action<IQuartzBuilder>? quartz = node.Quartz;
         node.Quartz = q =>
@@ -29,7 +30,11 @@ public sealed class SharedStore : IAsyncLifetime
                     store.UseDriverDelegate(_ => access);
                 }
 
-                store.UsePostgres(_server.ConnectionString).UseClustering().ProvisionSchema();
+                store.UsePostgres(_server.ConnectionString).ProvisionSchema();
+                if (clustered)
+                {
+                    store.UseClustering();
+                }
             });
         };
     }

@@ -157,7 +157,13 @@ internal sealed class DeferralTriggers(LockEngine engine, Wakes wakes, Lifetime 
             execution.Deferrals + 1,
             execution.DeferralsUnwoken + 1,
             firing.Attempts,
-            defer.Ticket);
+            defer.Ticket)
+        {
+            RetryAttempt = firing.RetryAttempt,
+            Recovering = firing.Recovering,
+            PreviousTime = firing.PreviousTime?.ToUniversalTime(),
+            NextTime = firing.NextTime?.ToUniversalTime(),
+        };
         IJobExecutionContext context = firing.Context;
         ITrigger trigger = DeferralTrigger.Create(context.Trigger, key, context.JobDetail.Key, RemainingRetries.Of(context), deferral, time.GetUtcNow() + defer.Delay);
         ScheduleTriggerResult result = await context.Scheduler.ScheduleTrigger(trigger, onConflict, CancellationToken.None).ConfigureAwait(false);

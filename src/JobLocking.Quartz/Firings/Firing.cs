@@ -30,6 +30,18 @@ internal sealed record Firing(IJobExecutionContext Context, TriggerKey Trigger, 
     /// <summary>The deferral whose wait goes on; null for a first attempt, and for a retry or recovery of what has been run meanwhile: that waits anew.</summary>
     public Deferral? Wait => Context.RetryAttempt + Context.RefireCount > 0 || Context.Recovering ? null : Deferred;
 
+    /// <summary>The attempt of the retry policy: of the run that was deferred, and of the deferral's own retries.</summary>
+    public int RetryAttempt => (Deferred?.RetryAttempt ?? 0) + Context.RetryAttempt;
+
+    /// <summary>Whether it makes up for a run that a node died in.</summary>
+    public bool Recovering => Context.Recovering || Deferred is { Recovering: true };
+
+    /// <summary>The fire time of the schedule before this one; a deferral's own trigger has none.</summary>
+    public DateTimeOffset? PreviousTime => Deferred is null ? Context.PreviousFireTimeUtc : Deferred.PreviousTime;
+
+    /// <summary>The fire time of the schedule after this one; a deferral's own trigger has none.</summary>
+    public DateTimeOffset? NextTime => Deferred is null ? Context.NextFireTimeUtc : Deferred.NextTime;
+
     public ExecutionOrigin Origin => this switch
     {
         { Context.Recovering: true } => ExecutionOrigin.Recovery,
@@ -50,10 +62,24 @@ internal sealed record Firing(IJobExecutionContext Context, TriggerKey Trigger, 
             deferred);
     }
 
-    private static DateTimeOffset? RecoveredTime(IJobExecutionContext context) =>
-        context.Recovering
-        && context.Trigger.JobDataMap.TryGetValue(SchedulerConstants.FailedJobOriginalTriggerScheduledFireTime, out object? time)
-        && DateTimeOffset.TryParse(time as string, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out DateTimeOffset scheduled)
-            ? scheduled
-            : null;
+    /// <summary>
+    /// Quartz writes the time into the data of a recovery in whole seconds. A scheduler that recovers its own firings as it starts
+    /// makes the recovery's trigger for the exact time, and has it ignore misfires; a node that recovers another's makes it for the
+    /// moment at which that fired, and the fraction is lost.
+    /// </summary>
+    private static DateTimeOffset? RecoveredTime(IJobExecutionContext context)
+    {
+        if (!context.Recovering
+            || !context.Trigger.JobDataMap.TryGetValue(SchedulerConstants.FailedJobOriginalTriggerScheduledFireTime, out object? time)
+            || !DateTimeOffset.TryParse(
+                time as string, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out DateTimeOffset seconds))
+        {
+            return null;
+        }
+
+        return context.Trigger.MisfireInstructionCode == (int)SimpleTriggerMisfireInstruction.IgnoreMisfires
+            && context.ScheduledFireTimeUtc is { } exact && exact >= seconds && exact < seconds.AddSeconds(1)
+                ? exact
+                : seconds;
+    }
 }

@@ -44,6 +44,12 @@ internal sealed class TaskLockMiddleware(
 
     private LockExecution? Describe(Firing firing, LockWorkers workers)
     {
+        // Neither the job nor the name of its lock is to see what a deferral keeps in the data of its trigger.
+        if (firing.Deferred is not null)
+        {
+            Deferral.HideFrom(firing.Context.MergedJobDataMap);
+        }
+
         try
         {
             return description.Describe(firing, workers);

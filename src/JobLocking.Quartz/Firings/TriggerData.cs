@@ -1,3 +1,4 @@
+using JobLocking.Quartz.Deferrals;
 using Quartz;
 
 namespace JobLocking.Quartz.Firings;
@@ -5,7 +6,6 @@ namespace JobLocking.Quartz.Firings;
 /// <summary>What the data of a trigger says about the work.</summary>
 internal static class TriggerData
 {
-    private const string Ours = "JOBLOCKING_";
     private const string OfQuartz = "QRTZ_";
 
     /// <summary>Whether the trigger gives its job data of its own, beside what we and Quartz keep there: then it stands for other work than the job's other triggers.</summary>
@@ -15,5 +15,5 @@ internal static class TriggerData
     /// <summary>Whether a key of job data says something about the work.</summary>
     public static bool IsOwn(string key) =>
         key == SchedulerConstants.JobInput
-        || !(key.StartsWith(Ours, StringComparison.Ordinal) || key.StartsWith(OfQuartz, StringComparison.Ordinal));
+        || !(key.StartsWith(Deferral.Prefix, StringComparison.Ordinal) || key.StartsWith(OfQuartz, StringComparison.Ordinal));
 }
