@@ -22,6 +22,7 @@ public sealed class CoalescingTests(SharedRedis redis)
 
         Assert.True(a.Firings.All.First().IsDeferred);
         Assert.StartsWith("Skipped: coalesced with the pending deferral", second.Report!.Summary, StringComparison.Ordinal);
+        Assert.Equal(["deferred", "coalesced"], a.Firings.All.Select(e => e.Report!.Metrics!["lock.outcome"]));
         Assert.Single(a.Logs.Of(3000));
         Assert.Single(a.Logs.Of(1101));
         await a.PendingDeferralAsync();

@@ -22,7 +22,8 @@ public sealed class SkipTests(SharedRedis redis)
 
         Assert.True(ended.IsSkipped, $"{ended}");
         Assert.StartsWith("Skipped: lock 'report' is held by tests on a, Quartz/QuartzScheduler job DEFAULT.work #", ended.Report!.Summary, StringComparison.Ordinal);
-        Assert.Equal("report", ended.Report.Metrics!["lock.name"]);
+        Assert.Equal("skipped", ended.Report.Metrics!["lock.outcome"]);
+        Assert.Equal("report", ended.Report.Metrics["lock.name"]);
         Assert.StartsWith("tests on a", (string)ended.Report.Metrics["lock.holder"]!, StringComparison.Ordinal);
         Assert.Single(cluster.Journal.Runs);
     }

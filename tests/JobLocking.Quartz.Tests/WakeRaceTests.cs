@@ -58,6 +58,7 @@ public sealed class WakeRaceTests(SharedRedis redis)
         Firings.Ended skipped = await a.Firings.EndedAsync(e => e.IsSkipped);
         Assert.Equal(await _fired.Task, skipped.Trigger.Key);
         Assert.Contains("woken", skipped.Report!.Summary, StringComparison.Ordinal);
+        Assert.Equal("replaced", skipped.Report.Metrics!["lock.outcome"]);
         Assert.NotEqual(skipped.Trigger.Key, second.Trigger.Key);
         await Eventually.IsTrueAsync(async () => (await a.PendingDeferralsAsync()).Count == 0);
         Assert.Equal(2, cluster.Journal.Runs.Count);
