@@ -32,6 +32,8 @@ public static class TaskLockQuartzBuilderExtensions
     /// </description></item>
     /// <item><description>A firing that is skipped or deferred has succeeded for Quartz: a continuation on success fires then, not after the deferred run.</description></item>
     /// <item><description>A deferred run is fired by a trigger in group <c>joblocking</c>, whose time is its <c>ScheduledFireTimeUtc</c>. <see cref="TaskLockExecutionContextExtensions.GetOriginalFireTimeUtc"/> tells the time the schedule meant.</description></item>
+    /// <item><description>Nor is its <c>RetryAttempt</c>, <c>Recovering</c>, previous and next fire time that of the firing it stands for: <see cref="TaskLockExecutionContextExtensions"/> tells those.</description></item>
+    /// <item><description>Under <see cref="OverlapPolicy.CancelPrevious"/> a firing waits up to 5 seconds for the one that is cancelled for it on its node, and takes the lock over. What another node of a cluster runs is not waited for.</description></item>
     /// <item><description>Runs by hand (<c>TriggerJob</c>) of a job that runs become one pending run; those with data of their own each have their own. Firings of a trigger with IgnoreMisfires are each deferred.</description></item>
     /// <item><description>A deferral that is pending stays when its trigger is unscheduled; delete the job, or the deferral.</description></item>
     /// <item><description>A middleware under the lock that does not call the next counts as the run of the job, and of its occurrence.</description></item>
@@ -96,6 +98,7 @@ public static class TaskLockQuartzBuilderExtensions
             new FiringDescription(Policies(services, scheduler), shared, lifetime, engine),
             new DeferralTriggers(engine, wakes, lifetime, Time(services), logger),
             wakes,
+            new Successions(lifetime, Time(services)),
             lifetime,
             services.GetRequiredService<HostStop>(),
             logger);

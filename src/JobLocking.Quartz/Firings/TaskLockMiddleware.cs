@@ -10,7 +10,14 @@ namespace JobLocking.Quartz.Firings;
 
 /// <summary>Describes the firing, asks the engine, translates its decision. One for each scheduler, shared by its firings.</summary>
 internal sealed class TaskLockMiddleware(
-    LockEngine engine, FiringDescription description, DeferralTriggers deferrals, Wakes wakes, Lifetime lifetime, HostStop stop, ILogger logger) : IJobExecutionMiddleware
+    LockEngine engine,
+    FiringDescription description,
+    DeferralTriggers deferrals,
+    Wakes wakes,
+    Successions successions,
+    Lifetime lifetime,
+    HostStop stop,
+    ILogger logger) : IJobExecutionMiddleware
 {
     private readonly SchedulerWorkers _workers = new();
 
@@ -34,7 +41,8 @@ internal sealed class TaskLockMiddleware(
             return;
         }
 
-        if (await stop.WatchAsync(AskAsync(firing, execution, cancellationToken)).ConfigureAwait(false) is { } run)
+        using Successions.Member? member = successions.Enter(context);
+        if (await stop.WatchAsync(AskAsync(firing, execution, member, cancellationToken)).ConfigureAwait(false) is { } run)
         {
             await RunAsync(run, context, next, cancellationToken).ConfigureAwait(false);
         }
@@ -61,9 +69,15 @@ internal sealed class TaskLockMiddleware(
     }
 
     /// <summary>Null if the job is not to run now; then all is done.</summary>
-    private async Task<LockDecision.Run?> AskAsync(Firing firing, LockExecution execution, CancellationToken cancellationToken)
+    private async Task<LockDecision.Run?> AskAsync(
+        Firing firing, LockExecution execution, Successions.Member? member, CancellationToken cancellationToken)
     {
         IJobExecutionContext context = firing.Context;
+        if (member is not null)
+        {
+            await successions.PredecessorsEndedAsync(member, cancellationToken).ConfigureAwait(false);
+        }
+
         switch (await DecideAsync(execution, context, cancellationToken).ConfigureAwait(false))
         {
             case LockDecision.Run run:

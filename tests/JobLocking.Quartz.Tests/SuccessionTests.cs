@@ -1,0 +1,117 @@
+using JobLocking.Quartz.Firings;
+using JobLocking.Quartz.Hosting;
+using Microsoft.Extensions.Time.Testing;
+using NSubstitute;
+using Quartz;
+using Quartz.Extensibility;
+using Quartz.Impl;
+
+namespace JobLocking.Quartz.Tests;
+
+/// <summary>Under <see cref="OverlapPolicy.CancelPrevious"/> the newest firing works.</summary>
+public sealed class SuccessionTests(SharedRedis redis)
+{
+    private readonly FakeTimeProvider _time = new();
+
+    [Fact]
+    public async Task Each_firing_takes_the_lock_over_from_the_one_it_cancels()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("follow")));
+        cluster.Journal.Do = (_, token) => Task.Delay(Timeout.Infinite, token);
+
+        await a.FireRecurringAsync(trigger: t => t
+            .WithSchedule(SimpleScheduleBuilder.Create().WithInterval(TimeSpan.FromMilliseconds(300)).RepeatForever())
+            .WithOverlapPolicy(OverlapPolicy.CancelPrevious));
+
+        await cluster.Journal.BegunAsync(5);
+        Assert.All(a.Firings.All, e => Assert.Equal(ExecutionOutcome.Cancelled, e.Outcome));
+        Assert.Equal(1, cluster.Journal.MostAtOnce);
+    }
+
+    [Fact]
+    public async Task The_run_of_another_node_is_not_taken_over()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("follow")));
+        Node b = await cluster.StartAsync("b", n => n.Lock(new TaskLockAttribute("follow")));
+        cluster.Journal.HoldFirst();
+        await a.FireRecurringAsync(trigger: t => t.WithOverlapPolicy(OverlapPolicy.CancelPrevious));
+        await cluster.Journal.BegunAsync(1);
+
+        await b.FireRecurringAsync(trigger: t => t.WithOverlapPolicy(OverlapPolicy.CancelPrevious));
+
+        Firings.Ended ended = await b.Firings.EndedAsync(1);
+        Assert.True(ended.IsSkipped, $"{ended}");
+        Assert.Equal(1, cluster.Journal.Running);
+    }
+
+    [Fact]
+    public async Task A_firing_waits_for_all_that_were_interrupted_for_it_and_for_no_others()
+    {
+        Successions successions = All();
+        using CancellationTokenSource interrupted = new();
+        Successions.Member[] before = [Enter(successions, interrupted.Token), Enter(successions, interrupted.Token)];
+        using Successions.Member other = Enter(successions, interrupted.Token, trigger: "other");
+        using Successions.Member running = Enter(successions, CancellationToken.None);
+        using Successions.Member newest = Enter(successions, CancellationToken.None);
+        Task none = successions.PredecessorsEndedAsync(newest, Token).AsTask();
+        Assert.True(none.IsCompleted);
+        await interrupted.CancelAsync();
+
+        Task waits = successions.PredecessorsEndedAsync(newest, Token).AsTask();
+        before[0].Dispose();
+        Assert.False(waits.IsCompleted);
+        before[1].Dispose();
+        await waits;
+    }
+
+    [Fact]
+    public async Task A_firing_that_ignores_its_interruption_is_waited_for_for_a_while_only()
+    {
+        Successions successions = All();
+        using Successions.Member before = Enter(successions, new CancellationToken(canceled: true));
+        using Successions.Member newest = Enter(successions, CancellationToken.None);
+
+        Task waits = successions.PredecessorsEndedAsync(newest, Token).AsTask();
+        _time.Advance(TimeSpan.FromSeconds(4));
+        Assert.False(waits.IsCompleted);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        await waits;
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_firing_waits_no_longer_when_it_is_interrupted_itself_or_the_host_stops(bool stops)
+    {
+        using HostStop stop = new(host: null, _time);
+        Successions successions = new(new Lifetime(stop), _time);
+        using CancellationTokenSource interrupted = new();
+        using Successions.Member before = Enter(successions, new CancellationToken(canceled: true));
+        using Successions.Member newest = Enter(successions, interrupted.Token);
+
+        Task waits = successions.PredecessorsEndedAsync(newest, interrupted.Token).AsTask();
+        Assert.False(waits.IsCompleted);
+        await (stops ? stop.BeginAsync(Token) : interrupted.CancelAsync());
+        await waits;
+    }
+
+    [Theory]
+    [InlineData(OverlapPolicy.Default)]
+    [InlineData(OverlapPolicy.AllowAll)]
+    [InlineData(OverlapPolicy.BufferOne)]
+    public void Firings_that_cancel_none_wait_for_none(OverlapPolicy policy) => Assert.Null(All().Enter(Context("work", policy, CancellationToken.None)));
+
+    private Successions All() => new(new Lifetime(new HostStop(host: null, _time)), _time);
+
+    private static Successions.Member Enter(Successions successions, CancellationToken interruption, string trigger = "work") =>
+        successions.Enter(Context(trigger, OverlapPolicy.CancelPrevious, interruption))!;
+
+    private static JobExecutionContextImpl Context(string trigger, OverlapPolicy policy, CancellationToken interruption) =>
+        JobExecutionContextBuilder.For(new WorkJob(new Journal()))
+            .WithTrigger(TriggerBuilder.Create().WithIdentity(trigger).WithOverlapPolicy(policy).Build())
+            .WithScheduler(Substitute.For<IScheduler>())
+            .WithCancellation(interruption)
+            .Build();
+}
