@@ -15,14 +15,15 @@ internal static class LockScripts
 
     public static readonly LockScript RenewShared = Read("values", "holders", "renew_shared");
 
-    public static readonly LockScript Release = Read("values", "occurrence", "spent", "queue", "turn", "release");
+    public static readonly LockScript Release = Read("values", "occurrence", "spent", "queue", "turn", "late", "release");
 
-    public static readonly LockScript ReleaseShared = Read("values", "occurrence", "spent", "queue", "turn", "holders", "release_shared");
+    public static readonly LockScript ReleaseShared = Read(
+        "values", "occurrence", "spent", "queue", "turn", "late", "holders", "release_shared");
 
-    public static readonly LockScript Look = Read("values", "occurrence", "queue", "park", "keep", "turn", "offer", "look");
+    public static readonly LockScript Look = Read("values", "occurrence", "queue", "park", "keep", "turn", "late", "offer", "look");
 
     public static readonly LockScript LookShared = Read(
-        "values", "occurrence", "queue", "park", "keep", "turn", "offer", "holders", "look_shared");
+        "values", "occurrence", "queue", "park", "keep", "turn", "late", "offer", "holders", "look_shared");
 
     public static readonly LockScript Break = Read("values", "queue", "turn", "holders", "break");
 

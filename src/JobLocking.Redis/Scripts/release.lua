@@ -13,6 +13,8 @@
 -- ARGV[6]  what comes before the process id in the name of its channel
 -- ARGV[7]  how many may be told of their turn in vain
 -- ARGV[8]  '1' if it has spent a deferral without a run
+-- ARGV[9]  an execution that was woken and has not asked in time, if the next is to be woken for that reason: only if it was the
+--          last to be woken, and not many have been so one after the other
 --
 -- Result   'released', 'theirs', 'missing'; or 'shared', if leases with a limit above 1 may hold the lock, and nothing was written
 
@@ -29,6 +31,7 @@ local mark = occurrence and read(occurrence)
 local spent_by = spent and read(spent)
 
 local result = 'missing'
+local late, is_over = late_after(waiters, ARGV[9])
 local after = 0 -- until the lock is free, ms; nil if it is not said when
 if value then
   local id, token, holder = string.match(value, '^([^:]+):(%d+):[^:]*:(.*)$')
@@ -54,7 +57,7 @@ end
 if parking ~= '' then
   unpark(parked, waiters, parking)
 end
-if after then
-  turn(parked, waiters, lock, ARGV[6], ARGV[7], function() return after end)
+if after and not is_over then
+  turn(parked, waiters, lock, ARGV[6], ARGV[7], function() return after end, nil, late)
 end
 return result

@@ -19,6 +19,7 @@ local mark = occurrence and read(occurrence)
 local spent_by = spent and read(spent)
 local now = milliseconds()
 local live = holding(lock, holders, limits, now)
+local late, is_over = late_after(waiters, ARGV[9])
 
 local result = (live == 0 or redis.call('EXISTS', lock) == 0) and 'missing' or 'theirs'
 local soon -- until one more is free, ms; nil if it is not said when
@@ -48,10 +49,10 @@ if parking ~= '' then
   unpark(parked, waiters, parking)
 end
 local least = smallest(limits)
-if least and (live or result == 'missing') then
+if least and (live or result == 'missing') and not is_over then
   turn(parked, waiters, lock, ARGV[6], ARGV[7], function(limit)
     local spare = math.min(limit, least) - (live or 0)
     return spare > 0 and 0 or (spare == 0 and soon) or nil
-  end)
+  end, nil, late)
 end
 return result

@@ -115,6 +115,7 @@ internal static class Questions
             default,
             default,
             request.Spends is null ? "0" : "1",
+            .. request.Unaccepted is { } woken ? (RedisValue[])[woken] : [],
         ];
     }
 

@@ -7,7 +7,8 @@ namespace JobLocking.Contention;
 
 /// <summary>
 /// The executions of this process that wait for locks, in place or deferred. The store says whose turn it is; for turns that
-/// got lost, and holders that died, this looks at each lock from time to time (LocalQueue.Looks.cs).
+/// got lost, and holders that died, this looks at each lock from time to time (LocalQueue.Looks.cs). What was woken and does not
+/// ask is followed up (LocalQueue.WakeUps.cs).
 /// </summary>
 internal sealed partial class LocalQueue(ILockStore store, StoreGate gate, BackgroundWork background, MetricsReporter metrics, TimeProvider time, ILogger logger) : IDisposable
 {
@@ -68,6 +69,7 @@ internal sealed partial class LocalQueue(ILockStore store, StoreGate gate, Backg
     {
         lock (_gate)
         {
+            Answered(place.Wanted.Name, place.Id);
             if (_byId.TryGetValue(place.Id, out Place? before))
             {
                 Remove(before);
@@ -307,6 +309,7 @@ internal sealed partial class LocalQueue(ILockStore store, StoreGate gate, Backg
     private void Start(Place place, Func<ValueTask<bool>> wake) => InBackground(async () =>
     {
         bool started = false;
+        WakeUp wakeUp = Wakes(place);
         try
         {
             started = await wake().ConfigureAwait(false);
@@ -322,9 +325,12 @@ internal sealed partial class LocalQueue(ILockStore store, StoreGate gate, Backg
         if (started)
         {
             Log.Woken(logger, place.Wanted.Holder.Job, place.Wanted.Holder.Execution, place.Wanted.Name);
+            Started(wakeUp);
         }
         else
         {
+            NotStarted(wakeUp);
+
             // Not by its id: the execution may have come back by itself, and have been parked anew.
             PassOn(place.Wanted.Name, place.Wanted.Terms.Limit);
         }
@@ -346,11 +352,14 @@ internal sealed partial class LocalQueue(ILockStore store, StoreGate gate, Backg
     /// <param name="name">The lock.</param>
     /// <param name="limit">As far as it is known.</param>
     /// <param name="parkingId">Who leaves the queue; null for nobody.</param>
-    private void PassOn(string name, int limit, string? parkingId = null) => InBackground(async () =>
+    private void PassOn(string name, int limit, string? parkingId = null) =>
+        Release(new ReleaseRequest(name, LeaseId: null, Limit: limit, ParkingId: parkingId));
+
+    private void Release(ReleaseRequest request) => InBackground(async () =>
     {
         try
         {
-            await store.ReleaseAsync(new ReleaseRequest(name, LeaseId: null, Limit: limit, ParkingId: parkingId), CancellationToken.None).ConfigureAwait(false);
+            await store.ReleaseAsync(request, CancellationToken.None).ConfigureAwait(false);
         }
         catch (LockStoreException e) when (e.Fault != LockStoreFault.Refused)
         {
@@ -358,7 +367,7 @@ internal sealed partial class LocalQueue(ILockStore store, StoreGate gate, Backg
         }
         catch (LockStoreException e)
         {
-            Log.TurnNotPassedOn(logger, e, name);
+            Log.TurnNotPassedOn(logger, e, request.Name);
         }
     });
 

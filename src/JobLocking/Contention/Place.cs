@@ -90,6 +90,10 @@ internal sealed class Place
     /// </summary>
     public void SpendAnother() => Spends = Id = LeaseId.New();
 
+    /// <summary>The id of the place that a ticket names; null if it names none.</summary>
+    public static string? IdOf(string? ticket) =>
+        ticket?.IndexOf(':', StringComparison.Ordinal) is > 0 and var colon && colon + 1 < ticket.Length ? ticket[(colon + 1)..] : null;
+
     /// <summary>The place that a ticket names, or a new one behind all others.</summary>
     /// <param name="wanted">The lease.</param>
     /// <param name="patience">After which time the store forgets the place.</param>
@@ -97,9 +101,10 @@ internal sealed class Place
     /// <param name="isSpentOnce">Of all executions that come with this ticket only one is to run.</param>
     public static Place For(LeaseRequest wanted, TimeSpan patience, string? ticket, bool isSpentOnce = false)
     {
-        int colon = ticket?.IndexOf(':', StringComparison.Ordinal) ?? -1;
-        return colon > 0 && colon + 1 < ticket!.Length && long.TryParse(ticket.AsSpan(0, colon), NumberStyles.None, CultureInfo.InvariantCulture, out long since)
-            ? new Place(ticket[(colon + 1)..], since, wanted, patience, isSpentOnce)
+        return IdOf(ticket) is { } id
+            && long.TryParse(ticket.AsSpan(0, ticket!.Length - id.Length - 1), NumberStyles.None, CultureInfo.InvariantCulture,
+                out long since)
+            ? new Place(id, since, wanted, patience, isSpentOnce)
             : new Place(LeaseId.New(), 0, wanted, patience);
     }
 }

@@ -262,6 +262,19 @@ public sealed class LockEngine
         _queue.Leave(deferral.Place);
     }
 
+    /// <summary>
+    /// Says that an execution that came back from its deferral, or was woken, does not run: it was deleted, or put off by somebody
+    /// else, before it asked for its lock. It leaves the waiting queue, and if it had been woken, the next waiter is woken now.
+    /// </summary>
+    /// <param name="name">The resolved name of the lock.</param>
+    /// <param name="ticket">The <see cref="LockDecision.Defer.Ticket"/> of its deferral.</param>
+    public void Gone(string name, string ticket)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(ticket);
+        _queue.Gone(name, ticket);
+    }
+
     /// <summary>Decides without asking the store, where that is certain: for schedulers that can turn an execution away before it costs a worker. Never waits, never throws for reasons of the store.</summary>
     /// <param name="execution">The execution.</param>
     /// <returns>To skip it; null if the store has to be asked.</returns>

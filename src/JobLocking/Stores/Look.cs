@@ -18,7 +18,8 @@ public sealed record OtherPlace(Parking Parking, int Limit, LockHolder Holder);
 
 /// <summary>
 /// What a look saw, and did: if the lock has room for the oldest execution that is parked, that has its turn as after a release,
-/// in whichever process it is. The next look wakes no other before there was time to accept; then the one that is looked for.
+/// in whichever process it is. The next look wakes no other before there was time to accept; then the one that is looked for. There
+/// is more time, as much as between two safety polls, once three wake-ups that were not accepted have each been followed by another.
 /// </summary>
 /// <param name="IsFree">The execution should try: it is its turn, the lock has room for it, and nobody is running its occurrence. It is not parked any more, unless by another process.</param>
 /// <param name="TimeLeft">When to look again: until the first holder expires, or the runner of the occurrence, if nobody renews it; or until a wake-up should have been accepted. Null if nothing of this is known.</param>

@@ -8,6 +8,10 @@ namespace JobLocking.Stores;
 /// <param name="Limit">The limit it was acquired with, or asked for.</param>
 /// <param name="ParkingId">The id of an execution that does not wait any more; null for none.</param>
 /// <param name="Spends">The deferral that the lease has spent without a run: it can be spent again. Null for none. That of another lease is left alone.</param>
+/// <param name="Unaccepted">
+/// An execution that was woken and has not asked for the lock in time. The next is woken only if no other has been woken or has left
+/// the queue since, and if fewer than three have been woken one after the other for this reason. Null to wake the next in any case.
+/// </param>
 public readonly record struct ReleaseRequest(
     string Name,
     string? LeaseId,
@@ -15,7 +19,8 @@ public readonly record struct ReleaseRequest(
     OccurrenceEnd? Occurrence = null,
     int Limit = 1,
     string? ParkingId = null,
-    string? Spends = null);
+    string? Spends = null,
+    string? Unaccepted = null);
 
 /// <summary>How the run of an occurrence ended.</summary>
 public enum OccurrenceOutcome

@@ -27,6 +27,7 @@ internal static class EventIds
     public const int LookFailed = 1110;
     public const int DeferralSpent = 1115;
     public const int AvailableAgain = 1120;
+    public const int NotBegun = 1140;
 
     public const int Locks = 1145;
     public const int LockHidden = 1146;

@@ -80,6 +80,9 @@ internal static partial class Log
     [LoggerMessage(EventIds.LookFailed, LogLevel.Debug, "Lock '{LockName}' could not be looked at for those who wait; tried again within seconds")]
     public static partial void LookFailed(ILogger logger, Exception error, string lockName);
 
+    [LoggerMessage(EventIds.NotBegun, LogLevel.Debug, "Job {Job} #{Execution} was woken because lock '{LockName}' is available, and has not asked for it in this process within {Time}. If it has not asked in another one, the next waiter is woken")]
+    public static partial void NotBegun(ILogger logger, string? job, string? execution, TimeSpan time, string lockName);
+
     [LoggerMessage(EventIds.DeferralSpent, LogLevel.Information, "Job {Job} #{Execution} does not run: another execution that came from the same deferral has had lock '{LockName}', and does the work")]
     public static partial void DeferralSpent(ILogger logger, string job, string execution, string lockName);
 

@@ -2,7 +2,8 @@
 --
 -- parked   ZSET  parking id → since when, µs
 -- waiters  HASH  parking id → <when its place lapses, ms>:<process id>:<limit>:<holder, JSON>
---                'woken'    → <when, ms>:<parking id>, the last wake-up, until an execution leaves the queue
+--                'woken'    → <when, ms>:<parking id>, the last wake-up, until an execution leaves the queue; and :<how many in
+--                             a row before it were not accepted>, if any
 --
 -- Nothing here, nor in the parts that need this one, raises an error: whatever a stranger has left under these keys, locks are
 -- granted and released.

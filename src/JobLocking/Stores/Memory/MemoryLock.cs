@@ -7,8 +7,14 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
     private const int MostParkedListed = 1000;
     private const int MostTurns = 100;
 
+    /// <summary>So many wake-ups in a row follow soon upon one that was not accepted.</summary>
+    private const int MostLate = 3;
+
     /// <summary>How long a wake-up may take to be accepted.</summary>
-    private static readonly TimeSpan AcceptedWithin = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan AcceptedSoon = TimeSpan.FromSeconds(1);
+
+    /// <summary>The same after so many that were not: where nothing begins, no more are woken than a safety poll finds.</summary>
+    private static readonly TimeSpan AcceptedLate = TimeSpan.FromSeconds(5);
 
     private readonly MemoryClock _clock = locks.Clock;
     private readonly MemoryQueue _queue = new(locks.Clock);
@@ -122,17 +128,23 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
             _spent.Remove(spent);
         }
 
+        int? late = request.Unaccepted is { } woken ? LateAfter(woken) : 0;
         _queue.Forget(request.ParkingId);
         if (Find(request.LeaseId) is not { } held)
         {
-            // Who was given the turn while the lock is kept passes on just that.
-            NameNext(request.LeaseId is null && _holders.Count > 0 && EndsFirst() is { LeaseId: null } first ? first : null);
+            if (late is { } before)
+            {
+                // Who was given the turn while the lock is kept passes on just that.
+                Held? kept = request.LeaseId is null && _holders.Count > 0 && EndsFirst() is { LeaseId: null } first ? first : null;
+                NameNext(kept, late: before);
+            }
+
             return _holders.Count == 0 ? ReleaseOutcome.Missing : ReleaseOutcome.NotYours;
         }
 
-        Held? kept = request.KeepFor > TimeSpan.Zero ? held with { LeaseId = null, ExpiresAt = _clock.After(request.KeepFor) } : null;
-        Replace(held, kept);
-        NameNext(kept);
+        Held? rest = request.KeepFor > TimeSpan.Zero ? held with { LeaseId = null, ExpiresAt = _clock.After(request.KeepFor) } : null;
+        Replace(held, rest);
+        NameNext(rest);
         return ReleaseOutcome.Released;
     }
 
@@ -141,7 +153,7 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
         string id = request.Parking.Id;
         bool hasRoom = HasRoomFor(request.Limit);
         Mark? runner = request.Occurrence is { } occurrence && Find(occurrence) is { LeaseId: not null } mark ? mark : null;
-        (string Id, long At)? woken = _queue.Woken;
+        WakeUp? woken = _queue.Woken;
         bool wasParked = _queue.Has(id) || woken?.Id == id;
         long since = 0;
         if (hasRoom && runner is not null)
@@ -180,12 +192,12 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
     /// went to a process that is frozen or dead, which may have more in the queue: so then the execution that is looked for
     /// tries, whose process is alive.
     /// </summary>
-    private (bool IsFree, TimeSpan Again) Offer(string id, MemoryProcess process, (string Id, long At)? woken)
+    private (bool IsFree, TimeSpan Again) Offer(string id, MemoryProcess process, WakeUp? woken)
     {
         bool isPast = woken is { At: var at } && _clock.HasPassed(at);
         if (woken?.Id != id)
         {
-            if (isPast && _clock.Until(woken!.Value.At) + AcceptedWithin is { Ticks: > 0 } left)
+            if (isPast && _clock.Until(woken!.At) + AcceptedWithin(woken.Late) is { Ticks: > 0 } left)
             {
                 return (false, left);
             }
@@ -193,14 +205,23 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
             bool isMine = _queue.IsOf(process, id);
             if (!isPast && NameNext(mine: isMine ? id : null) is { } told)
             {
-                return (isMine && told == id, AcceptedWithin);
+                return (isMine && told == id, AcceptedSoon);
             }
         }
 
+        int late = woken is null ? 0 : woken.Late + 1;
         _queue.Leave(id, process);
-        _queue.Woke(id, _clock.After(TimeSpan.Zero));
-        return (true, AcceptedWithin);
+        _queue.Woke(id, _clock.After(TimeSpan.Zero), late);
+        return (true, AcceptedWithin(late));
     }
+
+    private static TimeSpan AcceptedWithin(int late) => late < MostLate ? AcceptedSoon : AcceptedLate;
+
+    /// <summary>
+    /// How many wake-ups in a row were not accepted if that of this execution was not; null if it was not the last one, or the next
+    /// would be one too many.
+    /// </summary>
+    private int? LateAfter(string id) => _queue.Woken is { } woken && woken.Id == id && woken.Late < MostLate ? woken.Late + 1 : null;
 
     public bool Break(long fencingToken)
     {
@@ -273,7 +294,7 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
 
     // The turn of the oldest, if the lock has room for it, or will have when it is no longer kept. The process of 'mine' hears it
     // by the result: the id of the woken execution, null for none.
-    private string? NameNext(Held? kept = null, string? mine = null)
+    private string? NameNext(Held? kept = null, string? mine = null, int late = 0)
     {
         for (int turn = 0; turn < MostTurns && _queue.Oldest() is { } next; turn++)
         {
@@ -292,7 +313,7 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
                     locks.Tell(next.Process, new LockNotice.Turn(name, next.Id, after));
                 }
 
-                _queue.Woke(next.Id, _clock.After(after));
+                _queue.Woke(next.Id, _clock.After(after), late);
                 return next.Id;
             }
         }

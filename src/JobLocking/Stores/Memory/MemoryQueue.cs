@@ -3,6 +3,9 @@ namespace JobLocking.Stores.Memory;
 /// <summary>An execution that waits for a lock, and the process to be told when it is its turn.</summary>
 internal sealed record Parked(string Id, MemoryProcess Process, LockHolder Waiter, int Limit, long Since, long Arrival, long LapsesAt);
 
+/// <summary>The last wake-up: of which execution, when it had it, and how many in a row before it were not accepted.</summary>
+internal sealed record WakeUp(string Id, long At, int Late);
+
 /// <summary>The queue of one lock, oldest first. No step grows with the number of those in it by more than its logarithm.</summary>
 internal sealed class MemoryQueue(MemoryClock clock)
 {
@@ -19,15 +22,14 @@ internal sealed class MemoryQueue(MemoryClock clock)
 
     private readonly Dictionary<string, Parked> _byId = new(StringComparer.Ordinal);
     private readonly SortedSet<Parked> _parked = new(OldestFirst);
-    private (string Id, long At)? _woken;
     private long _arrivals;
 
     public bool IsEmpty => _parked.Count == 0;
 
     public IEnumerable<Parked> Waiting => _parked.Where(one => !clock.HasPassed(one.LapsesAt));
 
-    /// <summary>The execution of the last wake-up, and when it had it, while others wait and none has left the queue since.</summary>
-    public (string Id, long At)? Woken => _woken;
+    /// <summary>The last wake-up, while others wait and none has left the queue since.</summary>
+    public WakeUp? Woken { get; private set; }
 
     /// <summary>Gives a place, the old one to who has or had one.</summary>
     /// <returns>Since when it is parked; 0 if the queue is full.</returns>
@@ -77,7 +79,7 @@ internal sealed class MemoryQueue(MemoryClock clock)
     {
         if (id is not null)
         {
-            _woken = null;
+            Woken = null;
             if (_byId.Remove(id, out Parked? parked))
             {
                 _parked.Remove(parked);
@@ -86,10 +88,10 @@ internal sealed class MemoryQueue(MemoryClock clock)
     }
 
     /// <summary>Remembers a wake-up, if others wait.</summary>
-    public void Woke(string id, long at) => _woken = IsEmpty ? null : (id, at);
+    public void Woke(string id, long at, int late) => Woken = IsEmpty ? null : new WakeUp(id, at, late);
 
     /// <summary>The last wake-up was accepted, or came too late.</summary>
-    public void ForgetWoken() => _woken = null;
+    public void ForgetWoken() => Woken = null;
 
     /// <summary>Who is the next, unless their patience has ended.</summary>
     public Parked? Oldest()
