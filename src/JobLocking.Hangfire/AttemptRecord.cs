@@ -41,11 +41,18 @@ internal sealed record AttemptRecord
     /// <summary>Its place in the queue of the lock, as the engine gave it; null if it has none.</summary>
     public string? Ticket { get; init; }
 
+    /// <summary>The lock of an inner job, if the deferral is that of a job which is performed inside this one; null for its own.</summary>
+    public string? Inner { get; init; }
+
     /// <summary>The queue it was deferred from, where Hangfire itself would forget it; else null.</summary>
     public string? Queue { get; init; }
 
     /// <summary>Where its deferral is counted, see <see cref="PendingDeferrals"/>; null if it is not.</summary>
     public string? CountedIn { get; init; }
+
+    /// <summary>Without the wait of somebody else.</summary>
+    /// <param name="inner">The lock of an inner job; null for the job itself.</param>
+    public AttemptRecord Of(string? inner) => Inner == inner ? this : new AttemptRecord { Begun = Begun, Inner = inner, Queue = Queue };
 
     public static AttemptRecord Read(IStorageConnection connection, BackgroundJob job)
     {

@@ -55,6 +55,25 @@ internal sealed class ElectionRecords(ILogger logger)
         }
     }
 
+    /// <summary>What a job that does not run left in its last attempt; null if the storage does not say.</summary>
+    public AttemptRecord? Left(ApplyStateContext context)
+    {
+        try
+        {
+            return AttemptRecord.Read(context.Connection, context.BackgroundJob);
+        }
+#pragma warning disable CA1031 // Any fault of any storage.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            Log.TicketNotRead(logger, e, context.BackgroundJob.Id, Name(context.Storage));
+            return null;
+        }
+    }
+
+    public void InnerJobIgnored(TurnedAway turnedAway, string outerJob) =>
+        Log.InnerJobIgnored(logger, turnedAway.Execution.Job, outerJob, turnedAway.Outcome, turnedAway.Execution.Name);
+
     public void QueueNotRead(Exception error, string job, JobStorage storage) => Log.QueueNotRead(logger, error, job, Name(storage));
 
     private bool WithState(AttemptRecord record, ElectStateContext context)

@@ -58,7 +58,7 @@ internal static class JobExecution
         return new LockExecution
         {
             Policy = policy,
-            Name = policy.ResolveName(placeholder => IndexOf(job.Method, placeholder) is var i and >= 0 ? job.Args[i] : null),
+            Name = LockName(policy, job),
             Scheduler = Scheduler,
             Job = Name(job, recurringJobId),
 
@@ -93,6 +93,10 @@ internal static class JobExecution
             return record.Begun ? ExecutionOrigin.Redelivery : first;
         }
     }
+
+    /// <summary>The resolved name of a job's lock.</summary>
+    public static string LockName(LockPolicy policy, Job job) =>
+        policy.ResolveName(placeholder => IndexOf(job.Method, placeholder) is var i and >= 0 ? job.Args[i] : null);
 
     /// <summary>The position of the argument that a placeholder means, by number or by the parameter's name; -1 if there is none.</summary>
     public static int IndexOf(MethodInfo method, string placeholder)

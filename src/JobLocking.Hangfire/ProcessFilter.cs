@@ -68,13 +68,14 @@ internal sealed class ProcessFilter : IServerFilter, IElectStateFilter, IApplySt
 
     public void OnPerforming(PerformingContext context) => HostOf(context.Storage)?.OnPerforming(context);
 
-    public void OnPerformed(PerformedContext context) => TaskLockFilter.Of(context.Items.AsReadOnly())?.OnPerformed(context);
+    public void OnPerformed(PerformedContext context) =>
+        (TaskLockFilter.Of(context.Items.AsReadOnly()) ?? HostOf(context.Storage))?.OnPerformed(context);
 
     public void OnStateElection(ElectStateContext context) =>
         (TaskLockFilter.Of(context.CustomData?.AsReadOnly()) ?? HostOf(context.Storage))?.OnStateElection(context);
 
     public void OnStateApplied(ApplyStateContext context, IWriteOnlyTransaction transaction) =>
-        TaskLockFilter.Of(context.CustomData)?.OnStateApplied(context, transaction);
+        (TaskLockFilter.Of(context.CustomData) ?? HostOf(context.Storage))?.OnStateApplied(context, transaction);
 
     public void OnStateUnapplied(ApplyStateContext context, IWriteOnlyTransaction transaction)
     {

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using Hangfire;
 using Hangfire.Common;
 using Hangfire.Server;
 using Hangfire.States;
@@ -30,6 +32,9 @@ internal sealed class TaskLockFilter(
     public const int Outermost = -1000;
 
     private readonly ServerWorkers _workers = new();
+
+    /// <summary>What was elected for outer jobs, until it is applied: the same change of state has the same instance of the job.</summary>
+    private readonly ConditionalWeakTable<BackgroundJob, TurnedAway> _elected = [];
 
     private volatile bool _ended;
 
@@ -82,9 +87,19 @@ internal sealed class TaskLockFilter(
     public static LockDecision.Run? RunOf(PerformContext context) =>
         context.Items.TryGetValue(Item, out object? item) && item is Running running ? running.Run : null;
 
+    /// <remarks>
+    /// A worker names its server. A context that does not is one that a job made to perform another job inside itself, as
+    /// Hangfire.DynamicJobs does. Cancelling that would only return to the outer job, which would succeed without the work; so what
+    /// turns an inner job away is thrown.
+    /// </remarks>
     public void OnPerforming(PerformingContext context)
     {
         Job job = context.BackgroundJob.Job;
+        bool isInner = context.ServerId is null;
+        if (!isInner)
+        {
+            OuterJob.Begin(context.BackgroundJob);
+        }
 
         // Met before: another filter, of the process or of a provider that keeps both, has taken the lock of this execution.
         if (context.Items.ContainsKey(Item) || policies.Find(job.Type, job.Method) is not { } policy)
@@ -100,10 +115,18 @@ internal sealed class TaskLockFilter(
                 + "Fix: dispose the server first, or call UseTaskLocks with the services of the host that the server belongs to.");
         }
 
-        AttemptRecord record = AttemptRecord.Read(context.Connection, context.BackgroundJob);
+        OuterJob? outer = OuterJob.Current;
+        BackgroundJob stored = isInner && outer is not null ? outer.Job : context.BackgroundJob;
+        AttemptRecord before = outer?.Record ?? AttemptRecord.Read(context.Connection, stored);
+        outer?.Record = before;
+        AttemptRecord record = before.Of(inner: isInner ? JobExecution.LockName(policy, job) : null);
         LockExecution execution =
             JobExecution.Describe(context, policy, record, recurring, installations) with { Workers = _workers.Of(context) };
-        storages.Check(context.Storage, execution);
+        if (!isInner)
+        {
+            storages.Check(context.Storage, execution);
+        }
+
         if (!record.Begun)
         {
             // Before the lock: otherwise a process that dies with it leaves what looks like a first attempt, and that
@@ -111,7 +134,7 @@ internal sealed class TaskLockFilter(
             record = record with { Begun = true };
             if (policy.MaySkip(execution.Origin))
             {
-                record.Write(context.Connection, context.BackgroundJob.Id);
+                record.Write(context.Connection, stored.Id);
             }
         }
 
@@ -119,30 +142,54 @@ internal sealed class TaskLockFilter(
         switch (decision)
         {
             case LockDecision.Run run:
-                Begin(run, record, context);
+                Begin(run, record, stored, context);
                 break;
             case LockDecision.Fail fail:
-                EndWait(record, context);
+                EndWait(record, stored, context);
                 throw fail.Error;
             default:
-                TurnAway(execution, decision, record, context);
+                TurnedAway turnedAway = TurnAway(execution, decision, record, stored, context);
+                if (isInner)
+                {
+                    throw Thrown(turnedAway, outer);
+                }
+
+                if (before is { Inner: { } innerLock, Ticket: { } ticket })
+                {
+                    // The inner job may have been woken, and waits no more before the outer one runs.
+                    engine.Gone(innerLock, ticket);
+                }
+
+                context.Items[Item] = turnedAway;
+                context.Canceled = true;
                 break;
         }
     }
 
     public void OnPerformed(PerformedContext context)
     {
-        if (!context.Items.TryGetValue(Item, out object? item) || item is not Running running || running.Filter != this)
+        TurnedAway? inner = context.ExceptionHandled ? null : InnerJobTurnedAwayException.Of(context.Exception)?.TurnedAway;
+        Running? running = context.Items.TryGetValue(Item, out object? item) && item is Running mine && mine.Filter == this ? mine : null;
+        if (running is not null)
+        {
+            context.Items.Remove(Item);
+        }
+
+        if (context.ServerId is not null)
+        {
+            EndInnerJobs(context, inner);
+        }
+
+        if (running is null)
         {
             return;
         }
 
-        context.Items.Remove(Item);
         Exception? error = context.Canceled ? new OperationCanceledException("Another filter cancelled the job.")
             : context.ExceptionHandled ? null : context.Exception;
 
         // As Hangfire itself sorts them: a job that cancels itself for a reason of its own arrives wrapped, and fails.
-        bool aborted = context.Canceled || error is JobAbortedException
+        bool aborted = context.Canceled || inner is not null || error is JobAbortedException
             || (error is OperationCanceledException && context.CancellationToken.ShutdownToken.IsCancellationRequested);
         Exception? instead = End(running.Run, error is JobPerformanceException { InnerException: { } thrown } ? thrown : error, aborted);
         if (instead is not null && !aborted)
@@ -162,18 +209,35 @@ internal sealed class TaskLockFilter(
         {
             turnedAway.Elect(context, records);
         }
+        else if (context.CandidateState is FailedState { Exception: var error }
+            && InnerJobTurnedAwayException.Of(error) is { TurnedAway: var inner } && inner.Filter == this)
+        {
+            inner.Elect(context, records);
+            _elected.AddOrUpdate(context.BackgroundJob, inner);
+        }
         else if (context.CandidateState is ProcessingState && context.CurrentState != ProcessingState.StateName)
         {
             Deflect(context);
         }
         else if (context.CandidateState is EnqueuedState { Queue: EnqueuedState.DefaultQueue } enqueued
-            && context.CurrentState == ScheduledState.StateName && PolicyOf(context.BackgroundJob.Job) is not null)
+            && context.CurrentState == ScheduledState.StateName && MayHaveWaited(context.BackgroundJob))
         {
             enqueued.Queue = records.Queue(context) ?? enqueued.Queue;
         }
     }
 
-    public void OnStateApplied(ApplyStateContext context, IWriteOnlyTransaction transaction) => TurnedAwayBy(context.CustomData)?.Apply(context, engine);
+    public void OnStateApplied(ApplyStateContext context, IWriteOnlyTransaction transaction)
+    {
+        if (TurnedAwayBy(context.CustomData) is { } turnedAway || _elected.TryGetValue(context.BackgroundJob, out turnedAway))
+        {
+            turnedAway.Apply(context, engine);
+        }
+        else if (context.OldStateName == EnqueuedState.StateName
+            && context.NewState.Name != EnqueuedState.StateName && context.NewState.Name != ProcessingState.StateName)
+        {
+            PassOn(context);
+        }
+    }
 
     public void OnStateUnapplied(ApplyStateContext context, IWriteOnlyTransaction transaction)
     {
@@ -212,21 +276,74 @@ internal sealed class TaskLockFilter(
         }
     }
 
-    private void TurnAway(LockExecution execution, LockDecision decision, AttemptRecord record, PerformingContext context)
+    /// <summary>
+    /// A job that came back from its deferral, or was woken, and that leaves its queue without being run: an operator has deleted it,
+    /// or another filter did, <c>[LatencyTimeout]</c> for example. The next that waits must not wait for it.
+    /// </summary>
+    private void PassOn(ApplyStateContext context)
+    {
+        BackgroundJob job = context.BackgroundJob;
+        if (MayHaveWaited(job) && records.Left(context) is { Ticket: { } ticket, Inner: var inner }
+            && (inner ?? NameOf(job.Job)) is { } name)
+        {
+            engine.Gone(name, ticket);
+        }
+    }
+
+    private InnerJobTurnedAwayException Thrown(TurnedAway turnedAway, OuterJob? outer)
+    {
+        if (outer?.TryAdd(turnedAway) != true)
+        {
+            Leave(turnedAway);
+        }
+
+        string reason = turnedAway.Decision is LockDecision.Skip skip ? skip.Reason : ((LockDecision.Defer)turnedAway.Decision).Reason;
+        return new InnerJobTurnedAwayException(turnedAway, reason);
+    }
+
+    /// <summary>What the outer job did not let pass is its own affair: the inner one waits no more.</summary>
+    private void EndInnerJobs(PerformedContext context, TurnedAway? passed)
+    {
+        foreach (TurnedAway other in OuterJob.End(context.BackgroundJob).Where(one => one != passed))
+        {
+            other.Filter.Leave(other);
+            if (passed is null)
+            {
+                records.InnerJobIgnored(other, context.BackgroundJob.Id);
+            }
+        }
+
+        // An exception filter may still handle it. Then Hangfire hands this to the election, in place of the exception.
+        if (passed is not null && passed.Filter == this)
+        {
+            context.Items.TryAdd(Item, passed);
+        }
+    }
+
+    private void Leave(TurnedAway turnedAway)
+    {
+        if (turnedAway.Decision is LockDecision.Defer defer)
+        {
+            engine.NotDeferred(defer);
+        }
+    }
+
+    private TurnedAway TurnAway(
+        LockExecution execution, LockDecision decision, AttemptRecord record, BackgroundJob stored, PerformingContext context)
     {
         try
         {
             string? coalesced = null;
-            if (decision is LockDecision.Defer first && PendingDeferrals.Most(execution, first) is { } most)
+            if (decision is LockDecision.Defer first && stored.Id == execution.Execution
+                && PendingDeferrals.Most(execution, first) is { } most)
             {
                 coalesced = pending.Count(context.Connection, execution, first, most);
                 record = record with { CountedIn = coalesced is null ? PendingDeferrals.SetOf(execution) : null };
             }
 
-            context.Items[Item] = coalesced is null
-                ? TurnedAway.From(this, execution, decision, record, context, records)
+            return coalesced is null
+                ? TurnedAway.From(this, execution, decision, record, stored, context.Storage, records)
                 : new TurnedAway(this, execution, decision, record with { Outcome = AttemptRecord.Coalesced }) { Coalesced = coalesced };
-            context.Canceled = true;
         }
         catch when (decision is LockDecision.Defer defer)
         {
@@ -235,11 +352,11 @@ internal sealed class TaskLockFilter(
         }
     }
 
-    private void Begin(LockDecision.Run run, AttemptRecord record, PerformingContext context)
+    private void Begin(LockDecision.Run run, AttemptRecord record, BackgroundJob stored, PerformingContext context)
     {
         try
         {
-            EndWait(record, context);
+            EndWait(record, stored, context);
         }
         catch (Exception e)
         {
@@ -253,16 +370,16 @@ internal sealed class TaskLockFilter(
     }
 
     /// <summary>A later attempt counts its own deferrals: GiveUpAfter shall not run from a wait that ended long ago.</summary>
-    private void EndWait(AttemptRecord record, PerformingContext context)
+    private void EndWait(AttemptRecord record, BackgroundJob stored, PerformingContext context)
     {
         if (record.CountedIn is { } set)
         {
-            pending.Remove(context.Connection, set, context.BackgroundJob.Id);
+            pending.Remove(context.Connection, set, stored.Id);
         }
 
         if (record.Deferrals > 0 || record.Outcome is not null)
         {
-            new AttemptRecord { Begun = true }.Write(context.Connection, context.BackgroundJob.Id);
+            new AttemptRecord { Begun = true }.Write(context.Connection, stored.Id);
         }
     }
 
@@ -271,6 +388,22 @@ internal sealed class TaskLockFilter(
 
     private TurnedAway? TurnedAwayBy(IReadOnlyDictionary<string, object>? data) =>
         data is not null && data.TryGetValue(Item, out object? item) && item is TurnedAway turnedAway && turnedAway.Filter == this ? turnedAway : null;
+
+    /// <summary>Where the parameters came with the job, an outer job whose inner one was deferred is known as well.</summary>
+    private bool MayHaveWaited(BackgroundJob job) =>
+        job.ParametersSnapshot?.ContainsKey(AttemptRecord.Parameter) ?? PolicyOf(job.Job) is not null;
+
+    private string? NameOf(Job? job)
+    {
+        try
+        {
+            return PolicyOf(job) is { } policy ? JobExecution.LockName(policy, job!) : null;
+        }
+        catch (TaskLockException)
+        {
+            return null; // It failed with that when it ran, and waits for nothing.
+        }
+    }
 
     private LockPolicy? PolicyOf(Job? job)
     {

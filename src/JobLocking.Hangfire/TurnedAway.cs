@@ -1,5 +1,4 @@
 using Hangfire;
-using Hangfire.Server;
 using Hangfire.States;
 using JobLocking.Engine;
 
@@ -13,9 +12,25 @@ internal sealed record TurnedAway(TaskLockFilter Filter, LockExecution Execution
     /// <summary>Which deferrals do its work, so that it is not deferred itself; null if it is, or was never to be.</summary>
     public string? Coalesced { get; init; }
 
+    /// <summary>Deferred, coalesced or skipped, as its record says.</summary>
+    public string Outcome => Record.Outcome!;
+
     /// <summary>Remembers what became of the attempt.</summary>
+    /// <param name="filter">The filter that asked.</param>
+    /// <param name="execution">The execution.</param>
+    /// <param name="decision">What was decided.</param>
+    /// <param name="record">What the attempts before have left.</param>
+    /// <param name="job">The job that Hangfire knows: the outer one of an inner job.</param>
+    /// <param name="storage">The storage of that job; an inner job may be performed without one.</param>
+    /// <param name="records">Tells of what cannot be read.</param>
     public static TurnedAway From(
-        TaskLockFilter filter, LockExecution execution, LockDecision decision, AttemptRecord record, PerformContext context, ElectionRecords records) =>
+        TaskLockFilter filter,
+        LockExecution execution,
+        LockDecision decision,
+        AttemptRecord record,
+        BackgroundJob job,
+        JobStorage? storage,
+        ElectionRecords records) =>
         new(filter, execution, decision, decision is not LockDecision.Defer defer ? record with { Outcome = AttemptRecord.Skipped }
             : record with
         {
@@ -24,37 +39,45 @@ internal sealed record TurnedAway(TaskLockFilter Filter, LockExecution Execution
             DeferralsUnwoken = record.DeferralsUnwoken + 1,
             FirstDeferredAt = defer.FirstDeferredAt,
             Ticket = defer.Ticket,
-            Queue = record.Queue ?? ForgottenQueue(context, records),
+            Queue = record.Queue ?? (storage is null ? null : ForgottenQueue(job, storage, records)),
         });
 
     /// <summary>Why a skipped job was deleted.</summary>
     public static string Reason(LockDecision.Skip skip) => $"Skipped: {skip.Reason}";
 
+    /// <remarks>
+    /// Hangfire makes a deleted job of one that a filter cancelled, and a failed job of one that an inner job ended with its exception.
+    /// The history keeps a state that is replaced here. The record is written in any case: an operator who starts a deleted job again
+    /// wants it done.
+    /// </remarks>
     public void Elect(ElectStateContext context, ElectionRecords records)
     {
-        if (context.CandidateState is not DeletedState canceled)
+        string? deleted = Coalesced is not null ? $"Coalesced: {Coalesced}" : Decision is LockDecision.Skip skip ? Reason(skip) : null;
+        switch (context.CandidateState)
         {
-            return;
+            case DeletedState canceled:
+                canceled.Reason = deleted ?? "Replaced by the deferral";
+                break;
+            case FailedState failed when InnerJobTurnedAwayException.Of(failed.Exception)?.TurnedAway == this:
+                failed.Reason = $"Replaced: the inner job {Execution.Job} is {Outcome}";
+                if (deleted is not null)
+                {
+                    context.CandidateState = new DeletedState { Reason = deleted };
+                }
+
+                break;
+            case SucceededState:
+                records.InnerJobIgnored(this, context.BackgroundJob.Id);
+                return;
+            default:
+                return;
         }
 
-        if (Coalesced is not null)
-        {
-            // An operator who starts it again wants it done.
-            canceled.Reason = $"Coalesced: {Coalesced}";
-            records.TryWrite(Record, context);
-            return;
-        }
-
-        if (Decision is not LockDecision.Defer defer)
-        {
-            canceled.Reason = Reason((LockDecision.Skip)Decision);
-            records.TryWrite(Record, context);
-            return;
-        }
-
-        // The history keeps the state that is replaced here.
-        canceled.Reason = "Replaced by the deferral";
         records.TryWrite(Record, context);
+        if (deleted is not null || Decision is not LockDecision.Defer defer)
+        {
+            return;
+        }
 
         // Hangfire's schedule rounds down to whole seconds: less than one would come back at once, again and again.
         TimeSpan delay = TimeSpan.FromSeconds(Math.Ceiling(defer.Delay.TotalSeconds));
@@ -95,16 +118,16 @@ internal sealed record TurnedAway(TaskLockFilter Filter, LockExecution Execution
     /// default queue. Only its history knows; queues of the job itself and of <c>[Queue]</c> return by themselves.
     /// </summary>
     /// <remarks>A storage that does not answer costs the job its queue, as Hangfire itself would, but no attempt.</remarks>
-    private static string? ForgottenQueue(PerformContext context, ElectionRecords records)
+    private static string? ForgottenQueue(BackgroundJob job, JobStorage storage, ElectionRecords records)
     {
-        if (context.BackgroundJob.Job.Queue is not null)
+        if (job.Job.Queue is not null)
         {
             return null;
         }
 
         try
         {
-            IDictionary<string, string>? enqueued = context.Storage.GetMonitoringApi().JobDetails(context.BackgroundJob.Id)?
+            IDictionary<string, string>? enqueued = storage.GetMonitoringApi().JobDetails(job.Id)?
                 .History.FirstOrDefault(h => h.StateName == EnqueuedState.StateName)?.Data;
             return enqueued?.TryGetValue("Queue", out string? queue) == true && queue != EnqueuedState.DefaultQueue ? queue : null;
         }
@@ -112,7 +135,7 @@ internal sealed record TurnedAway(TaskLockFilter Filter, LockExecution Execution
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            records.QueueNotRead(e, context.BackgroundJob.Id, context.Storage);
+            records.QueueNotRead(e, job.Id, storage);
             return null;
         }
     }

@@ -24,6 +24,9 @@ public sealed class Cluster(string redis, JobStorage storage) : IAsyncDisposable
 
     public Stage Stage { get; } = new();
 
+    /// <summary>The nodes poll no lock: only a wake-up that reaches them explains that a deferred job runs.</summary>
+    public bool IsBlind { get; init; }
+
     /// <summary>How long the client library waits for an answer, in milliseconds.</summary>
     public int AsyncTimeout { get; init; } = 1000;
 

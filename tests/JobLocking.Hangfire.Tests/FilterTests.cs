@@ -1,10 +1,12 @@
 using System.Reflection;
+using System.Runtime.CompilerServices;
 using Hangfire;
 using Hangfire.Common;
 using Hangfire.Server;
 using Hangfire.States;
 using Hangfire.Storage;
 using JobLocking.Engine;
+using JobLocking.TestKit;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Testing;
 using NSubstitute;
@@ -209,6 +211,68 @@ public sealed class FilterTests : IDisposable
     }
 
     [Fact]
+    public async Task A_job_that_is_performed_by_code_and_turned_away_says_so_and_waits_no_more()
+    {
+        TaskLease lease = (await _services.GetRequiredService<ITaskLocks>().TryAcquireAsync("work:x"))!;
+
+        InnerJobTurnedAwayException thrown = Assert.Throws<InnerJobTurnedAwayException>(() => _filter.OnPerforming(new PerformingContext(Context(isOfWorker: false))));
+
+        Assert.Contains("Work.Brief was performed inside another job and is deferred: lock 'work:x' is held by", thrown.Message, StringComparison.Ordinal);
+        await Eventually.IsTrueAsync(async () => (await HeldAsync())[0].Parked.Count == 0);
+        await lease.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_deferral_for_an_inner_job_that_another_filter_replaces_leaves_the_waiting_queue()
+    {
+        await using TaskLease lease = (await _services.GetRequiredService<ITaskLocks>().TryAcquireAsync("work:x"))!;
+        BackgroundJob outer = new("16", Job.FromExpression<Work>(w => w.Free("outer", CancellationToken.None)), DateTime.UnixEpoch);
+        _filter.OnPerforming(new PerformingContext(Context(outer)));
+        InnerJobTurnedAwayException thrown = Assert.Throws<InnerJobTurnedAwayException>(() => _filter.OnPerforming(new PerformingContext(Context(isOfWorker: false))));
+        _filter.OnPerformed(new PerformedContext(Context(outer), null, canceled: false, thrown));
+        Assert.Single((await HeldAsync())[0].Parked);
+        ElectStateContext election = Election(new FailedState(new JobPerformanceException("inner", thrown)), ProcessingState.StateName, job: outer);
+        _filter.OnStateElection(election);
+        Assert.Equal("16", Assert.IsType<DeferredState>(election.CandidateState).Deferral.JobId);
+
+        election.CandidateState = new FailedState(new InvalidOperationException("No deferrals here"));
+        _filter.OnStateApplied(new ApplyStateContext(Substitute.For<IWriteOnlyTransaction>(), election), Substitute.For<IWriteOnlyTransaction>());
+
+        await Eventually.IsTrueAsync(async () => (await HeldAsync())[0].Parked.Count == 0);
+    }
+
+    [Fact]
+    public async Task An_exception_filter_that_handles_what_turned_an_inner_job_away_is_told_that_the_work_is_not_done()
+    {
+        await using TaskLease lease = (await _services.GetRequiredService<ITaskLocks>().TryAcquireAsync("work:x"))!;
+        BackgroundJob outer = new("16", Job.FromExpression<Work>(w => w.Free("outer", CancellationToken.None)), DateTime.UnixEpoch);
+        PerformContext context = Context(outer);
+        _filter.OnPerforming(new PerformingContext(context));
+        InnerJobTurnedAwayException thrown = Assert.Throws<InnerJobTurnedAwayException>(() => _filter.OnPerforming(new PerformingContext(Context(isOfWorker: false))));
+        _filter.OnPerformed(new PerformedContext(context, null, canceled: false, thrown));
+        ApplyStateContext change = Change(new SucceededState(null, 0, 0), ProcessingState.StateName, job: outer, customData: context.Items);
+
+        ElectStateContext election = new(change);
+        _filter.OnStateElection(election);
+        _filter.OnStateApplied(new ApplyStateContext(change.Transaction, election), change.Transaction);
+
+        Assert.IsType<SucceededState>(election.CandidateState);
+        Assert.Equal([2020], _logs.Collector.GetSnapshot().Select(log => log.Id.Id));
+        await Eventually.IsTrueAsync(async () => (await HeldAsync())[0].Parked.Count == 0);
+    }
+
+    [Fact]
+    public void A_storage_that_does_not_read_lets_a_job_be_deleted_that_may_have_been_woken_and_says_so()
+    {
+        _connection.When(c => c.GetJobParameter("17", Parameter)).Throw(new IOException("storage"));
+        ApplyStateContext deleted = Change(new DeletedState(), EnqueuedState.StateName);
+
+        _filter.OnStateApplied(deleted, deleted.Transaction);
+
+        Assert.Equal([2021], _logs.Collector.GetSnapshot().Select(log => log.Id.Id));
+    }
+
+    [Fact]
     public void A_skip_that_cannot_be_written_down_in_an_election_is_left_to_the_worker()
     {
         _filter.OnPerforming(new PerformingContext(Context()));
@@ -374,10 +438,32 @@ public sealed class FilterTests : IDisposable
         }
     }
 
-    private PerformContext Context(BackgroundJob? job = null) => new(_storage, _connection, job ?? _job, Substitute.For<IJobCancellationToken>());
+    private PerformContext Context(BackgroundJob? job = null, bool isOfWorker = true)
+    {
+        PerformContext context = new(_storage, _connection, job ?? _job, Substitute.For<IJobCancellationToken>());
+        if (isOfWorker)
+        {
+            ServerId(context) = "server";
+        }
+
+        return context;
+    }
+
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "<ServerId>k__BackingField")]
+    private static extern ref string? ServerId(PerformContext context);
 
     private ElectStateContext Election(IState candidate, string current, IWriteOnlyTransaction? transaction = null, BackgroundJob? job = null) =>
         new(new ApplyStateContext(_storage, _connection, transaction ?? Substitute.For<IWriteOnlyTransaction>(), job ?? _job, candidate, current));
+
+    private ApplyStateContext Change(IState state, string current, BackgroundJob? job = null, IDictionary<string, object>? customData = null)
+    {
+        ApplyStateContext change = new(_storage, _connection, Substitute.For<IWriteOnlyTransaction>(), job ?? _job, state, current);
+        CustomData(change) = customData?.AsReadOnly();
+        return change;
+    }
+
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "<CustomData>k__BackingField")]
+    private static extern ref IReadOnlyDictionary<string, object>? CustomData(ApplyStateContext context);
 
     private Task<HeldLock[]> HeldAsync() => _services.GetRequiredService<ITaskLocks>().ListAsync().ToArrayAsync().AsTask();
 }

@@ -3,6 +3,7 @@ using Hangfire.AspNetCore;
 using JobLocking.Stores;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using Xunit;
 
 namespace JobLocking.Hangfire.Tests;
@@ -15,6 +16,9 @@ public sealed class Node : IAsyncDisposable
     private Node(IHost host) => _host = host;
 
     public IServiceProvider Services => _host.Services;
+
+    /// <summary>The ids of what it has logged.</summary>
+    public IEnumerable<int> LoggedIds => Services.GetFakeLogCollector().GetSnapshot().Select(record => record.Id.Id);
 
     public ITaskLocks Locks => Services.GetRequiredService<ITaskLocks>();
 
@@ -30,6 +34,12 @@ public sealed class Node : IAsyncDisposable
             o.NodeName = name;
             configure?.Invoke(o);
         });
+        if (cluster.IsBlind)
+        {
+            BlindStore.Replace(builder.Services);
+        }
+
+        builder.Logging.AddFakeLogging().AddFilter("JobLocking", LogLevel.Debug);
         builder.Services.AddSingleton<IHostedService>(sp => new BackgroundJobServerHostedService(cluster.Storage, Options(sp), [], sp.GetService<IHostApplicationLifetime>()));
         Node node = new(builder.Build());
         try

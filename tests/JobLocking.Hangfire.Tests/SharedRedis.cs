@@ -38,7 +38,7 @@ public sealed class SharedRedis : IAsyncLifetime
         _connection = await ConnectionMultiplexer.ConnectAsync(_server.ConnectionString);
     }
 
-    public Cluster NewCluster(Storages storages = Storages.InMemory) => new(ConnectionString, NewStorage(storages));
+    public Cluster NewCluster(Storages storages = Storages.InMemory, bool isBlind = false) => new(ConnectionString, NewStorage(storages)) { IsBlind = isBlind };
 
     public JobStorage NewStorage(Storages storages) => storages switch
     {

@@ -34,4 +34,10 @@ internal static partial class Log
 
     [LoggerMessage(EventIds.FilterMissing, LogLevel.Warning, "Jobs may run without their locks: {Jobs}. {Why} Fix: {Fix}")]
     public static partial void FilterMissing(ILogger logger, string jobs, string why, string fix);
+
+    [LoggerMessage(EventIds.InnerJobIgnored, LogLevel.Warning, "Job {Job} was performed inside job #{Execution} and was {Outcome}, since lock '{LockName}' is not available. The outer job handled the exception that says so, and went on: the work of the inner job is not done, and JobLocking does not try it again. Fix: let the exception pass")]
+    public static partial void InnerJobIgnored(ILogger logger, string job, string execution, string outcome, string lockName);
+
+    [LoggerMessage(EventIds.TicketNotRead, LogLevel.Warning, "Job #{Execution} left its queue without being run, and {Storage} did not say whether the job was waiting for a lock. If it was, the next waiter is woken a few seconds later. Check the storage")]
+    public static partial void TicketNotRead(ILogger logger, Exception error, string execution, string storage);
 }

@@ -1,0 +1,37 @@
+using JobLocking.Stores;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace JobLocking.Hangfire.Tests;
+
+/// <summary>A store whose process never finds out by itself that a lock is free.</summary>
+internal sealed class BlindStore(ILockStore store) : ILockStore, IAsyncDisposable
+{
+    public static void Replace(IServiceCollection services)
+    {
+        ServiceDescriptor real = services.Single(service => service.ServiceType == typeof(ILockStore));
+        services.Remove(real);
+        services.AddSingleton<ILockStore>(sp => new BlindStore((ILockStore)real.ImplementationFactory!(sp)));
+    }
+
+    public ValueTask<AcquireResult> AcquireAsync(AcquireRequest request, CancellationToken cancellationToken) => store.AcquireAsync(request, cancellationToken);
+
+    public ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewAnswer>> onAnswers, CancellationToken cancellationToken) =>
+        store.RenewAsync(leases, onAnswers, cancellationToken);
+
+    public ValueTask<ReleaseOutcome> ReleaseAsync(ReleaseRequest request, CancellationToken cancellationToken) => store.ReleaseAsync(request, cancellationToken);
+
+    public ValueTask<LookResult> LookAsync(LookRequest request, CancellationToken cancellationToken) =>
+        throw new LockStoreException("The node is blind.", mayHaveBeenApplied: false);
+
+    public ValueTask<IAsyncDisposable> ListenAsync(Action<LockNotice> onNotice, CancellationToken cancellationToken) => store.ListenAsync(onNotice, cancellationToken);
+
+    public IAsyncEnumerable<HeldLock> ListAsync(string? prefix, CancellationToken cancellationToken) => store.ListAsync(prefix, cancellationToken);
+
+    public ValueTask<bool> BreakAsync(string name, long fencingToken, CancellationToken cancellationToken) => store.BreakAsync(name, fencingToken, cancellationToken);
+
+    public ValueTask<string?> CheckAsync(CancellationToken cancellationToken) => store.CheckAsync(cancellationToken);
+
+    public LockServer ServerOf(string name) => store.ServerOf(name);
+
+    public ValueTask DisposeAsync() => (store as IAsyncDisposable)?.DisposeAsync() ?? default;
+}
