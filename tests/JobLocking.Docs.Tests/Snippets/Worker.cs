@@ -13,7 +13,7 @@ public static class Worker
         HostApplicationBuilder builder = Host.CreateApplicationBuilder(args);
 
         #region readme-worker
-        builder.Services.AddJobLocking(o => o.NodeName = "worker-3").UseRedis("localhost:6379");
+        builder.Services.AddJobLocking().UseRedis("localhost:6379");
 
         builder.Services.AddHangfire((sp, hangfire) => hangfire.UseStorage(new InMemoryStorage()).UseTaskLocks(sp));
         builder.Services.AddHangfireServer();
