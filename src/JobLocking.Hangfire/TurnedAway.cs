@@ -31,16 +31,17 @@ internal sealed record TurnedAway(TaskLockFilter Filter, LockExecution Execution
         BackgroundJob job,
         JobStorage? storage,
         ElectionRecords records) =>
-        new(filter, execution, decision, decision is not LockDecision.Defer defer ? record with { Outcome = AttemptRecord.Skipped }
+        new(filter, execution, decision, decision is not LockDecision.Defer defer
+            ? record with { Outcome = AttemptRecord.Skipped }
             : record with
-        {
-            Outcome = AttemptRecord.Deferred,
-            Deferrals = record.Deferrals + 1,
-            DeferralsUnwoken = record.DeferralsUnwoken + 1,
-            FirstDeferredAt = defer.FirstDeferredAt,
-            Ticket = defer.Ticket,
-            Queue = record.Queue ?? (storage is null ? null : ForgottenQueue(job, storage, records)),
-        });
+            {
+                Outcome = AttemptRecord.Deferred,
+                Deferrals = record.Deferrals + 1,
+                DeferralsUnwoken = record.DeferralsUnwoken + 1,
+                FirstDeferredAt = defer.FirstDeferredAt,
+                Ticket = defer.Ticket,
+                Queue = record.Queue ?? (storage is null ? null : ForgottenQueue(job, storage, records)),
+            });
 
     /// <summary>Why a skipped job was deleted.</summary>
     public static string Reason(LockDecision.Skip skip) => $"Skipped: {skip.Reason}";

@@ -11,12 +11,12 @@ internal static class LoadedAssemblies
     // Weak: a plug-in that is unloaded must not be kept for having been looked at.
     private static readonly ConditionalWeakTable<Assembly, StrongBox<bool>> Uses = [];
 
-    private static int s_loads;
+    private static int _loads;
 
-    static LoadedAssemblies() => AppDomain.CurrentDomain.AssemblyLoad += static (_, _) => Interlocked.Increment(ref s_loads);
+    static LoadedAssemblies() => AppDomain.CurrentDomain.AssemblyLoad += static (_, _) => Interlocked.Increment(ref _loads);
 
     /// <summary>How many assemblies were loaded since it was first asked: as long as it is the same, no job can have appeared.</summary>
-    public static int Loads => Volatile.Read(ref s_loads);
+    public static int Loads => Volatile.Read(ref _loads);
 
     /// <summary>Loads what the entry assembly references, since a job may be declared there and not be used yet.</summary>
     public static void LoadReferences()
