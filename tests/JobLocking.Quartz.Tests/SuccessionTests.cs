@@ -30,6 +30,26 @@ public sealed class SuccessionTests(SharedRedis redis)
     }
 
     [Fact]
+    public async Task A_firing_that_was_deferred_is_relieved_like_any_other()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("follow")));
+        cluster.Journal.Do = (_, token) => Task.Delay(Timeout.Infinite, token);
+        TaskLease other = await a.HoldAsync("follow");
+        await a.FireRecurringAsync(trigger: t => t.WithOverlapPolicy(OverlapPolicy.CancelPrevious));
+        await a.ParkedAsync("follow", 1);
+        await other.DisposeAsync();
+        await cluster.Journal.BegunAsync(1);
+
+        TriggerKey trigger = new($"{Work.Name}-trigger");
+        ITrigger again = (await a.Scheduler.GetTrigger(trigger))!.GetTriggerBuilder().StartNow().Build();
+        await a.Scheduler.RescheduleJob(trigger, again);
+
+        await cluster.Journal.BegunAsync(2);
+        Assert.Equal(1, cluster.Journal.MostAtOnce);
+    }
+
+    [Fact]
     public async Task The_run_of_another_node_is_not_taken_over()
     {
         await using Cluster cluster = new(redis);
@@ -101,12 +121,12 @@ public sealed class SuccessionTests(SharedRedis redis)
     [InlineData(OverlapPolicy.Default)]
     [InlineData(OverlapPolicy.AllowAll)]
     [InlineData(OverlapPolicy.BufferOne)]
-    public void Firings_that_cancel_none_wait_for_none(OverlapPolicy policy) => Assert.Null(All().Enter(Context("work", policy, CancellationToken.None)));
+    public void Firings_that_cancel_none_wait_for_none(OverlapPolicy policy) => Assert.Null(All().Enter(Firing.Of(Context("work", policy, CancellationToken.None))));
 
     private Successions All() => new(new Lifetime(new HostStop(host: null, _time)), _time);
 
     private static Successions.Member Enter(Successions successions, CancellationToken interruption, string trigger = "work") =>
-        successions.Enter(Context(trigger, OverlapPolicy.CancelPrevious, interruption))!;
+        successions.Enter(Firing.Of(Context(trigger, OverlapPolicy.CancelPrevious, interruption)))!;
 
     private static JobExecutionContextImpl Context(string trigger, OverlapPolicy policy, CancellationToken interruption) =>
         JobExecutionContextBuilder.For(new WorkJob(new Journal()))

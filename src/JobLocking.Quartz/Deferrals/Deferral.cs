@@ -30,6 +30,7 @@ internal sealed record Deferral(
     private const string Place = Prefix + "TICKET";
     private const string Retries = Prefix + "RETRY_ATTEMPT";
     private const string Recovered = Prefix + "RECOVERING";
+    private const string Cancels = Prefix + "CANCELS_PREVIOUS";
     private const string PreviousFireTime = Prefix + "PREVIOUS_FIRE_TIME";
     private const string NextFireTime = Prefix + "NEXT_FIRE_TIME";
 
@@ -38,6 +39,9 @@ internal sealed record Deferral(
 
     /// <summary>Whether it was a recovery that was deferred.</summary>
     public bool Recovering { get; init; }
+
+    /// <summary>Whether its trigger cancels the firing before, so that the next one cancels this.</summary>
+    public bool CancelsPrevious { get; init; }
 
     /// <summary>The fire time of the schedule before it, UTC; null if there is none, or if an older version stored the deferral.</summary>
     public DateTimeOffset? PreviousTime { get; init; }
@@ -61,6 +65,7 @@ internal sealed record Deferral(
         data[Place] = Ticket;
         data[Retries] = RetryAttempt.ToString(CultureInfo.InvariantCulture);
         data[Recovered] = Recovering ? bool.TrueString : bool.FalseString;
+        data[Cancels] = CancelsPrevious ? bool.TrueString : bool.FalseString;
         WriteTime(data, PreviousFireTime, PreviousTime);
         WriteTime(data, NextFireTime, NextTime);
     }
@@ -91,6 +96,7 @@ internal sealed record Deferral(
                 // An older version has not stored these. It counted attempts, which are the retries but for jobs that refire themselves.
                 RetryAttempt = Number(data, data.ContainsKey(Retries) ? Retries : RunBefore),
                 Recovering = data.TryGetValue(Recovered, out object? recovered) && recovered as string == bool.TrueString,
+                CancelsPrevious = data.TryGetValue(Cancels, out object? cancels) && cancels as string == bool.TrueString,
                 PreviousTime = data.ContainsKey(PreviousFireTime) ? Time(data, PreviousFireTime) : null,
                 NextTime = data.ContainsKey(NextFireTime) ? Time(data, NextFireTime) : null,
             }

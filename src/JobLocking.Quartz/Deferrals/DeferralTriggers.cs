@@ -161,6 +161,7 @@ internal sealed class DeferralTriggers(LockEngine engine, Wakes wakes, Lifetime 
         {
             RetryAttempt = firing.RetryAttempt,
             Recovering = firing.Recovering,
+            CancelsPrevious = firing.CancelsPrevious,
             PreviousTime = firing.PreviousTime?.ToUniversalTime(),
             NextTime = firing.NextTime?.ToUniversalTime(),
         };

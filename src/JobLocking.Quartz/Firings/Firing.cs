@@ -42,6 +42,9 @@ internal sealed record Firing(IJobExecutionContext Context, TriggerKey Trigger, 
     /// <summary>The fire time of the schedule after this one; a deferral's own trigger has none.</summary>
     public DateTimeOffset? NextTime => Deferred is null ? Context.NextFireTimeUtc : Deferred.NextTime;
 
+    /// <summary>Whether it relieves the firing before it (<see cref="OverlapPolicy.CancelPrevious"/>), also when it was deferred.</summary>
+    public bool CancelsPrevious => Context.Trigger.OverlapPolicy == OverlapPolicy.CancelPrevious || Deferred is { CancelsPrevious: true };
+
     public ExecutionOrigin Origin => this switch
     {
         { Context.Recovering: true } => ExecutionOrigin.Recovery,

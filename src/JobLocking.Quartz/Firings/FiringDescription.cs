@@ -22,6 +22,7 @@ internal sealed class FiringDescription(KeyedPolicies policies, SharedTypes shar
             return null;
         }
 
+        shared.Saw(type, context.JobDetail.Key);
         string installation = _installation ??= FiringIdentity.InstallationOf(context.Scheduler, engine);
         bool toldApart = policy.OncePerOccurrence && firing.HasOccurrence;
         TriggerKey? trigger = TriggerData.IsOwn(context.Trigger.JobDataMap) ? firing.Trigger : null;

@@ -57,7 +57,7 @@ internal sealed class FiringValues(IJobExecutionContext context, Type? type, Loc
         {
             value = value is IDictionary members
                 ? members[property]
-                : value?.GetType().GetProperty(property, BindingFlags.Public | BindingFlags.Instance)?.GetValue(value);
+                : value is null ? null : Property(value.GetType(), property)?.GetValue(value);
         }
 
         return value;
@@ -66,6 +66,10 @@ internal sealed class FiringValues(IJobExecutionContext context, Type? type, Loc
     // Only Quartz' own serializer, which the context keeps to itself, can read a stored input, and only as its type.
     private static Func<IJobExecutionContext, object?>? ReaderOf(Type type) =>
         InputOf(type) is { } input ? ReadTyped.MakeGenericMethod(input).CreateDelegate<Func<IJobExecutionContext, object?>>() : null;
+
+    /// <summary>The one of the type itself, where it hides one that it inherits.</summary>
+    private static PropertyInfo? Property(Type? type, string name) => type is null ? null
+        : type.GetProperty(name, BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly) ?? Property(type.BaseType, name);
 
     private static Type? InputOf(Type job) =>
         job.GetInterfaces().FirstOrDefault(i => i.IsGenericType && i.GetGenericTypeDefinition() == typeof(IJob<>))

@@ -41,7 +41,7 @@ internal sealed class TaskLockMiddleware(
             return;
         }
 
-        using Successions.Member? member = successions.Enter(context);
+        using Successions.Member? member = successions.Enter(firing);
         if (await stop.WatchAsync(AskAsync(firing, execution, member, cancellationToken)).ConfigureAwait(false) is { } run)
         {
             await RunAsync(run, context, next, cancellationToken).ConfigureAwait(false);

@@ -29,7 +29,16 @@ internal static class UnlockedJobs
         }
 
         KeyedPolicies policies = new(services.GetRequiredService<LockPolicies>(), new QuartzTaskLockOptions());
-        List<SchedulerRegistration> registered = await registry.QuerySchedulers(cancellationToken).ConfigureAwait(false);
+        List<SchedulerRegistration> registered;
+        try
+        {
+            registered = await registry.QuerySchedulers(cancellationToken).ConfigureAwait(false);
+        }
+        catch (SchedulerException)
+        {
+            return; // A store that does not answer now has its own say when the scheduler starts.
+        }
+
         HashSet<string> unlocked =
         [
             .. from scheduler in registered
