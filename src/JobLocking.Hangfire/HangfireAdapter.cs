@@ -1,3 +1,4 @@
+using Hangfire;
 using JobLocking.Engine;
 using JobLocking.Hangfire.Telemetry;
 using Microsoft.Extensions.Logging;
@@ -35,6 +36,12 @@ internal sealed class HangfireAdapter(IServiceProvider services, LockAdapters ad
             {
                 ProcessFilter.Instance.Bind(server.Storage, filter);
             }
+
+            // A server that is made by hand works on it as well.
+            if (Storage() is { } own)
+            {
+                ProcessFilter.Instance.Bind(own, filter);
+            }
         }
 
         JobSample[] jobs = [.. policies.Jobs.Where(job => !job.IsForQuartz).Select(JobSample.Of).OfType<JobSample>()];
@@ -57,6 +64,20 @@ internal sealed class HangfireAdapter(IServiceProvider services, LockAdapters ad
         }
 
         return default;
+    }
+
+    private JobStorage? Storage()
+    {
+        try
+        {
+            return (JobStorage?)services.GetService(typeof(JobStorage));
+        }
+#pragma warning disable CA1031 // The code of the user: none is configured, or it cannot be made.
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+            return null;
+        }
     }
 
     public void End()

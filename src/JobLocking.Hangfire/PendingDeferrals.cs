@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-using System.Text;
 using Hangfire.Common;
 using Hangfire.States;
 using Hangfire.Storage;
@@ -38,18 +36,26 @@ internal sealed class PendingDeferrals(ILogger logger)
             : defer.IsUnavailable ? 1
             : null;
 
-    /// <summary>The set that counts the deferrals of the recurring job for the lock. Some storages take no long keys.</summary>
-    public static string SetOf(LockExecution execution)
-    {
-        string work = $"{execution.Job.Length}:{execution.Job} {execution.Name}";
-        return $"joblocking:deferred:{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(work)).AsSpan(0, 16))}";
-    }
+    /// <summary>
+    /// The set that counts the deferrals of the recurring job for the lock: of the same method, with the same arguments. Some storages
+    /// take no long keys.
+    /// </summary>
+    /// <returns>Null if the arguments cannot be compared: then nothing is counted.</returns>
+    public static string? SetOf(LockExecution execution, Job job) =>
+        JobIdentity.Of(job, execution.Job, installation: "") is { } work
+            ? $"joblocking:deferred:{SameJob.Of(work, execution.Name)}"
+            : null;
 
     /// <summary>Counts a deferral that is about to be stored.</summary>
+    /// <param name="connection">The storage.</param>
+    /// <param name="set">From <see cref="SetOf"/>.</param>
+    /// <param name="execution">The execution.</param>
+    /// <param name="defer">What was decided.</param>
+    /// <param name="most">How many may be pending.</param>
     /// <returns>Null if it may be stored; else why it is not, since others do its work.</returns>
-    public string? Count(IStorageConnection connection, LockExecution execution, LockDecision.Defer defer, int most)
+    public string? Count(IStorageConnection connection, string set, LockExecution execution, LockDecision.Defer defer, int most)
     {
-        if (TryAdd(connection, SetOf(execution), execution.Execution, defer.FirstDeferredAt, most))
+        if (TryAdd(connection, set, execution.Execution, defer.FirstDeferredAt, most))
         {
             return null;
         }

@@ -8,27 +8,18 @@ namespace JobLocking.Hangfire;
 
 /// <summary>
 /// What the schedule says of recurring jobs: whether it runs one again by itself, so that an execution of it may be skipped. A
-/// storage is asked once a minute at most for each job; elections, which ask none, rely on what was answered.
+/// worker asks the storage each time. Elections, which ask none, rely for a short while on what a worker was told.
 /// </summary>
 internal sealed class RecurringJobs(TimeProvider time, ILogger logger)
 {
     private const int MostRemembered = 1000;
 
-    private static readonly TimeSpan Remembered = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Remembered = TimeSpan.FromSeconds(15);
 
     private readonly ConcurrentDictionary<(JobStorage Storage, string Id), (bool RunsAgain, long At)> _answers = [];
 
-    /// <summary>Whether the schedule runs a recurring job again, as the storage says or has said lately. False in doubt.</summary>
-    public bool RunsAgain(JobStorage storage, IStorageConnection connection, string id) =>
-        Known(storage, id) ?? Ask(storage, connection, id);
-
-    /// <summary>The same without asking the storage; null if it was not asked lately.</summary>
-    public bool? Known(JobStorage storage, string id) =>
-        _answers.TryGetValue((storage, id), out (bool RunsAgain, long At) answer) && time.GetElapsedTime(answer.At) < Remembered
-            ? answer.RunsAgain
-            : null;
-
-    private bool Ask(JobStorage storage, IStorageConnection connection, string id)
+    /// <summary>Whether the schedule runs a recurring job again, as the storage says. False in doubt.</summary>
+    public bool RunsAgain(JobStorage storage, IStorageConnection connection, string id)
     {
         try
         {
@@ -44,6 +35,12 @@ internal sealed class RecurringJobs(TimeProvider time, ILogger logger)
             return false;
         }
     }
+
+    /// <summary>The same without asking the storage; null if it was not asked lately.</summary>
+    public bool? Known(JobStorage storage, string id) =>
+        _answers.TryGetValue((storage, id), out (bool RunsAgain, long At) answer) && time.GetElapsedTime(answer.At) < Remembered
+            ? answer.RunsAgain
+            : null;
 
     /// <summary>Not if the job was removed or has no next execution, or if the schedule wants each, also those that it missed.</summary>
     private static bool RunsAgain(Dictionary<string, string>? job) =>

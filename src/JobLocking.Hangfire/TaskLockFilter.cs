@@ -115,6 +115,12 @@ internal sealed class TaskLockFilter(
                 + "Fix: dispose the server first, or call UseTaskLocks with the services of the host that the server belongs to.");
         }
 
+        // Its own execution has this very lock: it would wait for itself, and begin the outer job again and again.
+        if (isInner && engine.IsHeldAround(JobExecution.LockName(policy, job)))
+        {
+            return;
+        }
+
         OuterJob? outer = OuterJob.Current;
         BackgroundJob stored = isInner && outer is not null ? outer.Job : context.BackgroundJob;
         AttemptRecord before = outer?.Record ?? AttemptRecord.Read(context.Connection, stored);
@@ -335,10 +341,11 @@ internal sealed class TaskLockFilter(
         {
             string? coalesced = null;
             if (decision is LockDecision.Defer first && stored.Id == execution.Execution
-                && PendingDeferrals.Most(execution, first) is { } most)
+                && PendingDeferrals.Most(execution, first) is { } most
+                && PendingDeferrals.SetOf(execution, context.BackgroundJob.Job) is { } set)
             {
-                coalesced = pending.Count(context.Connection, execution, first, most);
-                record = record with { CountedIn = coalesced is null ? PendingDeferrals.SetOf(execution) : null };
+                coalesced = pending.Count(context.Connection, set, execution, first, most);
+                record = record with { CountedIn = coalesced is null ? set : null };
             }
 
             return coalesced is null

@@ -49,7 +49,7 @@ public sealed class AbsentLockTests : IDisposable
         {
             "no UseTaskLocks",
             s => s.AddHangfire(Unlocked).AddHangfireServer(),
-            "its configuration does not call UseTaskLocks.",
+            "its configuration does not call UseTaskLocks with the services of this host.",
             "Fix: services.AddHangfire((sp, configuration) => configuration.UseTaskLocks(sp))"
         },
         {
@@ -106,7 +106,7 @@ public sealed class AbsentLockTests : IDisposable
             "a server that is made by hand",
             s => s.AddHangfire(Unlocked).AddHangfireServer((IServiceProvider _) => (IBackgroundProcessingServer)new NoServer()),
             1147,
-            "its configuration does not call UseTaskLocks."
+            "its configuration does not call UseTaskLocks with the services of this host."
         },
     };
 

@@ -144,6 +144,10 @@ public sealed class CatchUpTests(SharedRedis redis)
 
         Task IsDeferredAsync(string job) => Eventually.IsTrueAsync(() => cluster.History(job).Any(s => s.Reason.StartsWith("Deferred", StringComparison.Ordinal)));
 
+        // Other arguments are other work.
+        cluster.AddRecurring<Work>("nightly", w => w.Auto("x", "other", CancellationToken.None));
+        await IsDeferredAsync(cluster.Fire("nightly"));
+
         async Task<string> PendingAsync(string[] fired)
         {
             await Eventually.IsTrueAsync(() => fired.Count(IsCoalesced) == fired.Length - 1);

@@ -77,6 +77,32 @@ public sealed class InnerJobTests(SharedRedis redis)
     }
 
     [Fact]
+    public async Task An_inner_job_that_wants_the_lock_of_its_outer_job_runs_under_that()
+    {
+        await using Cluster cluster = redis.NewCluster(isBlind: true);
+        await cluster.StartAsync("a");
+
+        string outer = cluster.Client.Enqueue<Outer>(o => o.PerformUnderTheSameLock("patient", null!));
+
+        await cluster.SucceedsAsync(outer);
+        Assert.Equal(["Succeeded", "Processing", "Enqueued"], cluster.History(outer).Select(s => s.Name));
+        Assert.Equal(1, cluster.Stage["patient"].Ended);
+    }
+
+    [Fact]
+    public async Task An_outer_job_has_its_lease_again_after_each_inner_one()
+    {
+        await using Cluster cluster = redis.NewCluster(isBlind: true);
+        await cluster.StartAsync("a");
+
+        string outer = cluster.Client.Enqueue<Outer>(o => o.PerformTwice("patient", null!));
+
+        await cluster.SucceedsAsync(outer);
+        Assert.Equal("\"outer\"", cluster.History(outer)[0].Data["Result"]);
+        Assert.Equal(2, cluster.Stage["patient"].Ended);
+    }
+
+    [Fact]
     public async Task An_outer_job_that_handles_the_exception_succeeds_with_a_warning_and_the_inner_one_waits_no_more()
     {
         await using Cluster cluster = redis.NewCluster();
@@ -166,6 +192,17 @@ public class Outer(ITaskLeaseAccessor leases)
         Perform(context, Inner(inner), context.BackgroundJob.Id);
         return leases.Required.Name;
     }
+
+    [TaskLock("outer")]
+    public string PerformTwice(string inner, PerformContext context)
+    {
+        Perform(inner, context);
+        Perform(inner, context);
+        return leases.Required.Name;
+    }
+
+    [TaskLock("work:x")]
+    public void PerformUnderTheSameLock(string inner, PerformContext context) => Perform(inner, context);
 
     public async Task PerformNested(string inner, PerformContext context)
     {

@@ -79,6 +79,23 @@ public sealed class SeveralHostsTests : IDisposable
         await first.StopAsync(TestContext.Current.CancellationToken);
     }
 
+    [Fact]
+    public async Task A_server_that_is_made_by_hand_on_the_storage_of_a_host_is_locked_by_that_host()
+    {
+        using InMemoryStorage ofHost = new();
+        using IHost first = await StartAsync("first", ofHost, hasServer: false);
+        using ServiceProvider second = new ServiceCollection().AddJobLocking(o => o.NodeName = "second").UseInMemory().Services.BuildServiceProvider();
+        GlobalConfiguration.Configuration.UseTaskLocks(second);
+
+        using (new BackgroundJobServer(
+            new BackgroundJobServerOptions { WorkerCount = 1, Activator = new ContainerActivator(first.Services) }, ofHost))
+        {
+            Assert.Equal("first", await RunsUnderAsync(ofHost, "by hand"));
+        }
+
+        await first.StopAsync(TestContext.Current.CancellationToken);
+    }
+
     private static string Enqueue(JobStorage storage, string scene) =>
         new BackgroundJobClient(storage).Enqueue<Work>(w => w.Auto("x", scene, CancellationToken.None));
 
@@ -94,7 +111,7 @@ public sealed class SeveralHostsTests : IDisposable
         return _stage[scene].Lease?.Holder.Node;
     }
 
-    private async Task<IHost> StartAsync(string name, JobStorage storage)
+    private async Task<IHost> StartAsync(string name, JobStorage storage, bool hasServer = true)
     {
         HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { ApplicationName = "tests" });
         builder.Services.AddSingleton<ILoggerFactory>(NullLoggerFactory.Instance);
@@ -104,8 +121,15 @@ public sealed class SeveralHostsTests : IDisposable
         // An instance: what Hangfire would register, the container of the host would dispose.
         builder.Services.AddSingleton(storage);
         builder.Services.AddHangfire((sp, configuration) => configuration.UseStorage(storage).UseTaskLocks(sp));
-        builder.Services.AddHangfireServer(o => o.WorkerCount = 1);
+        if (hasServer)
+        {
+            builder.Services.AddHangfireServer(o => o.WorkerCount = 1);
+        }
+
         IHost host = builder.Build();
+
+        // Hangfire configures itself when it is first asked for, by its server or by who makes one.
+        host.Services.GetRequiredService<IGlobalConfiguration>();
         await host.StartAsync(TestContext.Current.CancellationToken);
         return host;
     }

@@ -10,6 +10,12 @@ internal sealed class AmbientLease(TaskLease? lease, AmbientLease? outer)
 
     public TaskLease? Lease => HasEnded ? outer?.Lease : _lease;
 
+    /// <summary>This run, or the nearest around it that goes on.</summary>
+    public AmbientLease? Living => HasEnded ? outer?.Living : this;
+
+    /// <summary>Whether this run, or one around it, has the lock.</summary>
+    public bool Holds(string name) => (_lease is { } lease && lease.Name == name && !lease.IsLost()) || outer?.Holds(name) == true;
+
     public bool HasEnded { get; private set; }
 
     public void End()

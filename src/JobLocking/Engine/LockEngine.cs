@@ -236,6 +236,10 @@ public sealed class LockEngine
         run.Ambient = _accessor.Enter(run.Lease);
     }
 
+    /// <summary>Whether the code that calls this runs inside an execution that has the lock.</summary>
+    /// <param name="name">The resolved name of the lock.</param>
+    public bool IsHeldAround(string name) => _accessor.Holds(name);
+
     /// <summary>Says that a deferral is stored, so that the execution will come back.</summary>
     /// <param name="execution">The execution.</param>
     /// <param name="deferral">The decision.</param>

@@ -14,6 +14,8 @@ internal sealed class TaskLeaseAccessor : ITaskLeaseAccessor
                 + "a Quartz job has none before Execute, so not in its constructor."
             : "This job runs without its lock: the store could not be asked, and OnUnavailable = Run.");
 
+    public bool Holds(string name) => _ambient.Value?.Holds(name) == true;
+
     public AmbientLease Enter(TaskLease? lease) =>
-        _ambient.Value = new AmbientLease(lease, outer: _ambient.Value is { HasEnded: false } outer ? outer : null);
+        _ambient.Value = new AmbientLease(lease, outer: _ambient.Value?.Living);
 }
