@@ -164,7 +164,15 @@ internal sealed partial class LocalQueue
     private void WakeAfter(WakeUp late)
     {
         LeaseRequest wanted = late.Place.Wanted;
-        Log.NotBegun(logger, wanted.Holder.Job, wanted.Holder.Execution, BegunWithin, late.Name);
         Release(new ReleaseRequest(late.Name, LeaseId: null, Limit: wanted.Terms.Limit, Unaccepted: late.Id));
+        try
+        {
+            Log.NotBegun(logger, wanted.Holder.Job, wanted.Holder.Execution, BegunWithin, late.Name);
+        }
+#pragma warning disable CA1031 // A logger of the user's that throws must not end what follows upon wake-ups.
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+        }
     }
 }

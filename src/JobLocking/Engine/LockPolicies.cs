@@ -46,8 +46,8 @@ public sealed class LockPolicies
 
     /// <summary>The jobs that have a lock: in the assemblies that are loaded by now, and in code; for checks at start.</summary>
     /// <exception cref="TaskLockException">A lock is declared wrongly.</exception>
-    public IEnumerable<LockedJob> Jobs =>
-        KnownJobs().Select(known => new LockedJob(known.Type, known.Method, Find(known.Type, known.Method)!));
+    public IEnumerable<LockedJob> Jobs => KnownJobs().Select(known =>
+        new LockedJob(known.Type, known.Method, Find(known.Type, known.Method)!, IsForQuartz(known.Type, known.Method)));
 
     /// <summary>The methods that carry a lock of their own, in the assemblies of this process and in code; for checks at start.</summary>
     /// <exception cref="TaskLockException">A lock is declared wrongly.</exception>
@@ -178,6 +178,18 @@ public sealed class LockPolicies
         from method in type.GetMethods(BindingFlags.Public | BindingFlags.Instance | BindingFlags.Static)
         where method.Name == job.Method
         select method;
+
+    /// <summary>A lock on a contract says nothing of the scheduler by itself: what is derived from it does.</summary>
+    private static bool IsForQuartz(Type type, MethodInfo? method)
+    {
+        if (DecoratedJobs.IsForQuartz(type, method))
+        {
+            return true;
+        }
+
+        Type[] derived = method is null && type.IsAbstract ? [.. DecoratedJobs.DerivedFrom(type)] : [];
+        return derived.Length > 0 && Array.TrueForAll(derived, d => DecoratedJobs.IsForQuartz(d, null));
+    }
 
     private IEnumerable<(Type Type, MethodInfo? Method)> KnownJobs() => KnownJobs(Current());
 

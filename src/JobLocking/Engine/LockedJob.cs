@@ -1,12 +1,12 @@
 using System.Reflection;
-using JobLocking.Policy;
 
 namespace JobLocking.Engine;
 
 /// <summary>A type or a method that has a lock.</summary>
 public sealed class LockedJob
 {
-    internal LockedJob(Type type, MethodInfo? method, LockPolicy policy) => (Type, Method, Policy) = (type, method, policy);
+    internal LockedJob(Type type, MethodInfo? method, LockPolicy policy, bool isForQuartz) =>
+        (Type, Method, Policy, IsForQuartz) = (type, method, policy, isForQuartz);
 
     /// <summary>The type of the job.</summary>
     public Type Type { get; }
@@ -17,6 +17,6 @@ public sealed class LockedJob
     /// <summary>The lock.</summary>
     public LockPolicy Policy { get; }
 
-    /// <summary>Whether it is a job for Quartz. All others are for Hangfire.</summary>
-    public bool IsForQuartz => DecoratedJobs.IsForQuartz(Type, Method);
+    /// <summary>Whether it is a job for Quartz, or what only jobs for Quartz are derived from. All others are for Hangfire.</summary>
+    public bool IsForQuartz { get; }
 }

@@ -62,7 +62,14 @@ public static class SameJob
     /// <returns>Its text; null if its type has none of its own.</returns>
     public static string? TextOf(object? value) => value is null ? "" : NameTemplate.Format(value);
 
+    /// <summary>The name of a scheduler without that of its node; the name itself if nothing else is left, which tells tenants apart.</summary>
     internal static string WithoutNode(string name, string node, string machine)
+    {
+        string without = WithoutAny(name, node, machine);
+        return without.Any(char.IsLetterOrDigit) ? without : name;
+    }
+
+    private static string WithoutAny(string name, string node, string machine)
     {
         // The longer one first: one may be in the other.
         (string first, string second) = node.Length >= machine.Length ? (node, machine) : (machine, node);
@@ -74,8 +81,8 @@ public static class SameJob
         int at = 0;
         while (node.Length > 0 && (at = name.IndexOf(node, at, StringComparison.OrdinalIgnoreCase)) >= 0)
         {
-            // A short one counts only as a word of its own, or node a would garble every name.
-            if (node.Length >= LongEnough || (!IsOfWord(name, at - 1) && !IsOfWord(name, at + node.Length)))
+            // One that may be an ordinary word counts as a word only: node jobs is no part of jobsystem, web01 is one of Quartzweb01.
+            if (IsUnmistakable(node) || (!IsOfWord(name, at - 1) && !IsOfWord(name, at + node.Length)))
             {
                 name = string.Concat(name.AsSpan(0, at), Node, name.AsSpan(at + node.Length));
             }
@@ -85,6 +92,8 @@ public static class SameJob
 
         return name;
     }
+
+    private static bool IsUnmistakable(string node) => node.Length >= LongEnough && node.Any(char.IsAsciiDigit);
 
     private static bool IsOfWord(string name, int at) => at >= 0 && at < name.Length && char.IsLetterOrDigit(name[at]);
 }

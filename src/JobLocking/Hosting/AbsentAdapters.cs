@@ -15,7 +15,7 @@ internal static class AbsentAdapters
         HashSet<string> hosted = [.. adapters.HostedTypes()];
         foreach (Scheduler scheduler in Known)
         {
-            LockedJob[] jobs = [.. policies.Jobs.Where(job => job.IsForQuartz == scheduler.IsQuartz)];
+            LockedJob[] jobs = [.. policies.Jobs.Where(job => job.IsForQuartz == scheduler.IsQuartz && (job.IsForQuartz || HasWork(job)))];
             if (jobs.Length == 0 || adapters.All.Any(a => a.Scheduler == scheduler.Name))
             {
                 continue;
@@ -35,6 +35,10 @@ internal static class AbsentAdapters
         }
     }
 
+    /// <summary>A type without a method, a marker, is no job by itself.</summary>
+    private static bool HasWork(LockedJob job) =>
+        job.Method is not null || job.Type.GetMethods().Any(method => method.DeclaringType != typeof(object));
+
     /// <summary>The jobs as messages name them, at most ten.</summary>
     public static string Names(IReadOnlyCollection<LockedJob> jobs) =>
         string.Join(", ", jobs.Take(MostNamed).Select(job => $"{job.Policy.Job} (lock '{job.Policy.Template}')"))
@@ -49,7 +53,7 @@ internal static class AbsentAdapters
             ByHand: "Hangfire.BackgroundProcessingServerHostedService",
             Configuration: "Hangfire.IGlobalConfiguration",
             Adds: "AddHangfire",
-            Why: "This host runs a Hangfire server, but its configuration does not call UseTaskLocks.",
+            Why: "This host runs a Hangfire server, but its configuration does not call UseTaskLocks with the services of this host.",
             Fix: "services.AddHangfire((sp, configuration) => configuration.UseTaskLocks(sp)), from the package JobLocking.Hangfire. "
                 + "It costs a server nothing that has none of these jobs."),
         new(

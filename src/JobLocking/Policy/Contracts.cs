@@ -19,8 +19,9 @@ internal sealed class Contracts(OwnLocks own, Registrations container)
         Type? made = container.ImplementationOf(contract);
         if (contract is { IsAbstract: false, IsInterface: false })
         {
-            // A class that can do the work itself: another one does it only if it is registered for that.
-            known = made is not null ? [made] : container.Has(contract) ? known : [];
+            // A class that can do the work itself: another one does it only if it is registered for that. What a factory makes is not
+            // known, and a job that needs no lock must not wait for that of another one.
+            known = made is not null ? [made] : [];
         }
 
         Implementation[] found =

@@ -64,6 +64,17 @@ internal static class DecoratedJobs
         type.GetInterfaces().Append(type).Any(i => i.FullName == "Quartz.IJob")
         || method?.GetParameters().Any(p => p.ParameterType.FullName == "Quartz.IJobExecutionContext") == true;
 
+    /// <summary>The classes that implement an interface, or are derived from a class, and can be made, as far as they are loaded.</summary>
+    public static IEnumerable<Type> DerivedFrom(Type contract) =>
+        from assembly in AppDomain.CurrentDomain.GetAssemblies()
+        where assembly == contract.Assembly
+            || (!assembly.IsDynamic && assembly.GetReferencedAssemblies().Any(r => r.Name == contract.Assembly.GetName().Name))
+        from type in TypesOf(assembly)
+        where type is { IsClass: true, IsAbstract: false } && type != contract && contract.IsAssignableFrom(type)
+        select type;
+
+    public static bool AreDerivedFrom(Type type) => !type.IsSealed && DerivedFrom(type).Any();
+
     private static IEnumerable<MethodInfo> InterfaceMethods(Type type, MethodInfo method)
     {
         if (type.IsInterface)

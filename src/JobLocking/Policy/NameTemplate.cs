@@ -140,7 +140,7 @@ internal sealed class NameTemplate
             for (int i = 1; i < path.Length && type is not null; i++)
             {
                 type = Nullable.GetUnderlyingType(type) ?? type;
-                if (type.IsAbstract || type.ContainsGenericParameters || type == typeof(object))
+                if (type.IsAbstract || type.ContainsGenericParameters || type == typeof(object) || DecoratedJobs.AreDerivedFrom(type))
                 {
                     break; // What the value will be is not known.
                 }

@@ -5,9 +5,6 @@ namespace JobLocking.Policy;
 /// <summary>What the registrations of the host tell of the class that its container makes of a type.</summary>
 internal sealed class Registrations(IServiceCollection? services)
 {
-    /// <summary>Whether the type is registered. If not, schedulers make it of itself.</summary>
-    public bool Has(Type service) => Of(service) is not null;
-
     /// <summary>The class that the container makes of a type; null if the type is not registered, or by a factory that does not tell.</summary>
     public Type? ImplementationOf(Type service)
     {

@@ -77,12 +77,19 @@ public sealed class SameJobTests : IDisposable
     [InlineData("jobs", "jobs")]
     [InlineData("jobs-WEB01", "jobs-~")]
     [InlineData("Quartzweb01", "Quartz~")]
-    [InlineData("web01.b-1", "~.~")]
+    [InlineData("web01.b-1", "web01.b-1")]
     [InlineData("b-12", "b-12")]
     [InlineData("job-1", "job-1")]
     [InlineData("job-1 B-1", "job-1 ~")]
     public void The_names_of_machine_and_node_do_not_count_in_the_name_of_a_scheduler(string name, string known) =>
         Assert.Equal(known, SameJob.WithoutNode(name, node: "b-1", machine: "web01"));
+
+    [Theory]
+    [InlineData("acme", "acme", "acme")] // Nothing else would be left of it: it is that of a tenant.
+    [InlineData("jobs", "jobsystem", "jobsystem")]
+    [InlineData("jobs", "jobs-system", "~-system")]
+    public void A_node_that_is_called_like_a_scheduler_does_not_make_two_of_them_one(string node, string name, string known) =>
+        Assert.Equal(known, SameJob.WithoutNode(name, node, machine: "web01"));
 
     [Fact]
     public void The_longer_of_the_two_is_looked_for_first() => Assert.Equal("jobs-~", SameJob.WithoutNode("jobs-web01-a", node: "web01-a", machine: "web01"));

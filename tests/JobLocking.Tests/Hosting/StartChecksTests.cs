@@ -23,6 +23,21 @@ public sealed class StartChecksTests
         }
     }
 
+    [TaskLock("marker")]
+    internal interface IMarker;
+
+    internal sealed class Marked : IJob, IMarker;
+
+    [Fact]
+    public void A_lock_on_a_contract_of_Quartz_jobs_is_for_Quartz()
+    {
+        using IHost host = Host(_ => { });
+
+        LockedJob marker = host.Services.GetRequiredService<LockPolicies>().Jobs.Single(job => job.Type == typeof(IMarker));
+
+        Assert.True(marker.IsForQuartz);
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -36,7 +51,7 @@ public sealed class StartChecksTests
 
         Assert.StartsWith("Jobs would run without their locks: ", error.Message, StringComparison.Ordinal);
         Assert.Equal(10, error.Message.Split(" (lock '").Length - 1);
-        Assert.Matches(" and [0-9]+ more\\. This host runs a Hangfire server, but its configuration does not call UseTaskLocks\\.", error.Message);
+        Assert.Matches(" and [0-9]+ more\\. This host runs a Hangfire server, but its configuration does not call UseTaskLocks with the services of this host\\.", error.Message);
         Assert.DoesNotContain("of-quartz", error.Message, StringComparison.Ordinal);
         Assert.Contains("Fix: services.AddHangfire((sp, configuration) => configuration.UseTaskLocks(sp))", error.Message, StringComparison.Ordinal);
     }
@@ -74,7 +89,7 @@ public sealed class StartChecksTests
         TaskLockException error = await Assert.ThrowsAsync<TaskLockException>(() => host.StartAsync());
 
         Assert.Equal(
-            "Jobs would run without their locks: Quartz.QuartzJob (lock 'of-quartz'). This host runs a Quartz scheduler, but its configuration does not call AddTaskLocks. Fix: services.AddQuartz(q => q.AddTaskLocks()), from the package JobLocking.Quartz. It costs a scheduler nothing that has none of these jobs.",
+            $"Jobs would run without their locks: Quartz.QuartzJob (lock 'of-quartz'), {typeof(IMarker)} (lock 'marker'). This host runs a Quartz scheduler, but its configuration does not call AddTaskLocks. Fix: services.AddQuartz(q => q.AddTaskLocks()), from the package JobLocking.Quartz. It costs a scheduler nothing that has none of these jobs.",
             error.Message);
     }
 

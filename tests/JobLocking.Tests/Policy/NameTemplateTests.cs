@@ -184,6 +184,22 @@ public sealed class NameTemplateTests
     }
 
     [Fact]
+    public void A_property_that_only_a_derived_class_has_is_not_missing()
+    {
+        NameTemplate template = NameTemplate.Parse("{value.Own}", out _)!;
+
+        Assert.Empty(template.MissingProperties(_ => typeof(Extended)));
+        Assert.Single(template.MissingProperties(_ => typeof(FurtherExtended)));
+    }
+
+    private class Extended
+    {
+        public int Id { get; } = 7;
+    }
+
+    private sealed class FurtherExtended : Extended;
+
+    [Fact]
     public void The_limit_of_512_bytes_holds_after_resolution()
     {
         Assert.Equal(512, Resolve("x:{v}", ("v", new string('a', 510))).Length);
