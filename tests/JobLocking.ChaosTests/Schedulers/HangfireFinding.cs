@@ -36,8 +36,15 @@ internal sealed record HangfireFinding(HangfireRule Rule, string Text)
 /// <param name="Number">Of the job.</param>
 /// <param name="Kind">Which method of <see cref="HangfireJobs"/>.</param>
 /// <param name="States">All that it was in, in their order; none if the storage does not know it.</param>
-internal sealed record StoredJob(int Number, string Kind, IReadOnlyList<StoredState> States)
+internal sealed record StoredJob(int Number, string Kind, IReadOnlyList<StoredState> States, string Id = "")
 {
+    /// <summary>
+    /// The storage handed the job out a second time while it ran: it was deferred for a lease of its own. Two watchers of Hangfire's may each
+    /// give back a job that was taken out of its queue and not begun. That such a delivery is left alone is not promised yet.
+    /// </summary>
+    public bool WasDeliveredWhileItRan => Id.Length > 0
+        && States.Any(s => s.Reason.StartsWith("Deferred", StringComparison.Ordinal) && s.Reason.Contains($"#{Id}", StringComparison.Ordinal));
+
     public StoredState? Last => States.Count == 0 ? null : States[^1];
 }
 

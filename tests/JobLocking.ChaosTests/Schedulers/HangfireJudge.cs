@@ -47,7 +47,7 @@ internal static class HangfireJudge
                 break;
         }
 
-        foreach (HangfireEvent run in done.SkipLast(1).Where(run => !MayBeRepeated(run, story)))
+        foreach (HangfireEvent run in done.SkipLast(1).Where(run => !job.WasDeliveredWhileItRan && !MayBeRepeated(run, story)))
         {
             yield return (HangfireRule.Twice, $"was run again after the run in {run.Process}");
         }

@@ -57,6 +57,17 @@ public sealed class HangfireJudgeTests
     [Fact]
     public void A_job_that_is_gone_is_missed() => Fails(HangfireRule.Lost, Defer, [], [Told(10, Ran), Told(20, Done)]);
 
+    [Fact]
+    public void A_job_that_is_delivered_again_while_it_runs_may_run_again() => Passes(
+        Defer, ["Enqueued", "Processing", "Processing", "Scheduled:Deferred (1): lock 'x' is held by a, Hangfire job Defer #17", .. Run], [Told(10, Ran), Told(20, Done), Told(30, Ran), Told(40, Done)]);
+
+    [Fact]
+    public void A_job_that_is_deferred_for_another_and_runs_twice_is_seen() => Fails(
+        HangfireRule.Twice,
+        Defer,
+        ["Enqueued", "Processing", "Scheduled:Deferred (1): lock 'x' is held by a, Hangfire job Defer #18", .. Run],
+        [Told(10, Ran), Told(20, Done), Told(30, Ran), Told(40, Done)]);
+
     [Theory]
     [InlineData("Enqueued")]
     [InlineData("Processing")]
@@ -98,7 +109,7 @@ public sealed class HangfireJudgeTests
     private static IReadOnlyList<HangfireFinding> Check(string kind, string[] states, HangfireEvent[] told, Past past)
     {
         StoredState[] stored = [.. states.Select(s => s.Split(':', 2)).Select(s => new StoredState(s[0], s.Length > 1 ? s[1] : ""))];
-        return HangfireJudge.Check([new StoredJob(1, kind, stored)], told, new Story(past.Events, new Terms(new Dictionary<string, LockTerms>(), Lab.Liveness)));
+        return HangfireJudge.Check([new StoredJob(1, kind, stored, "17")], told, new Story(past.Events, new Terms(new Dictionary<string, LockTerms>(), Lab.Liveness)));
     }
 
     private static HangfireEvent Told(long at, HangfireHappening what, string process = "a") => new(at * Stopwatch.Frequency / 1000, process, what, 1, 1);

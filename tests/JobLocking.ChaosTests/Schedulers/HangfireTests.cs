@@ -130,7 +130,7 @@ public sealed class HangfireTests
         Task ended = Eventually.SeesAsync(() => _enqueued.Values.Count(j => !IsFinal(StateOf(storage, j.Id))), left => left == 0, LongestRest);
         await ended.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         (IReadOnlyList<HistoryEvent> history, Terms terms) = await lab.EndAsync();
-        StoredJob[] jobs = [.. _enqueued.OrderBy(j => j.Key).Select(j => new StoredJob(j.Key, j.Value.Kind, StatesOf(monitoring, j.Value.Id)))];
+        StoredJob[] jobs = [.. _enqueued.OrderBy(j => j.Key).Select(j => new StoredJob(j.Key, j.Value.Kind, StatesOf(monitoring, j.Value.Id), j.Value.Id))];
         HangfireEvent[] told = Told(lab);
         Story story = new(history, terms);
         IReadOnlyList<Violation> violations = Checker.Check(history, terms);
