@@ -36,6 +36,7 @@ public sealed class Row14ServerClockTests
         Assert.DoesNotContain(lab.History, e => e.What == Happening.Granted && e.Lock == "held" && e.Process != holder.Process);
         workers[0].End("held");
         Assert.True((await workers[1].GetsAsync("held")).Token > holder.Token);
+        await lab.SeesAsync(Happening.Released, workers[0].Name, "held");
         IReadOnlyList<HistoryEvent> history = await lab.JudgeAsync();
         Assert.DoesNotContain(history, e => e.What is Happening.Lost or Happening.Disowned or Happening.Fenced);
         AssertTokensGrow(history, "x");
@@ -59,6 +60,7 @@ public sealed class Row14ServerClockTests
         HistoryEvent step = lab.History.Single(e => e.What == Happening.Erased);
         Assert.InRange(told.At - step.At, 0, Terms.Ticks(Long));
         workers[1].End("x");
+        await lab.SeesAsync(Happening.Released, workers[1].Name);
         await lab.JudgeAsync();
     }
 
