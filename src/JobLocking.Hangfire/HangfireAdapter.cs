@@ -72,7 +72,7 @@ internal sealed class HangfireAdapter(IServiceProvider services, LockAdapters ad
         {
             return (JobStorage?)services.GetService(typeof(JobStorage));
         }
-#pragma warning disable CA1031 // The code of the user: none is configured, or it cannot be made.
+#pragma warning disable CA1031 // The user configured no storage, or the code that makes it failed.
         catch (Exception)
 #pragma warning restore CA1031
         {

@@ -14,8 +14,8 @@ internal sealed record HostedServer(JobStorage Storage, IJobFilterProvider? Filt
     private const string TypeName = "Hangfire.BackgroundJobServerHostedService";
 
     /// <remarks>
-    /// Neither the server nor its options can be asked for: the registration makes both anew each time. So it is made once more
-    /// and never started, which costs a run of the user's configuration of the options. Its package is not referenced here.
+    /// The registration makes a new server with new options each time it is asked. So this makes a second server, reads it and never
+    /// starts it. The user's configuration of the options runs once more for that. Its package is not referenced here.
     /// </remarks>
     public static IEnumerable<HostedServer> In(IServiceProvider services, LockAdapters adapters) =>
         from registration in adapters.HostedServices

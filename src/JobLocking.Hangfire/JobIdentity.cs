@@ -47,7 +47,7 @@ internal static class JobIdentity
         }
         catch (Exception)
         {
-            return null; // They came from the storage, so that hardly any cannot go back. Whatever it is, it is not known to be the same.
+            return null; // Hangfire cannot serialize these arguments, so they cannot be compared.
         }
     }
 }

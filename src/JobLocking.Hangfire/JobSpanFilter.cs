@@ -4,8 +4,8 @@ using Hangfire.Server;
 namespace JobLocking.Hangfire;
 
 /// <summary>
-/// Innermost of all filters, as <see cref="TaskLockFilter"/> is the outermost: a filter that traces jobs starts its span after the
-/// lock was had, and ends it before the lock is given back. So the job's span is told of the lock from here.
+/// Puts the lock on the span of the job. It is the innermost filter, since a filter that traces jobs starts its span after
+/// <see cref="TaskLockFilter"/>, the outermost, has acquired the lock, and ends the span before the lock is released.
 /// </summary>
 internal sealed class JobSpanFilter : IServerFilter, IJobFilter
 {

@@ -8,13 +8,12 @@ using Hangfire.Storage;
 namespace JobLocking.Hangfire;
 
 /// <summary>
-/// The one filter of JobLocking in Hangfire's process-wide configuration. Several hosts may live in a process (tests, two
-/// tenants): it has each job locked by the host whose server runs it, which is told by the storage of the server.
+/// The one filter of JobLocking in Hangfire's process-wide configuration. A process may have several hosts (tests, two tenants).
+/// This filter passes each job to the filter of the host whose server runs it. The storage of the server identifies that host.
 /// </summary>
 /// <remarks>
-/// The storage of a server that was made by hand is bound to no host; its jobs are locked by the host that called
-/// <c>UseTaskLocks</c> last. A storage stays bound when its host is disposed: a job that comes all the same fails there, and is
-/// not locked in the store of another host.
+/// A server that the user's code makes on a storage of its own belongs to no host. The host that called <c>UseTaskLocks</c> last
+/// locks its jobs. A storage stays bound when its host is disposed: later jobs fail and are not locked in the store of another host.
 /// </remarks>
 internal sealed class ProcessFilter : IServerFilter, IElectStateFilter, IApplyStateFilter, IJobFilter
 {

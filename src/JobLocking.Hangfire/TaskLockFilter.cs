@@ -88,9 +88,9 @@ internal sealed class TaskLockFilter(
         context.Items.TryGetValue(Item, out object? item) && item is Running running ? running.Run : null;
 
     /// <remarks>
-    /// A worker names its server. A context that does not is one that a job made to perform another job inside itself, as
-    /// Hangfire.DynamicJobs does. Cancelling that would only return to the outer job, which would succeed without the work; so what
-    /// turns an inner job away is thrown.
+    /// A worker names its server in the context. Without that name, the context is one that a job made to perform another job inside
+    /// itself, as Hangfire.DynamicJobs does. If this filter cancelled such an inner job, the outer job would succeed without the work.
+    /// So the filter throws an exception instead.
     /// </remarks>
     public void OnPerforming(PerformingContext context)
     {

@@ -47,9 +47,9 @@ internal sealed record TurnedAway(TaskLockFilter Filter, LockExecution Execution
     public static string Reason(LockDecision.Skip skip) => $"Skipped: {skip.Reason}";
 
     /// <remarks>
-    /// Hangfire makes a deleted job of one that a filter cancelled, and a failed job of one that an inner job ended with its exception.
-    /// The history keeps a state that is replaced here. The record is written in any case: an operator who starts a deleted job again
-    /// wants it done.
+    /// Hangfire proposes Deleted for a job that a filter cancelled, and Failed for a job that the exception of an inner job ended. The
+    /// history keeps the proposed state if this replaces it. The record is always written: if an operator starts a deleted job again,
+    /// that is a second attempt.
     /// </remarks>
     public void Elect(ElectStateContext context, ElectionRecords records)
     {

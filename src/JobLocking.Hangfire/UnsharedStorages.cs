@@ -11,7 +11,7 @@ namespace JobLocking.Hangfire;
 
 /// <summary>
 /// Warns of recurring jobs on a storage that belongs to one node, while the nodes share their locks: each node then runs them
-/// itself, one after the other. Looks when the host has started, and when the first such job runs, since many hosts add
+/// itself, one after the other. It checks when the host has started, and when the first such job runs, since many hosts add
 /// their recurring jobs later.
 /// </summary>
 internal sealed class UnsharedStorages(LockPolicies policies, bool sharesLocks, ILogger logger)

@@ -30,7 +30,7 @@ public static class RedisJobLockingBuilderExtensions
 
     /// <summary>Keeps the locks in the Redis that the options describe, with what the services of the host know about it.</summary>
     /// <param name="builder">The builder.</param>
-    /// <param name="configure">Sets the connection, and the prefix of the keys if it shall be another. Called once, at start.</param>
+    /// <param name="configure">Sets the connection, and the prefix of the keys if you need another one. Called once, at start.</param>
     /// <returns>The same builder.</returns>
     public static JobLockingBuilder UseRedis(this JobLockingBuilder builder, Action<IServiceProvider, RedisLockOptions> configure)
     {

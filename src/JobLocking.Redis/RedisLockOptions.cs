@@ -22,6 +22,6 @@ public sealed class RedisLockOptions
     /// <value>Default <c>task_lock:</c>; not empty, without braces.</value>
     public string KeyPrefix { get; set; } = "task_lock:";
 
-    /// <summary>Why there is no connection among the services of the host, where one is asked for.</summary>
+    /// <summary>Why <c>UseRedis()</c> or <c>UseKeyedRedis()</c> found no connection among the services of the host; null if it found one.</summary>
     internal string? MissingConnection { get; set; }
 }

@@ -128,7 +128,7 @@ public sealed class SeveralHostsTests : IDisposable
 
         IHost host = builder.Build();
 
-        // Hangfire configures itself when it is first asked for, by its server or by who makes one.
+        // Hangfire runs its configuration when a service of it is first resolved.
         host.Services.GetRequiredService<IGlobalConfiguration>();
         await host.StartAsync(TestContext.Current.CancellationToken);
         return host;

@@ -20,7 +20,7 @@ public sealed class TraceTests : IDisposable
 
     private readonly ConcurrentQueue<Activity> _ended = [];
 
-    // What a span is told once it has ended, no exporter sees.
+    // No exporter sees a tag that is set after the span has ended.
     private readonly ConcurrentDictionary<Activity, object?> _lossAtEnd = [];
 
     private readonly ActivityListener _listener;

@@ -134,7 +134,7 @@ public sealed class NameTests(SharedRedis redis)
             journal.RunAsync(context, cancellationToken, lease.Required.Name);
     }
 
-    /// <summary>Quartz makes a job before its lock is asked for.</summary>
+    /// <summary>Asks for its lease in its constructor, which Quartz calls before the middleware acquires the lock.</summary>
     [TaskLock("hasty")]
     internal sealed class HastyJob : IJob
     {

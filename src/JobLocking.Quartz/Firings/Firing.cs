@@ -19,7 +19,7 @@ internal sealed record Firing(IJobExecutionContext Context, TriggerKey Trigger, 
         && !Context.Trigger.JobDataMap.ContainsKey(SchedulerConstants.BackfillOriginalFireTime)
         && Trigger.Group != SchedulerConstants.StartupGroup;
 
-    /// <summary>Whether the schedule wants each of its firings, however late: what it has missed it fires one after the other.</summary>
+    /// <summary>Whether the trigger has the IgnoreMisfires instruction: it fires each time that it missed, one after the other.</summary>
     /// <remarks>All kinds of triggers have the same code for it.</remarks>
     public bool IgnoresMisfires => Context.Trigger.MisfireInstructionCode == (int)CronTriggerMisfireInstruction.IgnoreMisfires;
 

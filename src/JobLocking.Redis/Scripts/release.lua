@@ -13,8 +13,8 @@
 -- ARGV[6]  what comes before the process id in the name of its channel
 -- ARGV[7]  how many may be told of their turn in vain
 -- ARGV[8]  '1' if it has spent a deferral without a run
--- ARGV[9]  an execution that was woken and has not asked in time, if the next is to be woken for that reason: only if it was the
---          last to be woken, and not many have been so one after the other
+-- ARGV[9]  the id of an execution that was woken and has not asked in time; '' for none. Then the next is woken only if that
+--          wake-up was the last one, and at most three in a row were not accepted
 --
 -- Result   'released', 'theirs', 'missing'; or 'shared', if leases with a limit above 1 may hold the lock, and nothing was written
 

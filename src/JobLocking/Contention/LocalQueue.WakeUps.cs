@@ -54,7 +54,7 @@ internal sealed partial class LocalQueue
         PassOn(name, limit: 1, id);
     }
 
-    /// <summary>Before the scheduler is told: the execution may ask before the scheduler has said that it has started it.</summary>
+    /// <summary>Notes a wake-up before the scheduler is told of it, since the execution may ask before the call to the scheduler returns.</summary>
     private WakeUp Wakes(Place place)
     {
         WakeUp wakeUp = new(place);

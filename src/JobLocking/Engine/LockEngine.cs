@@ -267,8 +267,8 @@ public sealed class LockEngine
     }
 
     /// <summary>
-    /// Says that an execution that came back from its deferral, or was woken, does not run: it was deleted, or put off by somebody
-    /// else, before it asked for its lock. It leaves the waiting queue, and if it had been woken, the next waiter is woken now.
+    /// Tells the engine that a deferred execution does not run: it was deleted or rescheduled before it asked for its lock. The
+    /// execution leaves the waiting queue. If it had been woken, the engine wakes the next waiter now.
     /// </summary>
     /// <param name="name">The resolved name of the lock.</param>
     /// <param name="ticket">The <see cref="LockDecision.Defer.Ticket"/> of its deferral.</param>

@@ -56,8 +56,8 @@ public sealed class LockPolicy
     };
 
     /// <summary>
-    /// Whether each scheduler that has a storage of its own runs a recurring job once, one after the other: the lock is free for the
-    /// next as soon as a run has ended.
+    /// Whether schedulers that share no storage each run a recurring job once, one after the other. They do where the lock is free
+    /// as soon as a run has ended.
     /// </summary>
     public bool RunsOncePerStorage => MinHold == TimeSpan.Zero && OnConflict != LockConflict.Fail;
 

@@ -8,7 +8,7 @@ using JobLocking.Policy;
 namespace JobLocking.Engine;
 
 /// <summary>
-/// Who is the same job: makes the <see cref="LockExecution.Identity"/> from what an adapter knows of an execution. The parts are
+/// Makes the <see cref="LockExecution.Identity"/>, by which executions are known to be the same job. The parts are
 /// the full type and method without assembly versions, which differ during a deployment, the recurring id or job key, the
 /// arguments or job data, and the scheduler installation without its node. Never a connection string or an object.
 /// </summary>

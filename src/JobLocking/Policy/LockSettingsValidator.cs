@@ -65,7 +65,7 @@ internal static class LockSettingsValidator
 
         if (settings.OncePerOccurrence == true && settings.OnUnavailable == LockUnavailable.Run)
         {
-            yield return $"OncePerOccurrence and OnUnavailable = Run contradict each other: without the store nobody knows whether the occurrence was run. Fix: use Defer or Fail, or leave OncePerOccurrence out.";
+            yield return $"OncePerOccurrence and OnUnavailable = Run contradict each other: without the store it is not known whether the occurrence was run. Fix: use Defer or Fail, or leave OncePerOccurrence out.";
         }
     }
 }

@@ -9,8 +9,8 @@ namespace JobLocking.Stores;
 /// <param name="ParkingId">The id of an execution that does not wait any more; null for none.</param>
 /// <param name="Spends">The deferral that the lease has spent without a run: it can be spent again. Null for none. That of another lease is left alone.</param>
 /// <param name="Unaccepted">
-/// An execution that was woken and has not asked for the lock in time. The next is woken only if no other has been woken or has left
-/// the queue since, and if fewer than three have been woken one after the other for this reason. Null to wake the next in any case.
+/// The id of an execution that was woken and has not asked for the lock in time. The store wakes the next only if no other was woken
+/// or left the queue since, and if fewer than three were woken in a row for this reason. Null to wake the next in any case.
 /// </param>
 public readonly record struct ReleaseRequest(
     string Name,

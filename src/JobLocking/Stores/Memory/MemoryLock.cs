@@ -134,7 +134,7 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
         {
             if (late is { } before)
             {
-                // Who was given the turn while the lock is kept passes on just that.
+                // A waiter that was woken for the end of a kept lock declines that wake-up, so the next is woken for the same moment.
                 Held? kept = request.LeaseId is null && _holders.Count > 0 && EndsFirst() is { LeaseId: null } first ? first : null;
                 NameNext(kept, late: before);
             }
