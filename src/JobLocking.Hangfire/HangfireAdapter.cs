@@ -6,11 +6,14 @@ using Microsoft.Extensions.Logging;
 namespace JobLocking.Hangfire;
 
 /// <summary>What takes the locks of Hangfire jobs in one host: its filter for the process, and those of single servers.</summary>
-internal sealed class HangfireAdapter(IServiceProvider services, LockAdapters adapters, LockPolicies policies, ILogger logger)
+internal sealed class HangfireAdapter(
+    IServiceProvider services, LockAdapters adapters, LockPolicies policies, Installations installations, ILogger logger)
     : ILockAdapter
 {
     private readonly Lock _adding = new();
     private readonly List<TaskLockFilter> _filters = [];
+
+    public Installations Installations => installations;
 
     public string Scheduler => JobExecution.Scheduler;
 
@@ -30,6 +33,11 @@ internal sealed class HangfireAdapter(IServiceProvider services, LockAdapters ad
     public ValueTask CheckAsync(CancellationToken cancellationToken)
     {
         HostedServer[] servers = [.. HostedServer.In(services, adapters)];
+        foreach (HostedServer server in servers)
+        {
+            installations.Add(server.Storage, server.Name);
+        }
+
         if (OfProcess is { } filter)
         {
             foreach (HostedServer server in servers)

@@ -7,9 +7,10 @@ namespace JobLocking.Hangfire;
 
 /// <summary>A server that <c>AddHangfireServer</c> has registered, as far as it can be seen before it starts.</summary>
 /// <param name="Storage">The storage that it works on.</param>
+/// <param name="Name">The name that its options give it; null for the one that Hangfire gives.</param>
 /// <param name="Filters">Where its options take their filters from; null for those of the process.</param>
 /// <param name="HasOwnServices">Whether it runs jobs by services of the container, and ignores the filters of its options.</param>
-internal sealed record HostedServer(JobStorage Storage, IJobFilterProvider? Filters, bool HasOwnServices)
+internal sealed record HostedServer(JobStorage Storage, string? Name, IJobFilterProvider? Filters, bool HasOwnServices)
 {
     private const string TypeName = "Hangfire.BackgroundJobServerHostedService";
 
@@ -43,7 +44,7 @@ internal sealed record HostedServer(JobStorage Storage, IJobFilterProvider? Filt
         {
             return Field<JobStorage>(hosted, "_storage") is { } storage
                 && Field<BackgroundJobServerOptions>(hosted, "_options") is { } options
-                ? new HostedServer(storage, options.FilterProvider, Field<object>(hosted, "_performer") is not null)
+                ? new HostedServer(storage, options.ServerName, options.FilterProvider, Field<object>(hosted, "_performer") is not null)
                 : null;
         }
     }

@@ -57,16 +57,16 @@ internal sealed class TaskLockFilter(
         ILogger logger = ((ILoggerFactory?)services.GetService(typeof(ILoggerFactory)))?.CreateLogger(Log.Category) ?? NullLogger.Instance;
         TimeProvider time = (TimeProvider?)services.GetService(typeof(TimeProvider)) ?? TimeProvider.System;
         LockEngine engine = Required<LockEngine>();
+        LockAdapters adapters = Required<LockAdapters>();
+        adapter = adapters.GetOrAdd(() => new HangfireAdapter(services, adapters, policies, new Installations(engine), logger));
         TaskLockFilter filter = new(
             engine,
             policies,
             new ElectionRecords(logger),
-            Installations.Of(engine, services),
+            adapter.Installations,
             new RecurringJobs(time, logger),
             new PendingDeferrals(logger),
             UnsharedStorages.Of(services, policies, logger));
-        LockAdapters adapters = Required<LockAdapters>();
-        adapter = adapters.GetOrAdd(() => new HangfireAdapter(services, adapters, policies, logger));
         adapter.Add(filter);
         return filter;
 

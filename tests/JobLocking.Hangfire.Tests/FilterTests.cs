@@ -41,7 +41,7 @@ public sealed class FilterTests : IDisposable
         ServiceCollection services = new();
         services.AddJobLocking().UseInMemory();
         _services = services.BuildServiceProvider();
-        _installations = Installations.Of(_services.GetRequiredService<LockEngine>(), _services);
+        _installations = new Installations(_services.GetRequiredService<LockEngine>());
         _filter = NewFilter(_services);
     }
 

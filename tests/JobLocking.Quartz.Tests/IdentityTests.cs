@@ -25,6 +25,24 @@ public sealed class IdentityTests(SharedRedis redis)
     }
 
     [Fact]
+    public async Task Jobs_of_one_type_with_generated_keys_that_are_added_at_run_time_are_not_skipped_for_each_other()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a");
+        cluster.Journal.HoldFirst();
+        await a.FireAsync<LockedJob>($"{Guid.NewGuid()}", Hourly);
+        await cluster.Journal.BegunAsync(1);
+
+        await a.FireAsync<LockedJob>($"{Guid.NewGuid()}", Hourly);
+
+        Firings.Ended ended = await a.Firings.EndedAsync(1);
+        Assert.True(ended.IsDeferred, $"{ended}");
+
+        static void Hourly(TriggerBuilder<IJob> trigger) =>
+            trigger.WithSchedule(SimpleScheduleBuilder.Create().WithInterval(TimeSpan.FromHours(1)).RepeatForever());
+    }
+
+    [Fact]
     public async Task Triggers_with_data_of_their_own_are_not_skipped_for_each_other()
     {
         await using Cluster cluster = new(redis);

@@ -18,6 +18,18 @@ public sealed class NameTests(SharedRedis redis)
     }
 
     [Fact]
+    public async Task A_property_that_hides_another_is_the_one_that_is_meant()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a");
+
+        await a.FireAsync<OrderJob>("one", detail: j => j.UsingJobData("order", new Order { Id = "7" }));
+        await a.Firings.EndedAsync(1);
+
+        Assert.Equal("order:7", Assert.Single(cluster.Journal.Runs).Told);
+    }
+
+    [Fact]
     public async Task The_data_of_the_trigger_wins_over_that_of_the_job()
     {
         await using Cluster cluster = new(redis);
@@ -131,6 +143,23 @@ public sealed class NameTests(SharedRedis redis)
     {
         [TaskLock("number:{input}", DeferBy = 1)]
         public ValueTask Execute(IJobExecutionContext context, int input, CancellationToken cancellationToken = default) =>
+            journal.RunAsync(context, cancellationToken, lease.Required.Name);
+    }
+
+    internal class Document
+    {
+        public object Id { get; init; } = 0;
+    }
+
+    internal sealed class Order : Document
+    {
+        public new required string Id { get; init; }
+    }
+
+    [TaskLock("order:{order.Id}")]
+    internal sealed class OrderJob(Journal journal, ITaskLeaseAccessor lease) : IJob
+    {
+        public ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken = default) =>
             journal.RunAsync(context, cancellationToken, lease.Required.Name);
     }
 
