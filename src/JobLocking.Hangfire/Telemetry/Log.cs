@@ -26,7 +26,7 @@ internal static partial class Log
     [LoggerMessage(EventIds.ScheduleNotRead, LogLevel.Warning, "{Storage} did not say whether recurring job '{RecurringJob}' runs again by itself, so that it is deferred instead of skipped. Check the storage")]
     public static partial void ScheduleNotRead(ILogger logger, Exception error, string recurringJob, string storage);
 
-    [LoggerMessage(EventIds.RunsOnEachNode, LogLevel.Warning, "These recurring jobs have a lock that nodes share, but are in a {Storage}, which each node has for itself: each node runs them, one node after the other: {RecurringJobs}. Set MinHold longer than the clocks of the nodes differ, for instance 30 seconds, or give the nodes one storage")]
+    [LoggerMessage(EventIds.RunsOnEachNode, LogLevel.Warning, "These recurring jobs have a lock that nodes share, but each node has its own storage ({Storage}): each node runs them, one node after the other: {RecurringJobs}. Set MinHold longer than the clocks of the nodes differ, for instance 30 seconds, or give the nodes one storage")]
     public static partial void RunsOnEachNode(ILogger logger, string recurringJobs, string storage);
 
     [LoggerMessage(EventIds.TooManyPending, LogLevel.Warning, "Job {Job} #{Execution} is not deferred, and coalesces: {Count} deferrals of the same recurring job, whose schedule wants each execution, are pending already. Look what keeps the lock, or set MisfireHandling to Relaxed; {Reason}")]
