@@ -25,7 +25,8 @@ internal static class Cluster
 
         await using ConnectionMultiplexer connection = await ConnectAsync(redis!);
         JobStorage storage = embedded is null
-            ? new RedisStorage(connection, new RedisStorageOptions { Prefix = "workerhost:hangfire:" })
+            // A worker that looks at the queue just before a job arrives misses its announcement, and would sleep for three minutes.
+            ? new RedisStorage(connection, new RedisStorageOptions { Prefix = "workerhost:hangfire:", FetchTimeout = TimeSpan.FromSeconds(1) })
             : new InMemoryStorage();
         RecurringJobManager recurring = new(storage);
         recurring.AddOrUpdate<Invoices>("invoices", invoices => invoices.Order(), "*/4 * * * * *");

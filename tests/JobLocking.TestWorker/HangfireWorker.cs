@@ -12,7 +12,10 @@ internal static class HangfireWorker
     {
         HostApplicationBuilder builder = LoggedEvents.CreateHost();
         builder.Services.AddJobLocking(o => o.NodeName = node).UseRedis(redis);
-        builder.Services.AddHangfire((sp, configuration) => configuration.UseRedisStorage(redis).UseTaskLocks(sp));
+
+        // A worker that looks at the queue just before a job comes misses its announcement, and would sleep for three minutes.
+        RedisStorageOptions storage = new() { FetchTimeout = TimeSpan.FromSeconds(1) };
+        builder.Services.AddHangfire((sp, configuration) => configuration.UseRedisStorage(redis, storage).UseTaskLocks(sp));
         builder.Services.AddHangfireServer(o => o.WorkerCount = 1);
         using IHost host = builder.Build();
         await host.StartAsync();

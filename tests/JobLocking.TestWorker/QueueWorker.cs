@@ -36,7 +36,8 @@ internal sealed class QueueWorker(IHost host, IScheduler scheduler, Work work, i
         builder.Services.AddJobLocking(o => o.ForJob<HangfireJob>(taskLock).ForJob<QuartzJob>(taskLock)).UseRedis(locks);
         ToldStore.Insert(builder.Services);
         builder.Services.AddHangfire((sp, hangfire) => hangfire
-            .UseRedisStorage(connection, new RedisStorageOptions { Prefix = $"{deployment}:" })
+            // A worker that looks at the queue just before a job comes misses its announcement, and would sleep for three minutes.
+            .UseRedisStorage(connection, new RedisStorageOptions { Prefix = $"{deployment}:", FetchTimeout = TimeSpan.FromSeconds(1) })
             .UseFilter(new ToldStates())
             .UseTaskLocks(sp));
         builder.Services.AddHangfireServer(o => o.WorkerCount = 6);

@@ -77,7 +77,8 @@ internal sealed class JobWorker(Witness witness) : IDisposable
     private static Action<IServiceProvider, int, string> AddHangfire(IServiceCollection services, ConnectionMultiplexer resource, TimeSpan longestStop)
     {
         services.AddHangfire((sp, hangfire) => hangfire
-            .UseRedisStorage(resource, new RedisStorageOptions { Prefix = Storage })
+            // A worker that looks at the queue just before a job comes misses its announcement, and would sleep for three minutes.
+            .UseRedisStorage(resource, new RedisStorageOptions { Prefix = Storage, FetchTimeout = TimeSpan.FromSeconds(1) })
             // Who fails is not tried again: whatever comes back was given back.
             .UseFilter(new AutomaticRetryAttribute { Attempts = 0 })
             .UseTaskLocks(sp));
