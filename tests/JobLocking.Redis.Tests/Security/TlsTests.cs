@@ -54,7 +54,9 @@ public sealed class TlsTests(TlsServer server) : IClassFixture<TlsServer>
         await host.StartAsync(Cancellation);
 
         TaskLockUnavailableException error = await Assert.ThrowsAsync<TaskLockUnavailableException>(() => LockedAsync(host));
-        Assert.Contains("Redis cannot be reached", error.Message, StringComparison.Ordinal);
+
+        // The first attempt to connect may have failed before the lock is asked for: then the engine does not wait for another.
+        Assert.Matches("Redis cannot be reached|There is no connection", error.Message);
     }
 
     private static Task<TaskLease?> LockedAsync(IHost host) =>
