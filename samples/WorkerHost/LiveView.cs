@@ -91,7 +91,7 @@ internal sealed class LiveView
 
     /// <summary>Who waits, oldest first; the same stands beside each holder of a lock.</summary>
     private static IEnumerable<(string Name, string Waiter)> Parked(IEnumerable<HeldLock> held) =>
-        held.DistinctBy(taken => taken.Name).SelectMany(taken => taken.Parked.Select(parked => (taken.Name, Who(parked.Waiter))));
+        held.DistinctBy(taken => taken.Name).SelectMany(taken => taken.Waiters.Select(waiter => (taken.Name, Who(waiter.Description))));
 
     private static string Who(LockHolder who) => $"{who.Node}, {who.Scheduler} #{who.Execution}";
 

@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using Hangfire;
 using Hangfire.States;
 using Hangfire.Storage;
-using JobLocking.Hangfire.Telemetry;
 using Microsoft.Extensions.Logging;
 
 namespace JobLocking.Hangfire;

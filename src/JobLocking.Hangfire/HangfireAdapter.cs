@@ -1,6 +1,6 @@
 using Hangfire;
 using JobLocking.Engine;
-using JobLocking.Hangfire.Telemetry;
+using JobLocking.Policy;
 using Microsoft.Extensions.Logging;
 
 namespace JobLocking.Hangfire;

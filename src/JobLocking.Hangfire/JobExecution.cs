@@ -5,6 +5,7 @@ using Hangfire.Common;
 using Hangfire.Server;
 using Hangfire.States;
 using JobLocking.Engine;
+using JobLocking.Policy;
 
 namespace JobLocking.Hangfire;
 

@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using System.Reflection;
 using Hangfire.Common;
 using Hangfire.Storage;
-using JobLocking.Engine;
+using JobLocking.Policy;
 
 namespace JobLocking.Hangfire;
 

@@ -1,6 +1,6 @@
 using System.Reflection;
 using Hangfire.Common;
-using JobLocking.Engine;
+using JobLocking.Policy;
 
 namespace JobLocking.Hangfire;
 

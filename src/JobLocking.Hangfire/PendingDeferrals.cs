@@ -2,7 +2,7 @@ using Hangfire.Common;
 using Hangfire.States;
 using Hangfire.Storage;
 using JobLocking.Engine;
-using JobLocking.Hangfire.Telemetry;
+using JobLocking.Policy;
 using Microsoft.Extensions.Logging;
 
 namespace JobLocking.Hangfire;

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using Hangfire;
 using Hangfire.Storage;
-using JobLocking.Hangfire.Telemetry;
 using Microsoft.Extensions.Logging;
 
 namespace JobLocking.Hangfire;

@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 using Hangfire.Server;
-using JobLocking.Engine;
+using JobLocking.Stores;
 
 namespace JobLocking.Hangfire;
 

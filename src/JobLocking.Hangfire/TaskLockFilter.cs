@@ -5,7 +5,7 @@ using Hangfire.Server;
 using Hangfire.States;
 using Hangfire.Storage;
 using JobLocking.Engine;
-using JobLocking.Hangfire.Telemetry;
+using JobLocking.Policy;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 using Hangfire;
 using Hangfire.Storage;
 using JobLocking.Engine;
-using JobLocking.Hangfire.Telemetry;
+using JobLocking.Policy;
 using JobLocking.Stores;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;

@@ -1,4 +1,4 @@
-using JobLocking.Quartz.Firings;
+using JobLocking.Quartz;
 
 namespace Quartz;
 

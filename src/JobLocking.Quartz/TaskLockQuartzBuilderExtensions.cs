@@ -1,10 +1,7 @@
 using JobLocking;
 using JobLocking.Engine;
+using JobLocking.Policy;
 using JobLocking.Quartz;
-using JobLocking.Quartz.Deferrals;
-using JobLocking.Quartz.Firings;
-using JobLocking.Quartz.Hosting;
-using JobLocking.Quartz.Telemetry;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;

@@ -6,6 +6,6 @@ namespace JobLocking;
 /// <param name="FencingToken">The fencing token of the lease; null for a foreign client.</param>
 /// <param name="TimeLeft">Until it expires if nobody renews it; null for a key without expiry.</param>
 /// <param name="IsKept">The run has ended and the lock is kept for <see cref="TaskLockAttribute.MinHold"/> only.</param>
-/// <param name="Parked">Who waits for the lock, in place or deferred, oldest first; the same beside each of its holders.</param>
+/// <param name="Waiters">Who waits for the lock, in place or deferred, oldest first; the same beside each of its holders.</param>
 public sealed record HeldLock(
-    string Name, LockHolder? Holder, long? FencingToken, TimeSpan? TimeLeft, bool IsKept, IReadOnlyList<ParkedExecution> Parked);
+    string Name, LockHolder? Holder, long? FencingToken, TimeSpan? TimeLeft, bool IsKept, IReadOnlyList<LockWaiter> Waiters);

@@ -28,7 +28,7 @@ public static class JobLockingDiagnostics
     public const string WaitDuration = "joblocking.wait.duration";
 
     /// <summary>Up-down counter: executions that this process has parked now, in place or deferred.</summary>
-    public const string Parked = "joblocking.parked";
+    public const string Waiters = "joblocking.waiters";
 
     /// <summary>Counter: executions that were skipped.</summary>
     public const string Skips = "joblocking.skips";

@@ -1,5 +1,5 @@
 using JobLocking.Hosting;
-using JobLocking.Renewal;
+using JobLocking.Leasing;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace Microsoft.Extensions.DependencyInjection;

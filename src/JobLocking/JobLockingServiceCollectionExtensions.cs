@@ -1,12 +1,13 @@
 using System.Diagnostics.Metrics;
 using JobLocking;
-using JobLocking.Contention;
 using JobLocking.Engine;
 using JobLocking.Hosting;
+using JobLocking.Leasing;
 using JobLocking.Policy;
-using JobLocking.Renewal;
 using JobLocking.Stores;
+using JobLocking.Stores.InMemory;
 using JobLocking.Telemetry;
+using JobLocking.Waiting;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -71,24 +72,24 @@ public static class JobLockingServiceCollectionExtensions
         services.AddSingleton(static sp => new RenewalLoop(OnlyStore.Of(sp), Background(sp), Metrics(sp), Time(sp), Logger(sp)));
         services.AddSingleton(static sp => new Leases(OnlyStore.Of(sp), Gate(sp), sp.GetRequiredService<RenewalLoop>(), Background(sp), Metrics(sp), Time(sp), Logger(sp)));
         services.AddSingleton(static sp => new BackgroundWork(Time(sp), Logger(sp)));
-        services.AddSingleton(static sp => new LocalQueue(OnlyStore.Of(sp), Gate(sp), Background(sp), Metrics(sp), Time(sp), Logger(sp)));
-        services.AddSingleton(static sp => new Waiters(sp.GetRequiredService<Leases>(), sp.GetRequiredService<LocalQueue>(), sp.GetRequiredService<Notices>(), Metrics(sp), Time(sp)));
-        services.AddSingleton(static sp => new Notices(OnlyStore.Of(sp), Gate(sp), sp.GetRequiredService<RenewalLoop>(), sp.GetRequiredService<LocalQueue>(), Time(sp), Logger(sp)));
+        services.AddSingleton(static sp => new LocalWaiters(OnlyStore.Of(sp), Gate(sp), Background(sp), Metrics(sp), Time(sp), Logger(sp)));
+        services.AddSingleton(static sp => new LockAcquirer(sp.GetRequiredService<Leases>(), sp.GetRequiredService<LocalWaiters>(), sp.GetRequiredService<StoreNotifications>(), Metrics(sp), Time(sp)));
+        services.AddSingleton(static sp => new StoreNotifications(OnlyStore.Of(sp), Gate(sp), sp.GetRequiredService<RenewalLoop>(), sp.GetRequiredService<LocalWaiters>(), Time(sp), Logger(sp)));
         services.AddSingleton(sp => new LockPolicies(Options(sp), services));
         services.AddSingleton(_ => new LockAdapters(services));
         services.AddSingleton<TaskLeaseAccessor>();
         services.AddSingleton<ITaskLeaseAccessor>(static sp => sp.GetRequiredService<TaskLeaseAccessor>());
         services.AddSingleton(static sp => new LockEngine(
             sp.GetRequiredService<Leases>(),
-            sp.GetRequiredService<Waiters>(),
-            sp.GetRequiredService<LocalQueue>(),
+            sp.GetRequiredService<LockAcquirer>(),
+            sp.GetRequiredService<LocalWaiters>(),
             sp.GetRequiredService<TaskLeaseAccessor>(),
             Metrics(sp),
             Options(sp),
             Time(sp),
             Logger(sp)));
         services.AddSingleton<ITaskLocks>(static sp => new TaskLocks(
-            OnlyStore.Of(sp), sp.GetRequiredService<Leases>(), sp.GetRequiredService<Waiters>(), sp.GetRequiredService<LocalQueue>(), Metrics(sp), Options(sp), Logger(sp)));
+            OnlyStore.Of(sp), sp.GetRequiredService<Leases>(), sp.GetRequiredService<LockAcquirer>(), sp.GetRequiredService<LocalWaiters>(), Metrics(sp), Options(sp), Logger(sp)));
         services.AddSingleton<IHostedService>(static sp => new JobLockingHostedService(sp, Logger(sp)));
     }
 

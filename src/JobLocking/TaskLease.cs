@@ -1,4 +1,5 @@
-using JobLocking.Engine;
+using JobLocking.Leasing;
+using JobLocking.Policy;
 using JobLocking.Stores;
 using static System.FormattableString;
 

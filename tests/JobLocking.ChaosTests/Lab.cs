@@ -107,8 +107,8 @@ internal sealed class Lab : IAsyncDisposable
     }
 
     /// <summary>Waits until so many executions are parked for a lock.</summary>
-    public Task IsParkedAsync(string @lock, int count) => Eventually.SeesAsync(
-        async () => (long)await CommandAsync("ZCARD", $"{{task_lock:{@lock}}}:parked"), parked => parked == count);
+    public Task IsQueuedAsync(string @lock, int count) => Eventually.SeesAsync(
+        async () => (long)await CommandAsync("ZCARD", $"{{task_lock:{@lock}}}:queue"), parked => parked == count);
 
     /// <summary>Waits until so many jobs of Hangfire are stored to be run later.</summary>
     public Task AreScheduledAsync(int count) => Eventually.SeesAsync(

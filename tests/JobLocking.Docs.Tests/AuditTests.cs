@@ -98,7 +98,7 @@ public sealed class AuditTests
     }
 
     [Fact]
-    public void A_limit_that_turns_executions_away_and_is_never_reached_is_wrong()
+    public void A_limit_that_wake_ups_executions_away_and_is_never_reached_is_wrong()
     {
         Enter("self", "a", limit: 2);
         _audit.Observe(Entry(JournalKind.Deferred, "self"));

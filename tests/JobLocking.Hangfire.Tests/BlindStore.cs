@@ -15,15 +15,15 @@ internal sealed class BlindStore(ILockStore store) : ILockStore, IAsyncDisposabl
 
     public ValueTask<AcquireResult> AcquireAsync(AcquireRequest request, CancellationToken cancellationToken) => store.AcquireAsync(request, cancellationToken);
 
-    public ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewAnswer>> onAnswers, CancellationToken cancellationToken) =>
-        store.RenewAsync(leases, onAnswers, cancellationToken);
+    public ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewResult>> onResults, CancellationToken cancellationToken) =>
+        store.RenewAsync(leases, onResults, cancellationToken);
 
     public ValueTask<ReleaseOutcome> ReleaseAsync(ReleaseRequest request, CancellationToken cancellationToken) => store.ReleaseAsync(request, cancellationToken);
 
-    public ValueTask<LookResult> LookAsync(LookRequest request, CancellationToken cancellationToken) =>
+    public ValueTask<PollResult> PollAsync(PollRequest request, CancellationToken cancellationToken) =>
         throw new LockStoreException("The node is blind.", mayHaveBeenApplied: false);
 
-    public ValueTask<IAsyncDisposable> ListenAsync(Action<LockNotice> onNotice, CancellationToken cancellationToken) => store.ListenAsync(onNotice, cancellationToken);
+    public ValueTask<IAsyncDisposable> SubscribeAsync(Action<LockNotification> onNotification, CancellationToken cancellationToken) => store.SubscribeAsync(onNotification, cancellationToken);
 
     public IAsyncEnumerable<HeldLock> ListAsync(string? prefix, CancellationToken cancellationToken) => store.ListAsync(prefix, cancellationToken);
 

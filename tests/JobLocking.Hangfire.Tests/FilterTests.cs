@@ -6,6 +6,7 @@ using Hangfire.Server;
 using Hangfire.States;
 using Hangfire.Storage;
 using JobLocking.Engine;
+using JobLocking.Policy;
 using JobLocking.TestKit;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Testing;
@@ -218,7 +219,7 @@ public sealed class FilterTests : IDisposable
         InnerJobTurnedAwayException thrown = Assert.Throws<InnerJobTurnedAwayException>(() => _filter.OnPerforming(new PerformingContext(Context(isOfWorker: false))));
 
         Assert.Contains("Work.Brief was performed inside another job and is deferred: lock 'work:x' is held by", thrown.Message, StringComparison.Ordinal);
-        await Eventually.IsTrueAsync(async () => (await HeldAsync())[0].Parked.Count == 0);
+        await Eventually.IsTrueAsync(async () => (await HeldAsync())[0].Waiters.Count == 0);
         await lease.DisposeAsync();
     }
 
@@ -230,7 +231,7 @@ public sealed class FilterTests : IDisposable
         _filter.OnPerforming(new PerformingContext(Context(outer)));
         InnerJobTurnedAwayException thrown = Assert.Throws<InnerJobTurnedAwayException>(() => _filter.OnPerforming(new PerformingContext(Context(isOfWorker: false))));
         _filter.OnPerformed(new PerformedContext(Context(outer), null, canceled: false, thrown));
-        Assert.Single((await HeldAsync())[0].Parked);
+        Assert.Single((await HeldAsync())[0].Waiters);
         ElectStateContext election = Election(new FailedState(new JobPerformanceException("inner", thrown)), ProcessingState.StateName, job: outer);
         _filter.OnStateElection(election);
         Assert.Equal("16", Assert.IsType<DeferredState>(election.CandidateState).Deferral.JobId);
@@ -238,7 +239,7 @@ public sealed class FilterTests : IDisposable
         election.CandidateState = new FailedState(new InvalidOperationException("No deferrals here"));
         _filter.OnStateApplied(new ApplyStateContext(Substitute.For<IWriteOnlyTransaction>(), election), Substitute.For<IWriteOnlyTransaction>());
 
-        await Eventually.IsTrueAsync(async () => (await HeldAsync())[0].Parked.Count == 0);
+        await Eventually.IsTrueAsync(async () => (await HeldAsync())[0].Waiters.Count == 0);
     }
 
     [Fact]
@@ -258,7 +259,7 @@ public sealed class FilterTests : IDisposable
 
         Assert.IsType<SucceededState>(election.CandidateState);
         Assert.Equal([2020], _logs.Collector.GetSnapshot().Select(log => log.Id.Id));
-        await Eventually.IsTrueAsync(async () => (await HeldAsync())[0].Parked.Count == 0);
+        await Eventually.IsTrueAsync(async () => (await HeldAsync())[0].Waiters.Count == 0);
     }
 
     [Fact]
@@ -403,7 +404,7 @@ public sealed class FilterTests : IDisposable
 
         _filter.OnPerforming(new PerformingContext(Context(new BackgroundJob("18", _job.Job, DateTime.UnixEpoch, parameters))));
 
-        Assert.Equal(runsAgain ? [] : ["18"], (await HeldAsync()).Single().Parked.Select(parked => parked.Waiter.Execution));
+        Assert.Equal(runsAgain ? [] : ["18"], (await HeldAsync()).Single().Waiters.Select(waiter => waiter.Description.Execution));
         _connection.Received(1).GetAllEntriesFromHash("recurring-job:nightly");
     }
 

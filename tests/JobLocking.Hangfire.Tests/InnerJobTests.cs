@@ -22,7 +22,7 @@ public sealed class InnerJobTests(SharedRedis redis)
         TaskLease lease = await a.TakeAsync("work:x");
         string outer = cluster.Client.Enqueue<Outer>(o => o.Perform("patient", null!));
         await cluster.IsDeferredAsync(outer);
-        Assert.Equal([outer], await a.ParkedAsync());
+        Assert.Equal([outer], await a.QueuedAsync());
 
         await lease.DisposeAsync();
 
@@ -61,7 +61,7 @@ public sealed class InnerJobTests(SharedRedis redis)
 
         // Despite its minimum hold: its run was aborted, not done.
         Assert.Equal(["work:x"], (await a.HeldAsync()).Select(held => held.Name));
-        Assert.Equal([outer, later], await a.ParkedAsync());
+        Assert.Equal([outer, later], await a.QueuedAsync());
 
         // While the outer job waits for its own lock, the next one that waits for the other runs.
         TaskLease own = await a.TakeAsync("outer");
@@ -113,7 +113,7 @@ public sealed class InnerJobTests(SharedRedis redis)
 
         await cluster.SucceedsAsync(outer);
         Assert.Contains(2020, a.LoggedIds);
-        await Eventually.SeesAsync(a.ParkedAsync, parked => parked.Length == 0);
+        await Eventually.SeesAsync(a.QueuedAsync, parked => parked.Length == 0);
         await lease.DisposeAsync();
     }
 
@@ -128,7 +128,7 @@ public sealed class InnerJobTests(SharedRedis redis)
 
         await cluster.SeesAsync(outer, ScheduledState.StateName, "Retry attempt 1 of 3: mine");
         Assert.Contains(2020, a.LoggedIds);
-        await Eventually.SeesAsync(a.ParkedAsync, parked => parked.Length == 0);
+        await Eventually.SeesAsync(a.QueuedAsync, parked => parked.Length == 0);
     }
 
     [Fact]

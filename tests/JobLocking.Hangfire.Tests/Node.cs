@@ -87,7 +87,7 @@ public sealed class Node : IAsyncDisposable
     }
 
     /// <summary>The ids of the jobs that wait for a lock that is held, the oldest first.</summary>
-    public async Task<string?[]> ParkedAsync() => [.. (await HeldAsync()).Take(1).SelectMany(held => held.Parked).Select(parked => parked.Waiter.Execution)];
+    public async Task<string?[]> QueuedAsync() => [.. (await HeldAsync()).Take(1).SelectMany(held => held.Waiters).Select(waiter => waiter.Description.Execution)];
 
     public Task<HeldLock[]> HeldAsync() => Locks.ListAsync().ToArrayAsync().AsTask();
 

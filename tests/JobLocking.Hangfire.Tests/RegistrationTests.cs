@@ -2,7 +2,7 @@ using System.Reflection;
 using Hangfire;
 using Hangfire.Common;
 using Hangfire.States;
-using JobLocking.Engine;
+using JobLocking.Policy;
 using JobLocking.TestKit;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;

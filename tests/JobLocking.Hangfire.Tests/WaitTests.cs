@@ -36,7 +36,7 @@ public sealed class WaitTests(SharedRedis redis)
         await a.StopAsync();
 
         await Eventually.IsTrueAsync(() => cluster.History(job).Count(s => s.Name == ProcessingState.StateName) == 2);
-        await Eventually.SeesAsync(outside.HeldAsync, held => held[0].Parked.Select(p => p.Waiter.Node).SequenceEqual(["b"]));
+        await Eventually.SeesAsync(outside.HeldAsync, held => held[0].Waiters.Select(p => p.Description.Node).SequenceEqual(["b"]));
         await lease.DisposeAsync();
         await cluster.SucceedsAsync(job);
         Assert.DoesNotContain(cluster.History(job), s => s.Name is "Scheduled" or "Failed" or "Deleted");
@@ -52,7 +52,7 @@ public sealed class WaitTests(SharedRedis redis)
 
         Assert.True(cluster.Client.Delete(job));
 
-        await Eventually.SeesAsync(a.ParkedAsync, parked => parked.Length == 0);
+        await Eventually.SeesAsync(a.QueuedAsync, parked => parked.Length == 0);
         await cluster.SucceedsAsync(cluster.Client.Enqueue<Work>(w => w.Free("free", CancellationToken.None)));
         Assert.Equal(DeletedState.StateName, cluster.History(job)[0].Name);
     }
@@ -60,7 +60,7 @@ public sealed class WaitTests(SharedRedis redis)
     private static async Task<string> EnqueueAsync(Cluster cluster, Node node)
     {
         string job = cluster.Client.Enqueue<Patient>(p => p.RunInPlace("x", "in place", CancellationToken.None));
-        await Eventually.SeesAsync(node.ParkedAsync, parked => parked.SequenceEqual([job]));
+        await Eventually.SeesAsync(node.QueuedAsync, parked => parked.SequenceEqual([job]));
         return job;
     }
 }

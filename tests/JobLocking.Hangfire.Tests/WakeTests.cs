@@ -25,7 +25,7 @@ public sealed class WakeTests(SharedRedis redis)
         TaskLease lease = await b.TakeAsync("work:x");
         string job = Enqueue(cluster, "deferred");
         await cluster.IsDeferredAsync(job);
-        Assert.Equal([job], await a.ParkedAsync());
+        Assert.Equal([job], await a.QueuedAsync());
 
         await lease.DisposeAsync();
 
@@ -78,11 +78,11 @@ public sealed class WakeTests(SharedRedis redis)
         await Eventually.IsTrueAsync(() => lease.ExpiresAt - expiresAt > TimeSpan.FromSeconds(3));
 
         Assert.Equal(["Scheduled", "Deleted", "Processing", "Enqueued"], cluster.History(job).Select(s => s.Name));
-        Assert.Equal([job], await a.ParkedAsync());
+        Assert.Equal([job], await a.QueuedAsync());
     }
 
     [Fact]
-    public async Task A_deferred_job_that_is_long_due_is_woken_while_the_schedule_is_seldom_looked_at()
+    public async Task A_deferred_job_that_is_long_due_is_woken_while_the_schedule_is_seldom_polled()
     {
         await using Cluster cluster = redis.NewCluster();
         Node a = await cluster.StartAsync("a", server: o => o.SchedulePollingInterval = TimeSpan.FromHours(1));
@@ -92,7 +92,7 @@ public sealed class WakeTests(SharedRedis redis)
 
         // By Hangfire's own default, 15 seconds, its scheduler would have seen it by now.
         await Eventually.IsTrueAsync(() => TimeProvider.System.GetUtcNow().UtcDateTime - due > TimeSpan.FromSeconds(23));
-        Assert.Equal([job], await a.ParkedAsync());
+        Assert.Equal([job], await a.QueuedAsync());
         await lease.DisposeAsync();
 
         await cluster.SucceedsAsync(job);
@@ -116,7 +116,7 @@ public sealed class WakeTests(SharedRedis redis)
             await cluster.IsDeferredAsync(jobs[^1]);
         }
 
-        Assert.Equal(jobs, await a.ParkedAsync());
+        Assert.Equal(jobs, await a.QueuedAsync());
         await lease.DisposeAsync();
 
         foreach (string job in jobs)
@@ -183,7 +183,7 @@ public sealed class WakeTests(SharedRedis redis)
         await cluster.IsDeferredAsync(next);
 
         await cluster.SeesAsync(impatient, FailedState.StateName);
-        await Eventually.SeesAsync(a.ParkedAsync, parked => parked.SequenceEqual([next]));
+        await Eventually.SeesAsync(a.QueuedAsync, parked => parked.SequenceEqual([next]));
         await lease.DisposeAsync();
 
         await cluster.SucceedsAsync(next);
@@ -212,7 +212,7 @@ public sealed class WakeTests(SharedRedis redis)
 
         await cluster.IsDeferredAsync(first, times: 2);
         Assert.Equal(ticket, cluster.Record(first).Ticket);
-        Assert.Equal([first, second], await a.ParkedAsync());
+        Assert.Equal([first, second], await a.QueuedAsync());
         await lease.DisposeAsync();
         await cluster.SucceedsAsync(first);
         await cluster.SucceedsAsync(second);
@@ -244,7 +244,7 @@ public sealed class WakeTests(SharedRedis redis)
         TimeSpan third = Delay(await cluster.IsDeferredAsync(job, times: 3));
 
         Assert.Equal((100, 200, 100), (Math.Round(first.TotalSeconds), Math.Round(second.TotalSeconds), Math.Round(third.TotalSeconds)));
-        Assert.Equal([job], await a.ParkedAsync());
+        Assert.Equal([job], await a.QueuedAsync());
         cluster.Stage["busy"].Release();
     }
 
@@ -263,7 +263,7 @@ public sealed class WakeTests(SharedRedis redis)
     [InlineData(Moments.BeforeTheElection, Storages.Redis)]
     [InlineData(Moments.InTheElection, Storages.Redis)]
     [InlineData(Moments.AfterTheElection, Storages.Redis)]
-    public async Task A_turn_that_comes_before_the_deferral_is_stored_is_not_lost(Moments moment, Storages storages)
+    public async Task A_wake_up_that_comes_before_the_deferral_is_stored_is_not_lost(Moments moment, Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);
         Meanwhile meanwhile = new(moment);
@@ -287,7 +287,7 @@ public sealed class WakeTests(SharedRedis redis)
         string job = Enqueue(cluster, "replaced");
 
         await cluster.SeesAsync(job, FailedState.StateName, "No deferrals here");
-        await Eventually.SeesAsync(a.ParkedAsync, parked => parked.Length == 0);
+        await Eventually.SeesAsync(a.QueuedAsync, parked => parked.Length == 0);
     }
 
     [Theory]

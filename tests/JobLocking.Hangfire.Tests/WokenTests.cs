@@ -71,7 +71,7 @@ public sealed class WokenTests(SharedRedis redis)
         Assert.Equal(0, cluster.Stage["first"].Begun);
         cluster.Stage["busy"].Release();
         await cluster.IsDeferredAsync(first, times: 2);
-        Assert.Equal([first, third], await b.ParkedAsync());
+        Assert.Equal([first, third], await b.QueuedAsync());
         cluster.Stage["second"].Release();
         foreach (string job in new[] { second, first, third })
         {

@@ -25,7 +25,7 @@ public sealed class DeadOrFrozenHolderTests
 
     [Theory]
     [MemberData(nameof(Schedulers))]
-    public async Task When_the_holder_is_killed_another_process_runs_after_expiry_and_a_look(string holder, string other)
+    public async Task When_the_holder_is_killed_another_process_runs_after_expiry_and_a_poll(string holder, string other)
     {
         await using RedisServer redis = await RedisServer.StartAsync();
         await using WorkerProcess first = await StartAsync(holder, redis, "first");

@@ -18,15 +18,15 @@ public sealed class LimitTests
         await cluster.EnteredAsync(2);
         @new.Tell("wait 1 held");
         await cluster.EnteredAsync(3);
-        await cluster.ParkAsync(@new, hangfire: 1, quartz: 2, wait: 1, "held");
+        await cluster.EnqueueAsync(@new, hangfire: 1, quartz: 2, wait: 1, "held");
 
         old.Tell("end 2");
         await cluster.EnteredAsync(7);
-        await cluster.ParkAsync(old, hangfire: 1, quartz: 1, wait: 1, "held");
+        await cluster.EnqueueAsync(old, hangfire: 1, quartz: 1, wait: 1, "held");
 
         @new.Tell("end 5");
         await cluster.EnteredAsync(10);
-        await cluster.ParkAsync(@new, hangfire: 1, quartz: 1, wait: 1);
+        await cluster.EnqueueAsync(@new, hangfire: 1, quartz: 1, wait: 1);
         old.Tell("end 3");
         await cluster.LeftAsync(13);
 
@@ -50,10 +50,10 @@ public sealed class LimitTests
         await cluster.EnteredAsync(2);
         for (int round = 0; round < 3; round++)
         {
-            await cluster.ParkAsync(one, hangfire: round == 0 ? 1 : 0, quartz: round == 1 ? 1 : 0, wait: round == 2 ? 1 : 0, "held");
+            await cluster.EnqueueAsync(one, hangfire: round == 0 ? 1 : 0, quartz: round == 1 ? 1 : 0, wait: round == 2 ? 1 : 0, "held");
             two.Tell("end 2");
             await cluster.EnteredAsync(3 + (3 * round));
-            await cluster.ParkAsync(two, hangfire: 1, quartz: 0, wait: 1, "held");
+            await cluster.EnqueueAsync(two, hangfire: 1, quartz: 0, wait: 1, "held");
             one.Tell("end 1");
             await cluster.EnteredAsync(5 + (3 * round));
         }

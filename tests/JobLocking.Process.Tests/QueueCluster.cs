@@ -47,16 +47,16 @@ internal sealed class QueueCluster : IAsyncDisposable
     }
 
     /// <summary>Has a process ask so often in each way, and waits until all these executions are parked, and what is deferred is stored.</summary>
-    public async Task ParkAsync(WorkerProcess worker, int hangfire, int quartz, int wait, string work = "")
+    public async Task EnqueueAsync(WorkerProcess worker, int hangfire, int quartz, int wait, string work = "")
     {
         string deployment = _workers.Single(w => w.Process == worker).Deployment;
-        long parkedBefore = await ParkedAsync();
+        long parkedBefore = await QueuedAsync();
         long scheduledBefore = await ScheduledAsync(deployment);
         worker.Tell($"hangfire {hangfire} {work}".TrimEnd());
         worker.Tell($"quartz {quartz} {work}".TrimEnd());
         worker.Tell($"wait {wait} {work}".TrimEnd());
         _deferred += hangfire + quartz;
-        await Eventually.SeesAsync(ParkedAsync, parked => parked == parkedBefore + hangfire + quartz + wait);
+        await Eventually.SeesAsync(QueuedAsync, parked => parked == parkedBefore + hangfire + quartz + wait);
         await Eventually.SeesAsync(() => Count("event 1101"), count => count == _deferred);
         await Eventually.SeesAsync(() => ScheduledAsync(deployment), scheduled => scheduled == scheduledBefore + hangfire);
     }
@@ -70,10 +70,10 @@ internal sealed class QueueCluster : IAsyncDisposable
     /// <summary>What the executions wrote down, in the order in which it reached Redis.</summary>
     public async Task<Entry[]> JournalAsync() => [.. (await Jobs.ListRangeAsync("journal")).Select(line => Entry.Parse(line.ToString()))];
 
-    public Task<long> ParkedAsync() => Locks.SortedSetLengthAsync("{task_lock:queue}:parked");
+    public Task<long> QueuedAsync() => Locks.SortedSetLengthAsync("{task_lock:queue}:queue");
 
     /// <summary>The ids of those who are parked, oldest first.</summary>
-    public async Task<string[]> QueueAsync() => [.. (await Locks.SortedSetRangeByRankAsync("{task_lock:queue}:parked")).Select(id => id.ToString())];
+    public async Task<string[]> QueueAsync() => [.. (await Locks.SortedSetRangeByRankAsync("{task_lock:queue}:queue")).Select(id => id.ToString())];
 
     /// <summary>How often the locks published anything.</summary>
     public async Task<int> PublishedAsync()
@@ -88,8 +88,8 @@ internal sealed class QueueCluster : IAsyncDisposable
 
     public int Count(string fact) => _workers.Sum(w => w.Process.Count(fact));
 
-    /// <summary>With which token each execution ran, by its parking id.</summary>
-    public Dictionary<long, string> ParkingIds() => Facts.Select(f => f.Split(' '))
+    /// <summary>With which token each execution ran, by its waiter id.</summary>
+    public Dictionary<long, string> WaiterIds() => Facts.Select(f => f.Split(' '))
         .Where(f => f is ["asked", _, "Granted", _])
         .ToDictionary(f => long.Parse(f[3], CultureInfo.InvariantCulture), f => f[1]);
 
@@ -111,7 +111,7 @@ internal sealed class QueueCluster : IAsyncDisposable
     /// <summary>Stops all processes that live, which let what runs come to its end, and finds nothing left to be run.</summary>
     public async Task EndAsync()
     {
-        Assert.Equal(0, await ParkedAsync());
+        Assert.Equal(0, await QueuedAsync());
         WorkerProcess[] living = [.. _workers.Select(w => w.Process).Where(w => !w.WasKilled)];
         Array.ForEach(living, w => w.Tell("stop"));
         Assert.All(await Task.WhenAll(living.Select(w => w.EndsAsync())), code => Assert.Equal(0, code));

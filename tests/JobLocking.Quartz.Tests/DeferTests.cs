@@ -213,9 +213,9 @@ public sealed class DeferTests(SharedRedis redis)
         Node b = await cluster.StartAsync("b");
         await using TaskLease held = await b.HoldAsync("report");
         TaskCompletionSource stopping = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        a.Store.BeforeAnswer = request => request.Parking is null ? Task.CompletedTask : stopping.Task;
+        a.Store.BeforeAnswer = request => request.Waiter is null ? Task.CompletedTask : stopping.Task;
         await a.FireOnceAsync();
-        await b.ParkedAsync("report", 1);
+        await b.QueuedAsync("report", 1);
 
         Task stopped = a.Scheduler.Shutdown(waitForJobsToComplete: true, Token).AsTask();
         await Eventually.IsTrueAsync(() => a.Scheduler.Status == SchedulerStatus.ShuttingDown);
@@ -225,7 +225,7 @@ public sealed class DeferTests(SharedRedis redis)
         Firings.Ended ended = Assert.Single(a.Firings.All);
         Assert.Equal(ExecutionOutcome.Failed, ended.Outcome);
         Assert.StartsWith("The deferral could not be stored", ended.Error!.Message, StringComparison.Ordinal);
-        await b.ParkedAsync("report", 0);
+        await b.QueuedAsync("report", 0);
     }
 
     [Fact]

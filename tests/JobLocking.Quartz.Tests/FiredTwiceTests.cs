@@ -70,7 +70,7 @@ public sealed class FiredTwiceTests(SharedRedis redis, SharedStore store) : ICla
         StoreAccess access = new()
         {
             Fires = key => key.Group != "joblocking" || Of(key).First.Task.IsCompleted,
-            AfterLook = key =>
+            AfterPoll = key =>
             {
                 Interlocked.Increment(ref _looks);
                 return Of(key).First.Task.WaitAsync(Token);

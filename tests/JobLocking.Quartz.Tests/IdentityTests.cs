@@ -1,4 +1,3 @@
-using JobLocking.Quartz.Firings;
 using Microsoft.Extensions.DependencyInjection;
 using Quartz;
 

@@ -114,8 +114,8 @@ internal sealed class Node : IAsyncDisposable
     }
 
     /// <summary>Waits until so many executions of all nodes are in the queue of a lock.</summary>
-    public Task ParkedAsync(string name, int count) => Eventually.IsTrueAsync(async () =>
-        (await Locks.ListAsync(name).FirstOrDefaultAsync(held => held.Name == name))?.Parked.Count == count);
+    public Task QueuedAsync(string name, int count) => Eventually.IsTrueAsync(async () =>
+        (await Locks.ListAsync(name).FirstOrDefaultAsync(held => held.Name == name))?.Waiters.Count == count);
 
     public Task StopAsync() => _host.StopAsync();
 

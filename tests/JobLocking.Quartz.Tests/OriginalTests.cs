@@ -1,4 +1,3 @@
-using JobLocking.Quartz.Deferrals;
 using JobLocking.TestKit;
 using Quartz;
 using Quartz.Extensibility;
@@ -136,7 +135,7 @@ public sealed class OriginalTests(SharedRedis redis, SharedStore store) : IClass
 
         Deferral(attempts: 0).WriteTo(trigger.JobDataMap);
 
-        Assert.Equal(Deferral(attempts: 0), Deferrals.Deferral.ReadFrom(trigger.JobDataMap));
+        Assert.Equal(Deferral(attempts: 0), JobLocking.Quartz.Deferral.ReadFrom(trigger.JobDataMap));
     }
 
     // What Quartz makes of a firing at Midnight and 250 ms: its own by a scheduler that starts again, another's by a node of the cluster.

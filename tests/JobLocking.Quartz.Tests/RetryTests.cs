@@ -1,6 +1,4 @@
-using JobLocking.Engine;
-using JobLocking.Quartz.Deferrals;
-using JobLocking.Quartz.Firings;
+using JobLocking.Policy;
 using NSubstitute;
 using Quartz;
 using Quartz.Extensibility;

@@ -47,7 +47,7 @@ internal sealed class StoreAccess : PostgreSQLDelegate
     public Func<TriggerKey, bool> Fires { get; init; } = _ => true;
 
     /// <summary>Called when somebody has looked at the state of a trigger.</summary>
-    public Func<TriggerKey, Task> AfterLook { get; init; } = _ => Task.CompletedTask;
+    public Func<TriggerKey, Task> AfterPoll { get; init; } = _ => Task.CompletedTask;
 
     public override async ValueTask<List<TriggerAcquireResult>> SelectTriggersToAcquire(
         ConnectionAndTransactionHolder conn, TriggerAcquisitionCriteria criteria, CancellationToken cancellationToken = default)
@@ -60,7 +60,7 @@ internal sealed class StoreAccess : PostgreSQLDelegate
         ConnectionAndTransactionHolder conn, TriggerKey triggerKey, CancellationToken cancellationToken = default)
     {
         TriggerExecutionState state = await base.SelectTriggerStateWithExecuting(conn, triggerKey, cancellationToken);
-        await AfterLook(triggerKey);
+        await AfterPoll(triggerKey);
         return state;
     }
 }

@@ -1,4 +1,3 @@
-using JobLocking.Quartz.Hosting;
 using JobLocking.TestKit;
 using Microsoft.Extensions.DependencyInjection;
 using Quartz;
@@ -22,14 +21,14 @@ public sealed class StopTests(SharedRedis redis)
         Node b = await StartWaitingAsync(cluster, waitForJobs, wait, persistent: false);
         TaskLease held = await a.HoldAsync("report");
         await b.FireOnceAsync();
-        await a.ParkedAsync("report", 1);
+        await a.QueuedAsync("report", 1);
 
         await b.StopAsync().WaitAsync(TimeSpan.FromSeconds(8), Token);
 
         Firings.Ended ended = await b.Firings.EndedAsync(1);
         Assert.Equal(ExecutionOutcome.Failed, ended.Outcome);
         Assert.Single(b.Logs.Of(3004));
-        await a.ParkedAsync("report", 0);
+        await a.QueuedAsync("report", 0);
         await held.DisposeAsync();
         await using TaskLease free = await a.HoldAsync("report");
         Assert.Empty(cluster.Journal.Runs);
@@ -47,7 +46,7 @@ public sealed class StopTests(SharedRedis redis)
         Node b = await StartWaitingAsync(cluster, waitForJobs, wait, persistent: true);
         await using TaskLease held = await a.HoldAsync("report");
         await b.FireOnceAsync();
-        await a.ParkedAsync("report", 1);
+        await a.QueuedAsync("report", 1);
 
         await b.StopAsync().WaitAsync(TimeSpan.FromSeconds(8), Token);
 
@@ -80,10 +79,10 @@ public sealed class StopTests(SharedRedis redis)
             await b.FireOnceAsync(job);
         }
 
-        await a.ParkedAsync("report", others.Length);
+        await a.QueuedAsync("report", others.Length);
         Task stopping = b.StopAsync();
         await b.Firings.EndedAsync(others.Length);
-        await a.ParkedAsync("report", 0);
+        await a.QueuedAsync("report", 0);
         cluster.Journal.LetAllEnd();
         await stopping;
 
@@ -99,13 +98,13 @@ public sealed class StopTests(SharedRedis redis)
         Node b = await StartWaitingAsync(cluster, waitForJobs: true, wait: 3600, persistent: true);
         await using TaskLease held = await a.HoldAsync("report");
         await b.FireOnceAsync();
-        await a.ParkedAsync("report", 1);
+        await a.QueuedAsync("report", 1);
 
         await b.Scheduler.Shutdown(waitForJobsToComplete: true, Token).AsTask().WaitAsync(TimeSpan.FromSeconds(8), Token);
 
         Assert.Equal(ExecutionOutcome.Failed, Assert.Single(b.Firings.All).Outcome);
         Assert.Single(b.Logs.Of(3004));
-        await a.ParkedAsync("report", 0);
+        await a.QueuedAsync("report", 0);
     }
 
     [Fact]

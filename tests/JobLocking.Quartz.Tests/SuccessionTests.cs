@@ -1,5 +1,3 @@
-using JobLocking.Quartz.Firings;
-using JobLocking.Quartz.Hosting;
 using Microsoft.Extensions.Time.Testing;
 using NSubstitute;
 using Quartz;
@@ -41,7 +39,7 @@ public sealed class SuccessionTests(SharedRedis redis)
         cluster.Journal.Do = (_, token) => Task.Delay(Timeout.Infinite, token);
         TaskLease other = await a.HoldAsync("follow");
         await a.FireRecurringAsync(trigger: t => t.WithOverlapPolicy(OverlapPolicy.CancelPrevious));
-        await a.ParkedAsync("follow", 1);
+        await a.QueuedAsync("follow", 1);
         await other.DisposeAsync();
         await cluster.Journal.BegunAsync(1);
 

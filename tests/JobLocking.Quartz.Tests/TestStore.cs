@@ -27,7 +27,7 @@ internal sealed class TestStore(ILockStore store) : ILockStore, IAsyncDisposable
     public bool IsBlind { get; set; }
 
     /// <summary>Called when a turn comes, before the node is told.</summary>
-    public Func<LockNotice.Turn, Task> AtTurn { get; set; } = _ => Task.CompletedTask;
+    public Func<LockNotification.WakeUp, Task> AtTurn { get; set; } = _ => Task.CompletedTask;
 
     public async ValueTask<AcquireResult> AcquireAsync(AcquireRequest request, CancellationToken cancellationToken)
     {
@@ -37,21 +37,21 @@ internal sealed class TestStore(ILockStore store) : ILockStore, IAsyncDisposable
         return result;
     }
 
-    public ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewAnswer>> onAnswers, CancellationToken cancellationToken) =>
-        Open().RenewAsync(leases, onAnswers, cancellationToken);
+    public ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewResult>> onResults, CancellationToken cancellationToken) =>
+        Open().RenewAsync(leases, onResults, cancellationToken);
 
     public ValueTask<ReleaseOutcome> ReleaseAsync(ReleaseRequest request, CancellationToken cancellationToken) => Open().ReleaseAsync(request, cancellationToken);
 
-    public ValueTask<LookResult> LookAsync(LookRequest request, CancellationToken cancellationToken)
+    public ValueTask<PollResult> PollAsync(PollRequest request, CancellationToken cancellationToken)
     {
         Interlocked.Increment(ref _looks);
         return IsBlind
             ? throw new LockStoreException("The node is blind.", mayHaveBeenApplied: false)
-            : Open().LookAsync(request, cancellationToken);
+            : Open().PollAsync(request, cancellationToken);
     }
 
-    public ValueTask<IAsyncDisposable> ListenAsync(Action<LockNotice> onNotice, CancellationToken cancellationToken) =>
-        Open().ListenAsync(notice => _ = TellAsync(notice, onNotice), cancellationToken);
+    public ValueTask<IAsyncDisposable> SubscribeAsync(Action<LockNotification> onNotification, CancellationToken cancellationToken) =>
+        Open().SubscribeAsync(notice => _ = TellAsync(notice, onNotification), cancellationToken);
 
     public IAsyncEnumerable<HeldLock> ListAsync(string? prefix, CancellationToken cancellationToken) => Open().ListAsync(prefix, cancellationToken);
 
@@ -63,14 +63,14 @@ internal sealed class TestStore(ILockStore store) : ILockStore, IAsyncDisposable
 
     public ValueTask DisposeAsync() => (store as IAsyncDisposable)?.DisposeAsync() ?? default;
 
-    private async Task TellAsync(LockNotice notice, Action<LockNotice> onNotice)
+    private async Task TellAsync(LockNotification notice, Action<LockNotification> onNotification)
     {
-        if (notice is LockNotice.Turn turn)
+        if (notice is LockNotification.WakeUp turn)
         {
             await AtTurn(turn);
         }
 
-        onNotice(notice);
+        onNotification(notice);
     }
 
     private ILockStore Open() => _cut ? throw new LockStoreException("The node is cut off.", mayHaveBeenApplied: false) : store;

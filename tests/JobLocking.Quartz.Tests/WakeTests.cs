@@ -84,7 +84,7 @@ public sealed class WakeTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_turn_that_comes_while_the_deferral_is_being_stored_wakes_it()
+    public async Task A_wake_up_that_comes_while_the_deferral_is_being_stored_wakes_it()
     {
         await using Cluster cluster = new(redis);
         Node a = await StartAsync(cluster, "a");
@@ -92,14 +92,14 @@ public sealed class WakeTests(SharedRedis redis)
         TaskLease held = await a.HoldAsync("report");
         TaskCompletionSource refused = new(TaskCreationOptions.RunContinuationsAsynchronously);
         TaskCompletionSource turn = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        b.Store.BeforeAnswer = request => request.Parking is null ? Task.CompletedTask : refused.Task;
+        b.Store.BeforeAnswer = request => request.Waiter is null ? Task.CompletedTask : refused.Task;
         b.Store.AtTurn = _ =>
         {
             turn.SetResult();
             return Task.CompletedTask;
         };
         await b.FireOnceAsync("work");
-        await b.ParkedAsync("report", 1);
+        await b.QueuedAsync("report", 1);
 
         await held.DisposeAsync();
         await turn.Task.WaitAsync(Token);
@@ -198,7 +198,7 @@ public sealed class WakeTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_node_that_stops_leaves_its_turn_to_another()
+    public async Task A_node_that_stops_leaves_its_wake_up_to_another()
     {
         await using Cluster cluster = new(redis);
         SlowToStop service = new();
@@ -235,7 +235,7 @@ public sealed class WakeTests(SharedRedis redis)
         using MeterListener meter = new();
         meter.InstrumentPublished = (instrument, l) =>
         {
-            if (instrument.Name == JobLockingDiagnostics.Parked)
+            if (instrument.Name == JobLockingDiagnostics.Waiters)
             {
                 l.EnableMeasurementEvents(instrument);
             }
@@ -283,7 +283,7 @@ public sealed class WakeTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_node_that_stood_by_for_an_occurrence_that_is_done_leaves_its_turn_to_the_next()
+    public async Task A_node_that_stood_by_for_an_occurrence_that_is_done_leaves_its_wake_up_to_the_next()
     {
         TaskLockAttribute once = new("report") { OncePerOccurrence = true, DeferBy = Hour };
         await using Cluster cluster = new(redis);
@@ -320,14 +320,14 @@ public sealed class WakeTests(SharedRedis redis)
             TriggerBuilder.Create().WithIdentity("hourly-trigger").ForJob("hourly").StartNow().WithSchedule(SimpleScheduleBuilder.Create().WithInterval(TimeSpan.FromHours(1)).RepeatForever()).Build(),
             cancellationToken: Token);
         await a.Firings.EndedAsync(e => e.Report?.Summary!.Contains("coalesced", StringComparison.Ordinal) == true);
-        await a.ParkedAsync("report", 2);
+        await a.QueuedAsync("report", 2);
 
         await held.DisposeAsync();
         await cluster.Journal.BegunAsync(2);
 
         Assert.Equal(["hourly", "other"], cluster.Journal.Runs.Select(r => r.Job.Name));
         await using TaskLease _ = await holder.Locks.AcquireAsync("report", cancellationToken: Token);
-        await holder.ParkedAsync("report", 0);
+        await holder.QueuedAsync("report", 0);
         Assert.Equal(2, cluster.Journal.Runs.Count);
     }
 

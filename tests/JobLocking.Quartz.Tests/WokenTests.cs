@@ -26,7 +26,7 @@ public sealed class WokenTests(SharedRedis redis)
         Assert.NotEmpty(a.Logs.Of(1140));
         busy.SetResult();
         await a.Firings.EndedAsync(e => e is { IsDeferred: true, IsReturned: true });
-        Assert.Equal(["DEFAULT.first", "DEFAULT.third"], (await b.Locks.ListAsync().ToArrayAsync())[0].Parked.Select(parked => parked.Waiter.Job));
+        Assert.Equal(["DEFAULT.first", "DEFAULT.third"], (await b.Locks.ListAsync().ToArrayAsync())[0].Waiters.Select(waiter => waiter.Description.Job));
         second.SetResult();
         Assert.Equal(new JobKey("first"), (await cluster.Journal.BegunAsync(3)).Job);
         Assert.Equal(new JobKey("third"), (await cluster.Journal.BegunAsync(4)).Job);

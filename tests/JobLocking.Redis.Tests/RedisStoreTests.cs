@@ -19,7 +19,7 @@ public abstract class RedisStoreTests : IAsyncLifetime
 
     protected string FenceKey => KeyBeside("fence");
 
-    protected string ParkedKey => KeyBeside("parked");
+    protected string QueueKey => KeyBeside("queue");
 
     protected string WaitersKey => KeyBeside("waiters");
 
@@ -59,24 +59,24 @@ public abstract class RedisStoreTests : IAsyncLifetime
 
     /// <summary>A request to be parked if it is refused.</summary>
     protected AcquireRequest Patient(int limit = 1, TimeSpan? patience = null, string node = "node-1") =>
-        Shared(limit, node: node) with { Parking = new Parking(LockRequests.LeaseId(), patience ?? TimeSpan.FromMinutes(1)) };
+        Shared(limit, node: node) with { Waiter = new WaiterEntry(LockRequests.LeaseId(), patience ?? TimeSpan.FromMinutes(1)) };
 
     /// <summary>Asks for a taken lock, and is parked.</summary>
     /// <returns>What to ask with again, for the same place.</returns>
-    protected async Task<AcquireRequest> ParkedAsync(AcquireRequest request, ILockStore? store = null)
+    protected async Task<AcquireRequest> QueuedAsync(AcquireRequest request, ILockStore? store = null)
     {
         AcquireResult result = await (store ?? Store).AcquireAsync(request, Cancellation);
         Assert.Equal(AcquireOutcome.Contended, result.Outcome);
-        Assert.True(result.ParkedSince > 0);
-        return request with { Parking = request.Parking! with { Since = result.ParkedSince } };
+        Assert.True(result.QueuedSince > 0);
+        return request with { Waiter = request.Waiter! with { Since = result.QueuedSince } };
     }
 
-    protected async Task<LookResult> LookedAsync(AcquireRequest parked) =>
-        await Store.LookAsync(new LookRequest(parked.Name, parked.Limit, parked.Parking!, parked.Holder, parked.Occurrence), Cancellation);
+    protected async Task<PollResult> PolledAsync(AcquireRequest parked) =>
+        await Store.PollAsync(new PollRequest(parked.Name, parked.Limit, parked.Waiter!, parked.Holder, parked.Occurrence), Cancellation);
 
     /// <summary>Ends a wait: leaves the queue, or passes a turn on.</summary>
     protected async Task<ReleaseOutcome> EndsItsWaitAsync(AcquireRequest parked) =>
-        await Store.ReleaseAsync(new ReleaseRequest(parked.Name, null, Limit: parked.Limit, ParkingId: parked.Parking!.Id), Cancellation);
+        await Store.ReleaseAsync(new ReleaseRequest(parked.Name, null, Limit: parked.Limit, WaiterId: parked.Waiter!.Id), Cancellation);
 
     protected async Task<AcquireRequest> GrantedAsync(AcquireRequest request)
     {

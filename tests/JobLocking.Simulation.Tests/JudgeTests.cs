@@ -34,12 +34,12 @@ public sealed class JudgeTests
         Good(overlap().And(new Fact.ClockStepped(At(3), TimeSpan.FromSeconds(20))));
         Good(overlap().And(new Fact.Freed(At(3), "x", At(1), ByBreak: true)));
         Bad("too many believe", overlap().And(new Fact.DataLost(At(0.5))));
-        Bad("too many believe", overlap().And(new Fact.DataLost(At(3))).Asks("L1", 3.2, question: Question.Renew));
+        Bad("too many believe", overlap().And(new Fact.DataLost(At(3))).Asks("L1", 3.2, question: ScriptCall.Renew));
         Bad("too many believe", overlap().And(new Fact.ClockStepped(At(3), TimeSpan.FromSeconds(-20))));
 
         // What it was asked for since would not have lasted as long anyway.
-        Good(overlap().And(new Fact.DataLost(At(3))).Asks("L1", 3.2, question: Question.Renew, expiry: 0.5));
-        Bad("too many believe", overlap().And(new Fact.DataLost(At(3))).Asks("L1", 3.2, question: Question.Renew, expiry: 0.9));
+        Good(overlap().And(new Fact.DataLost(At(3))).Asks("L1", 3.2, question: ScriptCall.Renew, expiry: 0.5));
+        Bad("too many believe", overlap().And(new Fact.DataLost(At(3))).Asks("L1", 3.2, question: ScriptCall.Renew, expiry: 0.9));
         Bad("too many believe", overlap().And(new Fact.Freed(At(3), "x", At(77), ByBreak: true)));
     }
 
@@ -79,7 +79,7 @@ public sealed class JudgeTests
     {
         Bad("believed after its deadline", new Story().Holds("L1", 1, 10.95, how: End.Told));
         Good(new Story().Holds("L1", 1, 10.9, how: End.Told));
-        Good(new Story().Holds("L1", 1, 18, how: End.Told).Asks("L1", 9, question: Question.Renew));
+        Good(new Story().Holds("L1", 1, 18, how: End.Told).Asks("L1", 9, question: ScriptCall.Renew));
         Bad("believed after its deadline", new Story().Holds("L1", 1, 8, maxHold: 5));
         Bad("never ended", new Story().Asks("L1", 1).And(new Fact.Held(At(1.1), "n1", "L1", "x", 1, 1, TimeSpan.FromSeconds(10), default, default)));
     }
@@ -94,7 +94,7 @@ public sealed class JudgeTests
 
     [Fact]
     public void What_has_been_given_back_is_not_renewed() =>
-        Bad("after it was given back", new Story().Holds("L1", 1, 5).Asks("L1", 5.5, question: Question.Renew, done: false));
+        Bad("after it was given back", new Story().Holds("L1", 1, 5).Asks("L1", 5.5, question: ScriptCall.Renew, done: false));
 
     [Fact]
     public void What_ends_is_given_back_and_nothing_else()
@@ -107,7 +107,7 @@ public sealed class JudgeTests
     public void Given_back_is_said_when_it_is_known() =>
         Bad("before there is an answer", new Story().Asks("L1", 0.9)
             .And(new Fact.Held(At(1), "n1", "L1", "x", 1, 1, TimeSpan.FromSeconds(10), default, default), new Fact.Ended(At(2), "L1", End.Released))
-            .And(new Fact.Sent(At(2), "n1", 99, Question.Release, "L1", "x", default), new Fact.Returned(At(2), "L1")));
+            .And(new Fact.Sent(At(2), "n1", 99, ScriptCall.Release, "L1", "x", default), new Fact.Returned(At(2), "L1")));
 
     [Fact]
     public void What_was_granted_is_taken_or_given_back_by_a_process_that_lives()

@@ -33,7 +33,7 @@ internal sealed class Story
         return how is End.Released or End.ReleasedEarly ? GivesBack(lease, to, node, occurrence) : this;
     }
 
-    public Story Asks(string lease, double at, string node = "n1", Question question = Question.Acquire, bool done = true, string? occurrence = null, double expiry = 10)
+    public Story Asks(string lease, double at, string node = "n1", ScriptCall question = ScriptCall.Acquire, bool done = true, string? occurrence = null, double expiry = 10)
     {
         int call = ++_calls;
         return And(
@@ -46,8 +46,8 @@ internal sealed class Story
     {
         int call = ++_calls;
         return And(
-            new Fact.Sent(At(at), node, call, Question.Release, lease, "x", TimeSpan.Zero),
-            new Fact.Applied(At(at + 0.01), call, Question.Release, lease, "x", Done: true, occurrence),
+            new Fact.Sent(At(at), node, call, ScriptCall.Release, lease, "x", TimeSpan.Zero),
+            new Fact.Applied(At(at + 0.01), call, ScriptCall.Release, lease, "x", Done: true, occurrence),
             new Fact.Answered(At(at + 0.02), call, IsKnown: true),
             new Fact.Returned(At(at + 0.02), lease));
     }

@@ -15,7 +15,7 @@ public static class RenewalExtensions
             leases,
             answers =>
             {
-                foreach (RenewAnswer answer in answers)
+                foreach (RenewResult answer in answers)
                 {
                     outcomes[answer.Index] = answer.Outcome;
                 }

@@ -16,12 +16,12 @@ internal sealed class ToldStore(ILockStore store) : ILockStore, IAsyncDisposable
     public async ValueTask<AcquireResult> AcquireAsync(AcquireRequest request, CancellationToken cancellationToken)
     {
         AcquireResult result = await store.AcquireAsync(request, cancellationToken);
-        Say.Fact($"asked {request.Parking?.Id ?? "-"} {result.Outcome} {result.FencingToken}");
+        Say.Fact($"asked {request.Waiter?.Id ?? "-"} {result.Outcome} {result.FencingToken}");
         return result;
     }
 
-    public ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewAnswer>> onAnswers, CancellationToken cancellationToken) =>
-        store.RenewAsync(leases, onAnswers, cancellationToken);
+    public ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewResult>> onResults, CancellationToken cancellationToken) =>
+        store.RenewAsync(leases, onResults, cancellationToken);
 
     public ValueTask<ReleaseOutcome> ReleaseAsync(ReleaseRequest request, CancellationToken cancellationToken)
     {
@@ -29,18 +29,18 @@ internal sealed class ToldStore(ILockStore store) : ILockStore, IAsyncDisposable
         return store.ReleaseAsync(request, cancellationToken);
     }
 
-    public async ValueTask<LookResult> LookAsync(LookRequest request, CancellationToken cancellationToken)
+    public async ValueTask<PollResult> PollAsync(PollRequest request, CancellationToken cancellationToken)
     {
-        LookResult result = await store.LookAsync(request, cancellationToken);
+        PollResult result = await store.PollAsync(request, cancellationToken);
         Say.Fact(result.IsFree ? "looked free" : "looked taken");
         return result;
     }
 
-    public ValueTask<IAsyncDisposable> ListenAsync(Action<LockNotice> onNotice, CancellationToken cancellationToken) => store.ListenAsync(
+    public ValueTask<IAsyncDisposable> SubscribeAsync(Action<LockNotification> onNotification, CancellationToken cancellationToken) => store.SubscribeAsync(
         notice =>
         {
-            Say.Fact(notice is LockNotice.Turn turn ? $"turn {turn.ParkingId}" : $"notice {notice}");
-            onNotice(notice);
+            Say.Fact(notice is LockNotification.WakeUp turn ? $"turn {turn.WaiterId}" : $"notice {notice}");
+            onNotification(notice);
         },
         cancellationToken);
 

@@ -18,7 +18,7 @@ internal abstract class DeferredJob(string lockName, Node holder, Node worker, B
             ?? throw new InvalidOperationException($"Lock '{lockName}' is taken.");
         Bodies.Body body = bodies.Next();
         await StartAsync();
-        await Eventually.IsTrueAsync(async () => await IsParkedAsync() && await IsDeferredAsync(), fact: $"{Case}: the job is deferred");
+        await Eventually.IsTrueAsync(async () => await IsQueuedAsync() && await IsDeferredAsync(), fact: $"{Case}: the job is deferred");
 
         Traffic before = await TrafficAsync();
         long released = Stopwatch.GetTimestamp();
@@ -37,8 +37,8 @@ internal abstract class DeferredJob(string lockName, Node holder, Node worker, B
         await Eventually.IsTrueAsync(HasEndedAsync, fact: $"{Case}: the job has run to its end");
         return handoffs;
 
-        async Task<bool> IsParkedAsync() =>
-            (await holder.Locks.ListAsync(lockName, cancellationToken).SingleAsync(cancellationToken)).Parked.Count == 1;
+        async Task<bool> IsQueuedAsync() =>
+            (await holder.Locks.ListAsync(lockName, cancellationToken).SingleAsync(cancellationToken)).Waiters.Count == 1;
     }
 
     public virtual async ValueTask DisposeAsync()

@@ -25,7 +25,7 @@ internal sealed class JobLockingNodes : ILockNodes, IAsyncDisposable
         await _nodes[node].Locks.AcquireAsync(name, cancellationToken: cancellationToken);
 
     public Task AreWaitingAsync(string name, int waiters, CancellationToken cancellationToken) => Eventually.SeesAsync(
-        async () => (await _nodes[0].Locks.ListAsync(name, cancellationToken).SingleAsync(cancellationToken)).Parked.Count,
+        async () => (await _nodes[0].Locks.ListAsync(name, cancellationToken).SingleAsync(cancellationToken)).Waiters.Count,
         parked => parked == waiters);
 
     public async ValueTask DisposeAsync()

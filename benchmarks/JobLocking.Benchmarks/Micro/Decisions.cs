@@ -1,5 +1,6 @@
 using BenchmarkDotNet.Attributes;
 using JobLocking.Engine;
+using JobLocking.Policy;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace JobLocking.Benchmarks.Micro;

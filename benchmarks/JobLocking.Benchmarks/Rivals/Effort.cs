@@ -6,10 +6,10 @@ namespace JobLocking.Benchmarks.Rivals;
 internal sealed record Effort(int Rounds, double Share)
 {
     /// <summary>In how many turns a round is done of what takes microseconds.</summary>
-    public int ShortTurns => Of(8);
+    public int ShortWakeUps => Of(8);
 
     /// <summary>In how many where one request at a time is waited for: how long that takes jumps with how deep the processors sleep.</summary>
-    public int ShortestTurns => 3 * ShortTurns;
+    public int ShortestTurns => 3 * ShortWakeUps;
 
     /// <summary>So many of what a whole run does so often; never less than one.</summary>
     public int Of(int whole) => Math.Max(1, (int)(whole * Share));

@@ -10,7 +10,7 @@ internal interface IRivalCase : IAsyncDisposable
     /// How often all contenders take their turn in a round: more than once where a turn can be short, so that a moment of the
     /// machine that is longer than a turn meets all of them.
     /// </summary>
-    int TurnsARound => 1;
+    int WakeUpsARound => 1;
 
     /// <summary>One turn of one contender.</summary>
     /// <returns>What was measured, by what it is called in <see cref="Findings"/>.</returns>

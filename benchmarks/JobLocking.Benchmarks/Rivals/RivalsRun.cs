@@ -60,7 +60,7 @@ internal static class RivalsRun
     {
         await using IRivalCase one = await Cases.Single(one => one.Name == name).StartAsync(redis, effort);
         Findings findings = new();
-        for (int turn = 0; turn < (1 + effort.Rounds) * one.TurnsARound; turn++)
+        for (int turn = 0; turn < (1 + effort.Rounds) * one.WakeUpsARound; turn++)
         {
             // In another order each time: everybody finds the machine as the one before left it.
             string[] contenders = [.. one.Contenders];
@@ -71,7 +71,7 @@ internal static class RivalsRun
                 measured.Add(contender, await MeasureAsync(one, name, contender));
             }
 
-            if (turn >= one.TurnsARound)
+            if (turn >= one.WakeUpsARound)
             {
                 foreach (string contender in one.Contenders)
                 {

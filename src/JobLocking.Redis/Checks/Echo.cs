@@ -14,7 +14,7 @@ internal sealed class Echo(IConnectionMultiplexer connection, RedisChannel chann
     private ISubscriber? _subscriber;
 
     /// <returns>Why this process cannot listen; null if it does.</returns>
-    public async Task<string?> ListenAsync(CancellationToken cancellationToken)
+    public async Task<string?> SubscribeAsync(CancellationToken cancellationToken)
     {
         try
         {

@@ -4,7 +4,6 @@ using System.Text;
 using JobLocking.Redis.Connections;
 using JobLocking.Redis.Keys;
 using JobLocking.Redis.Scripts;
-using JobLocking.Redis.Storage;
 using JobLocking.Stores;
 using StackExchange.Redis;
 
@@ -31,13 +30,13 @@ internal sealed class PrimaryCheck(IDatabase database, LockKeys keys, string pro
     {
         LockHolder holder = new("JobLocking", Environment.MachineName, "check", null, null, time.GetUtcNow());
         AcquireRequest lease = new(name, Base64Url.EncodeToString(Guid.NewGuid().ToByteArray()), Expiry, holder);
-        Question acquire = Questions.Acquire(keys, lease, processId, HolderJson.Write(holder), Question.Milliseconds(Expiry));
-        Question release = Questions.Release(keys, new ReleaseRequest(name, lease.LeaseId));
+        ScriptCall acquire = ScriptCalls.Acquire(keys, lease, processId, HolderJson.Write(holder), ScriptCall.Milliseconds(Expiry));
+        ScriptCall release = ScriptCalls.Release(keys, new ReleaseRequest(name, lease.LeaseId));
         release.Values[release.Publishes!.Value] = channels;
         release.Values[release.Publishes!.Value + 1] = 1;
 
         RedisResult granted = await AskAsync(acquire).ConfigureAwait(false);
-        if (Answer.Acquired(granted, sentAt: 0)?.Outcome != AcquireOutcome.Granted)
+        if (ScriptReply.Acquired(granted, sentAt: 0)?.Outcome != AcquireOutcome.Granted)
         {
             throw Unfit("another client uses the keys of the check.");
         }
@@ -53,7 +52,7 @@ internal sealed class PrimaryCheck(IDatabase database, LockKeys keys, string pro
             released = RedisFault.Observed(AskAsync(release));
         }
 
-        return Answer.Released(await released.ConfigureAwait(false)) == ReleaseOutcome.NotYours
+        return ScriptReply.Released(await released.ConfigureAwait(false)) == ReleaseOutcome.NotYours
             ? throw Unfit("another client uses the keys of the check.")
             : warnings;
 
@@ -63,7 +62,7 @@ internal sealed class PrimaryCheck(IDatabase database, LockKeys keys, string pro
             Task heard = echo?.HearAsync(name) ?? Task.CompletedTask;
 
             // A lease that has as long to live already would not be touched.
-            Task<RedisResult> renewed = RedisFault.Observed(AskAsync(new Question(LockScripts.Renew, key, [lease.LeaseId, Question.Milliseconds(2 * Expiry), 1])));
+            Task<RedisResult> renewed = RedisFault.Observed(AskAsync(new ScriptCall(LockScripts.Renew, key, [lease.LeaseId, ScriptCall.Milliseconds(2 * Expiry), 1])));
 
             // As text: after a restart the server has forgotten the other scripts, and they are sent so once.
             RedisValue channel = (byte[])[.. channels, .. Encoding.UTF8.GetBytes(processId)];
@@ -106,7 +105,7 @@ internal sealed class PrimaryCheck(IDatabase database, LockKeys keys, string pro
             }
         }
 
-        Task<RedisResult> AskAsync(Question question) =>
+        Task<RedisResult> AskAsync(ScriptCall question) =>
             RedisFault.UntilAsync(question.Script.EvaluateAsync(database, question.Keys, question.Values).AsTask(), cancellationToken);
     }
 

@@ -26,7 +26,7 @@ internal sealed class StoreCheck(IConnectionMultiplexer connection, LockKeys key
         byte[] prefix = channels.Prefix
             ?? await RedisFault.UntilAsync(channels.AskAsync(connection.GetDatabase()), cancellationToken).ConfigureAwait(false);
         using Echo echo = new(connection, keys.Channel(processId));
-        string? deaf = await echo.ListenAsync(cancellationToken).ConfigureAwait(false);
+        string? deaf = await echo.SubscribeAsync(cancellationToken).ConfigureAwait(false);
 
         // StackExchange.Redis closes an idle connection whose PING is refused.
         Task<TimeSpan> pinged = RedisFault.Observed(connection.GetDatabase().PingAsync(CommandFlags.DemandMaster));

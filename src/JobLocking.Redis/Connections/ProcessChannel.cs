@@ -21,7 +21,7 @@ internal sealed class ProcessChannel : IAsyncDisposable
     private static readonly TimeSpan LongestGoodbye = TimeSpan.FromSeconds(1);
 
     // What takes longer is said: a connection that breaks is mostly back by then.
-    private const int LooksUntilSaid = 5;
+    private const int PollsUntilSaid = 5;
 
     // The client is asked what it knows; no command is sent for it.
     private readonly PeriodicTimer _watch = new(TimeSpan.FromSeconds(1));
@@ -30,7 +30,7 @@ internal sealed class ProcessChannel : IAsyncDisposable
 
     private readonly LockKeys _keys;
 
-    private readonly Action<LockNotice> _onNotice;
+    private readonly Action<LockNotification> _onNotification;
 
     private readonly Lock _gate = new();
 
@@ -41,26 +41,26 @@ internal sealed class ProcessChannel : IAsyncDisposable
     private bool _isOver;
 
     private ProcessChannel(
-        RedisConnection source, IConnectionMultiplexer connection, ChannelMessageQueue messages, LockKeys keys, Action<LockNotice> onNotice)
+        RedisConnection source, IConnectionMultiplexer connection, ChannelMessageQueue messages, LockKeys keys, Action<LockNotification> onNotification)
     {
         _source = source;
         _connection = connection;
         _messages = messages;
         _keys = keys;
-        _onNotice = onNotice;
+        _onNotification = onNotification;
     }
 
     /// <param name="source">Where the connection comes from, and the one that takes its place if it is made again.</param>
     /// <param name="connection">The connection as it is now.</param>
     /// <param name="keys">The names of channels.</param>
     /// <param name="processId">The id of this process.</param>
-    /// <param name="onNotice">Is called with what is heard.</param>
+    /// <param name="onNotification">Is called with what is heard.</param>
     /// <param name="cancellationToken">Ends the attempt.</param>
     public static async Task<ProcessChannel> OpenAsync(
-        RedisConnection source, IConnectionMultiplexer connection, LockKeys keys, string processId, Action<LockNotice> onNotice, CancellationToken cancellationToken)
+        RedisConnection source, IConnectionMultiplexer connection, LockKeys keys, string processId, Action<LockNotification> onNotification, CancellationToken cancellationToken)
     {
         ChannelMessageQueue messages = await SubscribeAsync(connection.GetSubscriber(), keys.Channel(processId), cancellationToken).ConfigureAwait(false);
-        ProcessChannel opened = new(source, connection, messages, keys, onNotice);
+        ProcessChannel opened = new(source, connection, messages, keys, onNotification);
         connection.ConnectionRestored += opened.OnRestored;
 
         // Else all notices would come in the context of who listens.
@@ -113,9 +113,9 @@ internal sealed class ProcessChannel : IAsyncDisposable
         {
             try
             {
-                if (inVain == LooksUntilSaid)
+                if (inVain == PollsUntilSaid)
                 {
-                    _onNotice(new LockNotice.NotListening(refused is null
+                    _onNotification(new LockNotification.SubscriptionLost(refused is null
                         ? new LockStoreException($"{What}: there is no connection for them.", mayHaveBeenApplied: false)
                         : RedisFault.Translate(refused, What)));
                 }
@@ -190,7 +190,7 @@ internal sealed class ProcessChannel : IAsyncDisposable
             }
         }
 
-        _onNotice(new LockNotice.Reconnected(isMadeAgain ? RedisConnection.WhyMadeAgain : null));
+        _onNotification(new LockNotification.Reconnected(isMadeAgain ? RedisConnection.WhyMadeAgain : null));
         return true;
     }
 
@@ -204,13 +204,13 @@ internal sealed class ProcessChannel : IAsyncDisposable
     private void OnMessage(ChannelMessage message)
     {
         // Anybody may publish here.
-        if (NoticeText.Read((string?)message.Message ?? "", _keys) is { } notice)
+        if (NotificationText.Read((string?)message.Message ?? "", _keys) is { } notice)
         {
-            _onNotice(notice);
+            _onNotification(notice);
         }
     }
 
     // Each of the two that RESP2 needs: notices are lost without the one for subscriptions, answers without the other. To be
     // told twice does no harm.
-    private void OnRestored(object? sender, ConnectionFailedEventArgs restored) => _onNotice(new LockNotice.Reconnected());
+    private void OnRestored(object? sender, ConnectionFailedEventArgs restored) => _onNotification(new LockNotification.Reconnected());
 }

@@ -54,7 +54,7 @@ internal sealed class RedisLockOptionsValidator : IValidateOptions<RedisLockOpti
             return parsed switch
             {
                 { EndPoints.Count: 0 } => "names no server",
-                not null when Passwords.MayBeServers(parsed, options.Configuration) =>
+                not null when SecretRedaction.MayBeServers(parsed, options.Configuration) =>
                     "names a server in which a password may stand: a URI is not understood, and a comma ends a password, which can have one in ConfigurationOptions only",
                 _ => null,
             };

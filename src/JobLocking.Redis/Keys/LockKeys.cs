@@ -29,7 +29,7 @@ internal sealed class LockKeys(string prefix)
 
     public RedisKey Lock(string name) => ((RedisKey)name).Prepend(_prefix);
 
-    public KeysBesideLock Beside(string name) => new(Encoding.UTF8.GetBytes($"{{{prefix}{name}}}"));
+    public DerivedKeys Derived(string name) => new(Encoding.UTF8.GetBytes($"{{{prefix}{name}}}"));
 
     public RedisChannel Channel(string processId) => RedisChannel.Literal(_channels + processId);
 

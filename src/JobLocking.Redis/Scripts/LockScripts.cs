@@ -6,28 +6,28 @@ namespace JobLocking.Redis.Scripts;
 /// </summary>
 internal static class LockScripts
 {
-    public static readonly LockScript Acquire = Read("values", "fence", "occurrence", "spent", "queue", "park", "acquire");
+    public static readonly LockScript Acquire = Read("values", "fence", "occurrence", "spent", "queue", "enqueue", "acquire");
 
     public static readonly LockScript AcquireShared = Read(
-        "values", "fence", "occurrence", "spent", "queue", "park", "turn", "holders", "acquire_shared");
+        "values", "fence", "occurrence", "spent", "queue", "enqueue", "wake", "holders", "acquire_shared");
 
     public static readonly LockScript Renew = Read("renew");
 
     public static readonly LockScript RenewShared = Read("values", "holders", "renew_shared");
 
-    public static readonly LockScript Release = Read("values", "occurrence", "spent", "queue", "turn", "late", "release");
+    public static readonly LockScript Release = Read("values", "occurrence", "spent", "queue", "wake", "unaccepted", "release");
 
     public static readonly LockScript ReleaseShared = Read(
-        "values", "occurrence", "spent", "queue", "turn", "late", "holders", "release_shared");
+        "values", "occurrence", "spent", "queue", "wake", "unaccepted", "holders", "release_shared");
 
-    public static readonly LockScript Look = Read("values", "occurrence", "queue", "park", "keep", "turn", "late", "offer", "look");
+    public static readonly LockScript Poll = Read("values", "occurrence", "queue", "enqueue", "restore", "wake", "unaccepted", "offer", "poll");
 
-    public static readonly LockScript LookShared = Read(
-        "values", "occurrence", "queue", "park", "keep", "turn", "late", "offer", "holders", "look_shared");
+    public static readonly LockScript PollShared = Read(
+        "values", "occurrence", "queue", "enqueue", "restore", "wake", "unaccepted", "offer", "holders", "poll_shared");
 
-    public static readonly LockScript Break = Read("values", "queue", "turn", "holders", "break");
+    public static readonly LockScript Break = Read("values", "queue", "wake", "holders", "break");
 
-    public static readonly LockScript Peek = Read("values", "peek");
+    public static readonly LockScript List = Read("values", "list");
 
     public static readonly LockScript Check = Read("values", "check");
 

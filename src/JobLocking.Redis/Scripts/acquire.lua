@@ -11,7 +11,7 @@
 -- ARGV[4]  holder, JSON
 -- ARGV[5]  how long the fence is kept once the clock has passed its token, ms
 -- ARGV[6]  '1' for a retry, which may run an occurrence that has failed
--- ARGV[7]  to be parked: parking id
+-- ARGV[7]  to be parked: waiter id
 -- ARGV[8]  to be parked: since when, µs; '0' behind all others
 -- ARGV[9]  to be parked: when its place lapses, ms from now
 -- ARGV[10] to spend a deferral: how long that is remembered, ms
@@ -24,21 +24,21 @@
 --          { 'unfenced' }, if the fence holds no token, and nothing was written
 --          { 'shared' }, if leases with a limit above 1 may hold it, and nothing was written
 
-local lock, fence, parked, waiters = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local lock, fence, queue, waiters = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local lease, expiry, process, holder = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local parking = ARGV[7]
+local waiter_id = ARGV[7]
 local spent = ARGV[10] and KEYS[5]
-local occurrence = KEYS[spent and 6 or parking and 5 or 3]
+local occurrence = KEYS[spent and 6 or waiter_id and 5 or 3]
 
-local function parked_since()
-  return parking and park(parked, waiters, parking, ARGV[8], ARGV[9], process, 1, holder) or '0'
+local function queued_since()
+  return waiter_id and enqueue(queue, waiters, waiter_id, ARGV[8], ARGV[9], process, 1, holder) or '0'
 end
 
 local function contended(value)
   if value == '' and is_a('zset', lock) then
     return { 'shared' }
   end
-  return { 'contended', parked_since(), shown(value), redis.call('PTTL', lock) }
+  return { 'contended', queued_since(), shown(value), redis.call('PTTL', lock) }
 end
 
 local function granted(token)
@@ -48,8 +48,8 @@ local function granted(token)
   if spent then
     spend(spent, lease, ARGV[10])
   end
-  if parking then
-    unpark(parked, waiters, parking)
+  if waiter_id then
+    dequeue(queue, waiters, waiter_id)
   end
   return { 'granted', token }
 end
@@ -60,7 +60,7 @@ end
 if occurrence then
   local outcome, mark = judge(occurrence, lease, ARGV[6] == '1')
   if outcome == 'running' then
-    local since = redis.call('EXISTS', lock) == 1 and parked_since() or '0'
+    local since = redis.call('EXISTS', lock) == 1 and queued_since() or '0'
     return { outcome, since, shown(mark), redis.call('PTTL', occurrence) }
   elseif outcome then
     return { outcome, shown(mark) }

@@ -16,16 +16,16 @@
 -- ARGV[7]  limit
 -- ARGV[8]  what comes before the process id in the name of its channel
 -- ARGV[9]  how many may be told of their turn in vain
--- ARGV[10] to be parked: parking id
+-- ARGV[10] to be parked: waiter id
 -- ARGV[11] to be parked: since when, µs; '0' behind all others
 -- ARGV[12] to be parked: when its place lapses, ms from now
 -- ARGV[13] to spend a deferral: how long that is remembered, ms
 --
 -- Result   as of acquire, with value and PTTL of each holder in turn, at most 100, the one that ends first in front
 
-local lock, fence, parked, waiters, holders, limits = unpack(KEYS)
+local lock, fence, queue, waiters, holders, limits = unpack(KEYS)
 local lease, expiry, process, holder, limit = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[7])
-local parking = ARGV[10]
+local waiter_id = ARGV[10]
 local spent = ARGV[13] and KEYS[7]
 local occurrence = KEYS[spent and 8 or 7]
 
@@ -34,12 +34,12 @@ local live = holding(lock, holders, limits, now)
 local least = smallest(limits)
 local has_room = live and least and live < math.min(limit, least)
 
-local function parked_since()
-  return parking and park(parked, waiters, parking, ARGV[11], ARGV[12], process, ARGV[7], holder) or '0'
+local function queued_since()
+  return waiter_id and enqueue(queue, waiters, waiter_id, ARGV[11], ARGV[12], process, ARGV[7], holder) or '0'
 end
 
 local function contended()
-  local answer = { 'contended', parked_since() }
+  local answer = { 'contended', queued_since() }
   if not live then
     local left = redis.call('PTTL', lock)
     answer[3], answer[4] = shown(is_a('zset', lock) and '' or read(lock)), left == -2 and -1 or left
@@ -62,11 +62,11 @@ local function granted(token)
   if spent then
     spend(spent, lease, ARGV[13])
   end
-  if parking then
-    unpark(parked, waiters, parking)
+  if waiter_id then
+    dequeue(queue, waiters, waiter_id)
   end
   -- Several holders may have died at once, and nobody has told those who wait.
-  turn(parked, waiters, lock, ARGV[8], ARGV[9], function(next_limit)
+  wake_next(queue, waiters, lock, ARGV[8], ARGV[9], function(next_limit)
     return live < math.min(limit, least, next_limit) and 0 or nil
   end)
   return { 'granted', token }
@@ -78,7 +78,7 @@ end
 if occurrence then
   local outcome, mark = judge(occurrence, lease, ARGV[6] == '1')
   if outcome == 'running' then
-    return { outcome, has_room and '0' or parked_since(), shown(mark), redis.call('PTTL', occurrence) }
+    return { outcome, has_room and '0' or queued_since(), shown(mark), redis.call('PTTL', occurrence) }
   elseif outcome then
     return { outcome, shown(mark) }
   end

@@ -10,7 +10,7 @@
 --
 -- Result   1 if it was ended, else 0
 
-local lock, parked, waiters, holders, limits = unpack(KEYS)
+local lock, queue, waiters, holders, limits = unpack(KEYS)
 
 local function owner(value)
   local lease, token, process = string.match(value, '^([^:]+):(%d+):([^:]*):')
@@ -46,7 +46,7 @@ if process ~= '' then
   -- Who cannot be told finds out at the next renewal.
   redis.pcall('PUBLISH', ARGV[2] .. process, 'broken:' .. lease)
 end
-turn(parked, waiters, lock, ARGV[2], ARGV[3], function(limit)
+wake_next(queue, waiters, lock, ARGV[2], ARGV[3], function(limit)
   return least and live < math.min(limit, least) and 0 or nil
 end)
 return 1

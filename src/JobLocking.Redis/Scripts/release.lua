@@ -9,7 +9,7 @@
 -- ARGV[2]  how long the lock stays taken, ms; '0' frees it
 -- ARGV[3]  the mark of an occurrence that was run; '' removes the mark of an unfinished run
 -- ARGV[4]  how long that mark is kept, ms
--- ARGV[5]  parking id; '' for none
+-- ARGV[5]  waiter id; '' for none
 -- ARGV[6]  what comes before the process id in the name of its channel
 -- ARGV[7]  how many may be told of their turn in vain
 -- ARGV[8]  '1' if it has spent a deferral without a run
@@ -18,10 +18,10 @@
 --
 -- Result   'released', 'theirs', 'missing'; or 'shared', if leases with a limit above 1 may hold the lock, and nothing was written
 
-local lock, parked, waiters = unpack(KEYS)
+local lock, queue, waiters = unpack(KEYS)
 local spent = ARGV[8] == '1' and KEYS[4]
 local occurrence = KEYS[spent and 5 or 4]
-local lease, keep, parking = ARGV[1], ARGV[2], ARGV[5]
+local lease, keep, waiter_id = ARGV[1], ARGV[2], ARGV[5]
 
 local value = read(lock)
 if value == '' and is_a('zset', lock) then
@@ -31,7 +31,7 @@ local mark = occurrence and read(occurrence)
 local spent_by = spent and read(spent)
 
 local result = 'missing'
-local late, is_over = late_after(waiters, ARGV[9])
+local late, is_over = unaccepted_after(waiters, ARGV[9])
 local after = 0 -- until the lock is free, ms; nil if it is not said when
 if value then
   local id, token, holder = string.match(value, '^([^:]+):(%d+):[^:]*:(.*)$')
@@ -54,10 +54,10 @@ end
 if spent then
   unspend(spent, spent_by, lease)
 end
-if parking ~= '' then
-  unpark(parked, waiters, parking)
+if waiter_id ~= '' then
+  dequeue(queue, waiters, waiter_id)
 end
 if after and not is_over then
-  turn(parked, waiters, lock, ARGV[6], ARGV[7], function() return after end, nil, late)
+  wake_next(queue, waiters, lock, ARGV[6], ARGV[7], function() return after end, nil, late)
 end
 return result

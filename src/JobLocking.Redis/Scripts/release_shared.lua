@@ -10,16 +10,16 @@
 --
 -- Result   'released', 'theirs' or 'missing'
 
-local lock, parked, waiters, holders, limits = unpack(KEYS)
+local lock, queue, waiters, holders, limits = unpack(KEYS)
 local spent = ARGV[8] == '1' and KEYS[6]
 local occurrence = KEYS[spent and 7 or 6]
-local lease, keep, parking = ARGV[1], ARGV[2], ARGV[5]
+local lease, keep, waiter_id = ARGV[1], ARGV[2], ARGV[5]
 
 local mark = occurrence and read(occurrence)
 local spent_by = spent and read(spent)
 local now = milliseconds()
 local live = holding(lock, holders, limits, now)
-local late, is_over = late_after(waiters, ARGV[9])
+local late, is_over = unaccepted_after(waiters, ARGV[9])
 
 local result = (live == 0 or redis.call('EXISTS', lock) == 0) and 'missing' or 'theirs'
 local soon -- until one more is free, ms; nil if it is not said when
@@ -45,12 +45,12 @@ end
 if spent then
   unspend(spent, spent_by, lease)
 end
-if parking ~= '' then
-  unpark(parked, waiters, parking)
+if waiter_id ~= '' then
+  dequeue(queue, waiters, waiter_id)
 end
 local least = smallest(limits)
 if least and (live or result == 'missing') and not is_over then
-  turn(parked, waiters, lock, ARGV[6], ARGV[7], function(limit)
+  wake_next(queue, waiters, lock, ARGV[6], ARGV[7], function(limit)
     local spare = math.min(limit, least) - (live or 0)
     return spare > 0 and 0 or (spare == 0 and soon) or nil
   end, nil, late)

@@ -79,9 +79,9 @@ internal sealed class LockScan(IDatabase database, IServer server, LockKeys keys
         {
             if (keys.NameOfLock(found.Current) is { } name && seen.Add(name))
             {
-                KeysBesideLock beside = keys.Beside(name);
-                page.Add((name, RedisFault.Observed(LockScripts.Peek.EvaluateAsync(
-                    database, [found.Current, beside.Parked, beside.Waiters, beside.Holders], []).AsTask())));
+                DerivedKeys derived = keys.Derived(name);
+                page.Add((name, RedisFault.Observed(LockScripts.List.EvaluateAsync(
+                    database, [found.Current, derived.Queue, derived.Waiters, derived.Holders], []).AsTask())));
             }
         }
 
@@ -100,17 +100,17 @@ internal sealed class LockScan(IDatabase database, IServer server, LockKeys keys
 
     private static IEnumerable<HeldLock> Held(string name, RedisResult answer)
     {
-        ParkedExecution[] parked = [.. ((RedisResult[])answer[1]!).Chunk(2).Select(Parked).OfType<ParkedExecution>()];
+        LockWaiter[] parked = [.. ((RedisResult[])answer[1]!).Chunk(2).Select(Parked).OfType<LockWaiter>()];
         foreach (RedisResult[] holder in ((RedisResult[])answer[0]!).Chunk(2))
         {
-            LockValue value = LockValue.Parse(Answer.Bytes(holder[0]));
-            yield return new HeldLock(name, value.Holder, value.FencingToken, Answer.TimeLeft(holder[1]), value.IsKept, parked);
+            LockValue value = LockValue.Parse(ScriptReply.Bytes(holder[0]));
+            yield return new HeldLock(name, value.Holder, value.FencingToken, ScriptReply.TimeLeft(holder[1]), value.IsKept, parked);
         }
     }
 
     // A stranger may have left anything under the keys of the queue.
-    private static ParkedExecution? Parked(RedisResult[] entry) =>
-        WaiterValue.Holder(Answer.Bytes(entry[1])) is { } waiter && (double)entry[0] is >= 0 and < 9e15 and var since
-            ? new ParkedExecution(waiter, DateTimeOffset.UnixEpoch.AddMicroseconds(since))
+    private static LockWaiter? Parked(RedisResult[] entry) =>
+        WaiterValue.Holder(ScriptReply.Bytes(entry[1])) is { } waiter && (double)entry[0] is >= 0 and < 9e15 and var since
+            ? new LockWaiter(waiter, DateTimeOffset.UnixEpoch.AddMicroseconds(since))
             : null;
 }

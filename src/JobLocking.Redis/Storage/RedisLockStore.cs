@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using JobLocking.Redis.Checks;
 using JobLocking.Redis.Connections;
 using JobLocking.Redis.Keys;
+using JobLocking.Redis.Scripts;
 using JobLocking.Stores;
 using StackExchange.Redis;
 
@@ -55,27 +56,27 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
         byte[] holder = HolderJson.Write(request.Holder);
         (RedisResult Answer, long SentAt)? asked = request.Limit > 1
             ? null
-            : await AskAsync(Questions.Acquire(_keys, request, _processId, holder), What, name, cancellationToken).ConfigureAwait(false);
-        if (asked is not { } alone || Answer.IsShared(alone.Answer[0]))
+            : await AskAsync(ScriptCalls.Acquire(_keys, request, _processId, holder), What, name, cancellationToken).ConfigureAwait(false);
+        if (asked is not { } alone || ScriptReply.IsShared(alone.Answer[0]))
         {
-            asked = await AskAsync(Questions.AcquireShared(_keys, request, _processId, holder), What, name, cancellationToken).ConfigureAwait(false);
+            asked = await AskAsync(ScriptCalls.AcquireShared(_keys, request, _processId, holder), What, name, cancellationToken).ConfigureAwait(false);
         }
 
         (RedisResult answer, long sentAt) = asked.Value;
-        return Answer.Acquired(answer, sentAt) ?? throw new LockStoreException(
-            $"{What} lock '{name}': key '{_keys.Beside(name).Fence}' holds no fencing token. Fix: delete that key.", mayHaveBeenApplied: false)
+        return ScriptReply.Acquired(answer, sentAt) ?? throw new LockStoreException(
+            $"{What} lock '{name}': key '{_keys.Derived(name).Fence}' holds no fencing token. Fix: delete that key.", mayHaveBeenApplied: false)
         {
             Fault = LockStoreFault.Refused,
         };
     }
 
-    public async ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewAnswer>> onAnswers, CancellationToken cancellationToken)
+    public async ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewResult>> onResults, CancellationToken cancellationToken)
     {
         IConnectionMultiplexer connection = (_forRenewals is { Current.IsConnected: true, IsInDoubt: false } ? _forRenewals : _connection).Current
             ?? await ConnectAsync("Renewing leases", cancellationToken).ConfigureAwait(true);
         try
         {
-            await _renewals.SendAsync(connection, leases, onAnswers, cancellationToken).ConfigureAwait(true);
+            await _renewals.SendAsync(connection, leases, onResults, cancellationToken).ConfigureAwait(true);
         }
         catch (LockStoreException failure) when (failure.InnerException is { } error)
         {
@@ -88,28 +89,28 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
     public async ValueTask<ReleaseOutcome> ReleaseAsync(ReleaseRequest request, CancellationToken cancellationToken)
     {
         const string What = "Releasing";
-        Question question = request.Limit > 1 ? Questions.ReleaseShared(_keys, request) : Questions.Release(_keys, request);
+        ScriptCall question = request.Limit > 1 ? ScriptCalls.ReleaseShared(_keys, request) : ScriptCalls.Release(_keys, request);
         RedisResult answer = (await AskAsync(question, What, request.Name, cancellationToken).ConfigureAwait(false)).Answer;
-        if (Answer.IsShared(answer))
+        if (ScriptReply.IsShared(answer))
         {
-            (answer, _) = await AskAsync(Questions.ReleaseShared(_keys, request), What, request.Name, cancellationToken).ConfigureAwait(false);
+            (answer, _) = await AskAsync(ScriptCalls.ReleaseShared(_keys, request), What, request.Name, cancellationToken).ConfigureAwait(false);
         }
 
-        return Answer.Released(answer);
+        return ScriptReply.Released(answer);
     }
 
-    public async ValueTask<LookResult> LookAsync(LookRequest request, CancellationToken cancellationToken) =>
-        Answer.Looked((await AskAsync(Questions.Look(_keys, request, _processId), "Looking at", request.Name, cancellationToken).ConfigureAwait(false)).Answer);
+    public async ValueTask<PollResult> PollAsync(PollRequest request, CancellationToken cancellationToken) =>
+        ScriptReply.Polled((await AskAsync(ScriptCalls.Poll(_keys, request, _processId), "Looking at", request.Name, cancellationToken).ConfigureAwait(false)).Answer);
 
     public async ValueTask<bool> BreakAsync(string name, long fencingToken, CancellationToken cancellationToken) =>
-        (bool)(await AskAsync(Questions.Break(_keys, name, fencingToken), "Breaking", name, cancellationToken).ConfigureAwait(false)).Answer;
+        (bool)(await AskAsync(ScriptCalls.Break(_keys, name, fencingToken), "Breaking", name, cancellationToken).ConfigureAwait(false)).Answer;
 
-    public async ValueTask<IAsyncDisposable> ListenAsync(Action<LockNotice> onNotice, CancellationToken cancellationToken)
+    public async ValueTask<IAsyncDisposable> SubscribeAsync(Action<LockNotification> onNotification, CancellationToken cancellationToken)
     {
         IConnectionMultiplexer connection = await ConnectAsync(ProcessChannel.What, cancellationToken).ConfigureAwait(false);
         try
         {
-            return await ProcessChannel.OpenAsync(_connection, connection, _keys, _processId, onNotice, cancellationToken).ConfigureAwait(false);
+            return await ProcessChannel.OpenAsync(_connection, connection, _keys, _processId, onNotification, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception error) when (RedisFault.IsOne(error) || error is NotSupportedException)
         {
@@ -188,7 +189,7 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<(RedisResult Answer, long SentAt)> AskAsync(Question question, string what, string name, CancellationToken cancellationToken)
+    private async ValueTask<(RedisResult Answer, long SentAt)> AskAsync(ScriptCall question, string what, string name, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         IConnectionMultiplexer connection = await ConnectAsync(what, cancellationToken).ConfigureAwait(false);
@@ -241,7 +242,7 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
         catch (Exception error) when (error is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
 #pragma warning restore CA1031
         {
-            throw Passwords.MayBeIn(error)
+            throw SecretRedaction.MayBeIn(error)
                 ? new LockStoreException($"{what}: there is no connection to Redis: {error.GetType().Name}, whose text is not shown, as a password may be in it.", mayHaveBeenApplied: false) { Fault = LockStoreFault.Unanswered }
                 : new LockStoreException($"{what}: there is no connection to Redis: {error.Message}", mayHaveBeenApplied: false, error) { Fault = LockStoreFault.Unanswered };
         }

@@ -30,10 +30,10 @@ internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
 
     /// <remarks>Goes on where it was called, as <see cref="ILockStore.RenewAsync"/> says: no await here leaves the scheduler.</remarks>
     public async ValueTask SendAsync(
-        IConnectionMultiplexer connection, ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewAnswer>> onAnswers, CancellationToken cancellationToken)
+        IConnectionMultiplexer connection, ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewResult>> onResults, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        Round round = new(connection, leases, onAnswers, cancellationToken);
+        Round round = new(connection, leases, onResults, cancellationToken);
         await SendAllAsync(round, Enumerable.Range(0, leases.Length)).ConfigureAwait(true);
     }
 
@@ -59,7 +59,7 @@ internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
             throw RedisFault.Translate(error, "Renewing leases");
         }
 
-        List<RenewAnswer> answers = new(batch.Count);
+        List<RenewResult> answers = new(batch.Count);
         List<int> doubtful = [];
         for (int i = 0; i < batch.Count; i++)
         {
@@ -70,7 +70,7 @@ internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
             }
             else
             {
-                answers.Add(new RenewAnswer(batch[i], outcome, sentAt));
+                answers.Add(new RenewResult(batch[i], outcome, sentAt));
             }
         }
 
@@ -121,7 +121,7 @@ internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
         try
         {
             long sentAt = time.GetTimestamp();
-            Task<RedisResult> sent = RedisFault.Observed(EvaluateAsync(round.Connection.GetDatabase(), Question(round, batch)));
+            Task<RedisResult> sent = RedisFault.Observed(EvaluateAsync(round.Connection.GetDatabase(), ScriptCall(round, batch)));
             return (sentAt, (string)(await sent.WaitAsync(round.CancellationToken).ConfigureAwait(true))!);
         }
         finally
@@ -130,7 +130,7 @@ internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
         }
     }
 
-    private static async Task<RedisResult> EvaluateAsync(IDatabase database, Question question)
+    private static async Task<RedisResult> EvaluateAsync(IDatabase database, ScriptCall question)
     {
         try
         {
@@ -160,7 +160,7 @@ internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
         }
     }
 
-    private Question Question(Round round, List<int> batch)
+    private ScriptCall ScriptCall(Round round, List<int> batch)
     {
         List<RedisKey> touched = new(batch.Count * 2);
         RedisValue[] values = new RedisValue[batch.Count * 3];
@@ -171,22 +171,22 @@ internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
             touched.Add(keys.Lock(lease.Name));
             if (IsShared(lease))
             {
-                KeysBesideLock beside = keys.Beside(lease.Name);
-                touched.Add(beside.Holders);
-                touched.Add(beside.Limits);
+                DerivedKeys derived = keys.Derived(lease.Name);
+                touched.Add(derived.Holders);
+                touched.Add(derived.Limits);
             }
 
             if (lease.Occurrence is { } occurrence)
             {
-                touched.Add(keys.Beside(lease.Name).Occurrence(occurrence));
+                touched.Add(keys.Derived(lease.Name).Occurrence(occurrence));
             }
 
             values[i * 3] = lease.LeaseId;
-            values[(i * 3) + 1] = Storage.Question.Milliseconds(lease.Expiry);
+            values[(i * 3) + 1] = Scripts.ScriptCall.Milliseconds(lease.Expiry);
             values[(i * 3) + 2] = touched.Count - before;
         }
 
-        return new Question(IsShared(round.Leases.Span[batch[0]]) ? LockScripts.RenewShared : LockScripts.Renew, [.. touched], values);
+        return new ScriptCall(IsShared(round.Leases.Span[batch[0]]) ? LockScripts.RenewShared : LockScripts.Renew, [.. touched], values);
     }
 
     private static RenewOutcome Outcome(char result) => result switch
@@ -199,7 +199,7 @@ internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
 
     /// <summary>One call to renew, and what is known of its leases.</summary>
     private sealed class Round(
-        IConnectionMultiplexer connection, ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewAnswer>> onAnswers, CancellationToken cancellationToken)
+        IConnectionMultiplexer connection, ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewResult>> onResults, CancellationToken cancellationToken)
     {
         private readonly RenewOutcome[] _outcomes = new RenewOutcome[leases.Length];
         private readonly Lock _gate = new();
@@ -215,18 +215,18 @@ internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
 
         public RenewOutcome Outcome(int lease) => _outcomes[lease];
 
-        public void Pass(List<RenewAnswer> answers)
+        public void Pass(List<RenewResult> answers)
         {
             lock (_gate)
             {
-                foreach (RenewAnswer answer in answers)
+                foreach (RenewResult answer in answers)
                 {
                     _outcomes[answer.Index] = answer.Outcome;
                 }
 
                 if (answers.Count > 0)
                 {
-                    onAnswers(answers);
+                    onResults(answers);
                 }
             }
         }

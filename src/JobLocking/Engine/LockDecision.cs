@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using JobLocking.Contention;
+using JobLocking.Waiting;
 using JobLocking.Telemetry;
 
 namespace JobLocking.Engine;
@@ -106,7 +106,7 @@ public abstract record LockDecision
         public bool IsUnavailable { get; internal init; }
 
         /// <summary>The same as this process knows it.</summary>
-        internal Place Place { get; init; } = null!;
+        internal Waiter Waiter { get; init; } = null!;
 
         /// <summary>The reason as metrics and traces tell it.</summary>
         internal string Cause { get; init; } = "";

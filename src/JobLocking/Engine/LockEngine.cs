@@ -1,9 +1,11 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
-using JobLocking.Contention;
+using JobLocking.Leasing;
+using JobLocking.Policy;
 using JobLocking.Stores;
 using JobLocking.Telemetry;
+using JobLocking.Waiting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
@@ -15,8 +17,8 @@ public sealed class LockEngine
     private static readonly TimeSpan LongestDeferral = TimeSpan.FromMinutes(5);
 
     private readonly Leases _leases;
-    private readonly Waiters _waiters;
-    private readonly LocalQueue _queue;
+    private readonly LockAcquirer _acquirer;
+    private readonly LocalWaiters _queue;
     private readonly TaskLeaseAccessor _accessor;
     private readonly MetricsReporter _metrics;
     private readonly string _application;
@@ -27,10 +29,10 @@ public sealed class LockEngine
     // One entry for each template at most: what would otherwise be said at every contention is said once.
     private readonly ConcurrentDictionary<(string Template, int Event), bool> _said = [];
 
-    internal LockEngine(Leases leases, Waiters waiters, LocalQueue queue, TaskLeaseAccessor accessor, MetricsReporter metrics, IOptions<JobLockingOptions> options, TimeProvider time, ILogger logger)
+    internal LockEngine(Leases leases, LockAcquirer acquirer, LocalWaiters queue, TaskLeaseAccessor accessor, MetricsReporter metrics, IOptions<JobLockingOptions> options, TimeProvider time, ILogger logger)
     {
         _leases = leases;
-        _waiters = waiters;
+        _acquirer = acquirer;
         _queue = queue;
         _accessor = accessor;
         _metrics = metrics;
@@ -106,38 +108,38 @@ public sealed class LockEngine
         LockOccurrence? ours = execution.Occurrence is { } any ? any with { Application = _application } : null;
         LeaseTerms terms = new(policy.Expire, policy.MaxHold, policy.MinHold, policy.Limit);
         LeaseRequest wanted = new(policy.Template, execution.Name, terms, holder, ours, execution.Workers);
-        Place? place = local is not null || IsToBeParked(execution) ? PlaceFor(execution, wanted) : null;
-        LockDecision decision = await AskAsync(execution, wanted, place, now, refused: null, cancellationToken).ConfigureAwait(false);
-        if (decision is LockDecision.Defer unparked && place is null)
+        Waiter? waiter = local is not null || IsToBeQueued(execution) ? WaiterFor(execution, wanted) : null;
+        LockDecision decision = await AskAsync(execution, wanted, waiter, now, refused: null, cancellationToken).ConfigureAwait(false);
+        if (decision is LockDecision.Defer unparked && waiter is null)
         {
             // Nobody would wake it. Whoever asks to be parked may be granted the lock as well by now.
-            place = PlaceFor(execution, wanted);
+            waiter = WaiterFor(execution, wanted);
             if (unparked.IsUnavailable)
             {
-                _queue.Enter(place);
-                _queue.Unanswered(place);
+                _queue.Enter(waiter);
+                _queue.Unanswered(waiter);
             }
             else
             {
-                decision = await AskAsync(execution, wanted, place, now, refused: unparked, cancellationToken).ConfigureAwait(false);
+                decision = await AskAsync(execution, wanted, waiter, now, refused: unparked, cancellationToken).ConfigureAwait(false);
             }
         }
 
-        if (place is not null)
+        if (waiter is not null)
         {
             if (decision is LockDecision.Defer defer)
             {
                 if (defer.Cause == TagValues.Of(AcquireOutcome.OccurrenceRunning))
                 {
-                    _queue.StandsBy(place);
+                    _queue.StandsBy(waiter);
                 }
 
-                return defer with { Place = place, Ticket = place.Ticket };
+                return defer with { Waiter = waiter, Ticket = waiter.Ticket };
             }
 
             if (decision is not LockDecision.Run { Lease: not null })
             {
-                _queue.Leave(place);
+                _queue.Leave(waiter);
             }
         }
 
@@ -168,17 +170,17 @@ public sealed class LockEngine
 
     /// <param name="execution">The execution.</param>
     /// <param name="wanted">Its lease.</param>
-    /// <param name="place">Its place in the queue; null not to be parked.</param>
+    /// <param name="waiter">Its place in the queue; null not to be parked.</param>
     /// <param name="now">UTC.</param>
     /// <param name="refused">What it was told when it asked without a place, and has to put up with if there is no answer this time: somebody has the lock.</param>
     /// <param name="cancellationToken">Gives up the question.</param>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<LockDecision> AskAsync(
-        LockExecution execution, LeaseRequest wanted, Place? place, DateTimeOffset now, LockDecision.Defer? refused, CancellationToken cancellationToken)
+        LockExecution execution, LeaseRequest wanted, Waiter? waiter, DateTimeOffset now, LockDecision.Defer? refused, CancellationToken cancellationToken)
     {
         try
         {
-            (AcquireResult result, TaskLease? lease) = await _waiters.AcquireAsync(wanted, place, execution.Policy.Wait, execution.EndOfWait, cancellationToken).ConfigureAwait(false);
+            (AcquireResult result, TaskLease? lease) = await _acquirer.AcquireAsync(wanted, waiter, execution.Policy.Wait, execution.EndOfWait, cancellationToken).ConfigureAwait(false);
             WarnOnce(execution, result);
             return result.Outcome switch
             {
@@ -201,13 +203,13 @@ public sealed class LockEngine
     /// Whether it is to have a place before it is refused. Most locks are free, and a place that is not needed costs both sides
     /// something each time; who is deferred after all is asked for a second time.
     /// </summary>
-    private static bool IsToBeParked(LockExecution execution) =>
+    private static bool IsToBeQueued(LockExecution execution) =>
         execution.Policy.Wait > TimeSpan.Zero || execution.Occurrence is not null || execution.Ticket is not null;
 
     private static bool IsFirstAttempt(LockExecution execution) => execution.Origin is ExecutionOrigin.Recurring or ExecutionOrigin.OneOff;
 
-    private static Place PlaceFor(LockExecution execution, LeaseRequest wanted) =>
-        Place.For(wanted, execution.Policy.Wait + DelayOf(execution) + LocalQueue.Grace, execution.Ticket, execution.MayHaveCopies);
+    private static Waiter WaiterFor(LockExecution execution, LeaseRequest wanted) =>
+        Waiter.For(wanted, execution.Policy.Wait + DelayOf(execution) + LocalWaiters.Grace, execution.Ticket, execution.MayHaveCopies);
 
     /// <summary>The net below the queue, for executions whose process died or froze: the longer, the less it has caught.</summary>
     private static TimeSpan DelayOf(LockExecution execution)
@@ -255,7 +257,7 @@ public sealed class LockEngine
         ArgumentNullException.ThrowIfNull(wake);
         _metrics.Deferred(execution, deferral.Cause);
         Log.Deferred(_logger, execution.Job, execution.Execution, deferral.Delay, execution.Deferrals + 1, deferral.Reason, deferral.TimeLeft, execution.Name, deferral.Holder);
-        _queue.Deferred(deferral.Place, deferral.Delay, wake);
+        _queue.Deferred(deferral.Waiter, deferral.Delay, wake);
     }
 
     /// <summary>Says that a deferral was not stored: the execution leaves the queue, and a turn that it had goes to the next.</summary>
@@ -263,7 +265,7 @@ public sealed class LockEngine
     public void NotDeferred(LockDecision.Defer deferral)
     {
         ArgumentNullException.ThrowIfNull(deferral);
-        _queue.Leave(deferral.Place);
+        _queue.Leave(deferral.Waiter);
     }
 
     /// <summary>

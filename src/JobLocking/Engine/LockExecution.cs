@@ -1,3 +1,4 @@
+using JobLocking.Policy;
 using JobLocking.Stores;
 
 namespace JobLocking.Engine;

@@ -1,9 +1,10 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
-using JobLocking.Contention;
+using JobLocking.Leasing;
 using JobLocking.Policy;
 using JobLocking.Stores;
 using JobLocking.Telemetry;
+using JobLocking.Waiting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using static System.FormattableString;
@@ -12,7 +13,7 @@ namespace JobLocking.Engine;
 
 /// <summary>The locks by hand, on the same leases as the jobs'.</summary>
 internal sealed class TaskLocks(
-    ILockStore store, Leases leases, Waiters waiters, LocalQueue queue, MetricsReporter metrics, IOptions<JobLockingOptions> options, ILogger logger) : ITaskLocks
+    ILockStore store, Leases leases, LockAcquirer acquirer, LocalWaiters queue, MetricsReporter metrics, IOptions<JobLockingOptions> options, ILogger logger) : ITaskLocks
 {
     private const int LargestLimit = 1000;
 
@@ -102,24 +103,24 @@ internal sealed class TaskLocks(
     }
 
     private ValueTask<(AcquireResult Result, TaskLease? Lease)> AskAsync(LeaseRequest wanted, TimeSpan wait, CancellationToken cancellationToken) =>
-        wait == TimeSpan.Zero ? waiters.AcquireAsync(wanted, place: null, wait, endOfWait: default, cancellationToken) : WaitAsync(wanted, wait, cancellationToken);
+        wait == TimeSpan.Zero ? acquirer.AcquireAsync(wanted, waiter: null, wait, endOfWait: default, cancellationToken) : WaitAsync(wanted, wait, cancellationToken);
 
     private async ValueTask<(AcquireResult Result, TaskLease? Lease)> WaitAsync(LeaseRequest wanted, TimeSpan wait, CancellationToken cancellationToken)
     {
-        Place place = Place.For(wanted, wait == Timeout.InfiniteTimeSpan || wait > LocalQueue.LongestPatience ? LocalQueue.LongestPatience : wait, ticket: null);
+        Waiter waiter = Waiter.For(wanted, wait == Timeout.InfiniteTimeSpan || wait > LocalWaiters.LongestPatience ? LocalWaiters.LongestPatience : wait, ticket: null);
         try
         {
-            (AcquireResult Result, TaskLease? Lease) answer = await waiters.AcquireAsync(wanted, place, wait, endOfWait: default, cancellationToken).ConfigureAwait(false);
+            (AcquireResult Result, TaskLease? Lease) answer = await acquirer.AcquireAsync(wanted, waiter, wait, endOfWait: default, cancellationToken).ConfigureAwait(false);
             if (answer.Lease is null)
             {
-                queue.Leave(place);
+                queue.Leave(waiter);
             }
 
             return answer;
         }
         catch (TaskLockUnavailableException)
         {
-            queue.Leave(place);
+            queue.Leave(waiter);
             throw;
         }
     }

@@ -1,4 +1,5 @@
 using JobLocking.Engine;
+using JobLocking.Policy;
 using JobLocking.Telemetry;
 using Microsoft.Extensions.Logging;
 

@@ -1,4 +1,3 @@
-using JobLocking.Engine;
 using JobLocking.Policy;
 
 namespace JobLocking.Hosting;

@@ -1,4 +1,4 @@
-using JobLocking.Renewal;
+using JobLocking.Leasing;
 using JobLocking.Stores;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 

@@ -1,7 +1,8 @@
-using JobLocking.Contention;
 using JobLocking.Engine;
+using JobLocking.Leasing;
 using JobLocking.Policy;
 using JobLocking.Telemetry;
+using JobLocking.Waiting;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -23,7 +24,7 @@ internal sealed class JobLockingHostedService(IServiceProvider services, ILogger
             throw new TaskLockException(string.Join(Environment.NewLine, problems.Distinct()));
         }
 
-        services.GetRequiredService<Notices>().Begin();
+        services.GetRequiredService<StoreNotifications>().Begin();
         return Task.CompletedTask;
     }
 
@@ -67,8 +68,8 @@ internal sealed class JobLockingHostedService(IServiceProvider services, ILogger
 
     public async Task StoppedAsync(CancellationToken cancellationToken)
     {
-        await services.GetRequiredService<Notices>().EndAsync().ConfigureAwait(false);
-        services.GetRequiredService<LocalQueue>().Stop();
+        await services.GetRequiredService<StoreNotifications>().EndAsync().ConfigureAwait(false);
+        services.GetRequiredService<LocalWaiters>().Stop();
         await services.GetRequiredService<BackgroundWork>().DrainAsync(cancellationToken).ConfigureAwait(false);
     }
 }

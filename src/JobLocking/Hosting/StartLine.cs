@@ -1,4 +1,5 @@
 using JobLocking.Engine;
+using JobLocking.Policy;
 
 namespace JobLocking.Hosting;
 

@@ -1,4 +1,3 @@
-using JobLocking.Engine;
 
 namespace JobLocking.Policy;
 

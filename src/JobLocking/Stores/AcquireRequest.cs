@@ -7,6 +7,6 @@ namespace JobLocking.Stores;
 /// <param name="Holder">Who asks.</param>
 /// <param name="Occurrence">The occurrence to be judged before the lock; null for none.</param>
 /// <param name="Limit">How many leases may hold the lock at once as far as the asker knows. None is granted while one with a smaller limit holds and that is reached.</param>
-/// <param name="Parking">How the asker is parked if it is refused; null not to be.</param>
+/// <param name="Waiter">How the asker is parked if it is refused; null not to be.</param>
 public readonly record struct AcquireRequest(
-    string Name, string LeaseId, TimeSpan Expiry, LockHolder Holder, LockOccurrence? Occurrence = null, int Limit = 1, Parking? Parking = null);
+    string Name, string LeaseId, TimeSpan Expiry, LockHolder Holder, LockOccurrence? Occurrence = null, int Limit = 1, WaiterEntry? Waiter = null);

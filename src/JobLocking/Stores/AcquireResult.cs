@@ -28,7 +28,7 @@ public enum AcquireOutcome
 /// <param name="Holder">Who holds the lock (of several, the one whose lease ends first), or runs or ran the occurrence; null for a foreign client.</param>
 /// <param name="TimeLeft">When contended or running: until the other expires if nobody renews it; null without expiry.</param>
 /// <param name="IsKept">The other's run has ended, and the lock is kept for its minimum hold only.</param>
-/// <param name="ParkedSince">Since when the asker is parked, in microseconds of the store's clock; 0 if it is not.</param>
+/// <param name="QueuedSince">Since when the asker is parked, in microseconds of the store's clock; 0 if it is not.</param>
 /// <param name="Others">The other holders when there are several, at most 99; null when there is one.</param>
 public readonly record struct AcquireResult(
     AcquireOutcome Outcome,
@@ -36,7 +36,7 @@ public readonly record struct AcquireResult(
     LockHolder? Holder = null,
     TimeSpan? TimeLeft = null,
     bool IsKept = false,
-    long ParkedSince = 0,
+    long QueuedSince = 0,
     IReadOnlyList<LockHolder?>? Others = null)
 {
     /// <summary>When the request that was granted was sent, by <see cref="TimeProvider.GetTimestamp"/>: from then on the lease counts its time. 0 to count it from the call, connecting included.</summary>

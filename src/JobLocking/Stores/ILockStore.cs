@@ -21,15 +21,15 @@ public interface ILockStore
     /// </summary>
     /// <remarks>Goes on where it was called, on <see cref="TaskScheduler.Current"/>: the engine renews on a thread of its own, which no blocked job holds up.</remarks>
     /// <param name="leases">The leases.</param>
-    /// <param name="onAnswers">Called with the answers as they come, some at a time, by one thread at a time. A lease that is not among them when the call ends is not known to be renewed.</param>
+    /// <param name="onResults">Called with the answers as they come, some at a time, by one thread at a time. A lease that is not among them when the call ends is not known to be renewed.</param>
     /// <param name="cancellationToken">Gives up waiting for answers.</param>
-    ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewAnswer>> onAnswers, CancellationToken cancellationToken);
+    ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewResult>> onResults, CancellationToken cancellationToken);
 
     /// <summary>
     /// Ends a lease if, and only if, it still holds the lock; keeps the lock for a time if asked to. Marks or clears the
     /// occurrence whether or not the lease still held. Forgets the parked execution, if one is given. Then, if the lock has
     /// room for it, it is the turn of the oldest that is parked: it is taken out of the queue and its process told, by a
-    /// <see cref="LockNotice.Turn"/>; the next one, where nobody listens. Also the compensation of an acquire whose answer is
+    /// <see cref="LockNotification.WakeUp"/>; the next one, where nobody listens. Also the compensation of an acquire whose answer is
     /// unknown, and the passing on of a turn that is not taken.
     /// </summary>
     ValueTask<ReleaseOutcome> ReleaseAsync(ReleaseRequest request, CancellationToken cancellationToken);
@@ -39,14 +39,14 @@ public interface ILockStore
     /// of its place. If the lock has room, it is the turn of the oldest that is parked, as after a release; the process that asks
     /// learns of its own by the result.
     /// </summary>
-    ValueTask<LookResult> LookAsync(LookRequest request, CancellationToken cancellationToken);
+    ValueTask<PollResult> PollAsync(PollRequest request, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Has <paramref name="onNotice"/> called, from any thread, for what concerns this process. Returns when it listens;
+    /// Has <paramref name="onNotification"/> called, from any thread, for what concerns this process. Returns when it listens;
     /// until then, and while the store is out of reach, notices are lost.
     /// </summary>
     /// <returns>Dispose it to stop listening.</returns>
-    ValueTask<IAsyncDisposable> ListenAsync(Action<LockNotice> onNotice, CancellationToken cancellationToken);
+    ValueTask<IAsyncDisposable> SubscribeAsync(Action<LockNotification> onNotification, CancellationToken cancellationToken);
 
     /// <summary>The locks that are held and whose resolved name starts with <paramref name="prefix"/>: one for each holder, with all who are parked.</summary>
     IAsyncEnumerable<HeldLock> ListAsync(string? prefix, CancellationToken cancellationToken);

@@ -6,7 +6,7 @@ namespace JobLocking.Stores;
 /// <param name="KeepFor">How long the lock stays taken, without a lease; zero to free it at once.</param>
 /// <param name="Occurrence">What becomes of the occurrence it ran; null for none.</param>
 /// <param name="Limit">The limit it was acquired with, or asked for.</param>
-/// <param name="ParkingId">The id of an execution that does not wait any more; null for none.</param>
+/// <param name="WaiterId">The id of an execution that does not wait any more; null for none.</param>
 /// <param name="Spends">The deferral that the lease has spent without a run: it can be spent again. Null for none. That of another lease is left alone.</param>
 /// <param name="Unaccepted">
 /// The id of an execution that was woken and has not asked for the lock in time. The store wakes the next only if no other was woken
@@ -18,7 +18,7 @@ public readonly record struct ReleaseRequest(
     TimeSpan KeepFor = default,
     OccurrenceEnd? Occurrence = null,
     int Limit = 1,
-    string? ParkingId = null,
+    string? WaiterId = null,
     string? Spends = null,
     string? Unaccepted = null);
 

@@ -28,4 +28,4 @@ public enum RenewOutcome
 /// <param name="Index">Which of the requests it answers.</param>
 /// <param name="Outcome">What became of it.</param>
 /// <param name="SentAt">When the request was sent, by <see cref="TimeProvider.GetTimestamp"/>: from then on the lease counts its time. 0 to count it from the call.</param>
-public readonly record struct RenewAnswer(int Index, RenewOutcome Outcome, long SentAt = 0);
+public readonly record struct RenewResult(int Index, RenewOutcome Outcome, long SentAt = 0);

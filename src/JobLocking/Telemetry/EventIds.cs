@@ -23,22 +23,22 @@ internal static class EventIds
     public const int NoExpiry = 1106;
     public const int Woken = 1107;
     public const int WakeFailed = 1108;
-    public const int TurnNotPassedOn = 1109;
-    public const int LookFailed = 1110;
+    public const int DeclineFailed = 1109;
+    public const int PollFailed = 1110;
     public const int DeferralSpent = 1115;
     public const int AvailableAgain = 1120;
-    public const int NotBegun = 1140;
+    public const int WakeUpNotAccepted = 1140;
 
     public const int Locks = 1145;
     public const int LockHidden = 1146;
     public const int AdapterMissing = 1147;
 
     public const int Broken = 1200;
-    public const int ListenFailed = 1201;
+    public const int SubscribeFailed = 1201;
     public const int StoreWarning = 1202;
     public const int UnmatchedOverride = 1203;
     public const int StoreCheckFailed = 1210;
-    public const int ConnectionMadeAgain = 1211;
+    public const int ConnectionReplaced = 1211;
     public const int OverrideApplied = 1212;
-    public const int NotListening = 1213;
+    public const int SubscriptionLost = 1213;
 }

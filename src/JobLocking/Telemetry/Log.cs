@@ -1,4 +1,4 @@
-using JobLocking.Engine;
+using JobLocking.Leasing;
 using JobLocking.Stores;
 using Microsoft.Extensions.Logging;
 
@@ -74,14 +74,14 @@ internal static partial class Log
     [LoggerMessage(EventIds.WakeFailed, LogLevel.Warning, "Job {Job} #{Execution} could not be started out of its deferral when it had its turn at lock '{LockName}'; tried again when the lock is looked at, and it comes back by itself after its delay")]
     public static partial void WakeFailed(ILogger logger, Exception error, string? job, string? execution, string lockName);
 
-    [LoggerMessage(EventIds.TurnNotPassedOn, LogLevel.Warning, "A turn at lock '{LockName}' could not be passed on; whoever waits finds the lock free within seconds")]
-    public static partial void TurnNotPassedOn(ILogger logger, Exception error, string lockName);
+    [LoggerMessage(EventIds.DeclineFailed, LogLevel.Warning, "A turn at lock '{LockName}' could not be passed on; whoever waits finds the lock free within seconds")]
+    public static partial void DeclineFailed(ILogger logger, Exception error, string lockName);
 
-    [LoggerMessage(EventIds.LookFailed, LogLevel.Debug, "Lock '{LockName}' could not be looked at for those who wait; tried again within seconds")]
-    public static partial void LookFailed(ILogger logger, Exception error, string lockName);
+    [LoggerMessage(EventIds.PollFailed, LogLevel.Debug, "Lock '{LockName}' could not be looked at for those who wait; tried again within seconds")]
+    public static partial void PollFailed(ILogger logger, Exception error, string lockName);
 
-    [LoggerMessage(EventIds.NotBegun, LogLevel.Debug, "Job {Job} #{Execution} was woken because lock '{LockName}' is available, and has not asked for it in this process within {Time}. If it has not asked in another one, the next waiter is woken")]
-    public static partial void NotBegun(ILogger logger, string? job, string? execution, TimeSpan time, string lockName);
+    [LoggerMessage(EventIds.WakeUpNotAccepted, LogLevel.Debug, "Job {Job} #{Execution} was woken because lock '{LockName}' is available, and has not asked for it in this process within {Time}. If it has not asked in another one, the next waiter is woken")]
+    public static partial void WakeUpNotAccepted(ILogger logger, string? job, string? execution, TimeSpan time, string lockName);
 
     [LoggerMessage(EventIds.DeferralSpent, LogLevel.Information, "Job {Job} #{Execution} does not run: another execution that came from the same deferral has had lock '{LockName}', and does the work")]
     public static partial void DeferralSpent(ILogger logger, string job, string execution, string lockName);
@@ -99,20 +99,20 @@ internal static partial class Log
     public static partial void Broken(ILogger logger, string lockName, long fencingToken);
 
     [LoggerMessage(
-        EventIds.ListenFailed,
+        EventIds.SubscribeFailed,
         LogLevel.Warning,
         "This process cannot subscribe to lock notifications; it tries again each second. "
         + "Until then its waiting jobs start up to 5 s late, and it notices a broken lock at its next renewal. "
         + "If this goes on, see the error: the connection, or the right to subscribe")]
-    public static partial void ListenFailed(ILogger logger, Exception error);
+    public static partial void SubscribeFailed(ILogger logger, Exception error);
 
     [LoggerMessage(
-        EventIds.NotListening,
+        EventIds.SubscriptionLost,
         LogLevel.Warning,
         "This process has lost its subscription to lock notifications and could not subscribe again for some seconds; it goes on trying. "
         + "Until then its waiting jobs start up to 5 s late, and it notices a broken lock at its next renewal. "
         + "If this goes on, see the error: the connection, or the right to subscribe")]
-    public static partial void NotListening(ILogger logger, Exception error);
+    public static partial void SubscriptionLost(ILogger logger, Exception error);
 
     [LoggerMessage(EventIds.StoreWarning, LogLevel.Warning, "The lock store works, but not as it should: {Warning}")]
     public static partial void StoreWarning(ILogger logger, string warning);
@@ -123,8 +123,8 @@ internal static partial class Log
     [LoggerMessage(EventIds.StoreCheckFailed, LogLevel.Warning, "The lock store failed its check, and locks cannot be had; checking again until it passes")]
     public static partial void StoreCheckFailed(ILogger logger, Exception error);
 
-    [LoggerMessage(EventIds.ConnectionMadeAgain, LogLevel.Warning, "The lock store made its connection again: {Reason}")]
-    public static partial void ConnectionMadeAgain(ILogger logger, string reason);
+    [LoggerMessage(EventIds.ConnectionReplaced, LogLevel.Warning, "The lock store made its connection again: {Reason}")]
+    public static partial void ConnectionReplaced(ILogger logger, string reason);
 
     [LoggerMessage(EventIds.OverrideApplied, LogLevel.Information, "Configuration {Path} sets for lock '{Template}': {Settings}")]
     public static partial void OverrideApplied(ILogger logger, string path, string template, string settings);

@@ -1,7 +1,8 @@
 using System.Diagnostics.Metrics;
-using JobLocking.Contention;
 using JobLocking.Engine;
+using JobLocking.Leasing;
 using JobLocking.Stores;
+using JobLocking.Waiting;
 using static JobLocking.JobLockingDiagnostics;
 
 namespace JobLocking.Telemetry;
@@ -36,7 +37,7 @@ internal sealed class MetricsReporter : IDisposable
     private readonly UpDownCounter<long> _held;
     private readonly Histogram<double> _holdDuration;
     private readonly Histogram<double> _waitDuration;
-    private readonly UpDownCounter<long> _parked;
+    private readonly UpDownCounter<long> _waiters;
     private readonly Counter<long> _skips;
     private readonly Counter<long> _defers;
     private readonly Counter<long> _lost;
@@ -48,11 +49,11 @@ internal sealed class MetricsReporter : IDisposable
         MeterOptions options = new(MeterName) { Version = typeof(MetricsReporter).Assembly.GetName().Version?.ToString(3) };
         _meter = factory?.Create(options) ?? new Meter(options);
         _acquireDuration = _meter.CreateHistogram(AcquireDuration, "s", "From asking the store for a lock to its answer.", tags: null, RoundTrips);
-        _acquisitions = _meter.CreateCounter<long>(Acquisitions, "{acquisition}", "Questions for a lock, by their answer.");
+        _acquisitions = _meter.CreateCounter<long>(Acquisitions, "{acquisition}", "ScriptCalls for a lock, by their answer.");
         _held = _meter.CreateUpDownCounter<long>(Held, "{lease}", "Leases held now.");
         _holdDuration = _meter.CreateHistogram(HoldDuration, "s", "How long leases were held.", tags: null, Runs);
         _waitDuration = _meter.CreateHistogram(WaitDuration, "s", "How long who waited in place did so.", tags: null, Waits);
-        _parked = _meter.CreateUpDownCounter<long>(JobLockingDiagnostics.Parked, "{execution}", "Executions parked now, in place or deferred.");
+        _waiters = _meter.CreateUpDownCounter<long>(JobLockingDiagnostics.Waiters, "{execution}", "Executions parked now, in place or deferred.");
         _skips = _meter.CreateCounter<long>(Skips, "{execution}", "Executions skipped.");
         _defers = _meter.CreateCounter<long>(Defers, "{execution}", "Executions deferred.");
         _lost = _meter.CreateCounter<long>(Lost, "{lease}", "Leases lost while they were held.");
@@ -95,21 +96,21 @@ internal sealed class MetricsReporter : IDisposable
         _waitDuration.Record(duration.TotalSeconds, Tag(LockTag, wanted.Template), Tag(SchedulerTag, wanted.Holder.Scheduler), Tag(OutcomeTag, outcome));
 
     /// <summary>May be told of the same place again.</summary>
-    public void Parked(Place place)
+    public void Queued(Waiter waiter)
     {
-        if (!place.IsCounted && _parked.Enabled)
+        if (!waiter.IsCounted && _waiters.Enabled)
         {
-            place.IsCounted = true;
-            _parked.Add(1, Tag(LockTag, place.Wanted.Template), Tag(SchedulerTag, place.Wanted.Holder.Scheduler));
+            waiter.IsCounted = true;
+            _waiters.Add(1, Tag(LockTag, waiter.Wanted.Template), Tag(SchedulerTag, waiter.Wanted.Holder.Scheduler));
         }
     }
 
-    public void ParkedNoMore(Place place)
+    public void Dequeued(Waiter waiter)
     {
-        if (place.IsCounted)
+        if (waiter.IsCounted)
         {
-            place.IsCounted = false;
-            _parked.Add(-1, Tag(LockTag, place.Wanted.Template), Tag(SchedulerTag, place.Wanted.Holder.Scheduler));
+            waiter.IsCounted = false;
+            _waiters.Add(-1, Tag(LockTag, waiter.Wanted.Template), Tag(SchedulerTag, waiter.Wanted.Holder.Scheduler));
         }
     }
 

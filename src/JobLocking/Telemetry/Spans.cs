@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using JobLocking.Engine;
+using JobLocking.Leasing;
 using static JobLocking.JobLockingDiagnostics;
 
 namespace JobLocking.Telemetry;

@@ -1,4 +1,5 @@
 using JobLocking.Engine;
+using JobLocking.Leasing;
 using JobLocking.Stores;
 
 namespace JobLocking.Telemetry;

@@ -15,7 +15,7 @@ public sealed class Row02KilledHolderTests
         HistoryEvent killed = await workers[0].HoldAsync("x");
         workers[1].Hold("x");
         workers[2].Hold("x");
-        await lab.IsParkedAsync("x", 2);
+        await lab.IsQueuedAsync("x", 2);
 
         long before = Lab.Now;
         await workers[0].KillAsync();

@@ -61,7 +61,7 @@ public sealed class Row03UnreachableRedisTests
             Worker other = workers.First(w => w != worker);
             await worker.HoldAsync(fault);
             other.Hold(fault);
-            await lab.IsParkedAsync(fault, 1);
+            await lab.IsQueuedAsync(fault, 1);
             Begin(lab, worker, fault);
             await lab.SeesAsync(Happening.Wrote, other.Name, fault, count: 10);
             long mended = Stopwatch.GetTimestamp();

@@ -27,7 +27,7 @@ public sealed class Row08DeferredJobTests
         // The only worker of the first is busy: so the second takes the job, and is the one to be told of its turn.
         Worker killed = await StartAsync(lab, "killed");
         killed.Process.Tell("run 2 stubborn");
-        await lab.IsParkedAsync("x", 1);
+        await lab.IsQueuedAsync("x", 1);
         await lab.AreScheduledAsync(1);
         long deferred = Lab.Now;
         await KillBetweenPollsAsync(lab, killed);

@@ -12,7 +12,7 @@ public sealed class Row13HostileNamesTests
 
     private static readonly string[] Names =
     [
-        "x", "x ", "X", "{x}", "x}{y", "%7Bx%7D", "x:fence", "x:parked", "{task_lock:x}:fence", "task_lock:x", "process:x", "*", "x*", "[a-z]", "x\\*",
+        "x", "x ", "X", "{x}", "x}{y", "%7Bx%7D", "x:fence", "x:queue", "{task_lock:x}:fence", "task_lock:x", "process:x", "*", "x*", "[a-z]", "x\\*",
         "x\0", "x\n", "x\r\nDEL task_lock:x\r\n", "x\t1", "x\"'", "..", "\u0645\u0631\u062d\u0628\u0627", "e\u0301", "\u00e9", "\ud83d\udd12", "\u202ex", new string('x', 512),
     ];
 

@@ -21,7 +21,7 @@ public sealed class Row15StoppingSchedulerTests
         Worker stopping = await StartAsync(lab, "stopping", scheduler, Lab.Expiry, patience: Forever);
         HistoryEvent holder = await RunsAsync(stopping, 1, "stubborn");
         Worker other = await StartAsync(lab, "other", scheduler, Lab.Expiry, patience: Forever);
-        await ParksAsync(lab, other, 2);
+        await QueuesAsync(lab, other, 2);
         stopping.Process.Tell("stop");
         await stopping.Process.SaysAsync("stopping");
 
@@ -71,7 +71,7 @@ public sealed class Row15StoppingSchedulerTests
         Worker stopping = await StartAsync(lab, "stopping", scheduler, Forever, patience: Forever);
         HistoryEvent holder = await RunsAsync(stopping, 1, "obedient");
         Worker other = await StartAsync(lab, "other", scheduler, Forever, patience: Forever);
-        await ParksAsync(lab, other, 2);
+        await QueuesAsync(lab, other, 2);
         stopping.Process.Tell("stop");
 
         HistoryEvent next = await other.GetsAsync("x");
@@ -95,11 +95,11 @@ public sealed class Row15StoppingSchedulerTests
         return await worker.GetsAsync("x");
     }
 
-    private static async Task ParksAsync(Lab lab, Worker worker, int number)
+    private static async Task QueuesAsync(Lab lab, Worker worker, int number)
     {
         worker.Process.Tell($"run {number} stubborn");
         await worker.Process.SaysAsync("event 1101");
-        await lab.IsParkedAsync("x", 1);
+        await lab.IsQueuedAsync("x", 1);
     }
 
     /// <summary>A job whose host has stopped, and another that waits for the lock.</summary>
@@ -108,7 +108,7 @@ public sealed class Row15StoppingSchedulerTests
         Worker stopped = await StartAsync(lab, "stopped", scheduler, Lab.Expiry, patience: TimeSpan.FromSeconds(1));
         HistoryEvent holder = await RunsAsync(stopped, 1, "stubborn");
         Worker other = await StartAsync(lab, "other", scheduler, Lab.Expiry, patience: Forever);
-        await ParksAsync(lab, other, 2);
+        await QueuesAsync(lab, other, 2);
         stopped.Process.Tell("stop");
         await stopped.Process.SaysAsync("stopped");
         return (stopped, holder, other);

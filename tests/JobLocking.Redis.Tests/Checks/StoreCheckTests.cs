@@ -58,7 +58,7 @@ public sealed class StoreCheckTests : OwnServerTests
     {
         await WorkerAsync();
         await using RedisLockStore store = CreateStore(Worker);
-        await using IAsyncDisposable? listening = listens ? await store.ListenAsync(_ => { }, Cancellation) : null;
+        await using IAsyncDisposable? listening = listens ? await store.SubscribeAsync(_ => { }, Cancellation) : null;
 
         await DoAsync($"ACL SETUSER worker {rule}");
 
@@ -87,7 +87,7 @@ public sealed class StoreCheckTests : OwnServerTests
     [Fact]
     public async Task A_check_costs_four_scripts_and_leaves_no_lock_and_is_in_no_list()
     {
-        await using IAsyncDisposable listening = await Store.ListenAsync(_ => { }, Cancellation);
+        await using IAsyncDisposable listening = await Store.SubscribeAsync(_ => { }, Cancellation);
         await Store.CheckAsync(Cancellation);
         await DoAsync("CONFIG RESETSTAT");
 
@@ -115,15 +115,15 @@ public sealed class StoreCheckTests : OwnServerTests
     [Fact]
     public async Task What_a_check_says_to_itself_is_no_notification_and_ends_no_subscription()
     {
-        ConcurrentQueue<LockNotice> notices = new();
-        await using IAsyncDisposable listening = await Store.ListenAsync(notices.Enqueue, Cancellation);
+        ConcurrentQueue<LockNotification> notices = new();
+        await using IAsyncDisposable listening = await Store.SubscribeAsync(notices.Enqueue, Cancellation);
 
         await Store.CheckAsync(Cancellation);
 
         AcquireRequest lease = LockRequests.Acquire(Name);
         await Store.BreakAsync(Name, (await AskAsync(lease)).FencingToken, Cancellation);
         await Eventually.IsTrueAsync(() => !notices.IsEmpty);
-        Assert.Equal([new LockNotice.Broken(lease.LeaseId)], notices);
+        Assert.Equal([new LockNotification.Broken(lease.LeaseId)], notices);
     }
 
     [Theory]

@@ -16,7 +16,7 @@ public sealed class MadeAgainTests : OwnServerTests
 
     private readonly FakeTimeProvider _time = new();
 
-    private readonly ConcurrentQueue<LockNotice> _notices = new();
+    private readonly ConcurrentQueue<LockNotification> _notices = new();
 
     private RedisServer _second = null!;
 
@@ -42,7 +42,7 @@ public sealed class MadeAgainTests : OwnServerTests
         }
 
         await using RedisLockStore store = new(new RedisLockOptions { Configuration = Endpoint }, _time);
-        await using IAsyncDisposable listening = await store.ListenAsync(_notices.Enqueue, Cancellation);
+        await using IAsyncDisposable listening = await store.SubscribeAsync(_notices.Enqueue, Cancellation);
         if (!fromTheStart)
         {
             Assert.Null(await HealthAsync(store));
@@ -62,9 +62,9 @@ public sealed class MadeAgainTests : OwnServerTests
             },
             lease => lease.LeaseId is not null);
 
-        await Eventually.IsTrueAsync(() => _notices.OfType<LockNotice.Reconnected>().Any(notice => notice.MadeAgainBecause is not null));
+        await Eventually.IsTrueAsync(() => _notices.OfType<LockNotification.Reconnected>().Any(notice => notice.ReplacedBecause is not null));
         await store.BreakAsync(lease.Name, (await store.AcquireAsync(lease, Cancellation)).FencingToken, Cancellation);
-        await Eventually.IsTrueAsync(() => _notices.Contains(new LockNotice.Broken(lease.LeaseId)));
+        await Eventually.IsTrueAsync(() => _notices.Contains(new LockNotification.Broken(lease.LeaseId)));
         Assert.Null(await HealthAsync(store));
 
         // The time of the connection for renewals may have begun later.

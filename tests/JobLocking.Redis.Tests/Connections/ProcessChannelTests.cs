@@ -10,7 +10,7 @@ namespace JobLocking.Redis.Tests.Connections;
 /// <summary>Who listens at a replica is not counted by the primary, whose releases would tell the whole queue.</summary>
 public sealed class ProcessChannelTests : OwnServerTests
 {
-    private readonly ConcurrentQueue<LockNotice> _notices = new();
+    private readonly ConcurrentQueue<LockNotification> _notices = new();
 
     private RedisServer _second = null!;
 
@@ -33,7 +33,7 @@ public sealed class ProcessChannelTests : OwnServerTests
     public async Task After_an_outage_of_the_primary_a_release_tells_one_and_not_the_whole_queue(string protocol)
     {
         await using RedisLockStore store = CreateStore($"{Both},protocol={protocol}");
-        await using IAsyncDisposable listening = await store.ListenAsync(_notices.Enqueue, Cancellation);
+        await using IAsyncDisposable listening = await store.SubscribeAsync(_notices.Enqueue, Cancellation);
 
         await Server.KillAsync();
         // As long as it takes the client to find out what else is there.
@@ -48,7 +48,7 @@ public sealed class ProcessChannelTests : OwnServerTests
     public async Task After_a_failover_that_keeps_the_connections_a_release_tells_one_and_not_the_whole_queue()
     {
         await using RedisLockStore store = CreateStore($"{Both},configCheckSeconds=1");
-        await using IAsyncDisposable listening = await store.ListenAsync(_notices.Enqueue, Cancellation);
+        await using IAsyncDisposable listening = await store.SubscribeAsync(_notices.Enqueue, Cancellation);
 
         await Redis.ExecuteAsync("FAILOVER");
 
@@ -59,7 +59,7 @@ public sealed class ProcessChannelTests : OwnServerTests
     public async Task Who_has_stopped_listening_is_not_subscribed_again()
     {
         await using RedisLockStore store = CreateStore($"{Both},configCheckSeconds=1");
-        IAsyncDisposable listening = await store.ListenAsync(_notices.Enqueue, Cancellation);
+        IAsyncDisposable listening = await store.SubscribeAsync(_notices.Enqueue, Cancellation);
         await Redis.ExecuteAsync("FAILOVER");
         await Eventually.SeesAsync(() => ChannelsAsync(Replica), channels => channels == 1);
 
@@ -87,14 +87,14 @@ public sealed class ProcessChannelTests : OwnServerTests
     private async Task TellsOneAsync(RedisLockStore store, IServer at)
     {
         await Eventually.SeesAsync(() => ChannelsAsync(at), channels => channels == 1);
-        await Eventually.IsTrueAsync(() => _notices.Contains(new LockNotice.Reconnected()));
+        await Eventually.IsTrueAsync(() => _notices.Contains(new LockNotification.Reconnected()));
         AcquireRequest lease = LockRequests.Acquire(Name);
         await store.AcquireAsync(lease, Cancellation);
-        AcquireRequest[] parked = [await ParkedAsync(Patient(), store), await ParkedAsync(Patient(), store), await ParkedAsync(Patient(), store)];
+        AcquireRequest[] parked = [await QueuedAsync(Patient(), store), await QueuedAsync(Patient(), store), await QueuedAsync(Patient(), store)];
 
         await store.ReleaseAsync(LockRequests.Release(lease), Cancellation);
 
-        await Eventually.IsTrueAsync(() => _notices.Contains(new LockNotice.Turn(Name, parked[0].Parking!.Id, TimeSpan.Zero)));
-        Assert.Equal(2, (long)await at.ExecuteAsync("ZCARD", ParkedKey));
+        await Eventually.IsTrueAsync(() => _notices.Contains(new LockNotification.WakeUp(Name, parked[0].Waiter!.Id, TimeSpan.Zero)));
+        Assert.Equal(2, (long)await at.ExecuteAsync("ZCARD", QueueKey));
     }
 }

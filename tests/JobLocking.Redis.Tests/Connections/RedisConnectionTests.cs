@@ -41,13 +41,13 @@ public sealed class RedisConnectionTests : OwnServerTests
     {
         await Server.KillAsync();
         await using RedisLockStore store = CreateStore(Impatient);
-        ConcurrentQueue<LockNotice> ignored = new();
-        await Assert.ThrowsAsync<LockStoreException>(async () => await store.ListenAsync(ignored.Enqueue, Cancellation));
+        ConcurrentQueue<LockNotification> ignored = new();
+        await Assert.ThrowsAsync<LockStoreException>(async () => await store.SubscribeAsync(ignored.Enqueue, Cancellation));
         await Server.RestartAsync();
 
-        ConcurrentQueue<LockNotice> notices = new();
+        ConcurrentQueue<LockNotification> notices = new();
         await using IAsyncDisposable listening = await Eventually.SeesAsync<IAsyncDisposable>(
-            async () => await store.ListenAsync(notices.Enqueue, Cancellation), listening => listening is not null);
+            async () => await store.SubscribeAsync(notices.Enqueue, Cancellation), listening => listening is not null);
         await BreakAndHearAsync(store, notices);
 
         Assert.Empty(ignored);
@@ -56,12 +56,12 @@ public sealed class RedisConnectionTests : OwnServerTests
     [Fact]
     public async Task When_the_connection_is_back_it_is_said_and_breaks_are_heard_again()
     {
-        ConcurrentQueue<LockNotice> notices = new();
-        await using IAsyncDisposable listening = await Store.ListenAsync(notices.Enqueue, Cancellation);
+        ConcurrentQueue<LockNotification> notices = new();
+        await using IAsyncDisposable listening = await Store.SubscribeAsync(notices.Enqueue, Cancellation);
 
         await Server.RestartAsync();
 
-        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotice.Reconnected()));
+        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotification.Reconnected()));
         await BreakAndHearAsync(Store, notices);
     }
 
@@ -71,19 +71,19 @@ public sealed class RedisConnectionTests : OwnServerTests
     public async Task When_one_of_two_connections_is_back_it_is_said(string type)
     {
         await using RedisLockStore store = CreateStore($"{Server.ConnectionString},protocol=resp2");
-        ConcurrentQueue<LockNotice> notices = new();
-        await using IAsyncDisposable listening = await store.ListenAsync(notices.Enqueue, Cancellation);
+        ConcurrentQueue<LockNotification> notices = new();
+        await using IAsyncDisposable listening = await store.SubscribeAsync(notices.Enqueue, Cancellation);
 
         await Redis.ExecuteAsync("CLIENT", "KILL", "TYPE", type, "SKIPME", "yes");
 
-        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotice.Reconnected()));
+        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotification.Reconnected()));
     }
 
     [Fact]
     public async Task A_frozen_Redis_does_not_hold_up_who_stops_listening()
     {
         await using RedisLockStore store = CreateStore($"{Server.ConnectionString},asyncTimeout=60000,syncTimeout=60000");
-        IAsyncDisposable listening = await store.ListenAsync(_ => { }, Cancellation);
+        IAsyncDisposable listening = await store.SubscribeAsync(_ => { }, Cancellation);
 
         Server.Pause();
         try
@@ -171,23 +171,23 @@ public sealed class RedisConnectionTests : OwnServerTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task A_prefix_for_channels_in_the_connection_does_not_silence_notices(bool ofTheirs)
+    public async Task A_prefix_for_channels_in_the_connection_does_not_silence_notifications(bool ofTheirs)
     {
         string connectionString = $"{Server.ConnectionString},channelPrefix=app:";
         await using ConnectionMultiplexer connection = await ConnectionMultiplexer.ConnectAsync(connectionString);
         await using RedisLockStore own = CreateStore(connectionString);
         await using RedisLockStore theirs = new(new RedisLockOptions { ConnectionMultiplexerFactory = () => Task.FromResult<IConnectionMultiplexer>(connection) }, TimeProvider.System);
-        ConcurrentQueue<LockNotice> notices = new();
-        await using IAsyncDisposable listening = await (ofTheirs ? theirs : own).ListenAsync(notices.Enqueue, Cancellation);
+        ConcurrentQueue<LockNotification> notices = new();
+        await using IAsyncDisposable listening = await (ofTheirs ? theirs : own).SubscribeAsync(notices.Enqueue, Cancellation);
 
         await BreakAndHearAsync(ofTheirs ? theirs : own, notices, breaker: ofTheirs ? own : theirs);
         await BreakAndHearAsync(ofTheirs ? theirs : own, notices);
 
         AcquireRequest lease = LockRequests.Acquire(Name);
         await own.AcquireAsync(lease, Cancellation);
-        AcquireRequest waits = await ParkedAsync(Patient(), ofTheirs ? theirs : own);
+        AcquireRequest waits = await QueuedAsync(Patient(), ofTheirs ? theirs : own);
         await own.ReleaseAsync(LockRequests.Release(lease), Cancellation);
-        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotice.Turn(Name, waits.Parking!.Id, TimeSpan.Zero)));
+        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotification.WakeUp(Name, waits.Waiter!.Id, TimeSpan.Zero)));
 
         RedisResult[] channels = (RedisResult[])(await Redis.ExecuteAsync("PUBSUB", "CHANNELS", "*process*"))!;
         Assert.StartsWith("app:task_lock:process:", (string?)Assert.Single(channels), StringComparison.Ordinal);
@@ -196,39 +196,39 @@ public sealed class RedisConnectionTests : OwnServerTests
     [Theory]
     [InlineData(",$ECHO=")]
     [InlineData(",$ECHO=,channelPrefix=app:")]
-    public async Task Where_the_server_cannot_be_asked_for_the_names_of_channels_locks_are_released_and_turns_are_given(string options)
+    public async Task Where_the_server_cannot_be_asked_for_the_names_of_channels_locks_are_released_and_wake_ups_are_given(string options)
     {
         await using RedisLockStore store = CreateStore(Server.ConnectionString + options);
-        ConcurrentQueue<LockNotice> notices = new();
-        await using IAsyncDisposable listening = await store.ListenAsync(notices.Enqueue, Cancellation);
+        ConcurrentQueue<LockNotification> notices = new();
+        await using IAsyncDisposable listening = await store.SubscribeAsync(notices.Enqueue, Cancellation);
         AcquireRequest lease = LockRequests.Acquire(Name);
         await store.AcquireAsync(lease, Cancellation);
-        AcquireRequest waits = await ParkedAsync(Patient(), store);
+        AcquireRequest waits = await QueuedAsync(Patient(), store);
 
         Assert.Equal(ReleaseOutcome.Released, await store.ReleaseAsync(LockRequests.Release(lease), Cancellation));
 
-        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotice.Turn(Name, waits.Parking!.Id, TimeSpan.Zero)));
+        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotification.WakeUp(Name, waits.Waiter!.Id, TimeSpan.Zero)));
     }
 
     [Theory]
     [InlineData("")]
     [InlineData("app:")]
-    public async Task Where_rights_forbid_to_ask_for_the_names_of_channels_locks_are_released_and_turns_are_given(string prefix)
+    public async Task Where_rights_forbid_to_ask_for_the_names_of_channels_locks_are_released_and_wake_ups_are_given(string prefix)
     {
         await Redis.ExecuteAsync("ACL", "SETUSER", "worker", "on", ">secret", "~*", "&*", "+@all");
         await using RedisLockStore worker = CreateStore($"{Server.ConnectionString},user=worker,password=secret,channelPrefix={prefix}");
         await using RedisLockStore other = CreateStore($"{Server.ConnectionString},channelPrefix={prefix}");
-        ConcurrentQueue<LockNotice> notices = new();
-        await using IAsyncDisposable listening = await other.ListenAsync(notices.Enqueue, Cancellation);
+        ConcurrentQueue<LockNotification> notices = new();
+        await using IAsyncDisposable listening = await other.SubscribeAsync(notices.Enqueue, Cancellation);
         AcquireRequest lease = LockRequests.Acquire(Name);
         await worker.AcquireAsync(lease, Cancellation);
-        AcquireRequest waits = await ParkedAsync(Patient(), other);
+        AcquireRequest waits = await QueuedAsync(Patient(), other);
 
         // StackExchange.Redis would not have connected without that right.
         await Redis.ExecuteAsync("ACL", "SETUSER", "worker", "-echo");
         Assert.Equal(ReleaseOutcome.Released, await worker.ReleaseAsync(LockRequests.Release(lease), Cancellation));
 
-        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotice.Turn(Name, waits.Parking!.Id, TimeSpan.Zero)));
+        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotification.WakeUp(Name, waits.Waiter!.Id, TimeSpan.Zero)));
     }
 
     [Theory]
@@ -264,15 +264,15 @@ public sealed class RedisConnectionTests : OwnServerTests
     {
         await Redis.ExecuteAsync("ACL", "SETUSER", "deaf", "on", ">secret", "~*", "&*", "+@all");
         await using RedisLockStore store = CreateStore($"{Server.ConnectionString},user=deaf,password=secret");
-        ConcurrentQueue<LockNotice> notices = new();
-        await using IAsyncDisposable listening = await store.ListenAsync(notices.Enqueue, Cancellation);
+        ConcurrentQueue<LockNotification> notices = new();
+        await using IAsyncDisposable listening = await store.SubscribeAsync(notices.Enqueue, Cancellation);
 
         await Redis.ExecuteAsync("ACL", "SETUSER", "deaf", "resetchannels");
-        await Eventually.IsTrueAsync(() => notices.OfType<LockNotice.NotListening>().Any());
+        await Eventually.IsTrueAsync(() => notices.OfType<LockNotification.SubscriptionLost>().Any());
         await Redis.ExecuteAsync("ACL", "SETUSER", "deaf", "allchannels");
         await BreakAndHearAsync(store, notices);
 
-        LockNotice.NotListening said = Assert.Single(notices.OfType<LockNotice.NotListening>());
+        LockNotification.SubscriptionLost said = Assert.Single(notices.OfType<LockNotification.SubscriptionLost>());
         Assert.StartsWith("Listening for notices: Redis answered 'NOPERM", said.Error.Message, StringComparison.Ordinal);
     }
 
@@ -312,7 +312,7 @@ public sealed class RedisConnectionTests : OwnServerTests
 
     private static Task<LockStoreException> FailsAsync(Func<Task> ask) => Assert.ThrowsAsync<LockStoreException>(ask);
 
-    private async Task BreakAndHearAsync(ILockStore store, ConcurrentQueue<LockNotice> notices, ILockStore? breaker = null)
+    private async Task BreakAndHearAsync(ILockStore store, ConcurrentQueue<LockNotification> notices, ILockStore? breaker = null)
     {
         // A subscription is made again a moment after the connection: until then a notice may be lost, and another lease is broken.
         await Eventually.IsTrueAsync(async () =>
@@ -320,7 +320,7 @@ public sealed class RedisConnectionTests : OwnServerTests
             AcquireRequest lease = LockRequests.Acquire($"{Name}:{Guid.NewGuid()}");
             long token = (await store.AcquireAsync(lease, Cancellation)).FencingToken;
             await (breaker ?? store).BreakAsync(lease.Name, token, Cancellation);
-            await Eventually.IsTrueAsync(() => notices.Contains(new LockNotice.Broken(lease.LeaseId)), TimeSpan.FromSeconds(1));
+            await Eventually.IsTrueAsync(() => notices.Contains(new LockNotification.Broken(lease.LeaseId)), TimeSpan.FromSeconds(1));
             return true;
         });
     }

@@ -13,7 +13,7 @@ public sealed class RedisFaultTests
     [InlineData(CommandStatus.WaitingInBacklog, false)]
     public void A_command_without_an_answer_may_have_been_applied_unless_it_never_left_the_backlog(CommandStatus status, bool mayHaveBeenApplied)
     {
-        Assert.Equal(mayHaveBeenApplied, MayHaveBeenApplied(new RedisTimeoutException(CommandFlags.None, "late", status)));
+        Assert.Equal(mayHaveBeenApplied, MayHaveBeenApplied(new RedisTimeoutException(CommandFlags.None, "unaccepted", status)));
         Assert.Equal(mayHaveBeenApplied, MayHaveBeenApplied(new RedisConnectionException(ConnectionFailureType.SocketFailure, CommandFlags.None, "gone", null, status)));
     }
 

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using JobLocking.Engine;
+using JobLocking.Policy;
 using JobLocking.Redis.Tests.Connections;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;

@@ -84,7 +84,7 @@ public sealed class HostTests : OwnServerTests
             await host.StartAsync(Cancellation);
             locks = host.Services.GetRequiredService<ITaskLocks>();
             waiting = locks.AcquireAsync(Name, cancellationToken: Cancellation).AsTask();
-            await Eventually.SeesAsync(async () => await Redis.SortedSetLengthAsync(ParkedKey), parked => parked == 1);
+            await Eventually.SeesAsync(async () => await Redis.SortedSetLengthAsync(QueueKey), parked => parked == 1);
         }
 
         await Assert.ThrowsAsync<ObjectDisposedException>(() => waiting.WaitAsync(Eventually.DefaultTimeout, Cancellation));

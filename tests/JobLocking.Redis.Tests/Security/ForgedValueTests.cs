@@ -46,17 +46,17 @@ public sealed class ForgedValueTests(SharedServers servers) : RedisStoreTests
     }
 
     [Fact]
-    public async Task Forged_notices_neither_stop_the_listening_nor_come_through_as_more_than_they_are()
+    public async Task Forged_notifications_neither_stop_the_listening_nor_come_through_as_more_than_they_are()
     {
-        ConcurrentQueue<LockNotice> notices = new();
-        await using IAsyncDisposable listening = await Store.ListenAsync(notices.Enqueue, Cancellation);
+        ConcurrentQueue<LockNotification> notices = new();
+        await using IAsyncDisposable listening = await Store.SubscribeAsync(notices.Enqueue, Cancellation);
         AcquireRequest lease = LockRequests.Acquire(Name);
         long token = (await AskAsync(lease)).FencingToken;
         string process = ((string)(await Redis.StringGetAsync(LockKey))!).Split(':')[2];
         string[] nothing =
         [
-            "", ":", "broken", "broken:", "turn", "turn:", "turn:id", "turn:id:0", "turn::0:" + LockKey, "turn:id:-1:" + LockKey, "turn:id:1.5:" + LockKey,
-            "turn:id:0:other:key", "turn:id:9223372036854775807:" + LockKey, "turn:id:99999999999999999999:" + LockKey, "turn:id:900000000000000:" + LockKey, "other:id", new string('a', 1_000_000),
+            "", ":", "broken", "broken:", "wake", "wake:", "wake:id", "wake:id:0", "wake::0:" + LockKey, "wake:id:-1:" + LockKey, "wake:id:1.5:" + LockKey,
+            "wake:id:0:other:key", "wake:id:9223372036854775807:" + LockKey, "wake:id:99999999999999999999:" + LockKey, "wake:id:900000000000000:" + LockKey, "other:id", new string('a', 1_000_000),
         ];
         foreach (string notice in nothing)
         {
@@ -65,30 +65,30 @@ public sealed class ForgedValueTests(SharedServers servers) : RedisStoreTests
 
         Assert.True(await Store.BreakAsync(Name, token, Cancellation));
 
-        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotice.Broken(lease.LeaseId)));
+        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotification.Broken(lease.LeaseId)));
         Assert.Single(notices);
     }
 
     [Fact]
-    public async Task A_forged_entry_of_the_queue_does_not_keep_the_turn_from_the_next()
+    public async Task A_forged_entry_of_the_queue_does_not_keep_the_wake_up_from_the_next()
     {
-        ConcurrentQueue<LockNotice> notices = new();
-        await using IAsyncDisposable listening = await Store.ListenAsync(notices.Enqueue, Cancellation);
+        ConcurrentQueue<LockNotification> notices = new();
+        await using IAsyncDisposable listening = await Store.SubscribeAsync(notices.Enqueue, Cancellation);
         AcquireRequest lease = await GrantedAsync();
-        AcquireRequest waits = await ParkedAsync(Patient());
+        AcquireRequest waits = await QueuedAsync(Patient());
         foreach (string waiter in new[] { "", ":::", "99999999999999:nobody:1:" + Forged, "99999999999999:*:1:", "99999999999999:nobody:1:" + Huge })
         {
             string id = $"x:0:{Guid.NewGuid()}";
-            await Redis.SortedSetAddAsync(ParkedKey, id, 1);
+            await Redis.SortedSetAddAsync(QueueKey, id, 1);
             await Redis.HashSetAsync(WaitersKey, id, waiter);
         }
 
         HeldLock listed = Assert.Single(await Store.ListAsync(Name, Cancellation).ToListAsync(Cancellation));
-        Assert.Equal(2, listed.Parked.Count);
+        Assert.Equal(2, listed.Waiters.Count);
         Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(lease));
 
-        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotice.Turn(Name, waits.Parking!.Id, TimeSpan.Zero)));
-        Assert.False(await Redis.KeyExistsAsync(ParkedKey));
+        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotification.WakeUp(Name, waits.Waiter!.Id, TimeSpan.Zero)));
+        Assert.False(await Redis.KeyExistsAsync(QueueKey));
     }
 
     [Fact]

@@ -15,7 +15,7 @@ public sealed class KeyPropertyTests(SharedServers servers)
     private static readonly LockKeys Keys = new("task_lock:");
 
     private static readonly string[] Pieces =
-        ["a", "A", ":", "@", "/", "task_lock:", "fence", ":fence", "parked", "process:", "%7B", "%7D", "\0", "\n", "\r\n", "*", "?", "[a]", "^", "\\", " ", "é", "e\u0301", "😀", "1970-01-01T00:00:00.0000000Z"];
+        ["a", "A", ":", "@", "/", "task_lock:", "fence", ":fence", "queue", "process:", "%7B", "%7D", "\0", "\n", "\r\n", "*", "?", "[a]", "^", "\\", " ", "é", "e\u0301", "😀", "1970-01-01T00:00:00.0000000Z"];
 
     /// <summary>No brace is in the names that come to a store.</summary>
     private static readonly Gen<string> Name = Gen.OneOf(Pieces).Array[1, 4].Select(string.Concat);
@@ -33,7 +33,7 @@ public sealed class KeyPropertyTests(SharedServers servers)
     public void No_key_of_a_lock_is_a_key_of_another_nor_two_keys_of_its_own() =>
         Gen.Select(Name, Name, Occurrence, Occurrence).Sample((one, other, first, second) =>
         {
-            RedisKey[] keys = [.. KeysOf(one, first), .. one != other ? KeysOf(other, second) : first != second ? [Keys.Beside(one).Occurrence(second)] : []];
+            RedisKey[] keys = [.. KeysOf(one, first), .. one != other ? KeysOf(other, second) : first != second ? [Keys.Derived(one).Occurrence(second)] : []];
             Assert.Equal(keys.Length, keys.Distinct().Count());
         }, iter: 20_000);
 
@@ -42,7 +42,7 @@ public sealed class KeyPropertyTests(SharedServers servers)
         Gen.Select(Part, Gen.Int[0, 100], Gen.Int[0, 100], Gen.Int[0, 100], Gen.Int[0, 100]).Sample((text, a, b, c, d) =>
         {
             (LockOccurrence one, LockOccurrence other) = (Cut(a, b), Cut(c, d));
-            Assert.Equal(one == other, Keys.Beside("x").Occurrence(one) == Keys.Beside("x").Occurrence(other));
+            Assert.Equal(one == other, Keys.Derived("x").Occurrence(one) == Keys.Derived("x").Occurrence(other));
 
             LockOccurrence Cut(int first, int second)
             {
@@ -86,7 +86,7 @@ public sealed class KeyPropertyTests(SharedServers servers)
 
     private static RedisKey[] KeysOf(string name, LockOccurrence occurrence) =>
     [
-        Keys.Lock(name), Keys.Beside(name).Fence, Keys.Beside(name).Parked, Keys.Beside(name).Waiters, Keys.Beside(name).Holders, Keys.Beside(name).Limits,
-        Keys.Beside(name).Spent("0123456789abcdefghijkl"), Keys.Beside(name).Occurrence(occurrence),
+        Keys.Lock(name), Keys.Derived(name).Fence, Keys.Derived(name).Waiters, Keys.Derived(name).Waiters, Keys.Derived(name).Holders, Keys.Derived(name).Limits,
+        Keys.Derived(name).Spent("0123456789abcdefghijkl"), Keys.Derived(name).Occurrence(occurrence),
     ];
 }

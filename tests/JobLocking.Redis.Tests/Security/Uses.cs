@@ -19,13 +19,13 @@ internal sealed class Uses(ILockStore store, ILockStore other, ILockStore leavin
     [
         ("lock", () => LockAsync(1)),
         ("wait", () => WaitAsync(1)),
-        ("turn", () => TurnAsync(1)),
-        ("keep", () => KeepAsync(1)),
+        ("wake", () => WakeUpAsync(1)),
+        ("restore", () => KeepAsync(1)),
         ("list", () => ListAsync(1)),
         ("break", () => BreakAsync(1)),
         ("lock with a limit", () => LockAsync(2)),
         ("wait for a limit", () => WaitAsync(2)),
-        ("turn at a limit", () => TurnAsync(2)),
+        ("turn at a limit", () => WakeUpAsync(2)),
         ("keep a limit", () => KeepAsync(2)),
         ("list a limit", () => ListAsync(2)),
         ("break a limit", () => BreakAsync(2)),
@@ -59,7 +59,7 @@ internal sealed class Uses(ILockStore store, ILockStore other, ILockStore leavin
     private async Task SpendAsync(int limit)
     {
         string deferral = LockRequests.LeaseId();
-        AcquireRequest lease = Request(limit) with { Parking = new Parking(deferral, TimeSpan.FromMinutes(1), 0, deferral, TimeSpan.FromMinutes(1)) };
+        AcquireRequest lease = Request(limit) with { Waiter = new WaiterEntry(deferral, TimeSpan.FromMinutes(1), 0, deferral, TimeSpan.FromMinutes(1)) };
         await GrantedAsync(lease);
         AcquireRequest copy = lease with { LeaseId = LockRequests.LeaseId() };
         Assert.Equal(AcquireOutcome.DeferralSpent, (await AskAsync(copy)).Outcome);
@@ -77,60 +77,60 @@ internal sealed class Uses(ILockStore store, ILockStore other, ILockStore leavin
     private async Task WaitAsync(int limit)
     {
         AcquireRequest[] held = await FullAsync(limit);
-        AcquireRequest waits = await ParkedAsync(held[0]);
-        LookRequest look = new(waits.Name, limit, waits.Parking!, waits.Holder, null);
-        LookResult taken = await store.LookAsync(look, Cancellation);
-        Assert.Equal((false, waits.Parking!.Since), (taken.IsFree, taken.ParkedSince));
+        AcquireRequest waits = await QueuedAsync(held[0]);
+        PollRequest look = new(waits.Name, limit, waits.Waiter!, waits.Holder, null);
+        PollResult taken = await store.PollAsync(look, Cancellation);
+        Assert.Equal((false, waits.Waiter!.Since), (taken.IsFree, taken.QueuedSince));
         foreach (AcquireRequest lease in held)
         {
             await store.ReleaseAsync(LockRequests.Release(lease), Cancellation);
         }
 
-        Assert.True((await store.LookAsync(look, Cancellation)).IsFree);
+        Assert.True((await store.PollAsync(look, Cancellation)).IsFree);
         Assert.False(await admin.KeyExistsAsync($"{{task_lock:{waits.Name}}}:waiters"));
     }
 
-    private async Task TurnAsync(int limit)
+    private async Task WakeUpAsync(int limit)
     {
-        ConcurrentQueue<LockNotice> notices = new();
-        await using IAsyncDisposable listening = await other.ListenAsync(notices.Enqueue, Cancellation);
+        ConcurrentQueue<LockNotification> notices = new();
+        await using IAsyncDisposable listening = await other.SubscribeAsync(notices.Enqueue, Cancellation);
         AcquireRequest[] held = await FullAsync(limit);
-        AcquireRequest waits = await ParkedAsync(held[0]);
+        AcquireRequest waits = await QueuedAsync(held[0]);
         await store.ReleaseAsync(LockRequests.Release(held[0]), Cancellation);
-        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotice.Turn(waits.Name, waits.Parking!.Id, TimeSpan.Zero)), Patience);
+        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotification.WakeUp(waits.Name, waits.Waiter!.Id, TimeSpan.Zero)), Patience);
     }
 
     /// <summary>Who has stopped to listen is not told.</summary>
     private async Task LeaveAsync()
     {
-        await (await leaving.ListenAsync(static _ => { }, Cancellation)).DisposeAsync();
+        await (await leaving.SubscribeAsync(static _ => { }, Cancellation)).DisposeAsync();
         AcquireRequest lease = await GrantedAsync(Request(1));
-        AcquireRequest gone = await ParkedAsync(lease, leaving);
-        await store.AcquireAsync(gone with { Parking = gone.Parking! with { Id = LockRequests.LeaseId(), Since = 0 } }, Cancellation);
-        ConcurrentQueue<LockNotice> notices = new();
-        await using IAsyncDisposable listening = await store.ListenAsync(notices.Enqueue, Cancellation);
+        AcquireRequest gone = await QueuedAsync(lease, leaving);
+        await store.AcquireAsync(gone with { Waiter = gone.Waiter! with { Id = LockRequests.LeaseId(), Since = 0 } }, Cancellation);
+        ConcurrentQueue<LockNotification> notices = new();
+        await using IAsyncDisposable listening = await store.SubscribeAsync(notices.Enqueue, Cancellation);
         await store.ReleaseAsync(LockRequests.Release(lease), Cancellation);
-        await Eventually.IsTrueAsync(() => notices.OfType<LockNotice.Turn>().Any(turn => turn.Name == lease.Name), Patience);
+        await Eventually.IsTrueAsync(() => notices.OfType<LockNotification.WakeUp>().Any(turn => turn.Name == lease.Name), Patience);
     }
 
     private async Task ListAsync(int limit)
     {
         AcquireRequest[] held = await FullAsync(limit);
-        await ParkedAsync(held[0]);
+        await QueuedAsync(held[0]);
         List<HeldLock> listed = await store.ListAsync(held[0].Name, Cancellation).ToListAsync(Cancellation);
         Assert.Equal(limit, listed.Count);
         Assert.All(listed, one => Assert.Equal(held[0].Holder, one.Holder));
-        Assert.Single(listed[0].Parked);
+        Assert.Single(listed[0].Waiters);
     }
 
     private async Task BreakAsync(int limit)
     {
-        ConcurrentQueue<LockNotice> notices = new();
-        await using IAsyncDisposable listening = await store.ListenAsync(notices.Enqueue, Cancellation);
+        ConcurrentQueue<LockNotification> notices = new();
+        await using IAsyncDisposable listening = await store.SubscribeAsync(notices.Enqueue, Cancellation);
         AcquireRequest lease = Request(limit);
         long token = (await store.AcquireAsync(lease, Cancellation)).FencingToken;
         Assert.True(await other.BreakAsync(lease.Name, token, Cancellation));
-        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotice.Broken(lease.LeaseId)), Patience);
+        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotification.Broken(lease.LeaseId)), Patience);
     }
 
     private async Task CheckAsync() => Assert.Contains("volatile-lru", await store.CheckAsync(Cancellation), StringComparison.Ordinal);
@@ -147,13 +147,13 @@ internal sealed class Uses(ILockStore store, ILockStore other, ILockStore leavin
         return held;
     }
 
-    private async Task<AcquireRequest> ParkedAsync(AcquireRequest held, ILockStore? process = null)
+    private async Task<AcquireRequest> QueuedAsync(AcquireRequest held, ILockStore? process = null)
     {
-        AcquireRequest waits = Request(held.Limit, held.Name) with { Parking = new Parking(LockRequests.LeaseId(), TimeSpan.FromMinutes(1)) };
+        AcquireRequest waits = Request(held.Limit, held.Name) with { Waiter = new WaiterEntry(LockRequests.LeaseId(), TimeSpan.FromMinutes(1)) };
         AcquireResult result = await (process ?? other).AcquireAsync(waits, Cancellation);
         Assert.Equal(AcquireOutcome.Contended, result.Outcome);
-        Assert.True(result.ParkedSince > 0);
-        return waits with { Parking = waits.Parking! with { Since = result.ParkedSince } };
+        Assert.True(result.QueuedSince > 0);
+        return waits with { Waiter = waits.Waiter! with { Since = result.QueuedSince } };
     }
 
     private async Task<AcquireRequest> GrantedAsync(AcquireRequest request)

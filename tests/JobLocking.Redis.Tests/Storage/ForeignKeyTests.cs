@@ -11,7 +11,7 @@ public abstract class ForeignKeyTests(string connectionString) : RedisStoreTests
 {
     public static TheoryData<string, RedisType> Keys =>
         new MatrixTheoryData<string, RedisType>(
-            ["parked", "waiters", "holders", "limits"], [RedisType.String, RedisType.Hash, RedisType.SortedSet, RedisType.List]);
+            ["queue", "waiters", "holders", "limits"], [RedisType.String, RedisType.Hash, RedisType.SortedSet, RedisType.List]);
 
     public static TheoryData<RedisType> Types => [RedisType.String, RedisType.Hash, RedisType.SortedSet, RedisType.List];
 
@@ -19,31 +19,31 @@ public abstract class ForeignKeyTests(string connectionString) : RedisStoreTests
 
     [Theory]
     [MemberData(nameof(Keys))]
-    public async Task A_lock_without_a_limit_is_taken_and_released_whatever_stands_beside_it(string beside, RedisType type)
+    public async Task A_lock_without_a_limit_is_taken_and_released_whatever_stands_beside_it(string derived, RedisType type)
     {
-        await PutAsync(KeyBeside(beside), type);
+        await PutAsync(KeyBeside(derived), type);
         AcquireRequest lease = await GrantedAsync();
         AcquireRequest refused = Patient();
 
         AcquireResult result = await AskAsync(refused);
 
         Assert.Equal(AcquireOutcome.Contended, result.Outcome);
-        Assert.Equal(beside is "holders" or "limits", result.ParkedSince > 0);
-        Assert.Equal(result.ParkedSince, (await LookedAsync(refused)).ParkedSince);
+        Assert.Equal(derived is "holders" or "limits", result.QueuedSince > 0);
+        Assert.Equal(result.QueuedSince, (await PolledAsync(refused)).QueuedSince);
         Assert.Equal(RenewOutcome.Renewed, await RenewedAsync(lease));
         Assert.Equal(lease.Holder, Assert.Single(await Store.ListAsync(Name, Cancellation).ToListAsync(Cancellation)).Holder);
         Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(lease));
         Assert.Equal(ReleaseOutcome.Missing, await EndsItsWaitAsync(refused));
         await GrantedAsync(refused);
-        await AssertUntouchedAsync(KeyBeside(beside), type);
+        await AssertUntouchedAsync(KeyBeside(derived), type);
     }
 
     [Theory]
     [MemberData(nameof(Keys))]
-    public async Task A_lock_with_a_limit_is_not_granted_over_a_strangers_keys_where_its_holders_stand(string beside, RedisType type)
+    public async Task A_lock_with_a_limit_is_not_granted_over_a_strangers_keys_where_its_holders_stand(string derived, RedisType type)
     {
-        await PutAsync(KeyBeside(beside), type);
-        bool isInTheWay = beside is "holders" or "limits";
+        await PutAsync(KeyBeside(derived), type);
+        bool isInTheWay = derived is "holders" or "limits";
         AcquireRequest asks = Patient(2);
 
         AcquireResult result = await AskAsync(asks);
@@ -51,27 +51,27 @@ public abstract class ForeignKeyTests(string connectionString) : RedisStoreTests
         Assert.Equal(isInTheWay ? AcquireOutcome.Contended : AcquireOutcome.Granted, result.Outcome);
         Assert.Equal((null, null), (result.Holder, result.TimeLeft));
         Assert.Equal(!isInTheWay, await Redis.KeyExistsAsync(LockKey));
-        Assert.Equal(isInTheWay, result.ParkedSince > 0);
-        Assert.Equal(!isInTheWay, (await LookedAsync(asks with { LeaseId = "another" })).IsFree);
+        Assert.Equal(isInTheWay, result.QueuedSince > 0);
+        Assert.Equal(!isInTheWay, (await PolledAsync(asks with { LeaseId = "another" })).IsFree);
         Assert.Equal(isInTheWay ? RenewOutcome.Missing : RenewOutcome.Renewed, await RenewedAsync(asks));
         Assert.Equal(isInTheWay ? ReleaseOutcome.Missing : ReleaseOutcome.Released, await ReleasedAsync(asks));
-        await AssertUntouchedAsync(KeyBeside(beside), type);
+        await AssertUntouchedAsync(KeyBeside(derived), type);
     }
 
     [Theory]
     [InlineData("holders")]
     [InlineData("limits")]
-    public async Task What_a_stranger_puts_beside_a_held_lock_with_a_limit_makes_it_contended(string beside)
+    public async Task What_a_stranger_puts_beside_a_held_lock_with_a_limit_makes_it_contended(string derived)
     {
         AcquireRequest lease = await GrantedAsync(Shared(2));
-        await Redis.KeyDeleteAsync(KeyBeside(beside));
-        await Redis.StringSetAsync(KeyBeside(beside), "1");
+        await Redis.KeyDeleteAsync(KeyBeside(derived));
+        await Redis.StringSetAsync(KeyBeside(derived), "1");
 
         Assert.Equal(AcquireOutcome.Contended, (await AskAsync(Patient(2))).Outcome);
         Assert.Equal(AcquireOutcome.Contended, (await AskAsync(Patient(1))).Outcome);
-        Assert.False((await LookedAsync(Patient(2))).IsFree);
-        Assert.Equal(beside == "limits" ? RenewOutcome.Renewed : RenewOutcome.NotYours, await RenewedAsync(lease));
-        Assert.Equal(beside == "limits" ? ReleaseOutcome.Released : ReleaseOutcome.NotYours, await ReleasedAsync(lease));
+        Assert.False((await PolledAsync(Patient(2))).IsFree);
+        Assert.Equal(derived == "limits" ? RenewOutcome.Renewed : RenewOutcome.NotYours, await RenewedAsync(lease));
+        Assert.Equal(derived == "limits" ? ReleaseOutcome.Released : ReleaseOutcome.NotYours, await ReleasedAsync(lease));
         Assert.NotNull(await Store.ListAsync(Name, Cancellation).ToListAsync(Cancellation));
     }
 
@@ -87,8 +87,8 @@ public abstract class ForeignKeyTests(string connectionString) : RedisStoreTests
             AcquireResult result = await AskAsync(asks);
 
             Assert.Equal((AcquireOutcome.Contended, null, null, null), (result.Outcome, result.Holder, result.TimeLeft, result.Others));
-            Assert.True(result.ParkedSince > 0);
-            LookResult look = await LookedAsync(asks);
+            Assert.True(result.QueuedSince > 0);
+            PollResult look = await PolledAsync(asks);
             Assert.Equal((false, null), (look.IsFree, look.TimeLeft));
             Assert.Equal(limit == 2 && type == RedisType.SortedSet ? RenewOutcome.Missing : RenewOutcome.NotYours, await RenewedAsync(asks));
             Assert.Equal(ReleaseOutcome.NotYours, await ReleasedAsync(asks));
@@ -112,7 +112,7 @@ public abstract class ForeignKeyTests(string connectionString) : RedisStoreTests
     {
         string deferral = LockRequests.LeaseId();
         await PutAsync(KeyBeside($"spent:{deferral}"), type);
-        AcquireRequest Asks() => Shared(limit) with { Parking = new Parking(deferral, TimeSpan.FromMinutes(1), 0, deferral, TimeSpan.FromMinutes(1)) };
+        AcquireRequest Asks() => Shared(limit) with { Waiter = new WaiterEntry(deferral, TimeSpan.FromMinutes(1), 0, deferral, TimeSpan.FromMinutes(1)) };
 
         await GrantedAsync(Asks());
 
@@ -139,19 +139,19 @@ public abstract class ForeignKeyTests(string connectionString) : RedisStoreTests
     [InlineData("inf")]
     [InlineData("9300000000000000000")]
     [InlineData("9007199254740992")]
-    public async Task Behind_a_strangers_place_at_the_end_of_time_nobody_can_be_parked_and_nothing_fails(string score)
+    public async Task Behind_a_strangers_place_at_the_end_of_time_nobody_can_be_queued_and_nothing_fails(string score)
     {
         AcquireRequest lease = await GrantedAsync();
-        AcquireRequest parked = await ParkedAsync(Patient());
-        await Redis.ExecuteAsync("ZADD", ParkedKey, score, "stranger");
+        AcquireRequest parked = await QueuedAsync(Patient());
+        await Redis.ExecuteAsync("ZADD", QueueKey, score, "stranger");
 
         AcquireRequest refused = Patient();
         AcquireResult result = await AskAsync(refused);
 
-        Assert.Equal((AcquireOutcome.Contended, 0), (result.Outcome, result.ParkedSince));
-        Assert.Equal(0, (await LookedAsync(refused)).ParkedSince);
-        Assert.Equal(parked.Parking!.Since, (await LookedAsync(parked)).ParkedSince);
-        Assert.Equal(parked.Holder, Assert.Single(Assert.Single(await Store.ListAsync(Name, Cancellation).ToListAsync(Cancellation)).Parked).Waiter);
+        Assert.Equal((AcquireOutcome.Contended, 0), (result.Outcome, result.QueuedSince));
+        Assert.Equal(0, (await PolledAsync(refused)).QueuedSince);
+        Assert.Equal(parked.Waiter!.Since, (await PolledAsync(parked)).QueuedSince);
+        Assert.Equal(parked.Holder, Assert.Single(Assert.Single(await Store.ListAsync(Name, Cancellation).ToListAsync(Cancellation)).Waiters).Description);
         Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(lease));
     }
 
@@ -164,14 +164,14 @@ public abstract class ForeignKeyTests(string connectionString) : RedisStoreTests
     public async Task A_place_that_a_stranger_has_moved_to_no_time_is_none(string score)
     {
         AcquireRequest lease = await GrantedAsync();
-        AcquireRequest parked = await ParkedAsync(Patient());
-        await Redis.ExecuteAsync("ZADD", ParkedKey, score, parked.Parking!.Id);
+        AcquireRequest parked = await QueuedAsync(Patient());
+        await Redis.ExecuteAsync("ZADD", QueueKey, score, parked.Waiter!.Id);
 
         AcquireResult result = await AskAsync(parked);
 
-        Assert.Equal((AcquireOutcome.Contended, 0), (result.Outcome, result.ParkedSince));
-        Assert.Equal(0, (await LookedAsync(parked)).ParkedSince);
-        Assert.Empty(Assert.Single(await Store.ListAsync(Name, Cancellation).ToListAsync(Cancellation)).Parked);
+        Assert.Equal((AcquireOutcome.Contended, 0), (result.Outcome, result.QueuedSince));
+        Assert.Equal(0, (await PolledAsync(parked)).QueuedSince);
+        Assert.Empty(Assert.Single(await Store.ListAsync(Name, Cancellation).ToListAsync(Cancellation)).Waiters);
         Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(lease));
     }
 

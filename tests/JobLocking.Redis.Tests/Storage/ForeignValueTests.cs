@@ -204,7 +204,7 @@ public abstract class ForeignValueTests(string connectionString) : RedisStoreTes
 
         HeldLock listed = Assert.Single(await Store.ListAsync(Name, Cancellation).ToListAsync(Cancellation));
         Assert.Equal((Name, null, null, null, false), (listed.Name, listed.Holder, listed.FencingToken, listed.TimeLeft, listed.IsKept));
-        Assert.Empty(listed.Parked);
+        Assert.Empty(listed.Waiters);
     }
 }
 

@@ -28,5 +28,5 @@ public sealed class InterleavedScriptsTests
     }
 
     private static AcquireRequest Patient(string name) =>
-        LockRequests.Acquire(name) with { Parking = new Parking(LockRequests.LeaseId(), TimeSpan.FromMinutes(1)) };
+        LockRequests.Acquire(name) with { Waiter = new WaiterEntry(LockRequests.LeaseId(), TimeSpan.FromMinutes(1)) };
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using JobLocking.Redis.Keys;
+using JobLocking.Redis.Scripts;
 using JobLocking.Redis.Storage;
 using JobLocking.Redis.Tests.Contract;
 using JobLocking.Stores;
@@ -19,12 +20,12 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
     public async Task Who_waits_is_readable()
     {
         await GrantedAsync();
-        AcquireRequest parked = await ParkedAsync(Patient(node: "Büro <3>"));
+        AcquireRequest parked = await QueuedAsync(Patient(node: "Büro <3>"));
 
-        SortedSetEntry entry = Assert.Single(await Redis.SortedSetRangeByRankWithScoresAsync(ParkedKey));
-        Assert.Equal((parked.Parking!.Id, (double)parked.Parking.Since), ((string?)entry.Element, entry.Score));
+        SortedSetEntry entry = Assert.Single(await Redis.SortedSetRangeByRankWithScoresAsync(QueueKey));
+        Assert.Equal((parked.Waiter!.Id, (double)parked.Waiter.Since), ((string?)entry.Element, entry.Score));
         HashEntry waiter = Assert.Single(await Redis.HashGetAllAsync(WaitersKey));
-        Assert.Equal(parked.Parking.Id, (string?)waiter.Name);
+        Assert.Equal(parked.Waiter.Id, (string?)waiter.Name);
         Assert.Matches("""^[0-9]{13}:[A-Za-z0-9_-]{22}:1:\{"app":"billing","node":"Büro <3>",.*\}$""", (string?)waiter.Value);
     }
 
@@ -35,9 +36,9 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
     {
         AcquireRequest[] leases = [.. Enumerable.Range(0, limit).Select(_ => Shared(limit))];
         await Task.WhenAll(leases.Select(GrantedAsync));
-        AcquireRequest parked = await ParkedAsync(Patient(limit));
+        AcquireRequest parked = await QueuedAsync(Patient(limit));
         await RenewedAsync(leases[0]);
-        await LookedAsync(parked);
+        await PolledAsync(parked);
 
         string[] keys = await KeysAsync();
         Assert.Equal(limit == 1 ? 4 : 6, keys.Length);
@@ -57,10 +58,10 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
 
     /// <summary>As another script does where scripts interleave, or the key's expiry where it is not held back for a script.</summary>
     [Fact]
-    public async Task A_queue_that_ends_while_somebody_is_parked_leaves_nothing_that_would_bar_it()
+    public async Task A_queue_that_ends_while_somebody_is_queued_leaves_nothing_that_would_bar_it()
     {
         await GrantedAsync();
-        Question asked = Questions.Acquire(new LockKeys("task_lock:"), Patient(), "process", "{}"u8.ToArray());
+        ScriptCall asked = ScriptCalls.Acquire(new LockKeys("task_lock:"), Patient(), "process", "{}"u8.ToArray());
         const string EndsIt = """
             local redis = setmetatable({ pcall = function(command, ...)
               local reply = redis.pcall(command, ...)
@@ -75,24 +76,24 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
 
         Assert.Equal(["contended", "0"], ((string[])answer!)[..2]);
         Assert.False(await Redis.KeyExistsAsync(WaitersKey));
-        await ParkedAsync(Patient());
+        await QueuedAsync(Patient());
     }
 
     [Fact]
     public async Task The_queue_lives_as_long_as_its_most_patient()
     {
         await GrantedAsync();
-        await ParkedAsync(Patient(patience: TimeSpan.FromMinutes(10)));
-        await ParkedAsync(Patient(patience: TimeSpan.FromMinutes(1)));
+        await QueuedAsync(Patient(patience: TimeSpan.FromMinutes(10)));
+        await QueuedAsync(Patient(patience: TimeSpan.FromMinutes(1)));
 
-        foreach (string key in new[] { ParkedKey, WaitersKey })
+        foreach (string key in new[] { QueueKey, WaitersKey })
         {
             Assert.InRange((await Redis.KeyTimeToLiveAsync(key))!.Value, TimeSpan.FromMinutes(9), TimeSpan.FromMinutes(10));
         }
 
-        await ParkedAsync(Patient(patience: TimeSpan.FromMinutes(20)));
+        await QueuedAsync(Patient(patience: TimeSpan.FromMinutes(20)));
 
-        foreach (string key in new[] { ParkedKey, WaitersKey })
+        foreach (string key in new[] { QueueKey, WaitersKey })
         {
             Assert.InRange((await Redis.KeyTimeToLiveAsync(key))!.Value, TimeSpan.FromMinutes(19), TimeSpan.FromMinutes(20));
         }
@@ -102,11 +103,11 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
     public async Task A_place_outlives_a_renewal_by_a_shorter_patience()
     {
         await GrantedAsync();
-        AcquireRequest parked = await ParkedAsync(Patient(patience: TimeSpan.FromMinutes(10)));
+        AcquireRequest parked = await QueuedAsync(Patient(patience: TimeSpan.FromMinutes(10)));
 
-        await ParkedAsync(parked with { Parking = parked.Parking! with { Patience = TimeSpan.FromSeconds(1) } });
+        await QueuedAsync(parked with { Waiter = parked.Waiter! with { Patience = TimeSpan.FromSeconds(1) } });
 
-        Assert.InRange((await Redis.KeyTimeToLiveAsync(ParkedKey))!.Value, TimeSpan.FromMinutes(9), TimeSpan.FromMinutes(10));
+        Assert.InRange((await Redis.KeyTimeToLiveAsync(QueueKey))!.Value, TimeSpan.FromMinutes(9), TimeSpan.FromMinutes(10));
     }
 
     [Fact]
@@ -115,33 +116,33 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
         await GrantedAsync();
         AcquireRequest ahead = Patient();
         long tomorrow = (DateTimeOffset.UtcNow - DateTimeOffset.UnixEpoch + TimeSpan.FromDays(1)).Ticks / TimeSpan.TicksPerMicrosecond;
-        await ParkedAsync(ahead with { Parking = ahead.Parking! with { Since = tomorrow } });
+        await QueuedAsync(ahead with { Waiter = ahead.Waiter! with { Since = tomorrow } });
 
-        Assert.Equal(tomorrow + 1, (await ParkedAsync(Patient())).Parking!.Since);
+        Assert.Equal(tomorrow + 1, (await QueuedAsync(Patient())).Waiter!.Since);
     }
 
     [Fact]
     public async Task A_hundred_thousand_wait_for_a_lock_and_no_newcomer_more_until_some_have_lapsed()
     {
         await GrantedAsync();
-        AcquireRequest last = await ParkedAsync(Patient());
+        AcquireRequest last = await QueuedAsync(Patient());
         await FillAsync(99_999, lapseMs: 9_999_999_999_999);
 
         Assert.Equal((AcquireOutcome.Contended, 0), await PlaceAsync(Patient()));
-        Assert.Equal((AcquireOutcome.Contended, last.Parking!.Since), await PlaceAsync(last));
-        Assert.Equal(100_000, await Redis.SortedSetLengthAsync(ParkedKey));
+        Assert.Equal((AcquireOutcome.Contended, last.Waiter!.Since), await PlaceAsync(last));
+        Assert.Equal(100_000, await Redis.SortedSetLengthAsync(QueueKey));
 
         await FillAsync(150, lapseMs: 1);
         Assert.True((await PlaceAsync(Patient())).Since > 0);
-        Assert.Equal(99_901, await Redis.SortedSetLengthAsync(ParkedKey));
+        Assert.Equal(99_901, await Redis.SortedSetLengthAsync(QueueKey));
         Assert.Equal(99_901, await Redis.HashLengthAsync(WaitersKey));
     }
 
     [Fact]
-    public async Task Those_that_found_the_queue_full_are_parked_by_a_look_before_any_newcomer_up_to_a_second_bound()
+    public async Task Those_that_found_the_queue_full_are_queued_by_a_poll_before_any_newcomer_up_to_a_second_bound()
     {
         await GrantedAsync();
-        AcquireRequest looks = await ParkedAsync(Patient());
+        AcquireRequest looks = await QueuedAsync(Patient());
         await FillAsync(99_999, lapseMs: 9_999_999_999_999);
         AcquireRequest[] full = [Patient(), Patient()];
         foreach (AcquireRequest one in full)
@@ -149,15 +150,15 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
             Assert.Equal((AcquireOutcome.Contended, 0), await PlaceAsync(one));
         }
 
-        LookResult look = await Store.LookAsync(
-            new LookRequest(Name, 1, looks.Parking!, looks.Holder, Others: [.. full.Select(one => new OtherPlace(one.Parking!, 1, one.Holder))]), Cancellation);
+        PollResult look = await Store.PollAsync(
+            new PollRequest(Name, 1, looks.Waiter!, looks.Holder, Others: [.. full.Select(one => new OtherWaiter(one.Waiter!, 1, one.Holder))]), Cancellation);
 
-        Assert.All(look.Others!, since => Assert.True(since > looks.Parking!.Since));
+        Assert.All(look.Others!, since => Assert.True(since > looks.Waiter!.Since));
         Assert.Equal((AcquireOutcome.Contended, 0), await PlaceAsync(Patient()));
         await FillAsync(9_998, lapseMs: 9_999_999_999_999, from: 100_000);
-        Assert.Equal(110_000, await Redis.SortedSetLengthAsync(ParkedKey));
-        Assert.Equal(0, (await LookedAsync(Patient())).ParkedSince);
-        Assert.Equal(look.Others![1], (await LookedAsync(full[1])).ParkedSince);
+        Assert.Equal(110_000, await Redis.SortedSetLengthAsync(QueueKey));
+        Assert.Equal(0, (await PolledAsync(Patient())).QueuedSince);
+        Assert.Equal(look.Others![1], (await PolledAsync(full[1])).QueuedSince);
     }
 
     [Theory]
@@ -165,35 +166,35 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
     [InlineData("soon:id")]
     [InlineData("9999999999999999999:id")]
     [InlineData("1:")]
-    public async Task Whatever_a_stranger_says_of_the_last_wake_up_the_lock_is_granted_released_and_looked_at(string woken)
+    public async Task Whatever_a_stranger_says_of_the_last_wake_up_the_lock_is_granted_released_and_polled(string woken)
     {
-        await using Notices notices = await Notices.OfAsync(Store);
+        await using Notifications notices = await Notifications.OfAsync(Store);
         AcquireRequest lease = await GrantedAsync();
-        AcquireRequest[] parked = [await ParkedAsync(Patient()), await ParkedAsync(Patient())];
+        AcquireRequest[] parked = [await QueuedAsync(Patient()), await QueuedAsync(Patient())];
         await Redis.HashSetAsync(WaitersKey, "woken", woken);
 
-        Assert.False((await LookedAsync(parked[1])).IsFree);
+        Assert.False((await PolledAsync(parked[1])).IsFree);
         await Redis.KeyDeleteAsync(LockKey);
-        Assert.False((await LookedAsync(parked[1])).IsFree);
-        await notices.TurnAsync(parked[0]);
+        Assert.False((await PolledAsync(parked[1])).IsFree);
+        await notices.WakeUpAsync(parked[0]);
         await GrantedAsync(parked[0]);
         await Redis.HashSetAsync(WaitersKey, "woken", woken);
         Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(parked[0]));
-        await notices.TurnAsync(parked[1]);
-        Assert.False(await Redis.KeyExistsAsync(ParkedKey));
+        await notices.WakeUpAsync(parked[1]);
+        Assert.False(await Redis.KeyExistsAsync(QueueKey));
         Assert.Equal(ReleaseOutcome.Missing, await ReleasedAsync(lease));
     }
 
     [Fact]
     public async Task What_is_remembered_of_a_wake_up_lives_no_longer_than_the_queue()
     {
-        await using Notices notices = await Notices.OfAsync(Store);
+        await using Notifications notices = await Notifications.OfAsync(Store);
         AcquireRequest lease = await GrantedAsync();
-        AcquireRequest[] parked = [await ParkedAsync(Patient()), await ParkedAsync(Patient())];
+        AcquireRequest[] parked = [await QueuedAsync(Patient()), await QueuedAsync(Patient())];
         await ReleasedAsync(lease);
-        await notices.TurnAsync(parked[0]);
+        await notices.WakeUpAsync(parked[0]);
 
-        Assert.Equal(parked[0].Parking!.Id, ((string)(await Redis.HashGetAsync(WaitersKey, "woken"))!).Split(':')[1]);
+        Assert.Equal(parked[0].Waiter!.Id, ((string)(await Redis.HashGetAsync(WaitersKey, "woken"))!).Split(':')[1]);
         Assert.InRange((await Redis.KeyTimeToLiveAsync(WaitersKey))!.Value, TimeSpan.Zero, TimeSpan.FromMinutes(1));
 
         await GrantedAsync(parked[0]);
@@ -203,30 +204,30 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
     }
 
     [Fact]
-    public async Task The_turn_of_a_process_that_died_goes_to_the_next()
+    public async Task The_wake_up_of_a_process_that_died_goes_to_the_next()
     {
-        await using Notices notices = await Notices.OfAsync(Store);
+        await using Notifications notices = await Notifications.OfAsync(Store);
         AcquireRequest lease = await GrantedAsync();
         RedisLockStore dying = CreateStore(servers.Redis.ConnectionString);
         AcquireRequest living;
         AcquireRequest dead = default;
-        await using (await dying.ListenAsync(_ => { }, Cancellation))
+        await using (await dying.SubscribeAsync(_ => { }, Cancellation))
         {
             for (int i = 0; i < 5; i++)
             {
-                dead = await ParkedAsync(Patient(), dying);
+                dead = await QueuedAsync(Patient(), dying);
             }
 
-            living = await ParkedAsync(Patient());
+            living = await QueuedAsync(Patient());
             await dying.DisposeAsync();
         }
 
-        string process = ((string)(await Redis.HashGetAsync(WaitersKey, dead.Parking!.Id))!).Split(':')[1];
+        string process = ((string)(await Redis.HashGetAsync(WaitersKey, dead.Waiter!.Id))!).Split(':')[1];
         await Eventually.IsTrueAsync(async () => (long)((RedisResult[])(await Redis.ExecuteAsync("PUBSUB", "NUMSUB", $"task_lock:process:{process}"))!)[1] == 0);
         await ReleasedAsync(lease);
 
-        await notices.TurnAsync(living);
-        Assert.False(await Redis.KeyExistsAsync(ParkedKey));
+        await notices.WakeUpAsync(living);
+        Assert.False(await Redis.KeyExistsAsync(QueueKey));
         Assert.False(await Redis.KeyExistsAsync(WaitersKey));
     }
 
@@ -234,11 +235,11 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
     public async Task A_release_tells_in_vain_a_hundred_times_and_leaves_the_others_their_places()
     {
         AcquireRequest lease = await GrantedAsync();
-        await Task.WhenAll(Enumerable.Range(0, 120).Select(_ => ParkedAsync(Patient())));
+        await Task.WhenAll(Enumerable.Range(0, 120).Select(_ => QueuedAsync(Patient())));
 
         Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(lease));
 
-        Assert.Equal(20, await Redis.SortedSetLengthAsync(ParkedKey));
+        Assert.Equal(20, await Redis.SortedSetLengthAsync(QueueKey));
         Assert.Equal(20, await Redis.HashLengthAsync(WaitersKey));
     }
 
@@ -249,30 +250,30 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
         await using ConnectionMultiplexer cluster = await ConnectionMultiplexer.ConnectAsync(servers.Cluster.ConnectionString);
         AcquireRequest lease = LockRequests.Acquire(Name);
         await store.AcquireAsync(lease, Cancellation);
-        AcquireRequest lapsed = await ParkedAsync(Patient(), store);
-        await cluster.GetDatabase().HashSetAsync(WaitersKey, lapsed.Parking!.Id, "1:process:1:{}");
-        await ParkedAsync(Patient(), store);
-        await ParkedAsync(Patient(), store);
+        AcquireRequest lapsed = await QueuedAsync(Patient(), store);
+        await cluster.GetDatabase().HashSetAsync(WaitersKey, lapsed.Waiter!.Id, "1:process:1:{}");
+        await QueuedAsync(Patient(), store);
+        await QueuedAsync(Patient(), store);
 
         await store.ReleaseAsync(LockRequests.Release(lease), Cancellation);
 
-        Assert.Equal(1, await cluster.GetDatabase().SortedSetLengthAsync(ParkedKey));
+        Assert.Equal(1, await cluster.GetDatabase().SortedSetLengthAsync(QueueKey));
     }
 
     [Theory]
     [InlineData("")]
-    [InlineData("turn")]
-    [InlineData("turn::0:task_lock:x")]
-    [InlineData("turn:id:-1:task_lock:x")]
-    [InlineData("turn:id:soon:task_lock:x")]
-    [InlineData("turn:id:0:another_lock:x")]
+    [InlineData("wake")]
+    [InlineData("wake::0:task_lock:x")]
+    [InlineData("wake:id:-1:task_lock:x")]
+    [InlineData("wake:id:soon:task_lock:x")]
+    [InlineData("wake:id:0:another_lock:x")]
     [InlineData("broken:")]
     [InlineData("broken:a:b:c")]
     [InlineData("anything")]
-    public async Task What_a_stranger_publishes_to_a_process_is_no_notice(string message)
+    public async Task What_a_stranger_publishes_to_a_process_is_no_notification(string message)
     {
-        List<LockNotice> heard = [];
-        await using IAsyncDisposable listening = await Store.ListenAsync(heard.Add, Cancellation);
+        List<LockNotification> heard = [];
+        await using IAsyncDisposable listening = await Store.SubscribeAsync(heard.Add, Cancellation);
         AcquireRequest lease = LockRequests.Acquire(Name);
         long token = (await AskAsync(lease)).FencingToken;
         string process = ((string)(await Redis.StringGetAsync(LockKey))!).Split(':')[2];
@@ -281,7 +282,7 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
         await Store.BreakAsync(Name, token, Cancellation);
 
         await Eventually.IsTrueAsync(() => heard.Count > 0);
-        Assert.Equal([new LockNotice.Broken(lease.LeaseId)], heard);
+        Assert.Equal([new LockNotification.Broken(lease.LeaseId)], heard);
     }
 
     [Theory]
@@ -290,12 +291,12 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
     public async Task A_release_and_who_asks_at_the_same_time_never_miss_each_other(int limit)
     {
         await using RedisLockStore other = CreateStore(servers.Redis.ConnectionString);
-        await using Notices notices = await Notices.OfAsync(other);
-        int wasParked = 0;
+        await using Notifications notices = await Notifications.OfAsync(other);
+        int wasQueued = 0;
         int rounds = 0;
 
         // Which of the two is first is chance: so often that each was.
-        for (; rounds < 1500 || (rounds < 15_000 && (wasParked == 0 || wasParked == rounds)); rounds++)
+        for (; rounds < 1500 || (rounds < 15_000 && (wasQueued == 0 || wasQueued == rounds)); rounds++)
         {
             string name = $"{Name}:{rounds % 10}";
             AcquireRequest[] leases = [.. Enumerable.Range(0, limit).Select(_ => Shared(limit) with { Name = name })];
@@ -306,33 +307,33 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
             await Task.WhenAll(leases.Select(lease => ReleasedAsync(lease)));
             if ((await asked).Outcome == AcquireOutcome.Contended)
             {
-                wasParked++;
-                await notices.TurnAsync(asks);
+                wasQueued++;
+                await notices.WakeUpAsync(asks);
                 Assert.Equal(AcquireOutcome.Granted, (await other.AcquireAsync(asks, Cancellation)).Outcome);
             }
 
-            Assert.Equal(0, await Redis.SortedSetLengthAsync($"{{task_lock:{name}}}:parked"));
+            Assert.Equal(0, await Redis.SortedSetLengthAsync($"{{task_lock:{name}}}:queue"));
             await other.ReleaseAsync(LockRequests.Release(asks), Cancellation);
         }
 
-        Assert.InRange(wasParked, 1, rounds - 1);
+        Assert.InRange(wasQueued, 1, rounds - 1);
     }
 
     private async Task<(AcquireOutcome Outcome, long Since)> PlaceAsync(AcquireRequest request)
     {
         AcquireResult result = await AskAsync(request);
-        return (result.Outcome, result.ParkedSince);
+        return (result.Outcome, result.QueuedSince);
     }
 
     // The oldest: since the beginning of time.
     private Task<RedisResult> FillAsync(int count, long lapseMs, int from = 1) => Redis.ScriptEvaluateAsync(
         "for i = ARGV[3], ARGV[3] + ARGV[1] - 1 do redis.call('ZADD', KEYS[1], i, 'id' .. i); redis.call('HSET', KEYS[2], 'id' .. i, ARGV[2] .. ':process:1:{}') end",
-        [ParkedKey, WaitersKey],
+        [QueueKey, WaitersKey],
         [count, lapseMs.ToString(CultureInfo.InvariantCulture), from]);
 
     private async Task<string[]> KeysAsync()
     {
-        string[] keys = [LockKey, FenceKey, ParkedKey, WaitersKey, HoldersKey, LimitsKey];
+        string[] keys = [LockKey, FenceKey, QueueKey, WaitersKey, HoldersKey, LimitsKey];
         List<string> there = [];
         foreach (string key in keys)
         {

@@ -21,7 +21,7 @@ public sealed partial class RedisLockStoreTests(SharedServers servers) : RedisSt
         await Redis.ExecuteAsync("SET", LockKey, "1", "PX", "9000000000000000000");
 
         Assert.Null((await AskAsync(Shared(1))).TimeLeft);
-        Assert.Null((await LookedAsync(Patient())).TimeLeft);
+        Assert.Null((await PolledAsync(Patient())).TimeLeft);
         Assert.Null(Assert.Single(await Store.ListAsync(Name, Cancellation).ToListAsync(Cancellation)).TimeLeft);
     }
 
@@ -172,22 +172,22 @@ public sealed partial class RedisLockStoreTests(SharedServers servers) : RedisSt
     public async Task Only_the_process_that_holds_a_broken_lease_is_told()
     {
         await using RedisLockStore bystander = CreateStore(servers.Redis.ConnectionString);
-        ConcurrentQueue<LockNotice> heard = new();
-        ConcurrentQueue<LockNotice> overheard = new();
-        await using IAsyncDisposable listening = await Store.ListenAsync(heard.Enqueue, Cancellation);
-        await using IAsyncDisposable eavesdropping = await bystander.ListenAsync(overheard.Enqueue, Cancellation);
+        ConcurrentQueue<LockNotification> heard = new();
+        ConcurrentQueue<LockNotification> overheard = new();
+        await using IAsyncDisposable listening = await Store.SubscribeAsync(heard.Enqueue, Cancellation);
+        await using IAsyncDisposable eavesdropping = await bystander.SubscribeAsync(overheard.Enqueue, Cancellation);
         AcquireRequest lease = LockRequests.Acquire(Name);
         long token = (await AskAsync(lease)).FencingToken;
 
         Assert.True(await bystander.BreakAsync(Name, token, Cancellation));
-        await Eventually.IsTrueAsync(() => heard.Contains(new LockNotice.Broken(lease.LeaseId)));
+        await Eventually.IsTrueAsync(() => heard.Contains(new LockNotification.Broken(lease.LeaseId)));
 
         // Told after the first break, the bystander would have heard of that before its own.
         lease = LockRequests.Acquire(Name);
         token = (await bystander.AcquireAsync(lease, Cancellation)).FencingToken;
         await Store.BreakAsync(Name, token, Cancellation);
         await Eventually.IsTrueAsync(() => !overheard.IsEmpty);
-        Assert.Equal([new LockNotice.Broken(lease.LeaseId)], overheard);
+        Assert.Equal([new LockNotification.Broken(lease.LeaseId)], overheard);
     }
 
     [GeneratedRegex("^(?<lease>[A-Za-z0-9_-]{22}):(?<token>[0-9]{16}):(?<process>[A-Za-z0-9_-]{22}):(?<holder>.*)$")]

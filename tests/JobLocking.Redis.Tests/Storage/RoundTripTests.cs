@@ -44,7 +44,7 @@ public sealed class RoundTripTests : OwnServerTests
     [InlineData(2)]
     public async Task The_queue_costs_no_further_command(int limit)
     {
-        await using Notices notices = await Notices.OfAsync(Store);
+        await using Notifications notices = await Notifications.OfAsync(Store);
         await WarmUpAsync(limit);
         AcquireRequest[] leases = [.. Enumerable.Range(0, limit).Select(_ => Shared(limit))];
         foreach (AcquireRequest lease in leases)
@@ -53,14 +53,14 @@ public sealed class RoundTripTests : OwnServerTests
         }
 
         AcquireRequest parked = Patient(limit);
-        await AssertCommandsAsync(1, async () => parked = await ParkedAsync(parked));
-        await AssertCommandsAsync(1, async () => await ParkedAsync(parked));
-        await AssertCommandsAsync(1, async () => Assert.False((await LookedAsync(parked)).IsFree));
+        await AssertCommandsAsync(1, async () => parked = await QueuedAsync(parked));
+        await AssertCommandsAsync(1, async () => await QueuedAsync(parked));
+        await AssertCommandsAsync(1, async () => Assert.False((await PolledAsync(parked)).IsFree));
         await AssertCommandsAsync(1, async () => Assert.Equal(RenewOutcome.Renewed, await RenewedAsync(leases[0])));
         await AssertCommandsAsync(1, async () => Assert.Equal(AcquireOutcome.Contended, (await AskAsync(Shared(limit))).Outcome));
         await AssertCommandsAsync(1, async () => Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(leases[0])), publishes: 1);
-        await notices.TurnAsync(parked);
-        await AssertCommandsAsync(1, async () => Assert.True((await LookedAsync(parked)).IsFree));
+        await notices.WakeUpAsync(parked);
+        await AssertCommandsAsync(1, async () => Assert.True((await PolledAsync(parked)).IsFree));
         await AssertCommandsAsync(1, async () => await GrantedAsync(parked));
         await AssertCommandsAsync(1, async () => Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(parked)));
         await AssertCommandsAsync(1, async () => await EndsItsWaitAsync(parked));
@@ -88,7 +88,7 @@ public sealed class RoundTripTests : OwnServerTests
         await WarmUpAsync(2);
         await GrantedAsync(Shared(holds));
 
-        await AssertCommandsAsync(holds, async () => await ParkedAsync(Patient(asks)));
+        await AssertCommandsAsync(holds, async () => await QueuedAsync(Patient(asks)));
     }
 
     [Fact]
@@ -123,17 +123,17 @@ public sealed class RoundTripTests : OwnServerTests
         await GrantedAsync(Shared(limit));
         foreach (int[] some in Enumerable.Range(0, crowd).Chunk(50))
         {
-            await Task.WhenAll(some.Select(_ => ParkedAsync(Patient(limit))));
+            await Task.WhenAll(some.Select(_ => QueuedAsync(Patient(limit))));
         }
 
-        AcquireRequest parked = await ParkedAsync(Patient(limit));
+        AcquireRequest parked = await QueuedAsync(Patient(limit));
 
         Assert.InRange(await CallsWithinAsync(() => AskAsync(Shared(limit))), 1, 20);
-        Assert.InRange(await CallsWithinAsync(() => ParkedAsync(Patient(limit))), 1, 35);
+        Assert.InRange(await CallsWithinAsync(() => QueuedAsync(Patient(limit))), 1, 35);
         Assert.InRange(await CallsWithinAsync(() => RenewedAsync(holders[3])), 1, 20);
-        Assert.InRange(await CallsWithinAsync(() => LookedAsync(parked)), 1, 30);
+        Assert.InRange(await CallsWithinAsync(() => PolledAsync(parked)), 1, 30);
         Assert.InRange(await CallsWithinAsync(() => EndsItsWaitAsync(parked)), 1, 30);
-        await using Notices notices = await Notices.OfAsync(Store);
+        await using Notifications notices = await Notifications.OfAsync(Store);
         Assert.InRange(await CallsWithinAsync(() => ReleasedAsync(holders[3])), 1, 40);
         Assert.InRange(await CallsWithinAsync(() => GrantedAsync(Shared(limit))), 1, 40);
     }
@@ -170,7 +170,7 @@ public sealed class RoundTripTests : OwnServerTests
     {
         AcquireRequest lease = await GrantedAsync(Shared(limit));
         await RenewedAsync(lease);
-        await LookedAsync(Patient(limit));
+        await PolledAsync(Patient(limit));
         await ReleasedAsync(lease);
     }
 

@@ -41,18 +41,18 @@ public sealed class ServerFaultTests() : OwnServerTests("--busy-reply-threshold"
     [InlineData(2)]
     public async Task Scripts_of_the_queue_that_the_server_has_forgotten_are_loaded_again(int limit)
     {
-        await using Notices notices = await Notices.OfAsync(Store);
+        await using Notifications notices = await Notifications.OfAsync(Store);
         AcquireRequest[] leases = [.. Enumerable.Range(0, limit).Select(_ => Shared(limit))];
         await Task.WhenAll(leases.Select(GrantedAsync));
         await FlushScriptsAsync();
-        AcquireRequest parked = await ParkedAsync(Patient(limit));
+        AcquireRequest parked = await QueuedAsync(Patient(limit));
         await FlushScriptsAsync();
-        Assert.False((await LookedAsync(parked)).IsFree);
+        Assert.False((await PolledAsync(parked)).IsFree);
         await FlushScriptsAsync();
         Assert.Equal(RenewOutcome.Renewed, await RenewedAsync(leases[0]));
         await FlushScriptsAsync();
         Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(leases[0]));
-        await notices.TurnAsync(parked);
+        await notices.WakeUpAsync(parked);
     }
 
     [Fact]
@@ -151,21 +151,21 @@ public sealed class ServerFaultTests() : OwnServerTests("--busy-reply-threshold"
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public async Task At_maxmemory_those_who_wait_keep_their_places_and_have_their_turn_and_nobody_else_is_parked(int limit)
+    public async Task At_maxmemory_those_who_wait_keep_their_places_and_have_their_wake_up_and_nobody_else_is_queued(int limit)
     {
-        await using Notices notices = await Notices.OfAsync(Store);
+        await using Notifications notices = await Notifications.OfAsync(Store);
         AcquireRequest[] leases = [.. Enumerable.Range(0, limit).Select(_ => Shared(limit))];
         await Task.WhenAll(leases.Select(GrantedAsync));
-        AcquireRequest parked = await ParkedAsync(Patient(limit));
+        AcquireRequest parked = await QueuedAsync(Patient(limit));
         await FillMemoryAsync();
 
         AcquireResult late = await AskAsync(Patient(limit));
-        Assert.Equal((AcquireOutcome.Contended, 0, leases[0].Holder), (late.Outcome, late.ParkedSince, late.Holder));
-        Assert.Equal(parked.Parking!.Since, (await AskAsync(parked)).ParkedSince);
-        Assert.Equal(parked.Parking!.Since, (await LookedAsync(parked)).ParkedSince);
+        Assert.Equal((AcquireOutcome.Contended, 0, leases[0].Holder), (late.Outcome, late.QueuedSince, late.Holder));
+        Assert.Equal(parked.Waiter!.Since, (await AskAsync(parked)).QueuedSince);
+        Assert.Equal(parked.Waiter!.Since, (await PolledAsync(parked)).QueuedSince);
 
         Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(leases[0]));
-        await notices.TurnAsync(parked);
+        await notices.WakeUpAsync(parked);
     }
 
     [Fact]
@@ -175,13 +175,13 @@ public sealed class ServerFaultTests() : OwnServerTests("--busy-reply-threshold"
         await using RedisLockStore worker = CreateStore($"{Server.ConnectionString},user=worker,password=secret");
         AcquireRequest lease = LockRequests.Acquire(Name);
         await worker.AcquireAsync(lease, Cancellation);
-        AcquireRequest[] parked = [await ParkedAsync(Patient()), await ParkedAsync(Patient()), await ParkedAsync(Patient())];
+        AcquireRequest[] parked = [await QueuedAsync(Patient()), await QueuedAsync(Patient()), await QueuedAsync(Patient())];
 
         Assert.Equal(ReleaseOutcome.Released, await worker.ReleaseAsync(LockRequests.Release(lease), Cancellation));
 
         Assert.False(await Redis.KeyExistsAsync(LockKey));
-        Assert.Equal(2, await Redis.SortedSetLengthAsync(ParkedKey));
-        Assert.True((await LookedAsync(parked[0])).IsFree);
+        Assert.Equal(2, await Redis.SortedSetLengthAsync(QueueKey));
+        Assert.True((await PolledAsync(parked[0])).IsFree);
     }
 
     [Fact]
@@ -227,11 +227,11 @@ public sealed class ServerFaultTests() : OwnServerTests("--busy-reply-threshold"
         {
             Assert.Equal(AcquireOutcome.Granted, (await worker.AcquireAsync(Shared(limit), Cancellation)).Outcome);
             AcquireResult refused = await worker.AcquireAsync(Patient(limit), Cancellation);
-            Assert.Equal((AcquireOutcome.Contended, 0), (refused.Outcome, refused.ParkedSince));
-            await ParkedAsync(Patient(limit));
+            Assert.Equal((AcquireOutcome.Contended, 0), (refused.Outcome, refused.QueuedSince));
+            await QueuedAsync(Patient(limit));
         }
 
-        foreach (string key in new[] { LockKey, HoldersKey, LimitsKey, ParkedKey, WaitersKey })
+        foreach (string key in new[] { LockKey, HoldersKey, LimitsKey, QueueKey, WaitersKey })
         {
             Assert.NotEqual(-1, (long)await Redis.ExecuteAsync("PTTL", key));
         }

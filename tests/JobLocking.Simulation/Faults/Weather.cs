@@ -47,7 +47,7 @@ internal sealed class Weather
 
     public bool LosesAnswer() => Happens(_answersLost, "answer lost");
 
-    public bool LosesNotice() => Happens(_noticesLost, "notice lost");
+    public bool LosesNotification() => Happens(_noticesLost, "notice lost");
 
     public bool LosesRenewal() => Happens(_refusals, "renewal of one lease failed");
 

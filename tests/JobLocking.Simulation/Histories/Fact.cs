@@ -24,10 +24,10 @@ internal abstract record Fact(long At)
     public sealed record Freed(long At, string Lock, long Token, bool ByBreak) : Fact(At);
 
     /// <summary>A process sent a question about a lease.</summary>
-    public sealed record Sent(long At, string Node, int Call, Question Question, string Lease, string Lock, TimeSpan Expiry) : Fact(At);
+    public sealed record Sent(long At, string Node, int Call, ScriptCall ScriptCall, string Lease, string Lock, TimeSpan Expiry) : Fact(At);
 
     /// <summary>The server has done it, or has refused to.</summary>
-    public sealed record Applied(long At, int Call, Question Question, string Lease, string Lock, bool Done, string? Occurrence) : Fact(At);
+    public sealed record Applied(long At, int Call, ScriptCall ScriptCall, string Lease, string Lock, bool Done, string? Occurrence) : Fact(At);
 
     /// <summary>The process has an answer: what the server did, or that it is not to be had.</summary>
     public sealed record Answered(long At, int Call, bool IsKnown) : Fact(At);
@@ -64,7 +64,7 @@ internal abstract record Fact(long At)
 }
 
 /// <summary>What a process asks the server about a lease.</summary>
-internal enum Question
+internal enum ScriptCall
 {
     Acquire,
     Renew,

@@ -35,17 +35,17 @@ internal sealed class Evidence
                     break;
                 case Fact.Sent one:
                     sent[one.Call] = one;
-                    if (one.Question == Question.Acquire)
+                    if (one.ScriptCall == ScriptCall.Acquire)
                     {
                         asked.TryAdd(one.Lease, one.At);
                         askedLast[one.Lease] = one.At;
                     }
 
                     break;
-                case Fact.Applied { Done: true, Question: Question.Acquire or Question.Renew } applied:
+                case Fact.Applied { Done: true, ScriptCall: ScriptCall.Acquire or ScriptCall.Renew } applied:
                     Of(touched, applied.Lease).Add((applied.At, applied.At + sent[applied.Call].Expiry.Ticks));
                     break;
-                case Fact.Answered { IsKnown: true } answered when sent.TryGetValue(answered.Call, out Fact.Sent? question) && question.Question != Question.Release:
+                case Fact.Answered { IsKnown: true } answered when sent.TryGetValue(answered.Call, out Fact.Sent? question) && question.ScriptCall != ScriptCall.Release:
                     Of(believed, question.Lease).Add((answered.At, question.At + question.Expiry.Ticks));
                     break;
                 case Fact.Held held:

@@ -24,7 +24,7 @@ internal static class Waiting
 
             // Beside a lock with room, who wants to run an occurrence may have to wait for its runner.
             Wait[] forLock = [.. waits.Where(wait => !wait.ForOccurrence || leases.All(lease => lease.Held.Limit == 1))];
-            long expiry = evidence.Facts.OfType<Fact.Sent>().Where(sent => sent.Lock == waits.Key && sent.Question != Question.Release).Max(sent => sent.Expiry).Ticks;
+            long expiry = evidence.Facts.OfType<Fact.Sent>().Where(sent => sent.Lock == waits.Key && sent.ScriptCall != ScriptCall.Release).Max(sent => sent.Expiry).Ticks;
             foreach (string idle in Idle(forLock, leases, expiry).Concat(NotHandedOver(evidence, forLock, leases)))
             {
                 yield return $"{waits.Key}: {idle}";
@@ -114,11 +114,11 @@ internal static class Waiting
         }
 
         // Whose question was on its way when the lock came free has it before anybody who is told.
-        long[] asked = [.. evidence.Facts.Where(fact => fact is Fact.Sent { Question: Question.Acquire } sent && sent.Lock == waits[0].Lock
-            || fact is Fact.Applied { Question: Question.Acquire } applied && applied.Lock == waits[0].Lock).Select(fact => fact.At)];
+        long[] asked = [.. evidence.Facts.Where(fact => fact is Fact.Sent { ScriptCall: ScriptCall.Acquire } sent && sent.Lock == waits[0].Lock
+            || fact is Fact.Applied { ScriptCall: ScriptCall.Acquire } applied && applied.Lock == waits[0].Lock).Select(fact => fact.At)];
         foreach (Fact.Applied release in evidence.Facts.OfType<Fact.Applied>())
         {
-            if (release is { Question: Question.Release, Done: true } && release.Lock == waits[0].Lock && release.At > evidence.CalmAt && !kept.Contains(release.Lease)
+            if (release is { ScriptCall: ScriptCall.Release, Done: true } && release.Lock == waits[0].Lock && release.At > evidence.CalmAt && !kept.Contains(release.Lease)
                 && Array.Find(waits, wait => !wait.HasMoved && wait.From < release.At - SafetyPoll - Slack && wait.To > release.At + Handoff) is { } wait
                 && !Array.Exists(asked, at => at >= release.At && at <= release.At + Handoff))
             {

@@ -1,5 +1,6 @@
 using System.Globalization;
 using JobLocking.Engine;
+using JobLocking.Policy;
 using JobLocking.Simulation.Faults;
 using JobLocking.Simulation.Histories;
 using JobLocking.Simulation.Network;

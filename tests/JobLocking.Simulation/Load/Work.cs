@@ -1,4 +1,4 @@
-using JobLocking.Engine;
+using JobLocking.Policy;
 using JobLocking.Simulation.Network;
 using JobLocking.Stores;
 

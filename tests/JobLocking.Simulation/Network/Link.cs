@@ -1,6 +1,7 @@
 using JobLocking.Simulation.Faults;
 using JobLocking.Simulation.Time;
 using JobLocking.Stores;
+using JobLocking.Stores.InMemory;
 
 namespace JobLocking.Simulation.Network;
 
@@ -16,7 +17,7 @@ internal sealed class Link(World world, Server server, Weather weather, Action<A
     private InMemoryLockStore? _data;
     private InMemoryLockStore? _process;
     private IAsyncDisposable? _listening;
-    private Action<LockNotice>? _onNotice;
+    private Action<LockNotification>? _onNotification;
     private int _connection;
     private long _lastRequestAt;
     private long _lastAnswerAt;
@@ -113,14 +114,14 @@ internal sealed class Link(World world, Server server, Weather weather, Action<A
     /// <summary>On the server: the process listens from now on. Once, however often it says so.</summary>
     public bool Subscribe(InMemoryLockStore process)
     {
-        _listening ??= Now(process.ListenAsync(Notify, CancellationToken.None));
+        _listening ??= Now(process.SubscribeAsync(Notify, CancellationToken.None));
         return true;
     }
 
     /// <summary>Whether nothing befalls one of the leases in a renewal.</summary>
     public bool Spares() => !weather.LosesRenewal();
 
-    public void Hears(Action<LockNotice>? onNotice) => _onNotice = onNotice;
+    public void Hears(Action<LockNotification>? onNotification) => _onNotification = onNotification;
 
     public void Unsubscribe()
     {
@@ -176,18 +177,18 @@ internal sealed class Link(World world, Server server, Weather weather, Action<A
         }
 
         IsDown = false;
-        if (_onNotice is { } onNotice)
+        if (_onNotification is { } onNotification)
         {
             Unsubscribe();
             Subscribe(Process());
-            onNode(() => onNotice(new LockNotice.Reconnected()));
+            onNode(() => onNotification(new LockNotification.Reconnected()));
         }
     }
 
-    private void Notify(LockNotice notice)
+    private void Notify(LockNotification notice)
     {
         int connection = _connection;
-        if (server.IsMute || IsDown || _isDead || weather.LosesNotice())
+        if (server.IsMute || IsDown || _isDead || weather.LosesNotification())
         {
             world.Tell($"notice lost: {notice.GetType().Name}");
             return;
@@ -195,9 +196,9 @@ internal sealed class Link(World world, Server server, Weather weather, Action<A
 
         world.At(Arrival(ref _lastAnswerAt), () =>
         {
-            if (connection == _connection && _onNotice is { } onNotice)
+            if (connection == _connection && _onNotification is { } onNotification)
             {
-                onNode(() => onNotice(notice));
+                onNode(() => onNotification(notice));
             }
         });
     }

@@ -1,10 +1,11 @@
-using JobLocking.Contention;
 using JobLocking.Engine;
+using JobLocking.Policy;
 using JobLocking.Simulation.Faults;
 using JobLocking.Simulation.Histories;
 using JobLocking.Simulation.Time;
 using JobLocking.Stores;
 using JobLocking.Telemetry;
+using JobLocking.Waiting;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
@@ -36,9 +37,9 @@ internal sealed class Node : IDisposable
         Locks = _services.GetRequiredService<ITaskLocks>();
         Policies = _services.GetRequiredService<LockPolicies>();
         _metrics = _services.GetRequiredService<MetricsReporter>();
-        _services.GetRequiredService<LocalQueue>().Chance = world.Chance.Number;
+        _services.GetRequiredService<LocalWaiters>().Chance = world.Chance.Number;
         world.History.Add(new Fact.Started(world.Now, name));
-        Do(_services.GetRequiredService<Notices>().Begin);
+        Do(_services.GetRequiredService<StoreNotifications>().Begin);
     }
 
     public string Name { get; }

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using JobLocking.Simulation.Histories;
 using JobLocking.Simulation.Time;
 using JobLocking.Stores;
+using JobLocking.Stores.InMemory;
 
 namespace JobLocking.Simulation.Network;
 
@@ -13,25 +14,25 @@ internal sealed class NodeStore(World world, Names names, Link link, string node
     public async ValueTask<AcquireResult> AcquireAsync(AcquireRequest request, CancellationToken cancellationToken)
     {
         string lease = names.Lease(request.LeaseId);
-        string what = $"{node} acquire {request.Name} for {lease}, place {names.Place(request.Parking?.Id)}";
-        int call = Sent(Question.Acquire, lease, request.Name, request.Expiry);
+        string what = $"{node} acquire {request.Name} for {lease}, place {names.Place(request.Waiter?.Id)}";
+        int call = Sent(ScriptCall.Acquire, lease, request.Name, request.Expiry);
         return await AskAsync(
             what,
             store =>
             {
                 AcquireResult answer = Done(store.AcquireAsync(request, CancellationToken.None));
-                Applied(call, Question.Acquire, lease, request.Name, answer.Outcome == AcquireOutcome.Granted, request.Occurrence);
-                world.Tell($"{what}: {answer.Outcome} {answer.FencingToken} parked {answer.ParkedSince} left {answer.TimeLeft}");
+                Applied(call, ScriptCall.Acquire, lease, request.Name, answer.Outcome == AcquireOutcome.Granted, request.Occurrence);
+                world.Tell($"{what}: {answer.Outcome} {answer.FencingToken} parked {answer.QueuedSince} left {answer.TimeLeft}");
                 return answer;
             },
             cancellationToken,
             call);
     }
 
-    public async ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewAnswer>> onAnswers, CancellationToken cancellationToken)
+    public async ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewResult>> onResults, CancellationToken cancellationToken)
     {
         RenewRequest[] requests = leases.ToArray();
-        int[] calls = [.. requests.Select(one => Sent(Question.Renew, names.Lease(one.LeaseId), one.Name, one.Expiry))];
+        int[] calls = [.. requests.Select(one => Sent(ScriptCall.Renew, names.Lease(one.LeaseId), one.Name, one.Expiry))];
         string what = $"{node} renew {string.Join(' ', requests.Select(one => names.Lease(one.LeaseId)))}";
         RenewOutcome[] answers = await AskAsync(
             what,
@@ -48,14 +49,14 @@ internal sealed class NodeStore(World world, Names names, Link link, string node
 
                     int lease = i;
                     store.RenewAsync(requests.AsMemory(i, 1), one => results[lease] = one[0].Outcome, CancellationToken.None).AsTask().GetAwaiter().GetResult();
-                    Applied(calls[i], Question.Renew, names.Lease(requests[i].LeaseId), requests[i].Name, results[i] == RenewOutcome.Renewed, occurrence: null);
+                    Applied(calls[i], ScriptCall.Renew, names.Lease(requests[i].LeaseId), requests[i].Name, results[i] == RenewOutcome.Renewed, occurrence: null);
                 }
 
                 world.Tell($"{what}: {string.Join(' ', results)}");
                 return results;
             },
             cancellationToken);
-        onAnswers([.. answers.Select((outcome, i) => new RenewAnswer(i, outcome))]);
+        onResults([.. answers.Select((outcome, i) => new RenewResult(i, outcome))]);
         for (int i = 0; i < calls.Length; i++)
         {
             Answered(calls[i], isKnown: answers[i] == RenewOutcome.Renewed);
@@ -65,14 +66,14 @@ internal sealed class NodeStore(World world, Names names, Link link, string node
     public async ValueTask<ReleaseOutcome> ReleaseAsync(ReleaseRequest request, CancellationToken cancellationToken)
     {
         string lease = request.LeaseId is { } id ? names.Lease(id) : "-";
-        string what = $"{node} release {request.Name} of {lease}, place {names.Place(request.ParkingId)}, keep {request.KeepFor}, {request.Occurrence?.Outcome}";
-        int call = Sent(Question.Release, lease, request.Name, TimeSpan.Zero);
+        string what = $"{node} release {request.Name} of {lease}, place {names.Place(request.WaiterId)}, keep {request.KeepFor}, {request.Occurrence?.Outcome}";
+        int call = Sent(ScriptCall.Release, lease, request.Name, TimeSpan.Zero);
         return await AskAsync(
             what,
             store =>
             {
                 ReleaseOutcome answer = Done(store.ReleaseAsync(request, CancellationToken.None));
-                Applied(call, Question.Release, lease, request.Name, answer == ReleaseOutcome.Released, request.Occurrence?.Occurrence);
+                Applied(call, ScriptCall.Release, lease, request.Name, answer == ReleaseOutcome.Released, request.Occurrence?.Occurrence);
                 world.Tell($"{what}: {answer}");
                 return answer;
             },
@@ -80,27 +81,27 @@ internal sealed class NodeStore(World world, Names names, Link link, string node
             call);
     }
 
-    public ValueTask<LookResult> LookAsync(LookRequest request, CancellationToken cancellationToken)
+    public ValueTask<PollResult> PollAsync(PollRequest request, CancellationToken cancellationToken)
     {
-        string what = $"{node} look {request.Name}, place {names.Place(request.Parking.Id)} and {request.Others?.Count ?? 0}";
+        string what = $"{node} look {request.Name}, place {names.Place(request.Waiter.Id)} and {request.Others?.Count ?? 0}";
         return AskAsync(
             what,
             store =>
             {
-                LookResult answer = Done(store.LookAsync(request, CancellationToken.None));
+                PollResult answer = Done(store.PollAsync(request, CancellationToken.None));
                 world.Tell($"{what}: {answer}");
                 return answer;
             },
             cancellationToken);
     }
 
-    public async ValueTask<IAsyncDisposable> ListenAsync(Action<LockNotice> onNotice, CancellationToken cancellationToken)
+    public async ValueTask<IAsyncDisposable> SubscribeAsync(Action<LockNotification> onNotification, CancellationToken cancellationToken)
     {
         await AskAsync($"{node} listen", link.Subscribe, cancellationToken);
         link.Hears(notice =>
         {
             world.Tell($"{node} is told {Describe(notice)}");
-            onNotice(notice);
+            onNotification(notice);
         });
         return new Listening(link);
     }
@@ -171,20 +172,20 @@ internal sealed class NodeStore(World world, Names names, Link link, string node
 
     private void Answered(int call, bool isKnown) => world.History.Add(new Fact.Answered(world.Now, call, isKnown));
 
-    private int Sent(Question question, string lease, string name, TimeSpan expiry)
+    private int Sent(ScriptCall question, string lease, string name, TimeSpan expiry)
     {
         int call = CallsOf(world);
         world.History.Add(new Fact.Sent(world.Now, node, call, question, lease, name, expiry));
         return call;
     }
 
-    private void Applied(int call, Question question, string lease, string name, bool done, LockOccurrence? occurrence) =>
+    private void Applied(int call, ScriptCall question, string lease, string name, bool done, LockOccurrence? occurrence) =>
         world.History.Add(new Fact.Applied(world.Now, call, question, lease, name, done, occurrence is null ? null : Names.Occurrence(occurrence)));
 
-    private string Describe(LockNotice notice) => notice switch
+    private string Describe(LockNotification notice) => notice switch
     {
-        LockNotice.Turn turn => $"of the turn of {names.Place(turn.ParkingId)} at {turn.Name} after {turn.After}",
-        LockNotice.Broken broken => $"that {names.Lease(broken.LeaseId)} is broken",
+        LockNotification.WakeUp turn => $"of the turn of {names.Place(turn.WaiterId)} at {turn.Name} after {turn.After}",
+        LockNotification.Broken broken => $"that {names.Lease(broken.LeaseId)} is broken",
         _ => "that it is connected again",
     };
 

@@ -1,6 +1,6 @@
 using JobLocking.Simulation.Histories;
 using JobLocking.Simulation.Time;
-using JobLocking.Stores;
+using JobLocking.Stores.InMemory;
 
 namespace JobLocking.Simulation.Network;
 

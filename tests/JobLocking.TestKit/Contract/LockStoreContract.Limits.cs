@@ -304,17 +304,17 @@ public abstract partial class LockStoreContract
     [Fact]
     public async Task One_of_several_is_broken_and_its_process_is_told()
     {
-        await using Notices here = await Notices.OfAsync(Store);
-        await using Notices there = await Notices.OfAsync(Other);
+        await using Notifications here = await Notifications.OfAsync(Store);
+        await using Notifications there = await Notifications.OfAsync(Other);
         (AcquireRequest broken, long token) = await GrantedAsync(Shared(2));
         AcquireRequest stays = Shared(2);
         Assert.Equal(AcquireOutcome.Granted, (await Other.AcquireAsync(stays, Cancellation)).Outcome);
-        AcquireRequest waits = await ParkedAsync(Other, "waits", limit: 2);
+        AcquireRequest waits = await QueuedAsync(Other, "waits", limit: 2);
 
         Assert.True(await Other.BreakAsync(Name, token, Cancellation));
 
         await here.BrokenAsync(broken);
-        Assert.Equal(TimeSpan.Zero, (await there.TurnAsync(waits)).After);
+        Assert.Equal(TimeSpan.Zero, (await there.WakeUpAsync(waits)).After);
         AssertNotHeld(await RenewedAsync(broken));
         Assert.Equal(RenewOutcome.Renewed, await RenewedAsync(stays));
         Assert.False(await Other.BreakAsync(Name, token, Cancellation));

@@ -9,111 +9,111 @@ public abstract partial class LockStoreContract
     protected virtual bool KnowsWhoListens => true;
 
     protected static AcquireRequest WithPlace(AcquireRequest request, TimeSpan? patience = null) =>
-        request with { Parking = new Parking(NewLeaseId(), patience ?? AMinute) };
+        request with { Waiter = new WaiterEntry(NewLeaseId(), patience ?? AMinute) };
 
     /// <summary>Asks for a taken lock and is parked.</summary>
     /// <returns>What to ask with again, for the same place.</returns>
-    protected async Task<AcquireRequest> ParkedAsync(ILockStore store, string node, int limit = 1, TimeSpan? patience = null)
+    protected async Task<AcquireRequest> QueuedAsync(ILockStore store, string node, int limit = 1, TimeSpan? patience = null)
     {
         AcquireRequest request = WithPlace(Request(Name, node: node) with { Limit = limit }, patience);
         AcquireResult result = await store.AcquireAsync(request, Cancellation);
         Assert.Equal(AcquireOutcome.Contended, result.Outcome);
-        Assert.True(result.ParkedSince > 0);
-        return request with { Parking = request.Parking! with { Since = result.ParkedSince } };
+        Assert.True(result.QueuedSince > 0);
+        return request with { Waiter = request.Waiter! with { Since = result.QueuedSince } };
     }
 
     /// <summary>Ends a wait: leaves the queue, or passes on a turn.</summary>
     protected static async Task<ReleaseOutcome> EndsItsWaitAsync(ILockStore store, AcquireRequest parked) =>
-        await store.ReleaseAsync(new ReleaseRequest(parked.Name, null, Limit: parked.Limit, ParkingId: parked.Parking!.Id), Cancellation);
+        await store.ReleaseAsync(new ReleaseRequest(parked.Name, null, Limit: parked.Limit, WaiterId: parked.Waiter!.Id), Cancellation);
 
     /// <summary>The nodes in the queue of a lock that is held, as it is shown beside each holder.</summary>
     protected async Task<IReadOnlyList<string>> QueueAsync()
     {
         List<HeldLock> held = await ListedAsync(Name);
         Assert.NotEmpty(held);
-        Assert.All(held, one => Assert.Equal(held[0].Parked, one.Parked));
-        return [.. held[0].Parked.Select(parked => parked.Waiter.Node)];
+        Assert.All(held, one => Assert.Equal(held[0].Waiters, one.Waiters));
+        return [.. held[0].Waiters.Select(waiter => waiter.Description.Node)];
     }
 
     [Fact]
-    public async Task The_turns_go_to_the_oldest_first_each_in_its_process()
+    public async Task The_wake_ups_go_to_the_oldest_first_each_in_its_process()
     {
-        await using Notices here = await Notices.OfAsync(Store);
-        await using Notices there = await Notices.OfAsync(Other);
+        await using Notifications here = await Notifications.OfAsync(Store);
+        await using Notifications there = await Notifications.OfAsync(Other);
         (AcquireRequest lease, _) = await GrantedAsync();
-        AcquireRequest first = await ParkedAsync(Other, "first");
-        AcquireRequest second = await ParkedAsync(Store, "second");
-        AcquireRequest third = await ParkedAsync(Other, "third");
+        AcquireRequest first = await QueuedAsync(Other, "first");
+        AcquireRequest second = await QueuedAsync(Store, "second");
+        AcquireRequest third = await QueuedAsync(Other, "third");
         Assert.Equal(["first", "second", "third"], await QueueAsync());
 
-        foreach ((AcquireRequest next, ILockStore store, Notices told) in new[] { (first, Other, there), (second, Store, here), (third, Other, there) })
+        foreach ((AcquireRequest next, ILockStore store, Notifications told) in new[] { (first, Other, there), (second, Store, here), (third, Other, there) })
         {
             await ReleasedAsync(lease);
-            Assert.Equal(TimeSpan.Zero, (await told.TurnAsync(next)).After);
+            Assert.Equal(TimeSpan.Zero, (await told.WakeUpAsync(next)).After);
             Assert.Equal(AcquireOutcome.Granted, (await store.AcquireAsync(next, Cancellation)).Outcome);
             lease = next;
         }
 
-        Assert.Equal([second.Parking!.Id], await here.TurnsAsync());
-        Assert.Equal([first.Parking!.Id, third.Parking!.Id], await there.TurnsAsync());
+        Assert.Equal([second.Waiter!.Id], await here.WakeUpsAsync());
+        Assert.Equal([first.Waiter!.Id, third.Waiter!.Id], await there.WakeUpsAsync());
         Assert.Empty(await QueueAsync());
     }
 
     [Fact]
     public async Task A_release_takes_one_out_of_the_queue()
     {
-        await using Notices here = await Notices.OfAsync(Store);
+        await using Notifications here = await Notifications.OfAsync(Store);
         (AcquireRequest lease, _) = await GrantedAsync();
-        AcquireRequest first = await ParkedAsync(Store, "first");
-        await ParkedAsync(Store, "second");
+        AcquireRequest first = await QueuedAsync(Store, "first");
+        await QueuedAsync(Store, "second");
 
         await ReleasedAsync(lease);
 
-        await here.TurnAsync(first);
+        await here.WakeUpAsync(first);
         await GrantedAsync();
         Assert.Equal(["second"], await QueueAsync());
-        Assert.Equal([first.Parking!.Id], await here.TurnsAsync());
+        Assert.Equal([first.Waiter!.Id], await here.WakeUpsAsync());
     }
 
     [Fact]
     public async Task A_release_that_nobody_waits_for_tells_nobody()
     {
-        await using Notices here = await Notices.OfAsync(Store);
+        await using Notifications here = await Notifications.OfAsync(Store);
         (AcquireRequest lease, _) = await GrantedAsync();
         await AskedByAnotherAsync(Name);
 
         await ReleasedAsync(lease);
 
-        Assert.Empty(await here.TurnsAsync());
+        Assert.Empty(await here.WakeUpsAsync());
     }
 
     [Fact]
-    public async Task Who_tries_once_is_not_parked()
+    public async Task Who_tries_once_is_not_queued()
     {
         await GrantedAsync();
 
-        Assert.Equal(0, (await AskedByAnotherAsync(Name)).ParkedSince);
+        Assert.Equal(0, (await AskedByAnotherAsync(Name)).QueuedSince);
 
         Assert.Empty(await QueueAsync());
     }
 
     [Fact]
-    public async Task Who_is_granted_is_not_parked()
+    public async Task Who_is_granted_is_not_queued()
     {
         AcquireResult free = await Store.AcquireAsync(WithPlace(Request(Name)), Cancellation);
 
-        Assert.Equal((AcquireOutcome.Granted, 0), (free.Outcome, free.ParkedSince));
+        Assert.Equal((AcquireOutcome.Granted, 0), (free.Outcome, free.QueuedSince));
         Assert.Empty(await QueueAsync());
     }
 
     [Fact]
-    public async Task Who_is_faster_than_the_one_whose_turn_it_is_has_left_the_queue()
+    public async Task Who_is_faster_than_the_one_whose_wake_up_it_is_has_left_the_queue()
     {
         (AcquireRequest lease, _) = await GrantedAsync();
-        await ParkedAsync(Store, "first");
-        AcquireRequest second = await ParkedAsync(Store, "second");
-        await ParkedAsync(Store, "third");
-        await using Notices here = await Notices.OfAsync(Store);
+        await QueuedAsync(Store, "first");
+        AcquireRequest second = await QueuedAsync(Store, "second");
+        await QueuedAsync(Store, "third");
+        await using Notifications here = await Notifications.OfAsync(Store);
         await ReleasedAsync(lease);
 
         Assert.Equal(AcquireOutcome.Granted, (await Store.AcquireAsync(second, Cancellation)).Outcome);
@@ -122,34 +122,34 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task Who_is_refused_in_its_turn_has_its_old_place_again()
+    public async Task Who_is_refused_in_its_wake_up_has_its_old_place_again()
     {
-        await using Notices here = await Notices.OfAsync(Store);
+        await using Notifications here = await Notifications.OfAsync(Store);
         (AcquireRequest lease, _) = await GrantedAsync();
-        AcquireRequest first = await ParkedAsync(Store, "first");
-        await ParkedAsync(Store, "second");
+        AcquireRequest first = await QueuedAsync(Store, "first");
+        await QueuedAsync(Store, "second");
         await ReleasedAsync(lease);
-        await here.TurnAsync(first);
+        await here.WakeUpAsync(first);
         (AcquireRequest newcomer, _) = await GrantedAsync();
 
         AcquireResult refused = await Store.AcquireAsync(first, Cancellation);
 
-        Assert.Equal((AcquireOutcome.Contended, first.Parking!.Since), (refused.Outcome, refused.ParkedSince));
+        Assert.Equal((AcquireOutcome.Contended, first.Waiter!.Since), (refused.Outcome, refused.QueuedSince));
         Assert.Equal(["first", "second"], await QueueAsync());
         await ReleasedAsync(newcomer);
-        await here.TurnAsync(first, times: 2);
+        await here.WakeUpAsync(first, times: 2);
     }
 
     [Fact]
     public async Task Who_asks_again_because_no_answer_came_keeps_its_place()
     {
         await GrantedAsync();
-        AcquireRequest first = await ParkedAsync(Store, "first");
-        await ParkedAsync(Store, "second");
+        AcquireRequest first = await QueuedAsync(Store, "first");
+        await QueuedAsync(Store, "second");
 
-        AcquireResult again = await Store.AcquireAsync(first with { Parking = first.Parking! with { Since = 0 } }, Cancellation);
+        AcquireResult again = await Store.AcquireAsync(first with { Waiter = first.Waiter! with { Since = 0 } }, Cancellation);
 
-        Assert.Equal(first.Parking!.Since, again.ParkedSince);
+        Assert.Equal(first.Waiter!.Since, again.QueuedSince);
         Assert.Equal(["first", "second"], await QueueAsync());
     }
 
@@ -157,30 +157,30 @@ public abstract partial class LockStoreContract
     public async Task A_new_place_is_behind_all_others()
     {
         await GrantedAsync();
-        AcquireRequest[] parked = await Task.WhenAll(Enumerable.Range(0, 20).Select(i => ParkedAsync(i % 2 == 0 ? Store : Other, $"early-{i:00}")));
+        AcquireRequest[] parked = await Task.WhenAll(Enumerable.Range(0, 20).Select(i => QueuedAsync(i % 2 == 0 ? Store : Other, $"early-{i:00}")));
 
-        AcquireRequest late = await ParkedAsync(Store, "late");
+        AcquireRequest late = await QueuedAsync(Store, "late");
 
-        Assert.All(parked, early => Assert.True(early.Parking!.Since < late.Parking!.Since));
-        Assert.Equal(parked.Length, parked.Select(early => early.Parking!.Since).Distinct().Count());
-        Assert.Equal([.. parked.OrderBy(early => early.Parking!.Since).Select(early => early.Holder.Node), "late"], await QueueAsync());
+        Assert.All(parked, early => Assert.True(early.Waiter!.Since < late.Waiter!.Since));
+        Assert.Equal(parked.Length, parked.Select(early => early.Waiter!.Since).Distinct().Count());
+        Assert.Equal([.. parked.OrderBy(early => early.Waiter!.Since).Select(early => early.Holder.Node), "late"], await QueueAsync());
     }
 
     [Fact]
-    public async Task Who_is_parked_again_in_another_process_is_parked_once_and_told_there()
+    public async Task Who_is_queued_again_in_another_process_is_queued_once_and_told_there()
     {
-        await using Notices here = await Notices.OfAsync(Store);
-        await using Notices there = await Notices.OfAsync(Other);
+        await using Notifications here = await Notifications.OfAsync(Store);
+        await using Notifications there = await Notifications.OfAsync(Other);
         (AcquireRequest lease, _) = await GrantedAsync();
-        AcquireRequest first = await ParkedAsync(Store, "first");
-        await ParkedAsync(Store, "second");
+        AcquireRequest first = await QueuedAsync(Store, "first");
+        await QueuedAsync(Store, "second");
 
         AcquireRequest moved = first with { LeaseId = NewLeaseId(), Holder = Holder("moved") };
-        Assert.Equal(first.Parking!.Since, (await Other.AcquireAsync(moved, Cancellation)).ParkedSince);
+        Assert.Equal(first.Waiter!.Since, (await Other.AcquireAsync(moved, Cancellation)).QueuedSince);
 
         Assert.Equal(["moved", "second"], await QueueAsync());
         await ReleasedAsync(lease);
-        await there.TurnAsync(moved);
-        Assert.Empty(await here.TurnsAsync());
+        await there.WakeUpAsync(moved);
+        Assert.Empty(await here.WakeUpsAsync());
     }
 }

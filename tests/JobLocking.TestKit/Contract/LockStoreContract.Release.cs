@@ -116,13 +116,13 @@ public abstract partial class LockStoreContract
     [Fact]
     public async Task A_broken_lease_is_free_and_its_process_is_told()
     {
-        ConcurrentQueue<LockNotice> notices = new();
-        await using IAsyncDisposable listening = await Store.ListenAsync(notices.Enqueue, Cancellation);
+        ConcurrentQueue<LockNotification> notices = new();
+        await using IAsyncDisposable listening = await Store.SubscribeAsync(notices.Enqueue, Cancellation);
         (AcquireRequest lease, long token) = await GrantedAsync();
 
         Assert.True(await Other.BreakAsync(Name, token, Cancellation));
 
-        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotice.Broken(lease.LeaseId)));
+        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotification.Broken(lease.LeaseId)));
         Assert.Equal(RenewOutcome.Missing, await RenewedAsync(lease));
         Assert.Equal(AcquireOutcome.Granted, (await AskedByAnotherAsync(Name)).Outcome);
         Assert.Equal(ReleaseOutcome.NotYours, await ReleasedAsync(lease));
@@ -131,17 +131,17 @@ public abstract partial class LockStoreContract
     [Fact]
     public async Task Who_has_stopped_listening_is_told_nothing()
     {
-        ConcurrentQueue<LockNotice> stopped = new();
-        ConcurrentQueue<LockNotice> listening = new();
-        IAsyncDisposable first = await Store.ListenAsync(stopped.Enqueue, Cancellation);
-        await using IAsyncDisposable second = await Store.ListenAsync(listening.Enqueue, Cancellation);
+        ConcurrentQueue<LockNotification> stopped = new();
+        ConcurrentQueue<LockNotification> listening = new();
+        IAsyncDisposable first = await Store.SubscribeAsync(stopped.Enqueue, Cancellation);
+        await using IAsyncDisposable second = await Store.SubscribeAsync(listening.Enqueue, Cancellation);
         await first.DisposeAsync();
         (AcquireRequest lease, long token) = await GrantedAsync();
 
         await Other.BreakAsync(Name, token, Cancellation);
 
-        await Eventually.IsTrueAsync(() => listening.Contains(new LockNotice.Broken(lease.LeaseId)));
-        Assert.DoesNotContain(new LockNotice.Broken(lease.LeaseId), stopped);
+        await Eventually.IsTrueAsync(() => listening.Contains(new LockNotification.Broken(lease.LeaseId)));
+        Assert.DoesNotContain(new LockNotification.Broken(lease.LeaseId), stopped);
     }
 
     [Fact]

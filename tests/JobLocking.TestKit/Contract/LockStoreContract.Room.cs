@@ -6,132 +6,132 @@ namespace JobLocking.TestKit.Contract;
 public abstract partial class LockStoreContract
 {
     [Fact]
-    public async Task The_release_of_one_of_several_gives_the_turn_to_the_oldest()
+    public async Task The_release_of_one_of_several_gives_the_wake_up_to_the_oldest()
     {
-        await using Notices here = await Notices.OfAsync(Store);
+        await using Notifications here = await Notifications.OfAsync(Store);
         (AcquireRequest lease, _) = await GrantedAsync(Shared(2));
         await GrantedAsync(Shared(2));
-        AcquireRequest first = await ParkedAsync(Store, "first", limit: 2);
-        AcquireRequest second = await ParkedAsync(Store, "second", limit: 2);
+        AcquireRequest first = await QueuedAsync(Store, "first", limit: 2);
+        AcquireRequest second = await QueuedAsync(Store, "second", limit: 2);
         Assert.Equal(["first", "second"], await QueueAsync());
 
         await ReleasedAsync(lease);
 
-        Assert.Equal(TimeSpan.Zero, (await here.TurnAsync(first)).After);
+        Assert.Equal(TimeSpan.Zero, (await here.WakeUpAsync(first)).After);
         Assert.Equal(["second"], await QueueAsync());
         Assert.Equal(AcquireOutcome.Granted, (await Store.AcquireAsync(first, Cancellation)).Outcome);
         Assert.Equal(["second"], await QueueAsync());
         await EndsItsWaitAsync(Store, second);
-        Assert.Equal([first.Parking!.Id], await here.TurnsAsync());
+        Assert.Equal([first.Waiter!.Id], await here.WakeUpsAsync());
     }
 
     [Fact]
-    public async Task A_grant_that_leaves_room_gives_the_turn_to_the_next()
+    public async Task A_grant_that_leaves_room_gives_the_wake_up_to_the_next()
     {
-        await using Notices here = await Notices.OfAsync(Store);
+        await using Notifications here = await Notifications.OfAsync(Store);
         (AcquireRequest alone, _) = await GrantedAsync();
-        AcquireRequest[] parked = [await ParkedAsync(Store, "1", 2), await ParkedAsync(Store, "2", 2), await ParkedAsync(Store, "3", 2)];
+        AcquireRequest[] parked = [await QueuedAsync(Store, "1", 2), await QueuedAsync(Store, "2", 2), await QueuedAsync(Store, "3", 2)];
         await ReleasedAsync(alone);
-        await here.TurnAsync(parked[0]);
-        Assert.Equal([parked[0].Parking!.Id], await here.TurnsAsync());
+        await here.WakeUpAsync(parked[0]);
+        Assert.Equal([parked[0].Waiter!.Id], await here.WakeUpsAsync());
 
         Assert.Equal(AcquireOutcome.Granted, (await Store.AcquireAsync(parked[0], Cancellation)).Outcome);
-        await here.TurnAsync(parked[1]);
+        await here.WakeUpAsync(parked[1]);
         Assert.Equal(AcquireOutcome.Granted, (await Store.AcquireAsync(parked[1], Cancellation)).Outcome);
 
         Assert.Equal(["3"], await QueueAsync());
-        Assert.Equal(parked.Take(2).Select(one => one.Parking!.Id), await here.TurnsAsync());
+        Assert.Equal(parked.Take(2).Select(one => one.Waiter!.Id), await here.WakeUpsAsync());
     }
 
     [Fact]
-    public async Task A_turn_that_is_not_taken_goes_to_the_next_as_long_as_there_is_room()
+    public async Task A_wake_up_that_is_not_taken_goes_to_the_next_as_long_as_there_is_room()
     {
-        await using Notices here = await Notices.OfAsync(Store);
+        await using Notifications here = await Notifications.OfAsync(Store);
         (AcquireRequest lease, _) = await GrantedAsync(Shared(2));
         await GrantedAsync(Shared(2));
-        AcquireRequest first = await ParkedAsync(Store, "first", limit: 2);
-        AcquireRequest second = await ParkedAsync(Store, "second", limit: 2);
-        await ParkedAsync(Store, "third", limit: 2);
+        AcquireRequest first = await QueuedAsync(Store, "first", limit: 2);
+        AcquireRequest second = await QueuedAsync(Store, "second", limit: 2);
+        await QueuedAsync(Store, "third", limit: 2);
         await ReleasedAsync(lease);
-        await here.TurnAsync(first);
+        await here.WakeUpAsync(first);
 
         await EndsItsWaitAsync(Store, first);
 
-        await here.TurnAsync(second);
+        await here.WakeUpAsync(second);
         await GrantedAsync(Shared(2));
         await EndsItsWaitAsync(Store, second);
         Assert.Equal(["third"], await QueueAsync());
-        Assert.Equal([first.Parking!.Id, second.Parking!.Id], await here.TurnsAsync());
+        Assert.Equal([first.Waiter!.Id, second.Waiter!.Id], await here.WakeUpsAsync());
     }
 
     [Fact]
     public async Task Who_needs_more_room_than_there_is_keeps_its_place()
     {
-        await using Notices here = await Notices.OfAsync(Store);
+        await using Notifications here = await Notifications.OfAsync(Store);
         (AcquireRequest lease, _) = await GrantedAsync(Shared(3));
         (AcquireRequest last, _) = await GrantedAsync(Shared(3));
-        AcquireRequest alone = await ParkedAsync(Store, "alone");
+        AcquireRequest alone = await QueuedAsync(Store, "alone");
 
         await ReleasedAsync(lease);
 
         Assert.Equal(["alone"], await QueueAsync());
-        Assert.Empty(await here.TurnsAsync());
+        Assert.Empty(await here.WakeUpsAsync());
         await ReleasedAsync(last);
-        await here.TurnAsync(alone);
+        await here.WakeUpAsync(alone);
         Assert.Equal(AcquireOutcome.Granted, (await Store.AcquireAsync(alone, Cancellation)).Outcome);
     }
 
     [Fact]
     public async Task While_the_last_place_is_kept_the_next_learns_for_how_long()
     {
-        await using Notices here = await Notices.OfAsync(Store);
+        await using Notifications here = await Notifications.OfAsync(Store);
         (AcquireRequest lease, _) = await GrantedAsync(Shared(2));
         await GrantedAsync(Shared(2));
-        AcquireRequest first = await ParkedAsync(Store, "first", limit: 2);
-        await ParkedAsync(Store, "second", limit: 2);
+        AcquireRequest first = await QueuedAsync(Store, "first", limit: 2);
+        await QueuedAsync(Store, "second", limit: 2);
 
         await ReleasedAsync(lease, keepFor: TimeSpan.FromSeconds(20));
 
-        AssertTimeLeft((await here.TurnAsync(first)).After, TimeSpan.Zero, TimeSpan.FromSeconds(20));
+        AssertTimeLeft((await here.WakeUpAsync(first)).After, TimeSpan.Zero, TimeSpan.FromSeconds(20));
         Assert.Equal(["second"], await QueueAsync());
     }
 
     [Fact]
-    public async Task A_turn_that_is_not_taken_while_the_last_place_is_kept_goes_to_the_next_with_the_time_that_remains()
+    public async Task A_wake_up_that_is_not_taken_while_the_last_place_is_kept_goes_to_the_next_with_the_time_that_remains()
     {
-        await using Notices here = await Notices.OfAsync(Store);
+        await using Notifications here = await Notifications.OfAsync(Store);
         (AcquireRequest lease, _) = await GrantedAsync(Shared(2));
         await GrantedAsync(Shared(2));
-        AcquireRequest first = await ParkedAsync(Store, "first", limit: 2);
-        AcquireRequest second = await ParkedAsync(Store, "second", limit: 2);
+        AcquireRequest first = await QueuedAsync(Store, "first", limit: 2);
+        AcquireRequest second = await QueuedAsync(Store, "second", limit: 2);
         await ReleasedAsync(lease, keepFor: TimeSpan.FromSeconds(20));
-        await here.TurnAsync(first);
+        await here.WakeUpAsync(first);
 
         AssertNotHeld(await EndsItsWaitAsync(Store, first));
 
-        AssertTimeLeft((await here.TurnAsync(second)).After, TimeSpan.Zero, TimeSpan.FromSeconds(20));
+        AssertTimeLeft((await here.WakeUpAsync(second)).After, TimeSpan.Zero, TimeSpan.FromSeconds(20));
         Assert.Empty(await QueueAsync());
     }
 
     [Fact]
-    public async Task A_look_at_a_lock_with_a_limit_sees_whether_it_has_room()
+    public async Task A_poll_at_a_lock_with_a_limit_sees_whether_it_has_room()
     {
-        await using Notices here = await Notices.OfAsync(Store);
+        await using Notifications here = await Notifications.OfAsync(Store);
         (AcquireRequest lease, _) = await GrantedAsync(Shared(2, TimeSpan.FromSeconds(20)));
         await GrantedAsync(Shared(2));
-        AcquireRequest first = await ParkedAsync(Store, "first", limit: 2);
-        AcquireRequest second = await ParkedAsync(Store, "second", limit: 2);
+        AcquireRequest first = await QueuedAsync(Store, "first", limit: 2);
+        AcquireRequest second = await QueuedAsync(Store, "second", limit: 2);
 
-        LookResult look = await LookedAsync(second);
+        PollResult look = await PolledAsync(second);
 
-        Assert.Equal((false, second.Parking!.Since), (look.IsFree, look.ParkedSince));
+        Assert.Equal((false, second.Waiter!.Since), (look.IsFree, look.QueuedSince));
         AssertTimeLeft(look.TimeLeft, TimeSpan.Zero, TimeSpan.FromSeconds(20));
         Assert.Equal(["first", "second"], await QueueAsync());
         await ReleasedAsync(lease);
-        await here.TurnAsync(first);
+        await here.WakeUpAsync(first);
         Assert.Equal(AcquireOutcome.Granted, (await Store.AcquireAsync(second, Cancellation)).Outcome);
         Assert.Empty(await QueueAsync());
-        Assert.False((await LookedAsync(first with { Limit = 1 })).IsFree);
+        Assert.False((await PolledAsync(first with { Limit = 1 })).IsFree);
         Assert.Equal(["first"], await QueueAsync());
     }
 
@@ -152,7 +152,7 @@ public abstract partial class LockStoreContract
         Assert.Equal(["standby"], await QueueAsync());
 
         await ReleasedAsync(third);
-        Assert.False((await LookedAsync(standby)).IsFree);
+        Assert.False((await PolledAsync(standby)).IsFree);
 
         await ReleasedAsync(runner, end: Succeeded(Occurrence()));
         Assert.Equal(AcquireOutcome.OccurrenceSucceeded, (await OutcomeAsync(standby)).Outcome);

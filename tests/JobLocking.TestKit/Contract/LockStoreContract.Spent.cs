@@ -9,7 +9,7 @@ public abstract partial class LockStoreContract
 
     /// <summary>Asks as an execution that has come back from a deferral, of which there may be copies.</summary>
     private AcquireRequest Returned(string deferral, int limit, TimeSpan? spentFor = null) =>
-        Request(Name) with { Limit = limit, Parking = new Parking(deferral, AMinute, 0, deferral, spentFor ?? AMinute) };
+        Request(Name) with { Limit = limit, Waiter = new WaiterEntry(deferral, AMinute, 0, deferral, spentFor ?? AMinute) };
 
     [Theory]
     [MemberData(nameof(Limits))]
@@ -19,7 +19,7 @@ public abstract partial class LockStoreContract
         (AcquireRequest lease, _) = await GrantedAsync(Returned(deferral, limit));
 
         AcquireResult whileItRuns = await Other.AcquireAsync(Returned(deferral, limit), Cancellation);
-        Assert.Equal((AcquireOutcome.DeferralSpent, 0), (whileItRuns.Outcome, whileItRuns.ParkedSince));
+        Assert.Equal((AcquireOutcome.DeferralSpent, 0), (whileItRuns.Outcome, whileItRuns.QueuedSince));
         Assert.Empty(await QueueAsync());
 
         await ReleasedAsync(lease);

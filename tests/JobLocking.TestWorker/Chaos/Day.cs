@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using JobLocking.Engine;
+using JobLocking.Policy;
 using JobLocking.Stores;
 
 namespace JobLocking.TestWorker.Chaos;

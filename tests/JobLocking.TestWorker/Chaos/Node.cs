@@ -1,4 +1,5 @@
 using JobLocking.Engine;
+using JobLocking.Policy;
 using JobLocking.Stores;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;

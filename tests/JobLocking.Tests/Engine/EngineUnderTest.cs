@@ -1,9 +1,11 @@
 using System.Diagnostics.Metrics;
 using System.Globalization;
-using JobLocking.Contention;
 using JobLocking.Engine;
-using JobLocking.Renewal;
+using JobLocking.Leasing;
+using JobLocking.Policy;
 using JobLocking.Stores;
+using JobLocking.Stores.InMemory;
+using JobLocking.Waiting;
 using Microsoft.Extensions.DependencyInjection;
 using Xunit;
 
@@ -32,11 +34,11 @@ internal sealed class EngineUnderTest : IDisposable
         Leases = _services.GetRequiredService<Leases>();
         Renewal = _services.GetRequiredService<RenewalLoop>();
         Accessor = _services.GetRequiredService<ITaskLeaseAccessor>();
-        Queue = _services.GetRequiredService<LocalQueue>();
+        Queue = _services.GetRequiredService<LocalWaiters>();
         Policies = _services.GetRequiredService<LockPolicies>();
         if (listens)
         {
-            _services.GetRequiredService<Notices>().Begin();
+            _services.GetRequiredService<StoreNotifications>().Begin();
             SpinWait.SpinUntil(() => Store.IsListening);
         }
     }
@@ -55,7 +57,7 @@ internal sealed class EngineUnderTest : IDisposable
 
     public RenewalLoop Renewal { get; }
 
-    public LocalQueue Queue { get; }
+    public LocalWaiters Queue { get; }
 
     public ITaskLeaseAccessor Accessor { get; }
 
@@ -98,7 +100,7 @@ internal sealed class EngineUnderTest : IDisposable
         Assert.IsType<T>(await Engine.DecideAsync(execution, CancellationToken.None));
 
     /// <summary>Whatever it is told from now on is lost.</summary>
-    public Task GoesDeafAsync() => _services.GetRequiredService<Notices>().EndAsync();
+    public Task GoesDeafAsync() => _services.GetRequiredService<StoreNotifications>().EndAsync();
 
     public async Task<IReadOnlyList<HeldLock>> ListAsync()
     {

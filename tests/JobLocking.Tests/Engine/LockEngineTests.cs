@@ -1,4 +1,6 @@
 using JobLocking.Engine;
+using JobLocking.Leasing;
+using JobLocking.Policy;
 using JobLocking.Telemetry;
 using JobLocking.TestKit;
 using Xunit;

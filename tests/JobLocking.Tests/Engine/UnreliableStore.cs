@@ -9,7 +9,7 @@ namespace JobLocking.Tests.Engine;
 /// </summary>
 internal sealed class UnreliableStore(ILockStore inner) : ILockStore
 {
-    private Action<LockNotice>? _tell;
+    private Action<LockNotification>? _tell;
 
     public enum Breakage
     {
@@ -69,7 +69,7 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
     public Queue<Exception> CheckFaults { get; } = [];
 
     /// <summary>Looks wait for it before they are taken.</summary>
-    public TaskCompletionSource? HoldLook { get; set; }
+    public TaskCompletionSource? HoldPoll { get; set; }
 
     /// <summary>How many looks were answered.</summary>
     public int Looks { get; private set; }
@@ -107,26 +107,26 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
         return result;
     }
 
-    public async ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewAnswer>> onAnswers, CancellationToken cancellationToken)
+    public async ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewResult>> onResults, CancellationToken cancellationToken)
     {
         Note($"renew {leases.Length}");
         OnRenew?.Invoke();
         if (RenewAlways is Breakage.None or Breakage.AnswerLost)
         {
-            List<RenewAnswer> real = [];
+            List<RenewResult> real = [];
             await inner.RenewAsync(leases, real.AddRange, cancellationToken);
             if (RenewAlways == Breakage.None)
             {
-                ILookup<bool, RenewAnswer> answers = real
+                ILookup<bool, RenewResult> answers = real
                     .Select(answer => NotRenewed.Contains(leases.Span[answer.Index].Name) ? answer with { Outcome = RenewOutcome.Transient } : answer)
                     .ToLookup(answer => AnsweredLate.Contains(leases.Span[answer.Index].Name));
-                onAnswers([.. answers[false]]);
+                onResults([.. answers[false]]);
                 if (answers.Contains(true))
                 {
                     // Goes on where it was called even if the answer is here already.
                     await Task.Yield();
                     await HoldRenew.Task.WaitAsync(cancellationToken);
-                    onAnswers([.. answers[true]]);
+                    onResults([.. answers[true]]);
                 }
             }
         }
@@ -153,30 +153,30 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
         return outcome;
     }
 
-    public async ValueTask<LookResult> LookAsync(LookRequest request, CancellationToken cancellationToken)
+    public async ValueTask<PollResult> PollAsync(PollRequest request, CancellationToken cancellationToken)
     {
-        Note($"look {request.Name} {request.Parking.Id}");
+        Note($"look {request.Name} {request.Waiter.Id}");
         Throw(AcquireAlways);
-        if (HoldLook is { } hold)
+        if (HoldPoll is { } hold)
         {
             await hold.Task.WaitAsync(cancellationToken);
         }
 
-        LookResult look = await inner.LookAsync(request, cancellationToken);
+        PollResult look = await inner.PollAsync(request, cancellationToken);
         Looks++;
         return look;
     }
 
-    public async ValueTask<IAsyncDisposable> ListenAsync(Action<LockNotice> onNotice, CancellationToken cancellationToken)
+    public async ValueTask<IAsyncDisposable> SubscribeAsync(Action<LockNotification> onNotification, CancellationToken cancellationToken)
     {
         ThrowNext(ListenFaults);
-        IAsyncDisposable listening = await inner.ListenAsync(onNotice, cancellationToken);
-        _tell = onNotice;
+        IAsyncDisposable listening = await inner.SubscribeAsync(onNotification, cancellationToken);
+        _tell = onNotification;
         return listening;
     }
 
     /// <summary>Tells the process something, as the store would.</summary>
-    public void Tell(LockNotice notice) => _tell!(notice);
+    public void Tell(LockNotification notice) => _tell!(notice);
 
     public IAsyncEnumerable<HeldLock> ListAsync(string? prefix, CancellationToken cancellationToken) => inner.ListAsync(prefix, cancellationToken);
 

@@ -1,4 +1,5 @@
 using JobLocking.Stores;
+using JobLocking.Stores.InMemory;
 using JobLocking.Telemetry;
 using JobLocking.TestKit;
 using JobLocking.Tests.Engine;

@@ -2,6 +2,7 @@ using System.Reflection;
 using System.Reflection.Emit;
 using Hangfire;
 using JobLocking.Engine;
+using JobLocking.Policy;
 using JobLocking.Telemetry;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;

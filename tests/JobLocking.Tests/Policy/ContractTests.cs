@@ -1,5 +1,5 @@
 using System.Reflection;
-using JobLocking.Engine;
+using JobLocking.Policy;
 using Microsoft.Extensions.DependencyInjection;
 using Xunit;
 

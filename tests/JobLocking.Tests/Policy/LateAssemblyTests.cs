@@ -1,7 +1,7 @@
 using System.Reflection;
 using System.Reflection.Emit;
 using System.Runtime.Loader;
-using JobLocking.Engine;
+using JobLocking.Policy;
 using Microsoft.Extensions.DependencyInjection;
 using Xunit;
 

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Reflection;
 using System.Reflection.Emit;
-using JobLocking.Engine;
+using JobLocking.Policy;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;

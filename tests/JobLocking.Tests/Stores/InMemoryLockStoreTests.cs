@@ -1,6 +1,7 @@
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using JobLocking.Stores;
+using JobLocking.Stores.InMemory;
 using JobLocking.TestKit;
 using JobLocking.TestKit.Contract;
 using Microsoft.Extensions.Time.Testing;
@@ -33,7 +34,7 @@ public sealed class InMemoryLockStoreTests
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Who_is_told_of_its_turn_may_ask_at_once_even_if_another_thread_does()
+    public async Task Who_is_told_of_its_wake_up_may_ask_at_once_even_if_another_thread_does()
     {
         AcquireRequest lease = LockRequests.Acquire("told");
         AcquireRequest waits = Waits("told");
@@ -41,7 +42,7 @@ public sealed class InMemoryLockStoreTests
         await _store.AcquireAsync(waits, Cancellation);
         AcquireResult answer = default;
         bool answered = false;
-        await using IAsyncDisposable listening = await _store.ListenAsync(
+        await using IAsyncDisposable listening = await _store.SubscribeAsync(
             _ =>
             {
                 Thread asks = new(() => answer = _store.AcquireAsync(waits, Cancellation).AsTask().GetAwaiter().GetResult());
@@ -64,29 +65,29 @@ public sealed class InMemoryLockStoreTests
         List<long> since = [];
         foreach (AcquireRequest one in parked)
         {
-            since.Add((await _store.AcquireAsync(one, Cancellation)).ParkedSince);
+            since.Add((await _store.AcquireAsync(one, Cancellation)).QueuedSince);
         }
 
         Assert.DoesNotContain(0, since);
         AcquireRequest late = Waits("crowded");
-        Assert.Equal(0, await ParkedSinceAsync(late));
-        Assert.Equal(since[7], await ParkedSinceAsync(parked[7] with { Parking = parked[7].Parking! with { Since = since[7] } }));
+        Assert.Equal(0, await QueuedSinceAsync(late));
+        Assert.Equal(since[7], await QueuedSinceAsync(parked[7] with { Waiter = parked[7].Waiter! with { Since = since[7] } }));
 
         // The next look of its process lists it; up to a second bound.
-        LookRequest look = new("crowded", 1, late.Parking!, late.Holder);
-        Assert.NotEqual(0, (await _store.LookAsync(look, Cancellation)).ParkedSince);
-        Assert.Equal(0, await ParkedSinceAsync(Waits("crowded")));
+        PollRequest look = new("crowded", 1, late.Waiter!, late.Holder);
+        Assert.NotEqual(0, (await _store.PollAsync(look, Cancellation)).QueuedSince);
+        Assert.Equal(0, await QueuedSinceAsync(Waits("crowded")));
         for (int i = 0; i < 9_999; i++)
         {
-            await _store.LookAsync(look with { Parking = Waits("crowded").Parking! }, Cancellation);
+            await _store.PollAsync(look with { Waiter = Waits("crowded").Waiter! }, Cancellation);
         }
 
-        Assert.Equal(0, (await _store.LookAsync(look with { Parking = Waits("crowded").Parking! }, Cancellation)).ParkedSince);
+        Assert.Equal(0, (await _store.PollAsync(look with { Waiter = Waits("crowded").Waiter! }, Cancellation)).QueuedSince);
 
         _time.Advance(TimeSpan.FromMinutes(2));
-        Assert.NotEqual(0, await ParkedSinceAsync(Waits("crowded")));
+        Assert.NotEqual(0, await QueuedSinceAsync(Waits("crowded")));
 
-        async Task<long> ParkedSinceAsync(AcquireRequest request) => (await _store.AcquireAsync(request, Cancellation)).ParkedSince;
+        async Task<long> QueuedSinceAsync(AcquireRequest request) => (await _store.AcquireAsync(request, Cancellation)).QueuedSince;
     }
 
     [Fact]
@@ -125,7 +126,7 @@ public sealed class InMemoryLockStoreTests
     }
 
     private static AcquireRequest Waits(string name) =>
-        LockRequests.Acquire(name) with { Parking = new Parking(LockRequests.LeaseId(), TimeSpan.FromMinutes(1)) };
+        LockRequests.Acquire(name) with { Waiter = new WaiterEntry(LockRequests.LeaseId(), TimeSpan.FromMinutes(1)) };
 }
 
 public sealed class ContractCoverageTests

@@ -1,4 +1,6 @@
 using JobLocking.Engine;
+using JobLocking.Leasing;
+using JobLocking.Policy;
 using JobLocking.Stores;
 using JobLocking.Telemetry;
 using JobLocking.TestKit;
@@ -91,16 +93,16 @@ public sealed class MetricsTests : IDisposable
     }
 
     [Fact]
-    public async Task Who_waits_in_place_is_parked_and_timed_to_the_end()
+    public async Task Who_waits_in_place_is_queued_and_timed_to_the_end()
     {
         TaskLease held = (await _other.Locks.TryAcquireAsync("x"))!;
         Task<TaskLease> waiting = _node.Locks.AcquireAsync("x").AsTask();
-        await Eventually.IsTrueAsync(() => _measured.Of(Parked).SequenceEqual(["1 lock=code scheduler=code"]));
+        await Eventually.IsTrueAsync(() => _measured.Of(JobLockingDiagnostics.Waiters).SequenceEqual(["1 lock=code scheduler=code"]));
         _node.Time.Advance(TimeSpan.FromSeconds(2));
         await held.DisposeAsync();
         await waiting.WaitAsync(Eventually.DefaultTimeout);
         Assert.Equal(["2 lock=code scheduler=code outcome=granted"], _measured.Of(WaitDuration));
-        Assert.Equal(0, _measured.Sum(Parked));
+        Assert.Equal(0, _measured.Sum(JobLockingDiagnostics.Waiters));
     }
 
     [Fact]
@@ -108,29 +110,29 @@ public sealed class MetricsTests : IDisposable
     {
         await _other.Locks.TryAcquireAsync("x");
         Task<TaskLease?> waiting = _node.Locks.TryAcquireAsync("x", new TaskLockOptions { Wait = TimeSpan.FromSeconds(1) }).AsTask();
-        await Eventually.IsTrueAsync(() => _measured.Sum(Parked) == 1);
+        await Eventually.IsTrueAsync(() => _measured.Sum(JobLockingDiagnostics.Waiters) == 1);
         _node.Time.Advance(TimeSpan.FromSeconds(1));
         Assert.Null(await waiting);
 
         using CancellationTokenSource cancel = new();
         Task<TaskLease> cancelled = _node.Locks.AcquireAsync("x", null, cancel.Token).AsTask();
-        await Eventually.IsTrueAsync(() => _measured.Sum(Parked) == 1);
+        await Eventually.IsTrueAsync(() => _measured.Sum(JobLockingDiagnostics.Waiters) == 1);
         await cancel.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => cancelled);
         Assert.Equal(["1 lock=code scheduler=code outcome=contended", "0 lock=code scheduler=code outcome=cancelled"], _measured.Of(WaitDuration));
-        Assert.Equal(0, _measured.Sum(Parked));
+        Assert.Equal(0, _measured.Sum(JobLockingDiagnostics.Waiters));
     }
 
     [Fact]
-    public async Task A_deferral_is_parked_until_it_is_woken()
+    public async Task A_deferral_is_queued_until_it_is_woken()
     {
         TaskLease held = (await _other.Locks.TryAcquireAsync("x"))!;
         LockExecution execution = _node.Execution(Plain);
         LockDecision.Defer defer = await _node.DecideAsync<LockDecision.Defer>(execution);
         _node.Engine.Deferred(execution, defer, () => new(true));
-        Assert.Equal(["1 lock=x scheduler=Test"], _measured.Of(Parked));
+        Assert.Equal(["1 lock=x scheduler=Test"], _measured.Of(JobLockingDiagnostics.Waiters));
         await held.DisposeAsync();
-        await Eventually.IsTrueAsync(() => _measured.Sum(Parked) == 0);
+        await Eventually.IsTrueAsync(() => _measured.Sum(JobLockingDiagnostics.Waiters) == 0);
         Assert.Empty(_measured.Of(WaitDuration));
     }
 

@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using JobLocking.Engine;
+using JobLocking.Leasing;
+using JobLocking.Policy;
 using JobLocking.Tests.Engine;
 using Xunit;
 using static JobLocking.JobLockingDiagnostics;

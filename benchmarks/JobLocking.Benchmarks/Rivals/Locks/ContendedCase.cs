@@ -24,7 +24,7 @@ internal sealed class ContendedCase(BenchmarkRedis redis, Dictionary<string, ILo
 
     public IReadOnlyList<string> Contenders => LockClients.Contenders;
 
-    public int TurnsARound => effort.ShortestTurns;
+    public int WakeUpsARound => effort.ShortestTurns;
 
     public static async Task<IRivalCase> StartAsync(BenchmarkRedis redis, Effort effort) =>
         new ContendedCase(redis, await LockClients.StartAllAsync(redis), await LockClients.StartAllAsync(redis), effort);

@@ -1,6 +1,6 @@
 using JobLocking.Benchmarks.Rivals.Locks.Clients;
-using JobLocking.Engine;
 using JobLocking.Redis.Keys;
+using JobLocking.Stores;
 using StackExchange.Redis;
 
 namespace JobLocking.Benchmarks.Rivals.Locks;
@@ -68,10 +68,10 @@ internal sealed class CrowdedServer : IAsyncDisposable
         {
             string name = Name(2 * Random.Shared.Next(Math.Max(1, _names / 2)));
             RedisKey key = keys.Lock(name);
-            KeysBesideLock beside = keys.Beside(name);
+            DerivedKeys derived = keys.Derived(name);
             RedisValue value = LeaseId.New().PadRight(ValueLength);
-            await database.ScriptEvaluateAsync(Acquire, [key, beside.Fence], [value, (long)Held.TotalMilliseconds]).WaitAsync(stop);
-            await database.ScriptEvaluateAsync(Release, [key, beside.Parked], [value]).WaitAsync(stop);
+            await database.ScriptEvaluateAsync(Acquire, [key, derived.Fence], [value, (long)Held.TotalMilliseconds]).WaitAsync(stop);
+            await database.ScriptEvaluateAsync(Release, [key, derived.Queue], [value]).WaitAsync(stop);
         }
     });
 

@@ -57,7 +57,7 @@ internal sealed class HandoffCase : IRivalCase
 
     public IReadOnlyList<string> Contenders => [Contender.JobLocking, Contender.Raw, Contender.DistributedLock, .. _shorterLines.Keys];
 
-    public int TurnsARound => _effort.ShortTurns;
+    public int WakeUpsARound => _effort.ShortWakeUps;
 
     public static async Task<IRivalCase> StartAsync(BenchmarkRedis redis, Effort effort) => new HandoffCase(
         redis,

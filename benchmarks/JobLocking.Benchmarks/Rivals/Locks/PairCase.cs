@@ -15,7 +15,7 @@ internal sealed class PairCase(Dictionary<string, ILockClient> clients, Effort e
 
     public IReadOnlyList<string> Contenders => LockClients.Contenders;
 
-    public int TurnsARound => effort.ShortestTurns;
+    public int WakeUpsARound => effort.ShortestTurns;
 
     public static async Task<IRivalCase> StartAsync(BenchmarkRedis redis, Effort effort) => new PairCase(await LockClients.StartAllAsync(redis), effort);
 

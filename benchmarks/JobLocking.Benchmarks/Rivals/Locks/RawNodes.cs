@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using JobLocking.Benchmarks.Handoff;
 using JobLocking.Benchmarks.Rivals.Locks.Clients;
-using JobLocking.Engine;
 using JobLocking.Redis.Keys;
 using JobLocking.Stores;
 using JobLocking.TestKit;
@@ -37,7 +36,7 @@ internal sealed class RawNodes : ILockNodes, IAsyncDisposable
             await RawLock.LoadAsync(connection.GetDatabase());
             ChannelMessageQueue notices = await connection.GetSubscriber().SubscribeAsync(new LockKeys(nodes._prefix).Channel(ProcessId(i)));
 
-            // turn:<parking id>:…
+            // turn:<waiter id>:…
             notices.OnMessage(notice => nodes._waiters[((string)notice.Message!).Split(':')[1]].TrySetResult());
         }
 
@@ -46,21 +45,21 @@ internal sealed class RawNodes : ILockNodes, IAsyncDisposable
 
     public async Task<IAsyncDisposable> AcquireAsync(int node, string name, CancellationToken cancellationToken)
     {
-        Parking parking = new(LeaseId.New(), ILockClient.Expiry);
-        TaskCompletionSource turn = _waiters[parking.Id] = new TaskCompletionSource();
-        RawLock one = new(_connections[node].GetDatabase(), _prefix, name, ProcessId(node), parking, byHash: true);
+        WaiterEntry entry = new(LeaseId.New(), ILockClient.Expiry);
+        TaskCompletionSource turn = _waiters[entry.Id] = new TaskCompletionSource();
+        RawLock one = new(_connections[node].GetDatabase(), _prefix, name, ProcessId(node), entry, byHash: true);
         if (!RawLock.IsGranted(await one.AcquireAsync()))
         {
             await turn.Task.WaitAsync(cancellationToken);
             ILockClient.Expect(RawLock.IsGranted(await one.AcquireAsync()), isFree: true);
         }
 
-        _waiters.TryRemove(parking.Id, out _);
+        _waiters.TryRemove(entry.Id, out _);
         return one;
     }
 
     public Task AreWaitingAsync(string name, int waiters, CancellationToken cancellationToken) => Eventually.SeesAsync(
-        () => _connections[0].GetDatabase().SortedSetLengthAsync(new LockKeys(_prefix).Beside(name).Parked), parked => parked == waiters);
+        () => _connections[0].GetDatabase().SortedSetLengthAsync(new LockKeys(_prefix).Derived(name).Queue), parked => parked == waiters);
 
     public async ValueTask DisposeAsync()
     {

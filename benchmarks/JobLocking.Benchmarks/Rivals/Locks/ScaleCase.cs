@@ -35,7 +35,7 @@ internal sealed class ScaleCase : IRivalCase
 
     public IReadOnlyList<string> Contenders => [.. _byNames.Keys.Union(_byConnections.Keys)];
 
-    public int TurnsARound => _effort.ShortTurns;
+    public int WakeUpsARound => _effort.ShortWakeUps;
 
     public static async Task<IRivalCase> StartAsync(Effort effort)
     {

@@ -14,7 +14,7 @@ internal sealed class ThroughputCase(Dictionary<string, ILockClient> clients, Ef
 
     public IReadOnlyList<string> Contenders => LockClients.Contenders;
 
-    public int TurnsARound => effort.ShortTurns;
+    public int WakeUpsARound => effort.ShortWakeUps;
 
     public static async Task<IRivalCase> StartAsync(BenchmarkRedis redis, Effort effort) => new ThroughputCase(await LockClients.StartAllAsync(redis), effort);
 

@@ -10,51 +10,51 @@ end
 -- whichever process: it is woken as by a release. While a wake-up may still be accepted there is no other, however many
 -- processes look. One that was not accepted went to a process that is frozen or dead, which may have more in the queue: so then
 -- the execution that is looked for tries, whose process is alive. 'woken', 'at' and 'late' are the last wake-up before the look.
-local function offer(parked, waiters, lock, id, is_mine, channels, passes, room_after, woken, at, late)
+local function offer(queue, waiters, lock, id, is_mine, channels, passes, room_after, woken, at, late)
   local now = milliseconds()
   local is_past = woken and at <= now
   if woken ~= id then
     if is_past and now < at + accepted_within(late) then
       return false, at + accepted_within(late) - now
     end
-    local told = not is_past and turn(parked, waiters, lock, channels, passes, room_after, is_mine and id)
+    local told = not is_past and wake_next(queue, waiters, lock, channels, passes, room_after, is_mine and id)
     if told then
       return is_mine and told == id, accepted_within(0)
     end
   end
   late = woken and late + 1 or 0
   if is_mine then
-    unpark(parked, waiters, id)
+    dequeue(queue, waiters, id)
   end
   woke(waiters, id, now, late)
   return true, accepted_within(late)
 end
 
 -- Does for look and look_shared what they have in common, and answers as they say.
-local function answer_look(parked, waiters, lock, arguments, room_after, is_running, left)
+local function answer_poll(queue, waiters, lock, arguments, room_after, is_running, left)
   local id, since, patience, process, limit, holder, channels, passes = unpack(arguments, 1, 8)
   local has_room = room_after(tonumber(limit))
-  local place, owner = place_of(parked, waiters, id)
+  local place, owner = place_of(queue, waiters, id)
   local woken, at, late = last_woken(waiters)
-  local was_parked = (place or woken == id) and '1' or '0'
+  local was_queued = (place or woken == id) and '1' or '0'
 
   place = '0'
   if not (has_room and is_running) then
-    place = keep(parked, waiters, id, since, patience, process, limit, holder)
+    place = restore(queue, waiters, id, since, patience, process, limit, holder)
     owner = owner or (place ~= '0' and process)
   elseif owner == process then
-    unpark(parked, waiters, id) -- its turn would be in vain as long as its occurrence is running
+    dequeue(queue, waiters, id) -- its turn would be in vain as long as its occurrence is running
   end
-  local others = keep_all(parked, waiters, process, arguments, 9)
+  local others = restore_all(queue, waiters, process, arguments, 9)
 
   local is_free = false
   if has_room and not is_running then
     local again
-    is_free, again = offer(parked, waiters, lock, id, owner == process, channels, passes, room_after, woken, at, late)
+    is_free, again = offer(queue, waiters, lock, id, owner == process, channels, passes, room_after, woken, at, late)
     left = left and left >= 0 and math.min(left, again) or again
     place = is_free and '0' or place
   elseif not has_room and woken and at <= milliseconds() then
     redis.pcall('HDEL', waiters, 'woken') -- it was accepted, or came too late
   end
-  return { is_free and 'free' or 'taken', was_parked, place, left, unpack(others) }
+  return { is_free and 'free' or 'taken', was_queued, place, left, unpack(others) }
 end

@@ -1,8 +1,8 @@
 -- Part of other scripts: the queue of a lock.
 --
--- parked   ZSET  parking id → since when, µs
--- waiters  HASH  parking id → <when its place lapses, ms>:<process id>:<limit>:<holder, JSON>
---                'woken'    → <when, ms>:<parking id>, the last wake-up, until an execution leaves the queue; and :<how many in
+-- queue   ZSET  waiter id → since when, µs
+-- waiters  HASH  waiter id → <when its place lapses, ms>:<process id>:<limit>:<holder, JSON>
+--                'woken'    → <when, ms>:<waiter id>, the last wake-up, until an execution leaves the queue; and :<how many in
 --                             a row before it were not accepted>, if any
 --
 -- Nothing here, nor in the parts that need this one, raises an error: whatever a stranger has left under these keys, locks are
@@ -11,8 +11,8 @@
 local most_dropped = 100
 
 -- The id of the oldest and when its place lapses, its process and its limit; no more than the id if nobody knows.
-local function oldest(parked, waiters)
-  local id = redis.pcall('ZRANGE', parked, '0', '0')[1]
+local function oldest(queue, waiters)
+  local id = redis.pcall('ZRANGE', queue, '0', '0')[1]
   local waiter = id and redis.pcall('HGET', waiters, id)
   if type(waiter) ~= 'string' then
     return id
@@ -22,7 +22,7 @@ local function oldest(parked, waiters)
 end
 
 -- Whether it was there.
-local function unpark(parked, waiters, id)
+local function dequeue(queue, waiters, id)
   redis.pcall('HDEL', waiters, id, 'woken')
-  return redis.pcall('ZREM', parked, id) == 1
+  return redis.pcall('ZREM', queue, id) == 1
 end

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using JobLocking.Engine;
+using JobLocking.Policy;
 using JobLocking.TestKit;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -70,7 +71,7 @@ internal sealed class JobLockingClient(Node node) : ILockClient
         long sent = Requests - before;
         Array.ForEach(deferrals, engine.NotDeferred);
         await Eventually.IsTrueAsync(
-            async () => (await node.Locks.ListAsync(name, stop).SingleAsync(stop)).Parked.Count == 0, fact: "nobody is parked any more");
+            async () => (await node.Locks.ListAsync(name, stop).SingleAsync(stop)).Waiters.Count == 0, fact: "nobody is parked any more");
         return sent;
     }
 

@@ -1,6 +1,5 @@
 using JobLocking.Redis.Keys;
 using JobLocking.Redis.Scripts;
-using JobLocking.Redis.Storage;
 using JobLocking.Stores;
 using StackExchange.Redis;
 
@@ -24,7 +23,7 @@ internal sealed class RawLock : IAsyncDisposable
 
     private readonly string _processId;
 
-    private readonly Parking? _parking;
+    private readonly WaiterEntry? _parking;
 
     private readonly TimeSpan _expiry;
 
@@ -36,17 +35,17 @@ internal sealed class RawLock : IAsyncDisposable
     /// <param name="prefix">What its keys begin with.</param>
     /// <param name="name">What comes then.</param>
     /// <param name="processId">Under which its process is told of its turn.</param>
-    /// <param name="parking">How it is parked when it is refused; null not to be.</param>
+    /// <param name="entry">How it is parked when it is refused; null not to be.</param>
     /// <param name="expiry">Of its lease; null for the same as everybody's.</param>
     /// <param name="byHash">Whether the scripts go by their hashes, once <see cref="LoadAsync"/> has made them known.</param>
     public RawLock(
-        IDatabase database, string prefix, string name, string processId = "process", Parking? parking = null, TimeSpan? expiry = null, bool byHash = false)
+        IDatabase database, string prefix, string name, string processId = "process", WaiterEntry? entry = null, TimeSpan? expiry = null, bool byHash = false)
     {
         _database = database;
         _keys = new LockKeys(prefix);
         _name = name;
         _processId = processId;
-        _parking = parking;
+        _parking = entry;
         _expiry = expiry ?? ILockClient.Expiry;
         _byHash = byHash;
         _channels = (byte[])_keys.Channels!;
@@ -82,25 +81,25 @@ internal sealed class RawLock : IAsyncDisposable
 
     public async ValueTask DisposeAsync() => await ReleaseAsync();
 
-    private Question Acquiring()
+    private ScriptCall Acquiring()
     {
-        LeaseId = Engine.LeaseId.New();
-        return Questions.Acquire(_keys, new AcquireRequest(_name, LeaseId, _expiry, Holder, Parking: _parking), _processId, HolderText);
+        LeaseId = Stores.LeaseId.New();
+        return ScriptCalls.Acquire(_keys, new AcquireRequest(_name, LeaseId, _expiry, Holder, Waiter: _parking), _processId, HolderText);
     }
 
-    private Question Releasing()
+    private ScriptCall Releasing()
     {
-        Question release = Questions.Release(_keys, new ReleaseRequest(_name, LeaseId));
+        ScriptCall release = ScriptCalls.Release(_keys, new ReleaseRequest(_name, LeaseId));
         release.Values[release.Publishes!.Value] = _channels;
         release.Values[release.Publishes.Value + 1] = 100; // as many as the store has told in vain outside a cluster
         return release;
     }
 
-    private RedisResult Send(Question question) => _byHash
+    private RedisResult Send(ScriptCall question) => _byHash
         ? _database.ScriptEvaluate(question.Script.Hash, question.Keys, question.Values, CommandFlags.DemandMaster)
         : _database.ScriptEvaluate(question.Script.Text, question.Keys, question.Values, CommandFlags.DemandMaster);
 
-    private Task<RedisResult> SendAsync(Question question) => _byHash
+    private Task<RedisResult> SendAsync(ScriptCall question) => _byHash
         ? _database.ScriptEvaluateAsync(question.Script.Hash, question.Keys, question.Values, CommandFlags.DemandMaster)
         : _database.ScriptEvaluateAsync(question.Script.Text, question.Keys, question.Values, CommandFlags.DemandMaster);
 }

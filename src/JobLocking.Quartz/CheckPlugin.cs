@@ -1,0 +1,129 @@
+using System.Reflection;
+using JobLocking.Engine;
+using JobLocking.Policy;
+using Microsoft.Extensions.Logging;
+using Quartz;
+using Quartz.Extensibility;
+
+namespace JobLocking.Quartz;
+
+/// <summary>Checks the locks of the jobs that a scheduler knows, before it fires the first.</summary>
+internal sealed class CheckPlugin(
+    SchedulerChecks checks, KeyedPolicies policies, SharedTypes shared, LockAdapters adapters, DelegateHandlers handlers, ILogger logger)
+    : ISchedulerPlugin
+{
+    private IScheduler? _scheduler;
+    private bool _checked;
+
+    public string Scheduler => _scheduler?.SchedulerName ?? "";
+
+    public ValueTask Initialize(string pluginName, IScheduler scheduler, CancellationToken cancellationToken = default)
+    {
+        // Its jobs are not known yet.
+        _scheduler = scheduler;
+        checks.Add(this);
+        return default;
+    }
+
+    /// <summary>Quartz calls it when the scheduler starts, which may be long after the host has; so the host's start calls it first.</summary>
+    /// <exception cref="TaskLockException">The lock of a job is declared wrongly.</exception>
+    public async ValueTask Start(CancellationToken cancellationToken = default)
+    {
+        if (_checked)
+        {
+            return;
+        }
+
+        HashSet<JobKey> unknown = [.. policies.ByKey.Keys];
+        List<string> problems = [];
+        PagedResult<JobHeader> jobs = await _scheduler!.QueryJobs(new JobQuery { Take = PagedQuery.All }, cancellationToken).ConfigureAwait(false);
+        (JobKey Key, Type? Type)[] known = [.. jobs.Items.Select(job => (job.Key, TypeOf(job)))];
+        foreach (IGrouping<Type?, JobKey> generated in known.Where(job => JobIdentity.IsGenerated(job.Key)).GroupBy(job => job.Type, job => job.Key))
+        {
+            if (generated.Key is { } type && generated.Count() > 1)
+            {
+                shared.Add(type);
+            }
+        }
+
+        foreach ((JobKey key, Type? type) in known)
+        {
+            unknown.Remove(key);
+            try
+            {
+                FiringValues.Check(policies.Find(key, type), type);
+                await CheckAsync(key, type, cancellationToken).ConfigureAwait(false);
+            }
+            catch (TaskLockException e)
+            {
+                problems.Add(e.Message);
+            }
+        }
+
+        if (problems.Count > 0)
+        {
+            throw new TaskLockException(string.Join(Environment.NewLine, problems.Distinct()));
+        }
+
+        foreach (JobKey job in unknown)
+        {
+            Log.UnknownJob(logger, policies.ByKey[job].Template, job, _scheduler.SchedulerName);
+        }
+
+        _checked = true;
+    }
+
+    /// <summary>A job of another application in the same store may have a type that is not here; then it cannot fire here either.</summary>
+    public static Type? TypeOf(JobHeader job) => new JobType(job.JobTypeName).TryResolve(out Type? type) ? type : null;
+
+    private async ValueTask CheckAsync(JobKey job, Type? type, CancellationToken cancellationToken)
+    {
+        LockPolicy? policy = policies.Find(job, type);
+        if (policy is null)
+        {
+            RefuseHandler(job);
+            WarnOfArgument(job, type);
+            return;
+        }
+
+        adapters.Use(policy, $"Quartz/{Scheduler}");
+        if (!policy.OncePerOccurrence)
+        {
+            return;
+        }
+
+        JobIdentity.Of(job, type, policy, trigger: null, shared.Contains(type), toldApart: true);
+        PagedResult<TriggerHeader> triggers = await _scheduler!.QueryTriggers(new TriggerQuery { Job = job, Take = PagedQuery.All }, cancellationToken).ConfigureAwait(false);
+        foreach (TriggerKey key in triggers.Items.Select(t => t.Key).Where(JobIdentity.IsGenerated))
+        {
+            if (await _scheduler.GetTrigger(key, cancellationToken).ConfigureAwait(false) is { } trigger && TriggerData.IsOwn(trigger.JobDataMap))
+            {
+                JobIdentity.Of(job, type, policy, key, shared.Contains(type), toldApart: true);
+            }
+        }
+    }
+
+    private void RefuseHandler(JobKey job)
+    {
+        if (handlers.Of(_scheduler!, job) is { } method && method.GetCustomAttribute<TaskLockAttribute>() is { } taskLock)
+        {
+            throw new TaskLockException(
+                $"Lock '{taskLock.Name}' of job {job}: [TaskLock] is on the method of a delegate job, "
+                + $"{method.DeclaringType}.{method.Name}, where it is not found. "
+                + $"Fix: q.AddTaskLocks(o => o.ForJob(new JobKey(\"{job.Name}\", \"{job.Group}\"), "
+                + $"new TaskLockAttribute(\"{taskLock.Name}\"))).");
+        }
+    }
+
+    /// <summary>A wrapper, <c>Scoped&lt;ReportJob&gt;</c>, runs another job inside, whose lock is not met.</summary>
+    private void WarnOfArgument(JobKey job, Type? type)
+    {
+        foreach (Type inner in type is { IsGenericType: true } ? type.GenericTypeArguments.Where(typeof(IJob).IsAssignableFrom) : [])
+        {
+            if (policies.Find(inner) is { } policy)
+            {
+                Log.WrapperUnlocked(logger, job, Scheduler, type!, policy.Template, inner);
+            }
+        }
+    }
+}

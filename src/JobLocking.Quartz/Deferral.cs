@@ -1,0 +1,123 @@
+using System.Globalization;
+using Quartz;
+
+namespace JobLocking.Quartz;
+
+/// <summary>What a deferral carries through the job store, in the data of its own trigger: strings, which every store keeps as they are.</summary>
+/// <param name="Trigger">The trigger of the schedule whose firing was deferred, however often.</param>
+/// <param name="ScheduledTime">The time the schedule meant, UTC.</param>
+/// <param name="FirstDeferredAt">When it was deferred for the first time, UTC.</param>
+/// <param name="Count">How often it was deferred.</param>
+/// <param name="CountUnwoken">How often it was deferred since a release last woke it.</param>
+/// <param name="Attempts">How often it has been run before.</param>
+/// <param name="Ticket">Its place in the queue.</param>
+internal sealed record Deferral(
+    TriggerKey Trigger, DateTimeOffset ScheduledTime, DateTimeOffset FirstDeferredAt, int Count, int CountUnwoken, int Attempts, string Ticket)
+{
+    /// <summary>The group of the triggers that bring deferred firings back.</summary>
+    public const string Group = "joblocking";
+
+    /// <summary>What all that a deferral carries begins with.</summary>
+    public const string Prefix = "JOBLOCKING_";
+
+    private const string TriggerName = Prefix + "TRIGGER_NAME";
+    private const string TriggerGroup = Prefix + "TRIGGER_GROUP";
+    private const string ScheduledFireTime = Prefix + "SCHEDULED_FIRE_TIME";
+    private const string FirstDeferred = Prefix + "FIRST_DEFERRED_AT";
+    private const string Deferrals = Prefix + "DEFERRALS";
+    private const string DeferralsUnwoken = Prefix + "DEFERRALS_UNWOKEN";
+    private const string RunBefore = Prefix + "ATTEMPTS";
+    private const string Place = Prefix + "TICKET";
+    private const string Retries = Prefix + "RETRY_ATTEMPT";
+    private const string Recovered = Prefix + "RECOVERING";
+    private const string Cancels = Prefix + "CANCELS_PREVIOUS";
+    private const string PreviousFireTime = Prefix + "PREVIOUS_FIRE_TIME";
+    private const string NextFireTime = Prefix + "NEXT_FIRE_TIME";
+
+    /// <summary>The retry that was deferred; 0 for a first attempt.</summary>
+    public int RetryAttempt { get; init; }
+
+    /// <summary>Whether it was a recovery that was deferred.</summary>
+    public bool Recovering { get; init; }
+
+    /// <summary>Whether its trigger cancels the firing before, so that the next one cancels this.</summary>
+    public bool CancelsPrevious { get; init; }
+
+    /// <summary>The fire time of the schedule before it, UTC; null if there is none, or if an older version stored the deferral.</summary>
+    public DateTimeOffset? PreviousTime { get; init; }
+
+    /// <summary>The fire time of the schedule after it, UTC; null if there is none, or if an older version stored the deferral.</summary>
+    public DateTimeOffset? NextTime { get; init; }
+
+    /// <summary>The deferral that fires, or that is recovered. The data alone do not make one: a job may have handed them on.</summary>
+    public static Deferral? Of(IJobExecutionContext context) =>
+        (context.RecoveringTriggerKey ?? context.Trigger.Key).Group == Group ? ReadFrom(context.Trigger.JobDataMap) : null;
+
+    public void WriteTo(JobDataMap data)
+    {
+        data[TriggerName] = Trigger.Name;
+        data[TriggerGroup] = Trigger.Group;
+        data[ScheduledFireTime] = ScheduledTime.ToString("O", CultureInfo.InvariantCulture);
+        data[FirstDeferred] = FirstDeferredAt.ToString("O", CultureInfo.InvariantCulture);
+        data[Deferrals] = Count.ToString(CultureInfo.InvariantCulture);
+        data[DeferralsUnwoken] = CountUnwoken.ToString(CultureInfo.InvariantCulture);
+        data[RunBefore] = Attempts.ToString(CultureInfo.InvariantCulture);
+        data[Place] = Ticket;
+        data[Retries] = RetryAttempt.ToString(CultureInfo.InvariantCulture);
+        data[Recovered] = Recovering ? bool.TrueString : bool.FalseString;
+        data[Cancels] = CancelsPrevious ? bool.TrueString : bool.FalseString;
+        WriteTime(data, PreviousFireTime, PreviousTime);
+        WriteTime(data, NextFireTime, NextTime);
+    }
+
+    /// <summary>
+    /// Takes what a deferral carries out of the data that the job is given. Those are the firing's own copy: the trigger keeps its data,
+    /// and the job store never sees them.
+    /// </summary>
+    public static void HideFrom(JobDataMap merged)
+    {
+        foreach (string key in merged.Keys.Where(key => key.StartsWith(Prefix, StringComparison.Ordinal)).ToArray())
+        {
+            merged.Remove(key);
+        }
+    }
+
+    public static Deferral? ReadFrom(JobDataMap data) =>
+        data.ContainsKey(TriggerName)
+            ? new Deferral(
+                new TriggerKey(Text(data, TriggerName), Text(data, TriggerGroup)),
+                Time(data, ScheduledFireTime),
+                Time(data, FirstDeferred),
+                Number(data, Deferrals),
+                Number(data, DeferralsUnwoken),
+                Number(data, RunBefore),
+                Text(data, Place))
+            {
+                // An older version has not stored these. It counted attempts, which are the retries but for jobs that refire themselves.
+                RetryAttempt = Number(data, data.ContainsKey(Retries) ? Retries : RunBefore),
+                Recovering = data.TryGetValue(Recovered, out object? recovered) && recovered as string == bool.TrueString,
+                CancelsPrevious = data.TryGetValue(Cancels, out object? cancels) && cancels as string == bool.TrueString,
+                PreviousTime = data.ContainsKey(PreviousFireTime) ? Time(data, PreviousFireTime) : null,
+                NextTime = data.ContainsKey(NextFireTime) ? Time(data, NextFireTime) : null,
+            }
+            : null;
+
+    private static string Text(JobDataMap data, string key) => (string)data[key]!;
+
+    private static DateTimeOffset Time(JobDataMap data, string key) => DateTimeOffset.ParseExact(Text(data, key), "O", CultureInfo.InvariantCulture);
+
+    /// <summary>What is null is removed: the data may have it from the deferral before, or from a job that handed its data on.</summary>
+    private static void WriteTime(JobDataMap data, string key, DateTimeOffset? time)
+    {
+        if (time is { } known)
+        {
+            data[key] = known.ToString("O", CultureInfo.InvariantCulture);
+        }
+        else
+        {
+            data.Remove(key);
+        }
+    }
+
+    private static int Number(JobDataMap data, string key) => int.Parse(Text(data, key), CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,25 @@
+using System.Reflection;
+using Quartz;
+
+namespace JobLocking.Quartz;
+
+/// <summary>
+/// The methods of delegate jobs. All delegate jobs have one type, and Quartz keeps their delegates to itself; so a
+/// <c>[TaskLock]</c> on such a method is never met, and can only be looked for by reflection.
+/// </summary>
+internal sealed class DelegateHandlers(IServiceProvider services)
+{
+    private const BindingFlags Instance = BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic;
+
+    private static readonly Type? RegistryType = typeof(IScheduler).Assembly.GetType("Quartz.Configuration.DelegateJobRegistry");
+
+    private static readonly MethodInfo? Find = RegistryType?.GetMethod("Find", Instance, [typeof(string), typeof(JobKey)]);
+
+    /// <summary>The method that a job calls; null if it is no delegate job, or this version of Quartz keeps it elsewhere.</summary>
+    public MethodInfo? Of(IScheduler scheduler, JobKey job)
+    {
+        object? registry = RegistryType is null ? null : services.GetService(RegistryType);
+        object? binding = registry is null ? null : Find?.Invoke(registry, [scheduler.SchedulerName, job]);
+        return binding?.GetType().GetField("method", Instance)?.GetValue(binding) as MethodInfo;
+    }
+}

@@ -1,0 +1,56 @@
+using JobLocking.Engine;
+using JobLocking.Stores;
+using Quartz;
+
+namespace JobLocking.Quartz;
+
+/// <summary>Describes the firings of one scheduler to the engine.</summary>
+internal sealed class FiringDescription(KeyedPolicies policies, SharedTypes shared, Lifetime lifetime, LockEngine engine)
+{
+    private string? _scheduler;
+    private string? _installation;
+
+    /// <summary>The firing as an execution, or null if its job has no lock.</summary>
+    /// <exception cref="TaskLockException">The lock is declared wrongly, or its name cannot be resolved.</exception>
+    public LockExecution? Describe(Firing firing, LockWorkers workers)
+    {
+        IJobExecutionContext context = firing.Context;
+        Type? type = context.JobDetail.JobType.TryResolve(out Type? resolved) ? resolved : null;
+        if (policies.Find(context.JobDetail.Key, type) is not { } policy)
+        {
+            return null;
+        }
+
+        shared.Saw(type, context.JobDetail.Key);
+        string installation = _installation ??= FiringIdentity.InstallationOf(context.Scheduler, engine);
+        bool toldApart = policy.OncePerOccurrence && firing.HasOccurrence;
+        TriggerKey? trigger = TriggerData.IsOwn(context.Trigger.JobDataMap) ? firing.Trigger : null;
+        string job = OfKey(trigger);
+        return new LockExecution
+        {
+            Policy = policy,
+            Name = policy.ResolveName(new FiringValues(context, type, policy).ValueOf),
+            Scheduler = _scheduler ??= $"Quartz/{context.Scheduler.SchedulerName}",
+            Job = job,
+            Identity = policy.ComparesJobs ? FiringIdentity.Of(context, type, trigger is null ? job : OfKey(null), installation) : null,
+            Execution = context.FireInstanceId,
+            Origin = firing.Origin,
+            Occurrence = toldApart
+                ? new LockOccurrence(job, firing.ScheduledTime, IsRetry: firing.Attempts > 0) { Scheduler = installation }
+                : null,
+            Deferrals = firing.Wait?.Count ?? 0,
+            DeferralsUnwoken = firing.Wait?.CountUnwoken ?? 0,
+            Ticket = firing.Wait?.Ticket,
+
+            // A wake-up replaces the trigger of a deferral, and another node of a cluster may fire it meanwhile: then two
+            // firings come with one ticket. What may run again has no ticket: Quartz gives a retry an attempt, and a recovery,
+            // also that of a node that died between the grant and the job, is marked as one (Firing.Wait).
+            MayHaveCopies = firing.Wait is not null,
+            FirstDeferredAt = firing.Wait?.FirstDeferredAt,
+            EndOfWait = lifetime.EndOf(context.Scheduler),
+            Workers = workers,
+        };
+
+        string OfKey(TriggerKey? own) => JobIdentity.Of(context.JobDetail.Key, type, policy, own, shared.Contains(type), toldApart);
+    }
+}

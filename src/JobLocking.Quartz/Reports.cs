@@ -1,0 +1,41 @@
+using JobLocking.Engine;
+using Quartz;
+
+namespace JobLocking.Quartz;
+
+/// <summary>
+/// What Quartz' history, listeners and spans say of a firing whose job did not run. Its outcome is a success for Quartz,
+/// so that no retry follows; the report is what keeps it from looking like one.
+/// </summary>
+internal static class Reports
+{
+    /// <summary>What tells a skip, a deferral and a job that reports itself as skipped apart without a look at the text.</summary>
+    private const string Outcome = "lock.outcome";
+
+    public static JobRunReport Skipped(LockExecution execution, LockDecision.Skip skip) =>
+        JobRunReport.Skipped($"Skipped: {skip.Reason}")
+            .With(Outcome, "skipped")
+            .With("lock.name", execution.Name)
+            .With("lock.holder", skip.Holder?.ToString());
+
+    public static JobRunReport Deferred(LockExecution execution, LockDecision.Defer defer) =>
+        JobRunReport.Skipped($"Deferred: {defer.Reason}")
+            .With(Outcome, "deferred")
+            .With("lock.name", execution.Name)
+            .With("lock.deferrals", execution.Deferrals + 1)
+            .With("lock.deferred_by", defer.Delay.TotalSeconds);
+
+    public static JobRunReport Coalesced(LockExecution execution, LockDecision.Defer defer) =>
+        JobRunReport.Skipped($"Skipped: coalesced with the pending deferral; {defer.Reason}")
+            .With(Outcome, "coalesced")
+            .With("lock.name", execution.Name);
+
+    public static JobRunReport Copy(LockExecution execution) =>
+        JobRunReport.Skipped("Skipped: the deferral fired twice; its other firing does the work")
+            .With(Outcome, "copy")
+            .With("lock.name", execution.Name);
+
+    public static JobRunReport Woken() =>
+        JobRunReport.Skipped("Skipped: the deferral was woken as it fired; the firing that took its place does the work")
+            .With(Outcome, "replaced");
+}

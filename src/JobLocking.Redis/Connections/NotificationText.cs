@@ -1,0 +1,22 @@
+using System.Globalization;
+using JobLocking.Redis.Keys;
+using JobLocking.Stores;
+
+namespace JobLocking.Redis.Connections;
+
+/// <summary>
+/// What the scripts publish to a process: <c>broken:&lt;lease id&gt;</c>, or
+/// <c>wake:&lt;waiter id&gt;:&lt;how long the lock is still kept, ms&gt;:&lt;key of the lock&gt;</c>.
+/// </summary>
+internal static class NotificationText
+{
+    /// <summary>The notice, or null if that is not what one of our scripts has published.</summary>
+    public static LockNotification? Read(string text, LockKeys keys) => text.Split(':', 4) switch
+    {
+        ["broken", { Length: > 0 } leaseId] => new LockNotification.Broken(leaseId),
+        ["wake", { Length: > 0 } waiterId, { } after, { } key]
+            when int.TryParse(after, NumberStyles.None, CultureInfo.InvariantCulture, out int ms) && keys.IsLock(key) =>
+                new LockNotification.WakeUp(keys.Name(key), waiterId, TimeSpan.FromMilliseconds(ms)),
+        _ => null,
+    };
+}

@@ -1,0 +1,28 @@
+using System.Text.RegularExpressions;
+using StackExchange.Redis;
+
+namespace JobLocking.Redis.Connections;
+
+/// <summary>Where a password may come to light that stands where it should not.</summary>
+internal static partial class SecretRedaction
+{
+    /// <summary>A user's factory may tell in its exception what it was given, connection string and all.</summary>
+    public static bool MayBeIn(Exception error) => Given().IsMatch(error.ToString());
+
+    /// <summary>Whether a server that these options name may be a password, or have one in it: its name is shown in errors and traces.</summary>
+    public static bool MayBeServers(ConfigurationOptions options, string? configuration) =>
+        options.EndPoints.OfType<System.Net.DnsEndPoint>().Any(server => server.Host.AsSpan().ContainsAny('@', '/')) || FollowServers(configuration ?? "");
+
+    // A comma ends a password, and what comes after it is the name of a server.
+    private static bool FollowServers(string configuration)
+    {
+        string[] parts = configuration.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        int password = Array.FindIndex(parts, part => part.StartsWith("password", StringComparison.OrdinalIgnoreCase));
+        return password > 0 && parts[..password].Any(IsServer) && parts[password..].Any(IsServer);
+
+        static bool IsServer(string part) => !part.Contains('=', StringComparison.Ordinal);
+    }
+
+    [GeneratedRegex(@"(password|passwd|pwd)\s*[=:]|://[^/\s]*@", RegexOptions.IgnoreCase)]
+    private static partial Regex Given();
+}

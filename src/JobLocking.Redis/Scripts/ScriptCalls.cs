@@ -1,0 +1,146 @@
+using System.Globalization;
+using JobLocking.Redis.Keys;
+using JobLocking.Stores;
+using StackExchange.Redis;
+
+namespace JobLocking.Redis.Scripts;
+
+/// <summary>
+/// What each script is given, in the order of its header; no key more than the case needs. Declared keys are all that a
+/// script touches.
+/// </summary>
+internal static class ScriptCalls
+{
+    private const long FenceLifetimeMs = 24 * 60 * 60 * 1000;
+
+    public static ScriptCall Acquire(
+        LockKeys keys, AcquireRequest request, string processId, byte[] holder, long fenceLifetimeMs = FenceLifetimeMs)
+    {
+        DerivedKeys derived = keys.Derived(request.Name);
+        return new ScriptCall(
+            LockScripts.Acquire,
+            request.Waiter is null
+                ? Keys(derived, null, request.Occurrence, keys.Lock(request.Name), derived.Fence)
+                : Keys(
+                    derived, request.Waiter.Spends, request.Occurrence,
+                    keys.Lock(request.Name), derived.Fence, derived.Queue, derived.Waiters),
+            request.Waiter is null
+                ? Lease(request, processId, holder, fenceLifetimeMs)
+                : [.. Lease(request, processId, holder, fenceLifetimeMs), .. Place(request.Waiter), .. Memory(request.Waiter)]);
+    }
+
+    public static ScriptCall AcquireShared(LockKeys keys, AcquireRequest request, string processId, byte[] holder)
+    {
+        DerivedKeys derived = keys.Derived(request.Name);
+        return new ScriptCall(
+            LockScripts.AcquireShared,
+            Keys(
+                derived, request.Waiter?.Spends, request.Occurrence,
+                keys.Lock(request.Name), derived.Fence, derived.Queue, derived.Waiters, derived.Holders, derived.Limits),
+            [.. Lease(request, processId, holder, FenceLifetimeMs), request.Limit, default, default, .. Place(request.Waiter), .. Memory(request.Waiter)],
+            Publishes: 7);
+    }
+
+    public static ScriptCall Release(LockKeys keys, ReleaseRequest request)
+    {
+        DerivedKeys derived = keys.Derived(request.Name);
+        return new ScriptCall(
+            LockScripts.Release,
+            Keys(derived, request.Spends, request.Occurrence?.Occurrence, keys.Lock(request.Name), derived.Queue, derived.Waiters),
+            End(request),
+            Publishes: 5);
+    }
+
+    public static ScriptCall ReleaseShared(LockKeys keys, ReleaseRequest request)
+    {
+        DerivedKeys derived = keys.Derived(request.Name);
+        return new ScriptCall(
+            LockScripts.ReleaseShared,
+            Keys(
+                derived, request.Spends, request.Occurrence?.Occurrence,
+                keys.Lock(request.Name), derived.Queue, derived.Waiters, derived.Holders, derived.Limits),
+            End(request),
+            Publishes: 5);
+    }
+
+    public static ScriptCall Poll(LockKeys keys, PollRequest request, string processId)
+    {
+        DerivedKeys derived = keys.Derived(request.Name);
+        bool isShared = request.Limit > 1;
+        return new ScriptCall(
+            isShared ? LockScripts.PollShared : LockScripts.Poll,
+            isShared
+                ? Keys(
+                    derived, null, request.Occurrence,
+                    keys.Lock(request.Name), derived.Queue, derived.Waiters, derived.Holders, derived.Limits)
+                : Keys(derived, null, request.Occurrence, keys.Lock(request.Name), derived.Queue, derived.Waiters),
+            [
+                .. Place(request.Waiter), processId, request.Limit, HolderJson.Write(request.Holder), default, default,
+                .. (request.Others ?? []).SelectMany(Other),
+            ],
+            Publishes: 6);
+    }
+
+    public static ScriptCall Break(LockKeys keys, string name, long fencingToken)
+    {
+        DerivedKeys derived = keys.Derived(name);
+        return new ScriptCall(
+            LockScripts.Break,
+            [keys.Lock(name), derived.Queue, derived.Waiters, derived.Holders, derived.Limits],
+            [fencingToken.ToString(CultureInfo.InvariantCulture), default, default],
+            Publishes: 1);
+    }
+
+    private static RedisValue[] Lease(AcquireRequest request, string processId, byte[] holder, long fenceLifetimeMs) =>
+    [
+        request.LeaseId,
+        ScriptCall.Milliseconds(request.Expiry),
+        processId,
+        holder,
+        fenceLifetimeMs,
+        request.Occurrence is { IsRetry: true } ? "1" : "0",
+    ];
+
+    private static RedisValue[] End(ReleaseRequest request)
+    {
+        OccurrenceEnd? end = request.Occurrence;
+        return
+        [
+            request.LeaseId ?? "",
+            request.KeepFor > TimeSpan.Zero ? ScriptCall.Milliseconds(request.KeepFor) : 0,
+            end is null or { Outcome: OccurrenceOutcome.Unfinished } ? "" : OccurrenceMark.Of(end),
+            ScriptCall.Milliseconds(end?.Retention ?? TimeSpan.Zero),
+            request.WaiterId ?? "",
+            default,
+            default,
+            request.Spends is null ? "0" : "1",
+            .. request.Unaccepted is { } woken ? (RedisValue[])[woken] : [],
+        ];
+    }
+
+    private static RedisValue[] Place(WaiterEntry? entry) =>
+        entry is null ? [] : [entry.Id, entry.Since, entry.Patience > TimeSpan.Zero ? ScriptCall.Milliseconds(entry.Patience) : 0];
+
+    private static RedisValue[] Memory(WaiterEntry? entry) =>
+        entry is { Spends: not null, SpentFor: var memory } ? [ScriptCall.Milliseconds(memory)] : [];
+
+    private static RedisValue[] Other(OtherWaiter other) => [.. Place(other.Waiter), other.Limit, HolderJson.Write(other.Holder)];
+
+    /// <summary>The deferral comes after the others, and the occurrence last, if there are any.</summary>
+    private static RedisKey[] Keys(DerivedKeys derived, string? spends, LockOccurrence? occurrence, params ReadOnlySpan<RedisKey> always)
+    {
+        RedisKey[] all = new RedisKey[always.Length + (spends is null ? 0 : 1) + (occurrence is null ? 0 : 1)];
+        always.CopyTo(all);
+        if (spends is not null)
+        {
+            all[always.Length] = derived.Spent(spends);
+        }
+
+        if (occurrence is not null)
+        {
+            all[^1] = derived.Occurrence(occurrence);
+        }
+
+        return all;
+    }
+}

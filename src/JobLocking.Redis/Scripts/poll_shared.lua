@@ -1,0 +1,30 @@
+-- Sees whether a parked execution should try a lock with a limit above 1; if not, makes sure of its place. And of
+-- other places of its process, anyhow. If the lock has room it is the turn of the oldest that is parked.
+--
+-- KEYS[1]  the lock
+-- KEYS[2]  and KEYS[3]: its queue, parked and waiters
+-- KEYS[4]  and KEYS[5]: holders and limits
+-- KEYS[6]  the occurrence, if there is one
+-- ARGV     as of look
+--
+-- Result   as of look; what is in its way is the holder that ends first
+
+local lock, queue, waiters, holders, limits, occurrence = unpack(KEYS)
+
+local is_running = occurrence and judge(occurrence, '', true) == 'running'
+local now = milliseconds()
+local live = holding(lock, holders, limits, now)
+local least = smallest(limits)
+
+local left
+if is_running then
+  left = redis.call('PTTL', occurrence)
+elseif not live or not least then
+  left = redis.call('PTTL', lock)
+  left = left == -2 and -1 or left
+elseif live > 0 then
+  left = tonumber(redis.call('ZRANGE', lock, '0', '0', 'WITHSCORES')[2]) - now
+end
+return answer_poll(queue, waiters, lock, ARGV, function(limit)
+  return live and least and live < math.min(limit, least) and 0 or nil
+end, is_running, left)

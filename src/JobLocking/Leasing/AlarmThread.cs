@@ -1,0 +1,138 @@
+
+namespace JobLocking.Leasing;
+
+/// <summary>
+/// Rings on a thread of its own, which also sends the renewals and applies their answers. Deadlines must not wait for the
+/// thread pool: with more blocked jobs than threads a timer of the pool fires seconds late. The thread ends when it has had
+/// nothing to do for a while.
+/// </summary>
+internal sealed class AlarmThread(TimeProvider time, Action ring) : IAlarm
+{
+    private static readonly TimeSpan LongestIdle = TimeSpan.FromSeconds(10);
+
+    private readonly object _gate = new();
+    private readonly Queue<Task> _tasks = [];
+    private Thread? _thread;
+    private long _ringAt = long.MaxValue;
+    private bool _disposed;
+
+    /// <remarks>On a machine whose cores are busy a thread that wakes waits some milliseconds for one.</remarks>
+    public TimeSpan Earliness { get; } = TimeSpan.FromMilliseconds(50);
+
+    public TaskScheduler Scheduler => field ??= new OnThread(this);
+
+    public void Set(TimeSpan wait)
+    {
+        lock (_gate)
+        {
+            _ringAt = Deadline.Add(time, time.GetTimestamp(), wait);
+            Wake();
+        }
+    }
+
+    public Task Afterwards(Action report) => Task.Run(report);
+
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            _disposed = true;
+            _ringAt = long.MaxValue;
+            Monitor.Pulse(_gate);
+        }
+    }
+
+    private void Wake()
+    {
+        if (_thread is null)
+        {
+            // Unsafe: a thread that captured the context of the first job would keep its ambient lease and its trace for ever.
+            // It is ours once it has started: a machine may have no thread left.
+            Thread thread = new(Run) { IsBackground = true, Name = "JobLocking leases", Priority = ThreadPriority.AboveNormal };
+            thread.UnsafeStart();
+            _thread = thread;
+        }
+        else
+        {
+            Monitor.Pulse(_gate);
+        }
+    }
+
+    private void Run()
+    {
+        while (Next(out Task? task))
+        {
+            if (task is null)
+            {
+                ring();
+            }
+            else
+            {
+                ((OnThread)Scheduler).Execute(task);
+            }
+        }
+    }
+
+    /// <summary>Waits for what is to be done next: a task, or to ring, which comes first. False when the thread may end.</summary>
+    private bool Next(out Task? task)
+    {
+        task = null;
+        lock (_gate)
+        {
+            long idleUntil = Deadline.Add(time, time.GetTimestamp(), LongestIdle);
+            while (true)
+            {
+                long now = time.GetTimestamp();
+                if (now >= _ringAt)
+                {
+                    _ringAt = long.MaxValue;
+                    return true;
+                }
+
+                if (_tasks.TryDequeue(out task))
+                {
+                    return true;
+                }
+
+                if (_ringAt == long.MaxValue && (_disposed || now >= idleUntil))
+                {
+                    _thread = null;
+                    return false;
+                }
+
+                Monitor.Wait(_gate, UpToAMillisecondMore(time.GetElapsedTime(now, _ringAt == long.MaxValue ? idleUntil : _ringAt)));
+            }
+        }
+    }
+
+    private static int UpToAMillisecondMore(TimeSpan wait) => (int)Math.Min(int.MaxValue, Math.Ceiling(wait.TotalMilliseconds));
+
+    private void Enqueue(Task task)
+    {
+        lock (_gate)
+        {
+            _tasks.Enqueue(task);
+            Wake();
+        }
+    }
+
+    private sealed class OnThread(AlarmThread alarm) : TaskScheduler
+    {
+        public override int MaximumConcurrencyLevel => 1;
+
+        public void Execute(Task task) => TryExecuteTask(task);
+
+        protected override void QueueTask(Task task) => alarm.Enqueue(task);
+
+        protected override bool TryExecuteTaskInline(Task task, bool taskWasPreviouslyQueued) =>
+            !taskWasPreviouslyQueued && Thread.CurrentThread == alarm._thread && TryExecuteTask(task);
+
+        protected override IEnumerable<Task> GetScheduledTasks()
+        {
+            lock (alarm._gate)
+            {
+                return [.. alarm._tasks];
+            }
+        }
+    }
+}

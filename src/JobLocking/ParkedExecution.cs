@@ -1,6 +1,0 @@
-namespace JobLocking;
-
-/// <summary>An execution that waits for a lock, in place or deferred.</summary>
-/// <param name="Waiter">Who waits; <see cref="LockHolder.Since"/> is when it last asked.</param>
-/// <param name="Since">When it was parked first, UTC by the store's clock: the oldest has the next turn.</param>
-public sealed record ParkedExecution(LockHolder Waiter, DateTimeOffset Since);

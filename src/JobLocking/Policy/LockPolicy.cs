@@ -1,0 +1,100 @@
+
+namespace JobLocking.Policy;
+
+/// <summary>All that is known of a job's lock: attribute or code, configuration and defaults merged and checked.</summary>
+public sealed class LockPolicy
+{
+    private readonly NameTemplate _template;
+    private readonly LockSettings _settings;
+
+    internal LockPolicy(string job, NameTemplate template, LockSettings settings, TimeSpan occurrenceRetention)
+    {
+        Job = job;
+        _template = template;
+        _settings = settings;
+        Expire = TimeSpan.FromSeconds(settings.Expire!.Value);
+        MaxHold = TimeSpan.FromSeconds(settings.MaxHold!.Value);
+        MinHold = TimeSpan.FromSeconds(settings.MinHold!.Value);
+        Limit = settings.Limit!.Value;
+        OnConflict = settings.OnConflict!.Value;
+        Wait = TimeSpan.FromSeconds(settings.Wait!.Value);
+        DeferBy = TimeSpan.FromSeconds(settings.DeferBy!.Value);
+        GiveUpAfter = TimeSpan.FromSeconds(settings.GiveUpAfter!.Value);
+        OncePerOccurrence = settings.OncePerOccurrence!.Value;
+        OnUnavailable = settings.OnUnavailable!.Value;
+        OccurrenceRetention = occurrenceRetention;
+    }
+
+    /// <summary>The job as messages name it.</summary>
+    public string Job { get; }
+
+    /// <summary>The template of the lock's name.</summary>
+    public string Template => _template.Text;
+
+    /// <summary>The placeholders of the template, in order.</summary>
+    public IReadOnlyList<string> Placeholders => _template.Placeholders;
+
+    /// <summary>Whether each occurrence runs once over all nodes, so that the adapter has to describe it.</summary>
+    public bool OncePerOccurrence { get; }
+
+    /// <summary>
+    /// Whether contention depends on the job of the holder, so that the adapter has to give the <c>LockExecution.Identity</c>.
+    /// </summary>
+    public bool ComparesJobs => OnConflict == LockConflict.Auto;
+
+    /// <summary>
+    /// Whether contention may skip a first attempt that comes from there. A second one is never skipped: where this is true,
+    /// an adapter must be able to tell it from the first, whatever has become of that.
+    /// </summary>
+    /// <param name="first">Where the first attempt comes from: a recurring or a one-off job.</param>
+    public bool MaySkip(ExecutionOrigin first) => OnConflict switch
+    {
+        LockConflict.Skip => first is ExecutionOrigin.Recurring or ExecutionOrigin.OneOff,
+        LockConflict.Auto => first == ExecutionOrigin.Recurring,
+        _ => false,
+    };
+
+    /// <summary>
+    /// Whether schedulers that share no storage each run a recurring job once, one after the other. They do where the lock is free
+    /// as soon as a run has ended.
+    /// </summary>
+    public bool RunsOncePerStorage => MinHold == TimeSpan.Zero && OnConflict != LockConflict.Fail;
+
+    /// <summary>Its settings as people read them.</summary>
+    internal string SettingsText => Policy.SettingsText.Of(_settings);
+
+    internal TimeSpan Expire { get; }
+
+    internal TimeSpan MaxHold { get; }
+
+    internal TimeSpan MinHold { get; }
+
+    internal int Limit { get; }
+
+    internal LockConflict OnConflict { get; }
+
+    internal TimeSpan Wait { get; }
+
+    internal TimeSpan DeferBy { get; }
+
+    internal TimeSpan GiveUpAfter { get; }
+
+    internal LockUnavailable OnUnavailable { get; }
+
+    internal TimeSpan OccurrenceRetention { get; }
+
+    /// <summary>The name of the lock for one execution.</summary>
+    /// <param name="valueOf">
+    /// The value of a placeholder's root: for <c>{order.Id}</c> it is asked for <c>order.Id</c> and, if that is nothing, for
+    /// <c>order</c>, whose public property <c>Id</c> is then read. Null where there is none.
+    /// </param>
+    /// <returns>The resolved name; different values never give the same.</returns>
+    /// <exception cref="TaskLockException">A placeholder resolves to nothing or to something without a text of its own, or the name is too long.</exception>
+    public string ResolveName(Func<string, object?> valueOf) => _template.Resolve(Job, valueOf);
+
+    /// <summary>What types tell at start of placeholders like <c>{order.Id}</c>: a property that the type does not have.</summary>
+    /// <param name="typeOf">The declared type of a placeholder's root, <c>order</c>; null if it is not known.</param>
+    /// <returns>The problems, each with the lock, the job and the fix; empty if all is well.</returns>
+    public IEnumerable<string> MissingProperties(Func<string, Type?> typeOf) =>
+        _template.MissingProperties(typeOf).Select(problem => $"Lock '{Template}' of job {Job}: {problem}");
+}

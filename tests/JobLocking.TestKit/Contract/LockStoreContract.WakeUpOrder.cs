@@ -1,0 +1,255 @@
+using JobLocking.Stores;
+using Xunit;
+
+namespace JobLocking.TestKit.Contract;
+
+public abstract partial class LockStoreContract
+{
+    [Fact]
+    public async Task Who_does_not_take_its_wake_up_passes_it_on()
+    {
+        await using Notifications here = await Notifications.OfAsync(Store);
+        await using Notifications there = await Notifications.OfAsync(Other);
+        (AcquireRequest lease, _) = await GrantedAsync();
+        AcquireRequest first = await QueuedAsync(Store, "first");
+        AcquireRequest second = await QueuedAsync(Other, "second");
+        await ReleasedAsync(lease);
+        await here.WakeUpAsync(first);
+
+        Assert.Equal(ReleaseOutcome.Missing, await EndsItsWaitAsync(Store, first));
+
+        await there.WakeUpAsync(second);
+        Assert.Equal([first.Waiter!.Id], await here.WakeUpsAsync());
+    }
+
+    [Fact]
+    public async Task A_wake_up_is_not_passed_on_when_the_lock_is_taken()
+    {
+        await using Notifications here = await Notifications.OfAsync(Store);
+        (AcquireRequest lease, _) = await GrantedAsync();
+        AcquireRequest first = await QueuedAsync(Store, "first");
+        AcquireRequest second = await QueuedAsync(Store, "second");
+        await ReleasedAsync(lease);
+        await here.WakeUpAsync(first);
+        (AcquireRequest newcomer, _) = await GrantedAsync();
+
+        Assert.Equal(ReleaseOutcome.NotYours, await EndsItsWaitAsync(Store, first));
+
+        Assert.Equal(["second"], await QueueAsync());
+        Assert.Equal([first.Waiter!.Id], await here.WakeUpsAsync());
+        await ReleasedAsync(newcomer);
+        await here.WakeUpAsync(second);
+    }
+
+    [Fact]
+    public async Task The_compensation_of_a_try_in_its_wake_up_passes_the_wake_up_on()
+    {
+        await using Notifications here = await Notifications.OfAsync(Store);
+        (AcquireRequest lease, _) = await GrantedAsync();
+        AcquireRequest first = await QueuedAsync(Store, "first");
+        AcquireRequest second = await QueuedAsync(Store, "second");
+        await ReleasedAsync(lease);
+        await here.WakeUpAsync(first);
+
+        // Nobody knows whether the try has arrived; it has not.
+        Assert.Equal(ReleaseOutcome.Missing, await ReleasedAsync(first));
+
+        await here.WakeUpAsync(second);
+    }
+
+    [Fact]
+    public async Task Who_waits_no_more_leaves_the_queue_and_nothing_else_changes()
+    {
+        await using Notifications here = await Notifications.OfAsync(Store);
+        (AcquireRequest lease, _) = await GrantedAsync();
+        AcquireRequest first = await QueuedAsync(Store, "first");
+        AcquireRequest second = await QueuedAsync(Store, "second");
+
+        Assert.Equal(ReleaseOutcome.NotYours, await EndsItsWaitAsync(Other, first));
+        Assert.Equal(ReleaseOutcome.NotYours, await EndsItsWaitAsync(Other, WithPlace(Request(Name))));
+
+        Assert.Equal(["second"], await QueueAsync());
+        Assert.Equal(RenewOutcome.Renewed, await RenewedAsync(lease));
+        await ReleasedAsync(lease);
+        await here.WakeUpAsync(second);
+        Assert.Equal([second.Waiter!.Id], await here.WakeUpsAsync());
+    }
+
+    [Fact]
+    public async Task A_release_can_forget_a_place_too()
+    {
+        await using Notifications here = await Notifications.OfAsync(Store);
+        (AcquireRequest lease, _) = await GrantedAsync();
+        AcquireRequest first = await QueuedAsync(Store, "first");
+        AcquireRequest second = await QueuedAsync(Store, "second");
+
+        await Store.ReleaseAsync(LockRequests.Release(lease) with { WaiterId = first.Waiter!.Id }, Cancellation);
+
+        await here.WakeUpAsync(second);
+        Assert.Equal([second.Waiter!.Id], await here.WakeUpsAsync());
+    }
+
+    [Fact]
+    public async Task The_release_of_a_lease_that_does_not_hold_the_lock_gives_no_wake_up()
+    {
+        await using Notifications here = await Notifications.OfAsync(Store);
+        await GrantedAsync();
+        await QueuedAsync(Store, "first");
+
+        Assert.Equal(ReleaseOutcome.NotYours, await ReleasedAsync(Request(Name)));
+
+        Assert.Equal(["first"], await QueueAsync());
+        Assert.Empty(await here.WakeUpsAsync());
+    }
+
+    [Fact]
+    public async Task A_place_lapses_when_patience_ends()
+    {
+        await using Notifications here = await Notifications.OfAsync(Store);
+        (AcquireRequest lease, _) = await GrantedAsync();
+        AcquireRequest impatient = WithPlace(Request(Name, node: "impatient"), AMoment);
+        Assert.True((await Store.AcquireAsync(impatient, Cancellation)).QueuedSince > 0);
+        AcquireRequest second = await QueuedAsync(Store, "second");
+        await PassAsync(AMoment);
+        await Eventually.SeesAsync(QueueAsync, queue => queue.SequenceEqual(["second"]));
+
+        await ReleasedAsync(lease);
+
+        await here.WakeUpAsync(second);
+        Assert.Equal([second.Waiter!.Id], await here.WakeUpsAsync());
+    }
+
+    [Fact]
+    public async Task Who_is_queued_again_has_new_patience()
+    {
+        await GrantedAsync();
+        AcquireRequest parked = WithPlace(Request(Name, node: "first"), AMoment);
+        long since = (await Store.AcquireAsync(parked, Cancellation)).QueuedSince;
+        await QueuedAsync(Store, "second", patience: AMoment);
+
+        await Store.AcquireAsync(parked with { Waiter = new WaiterEntry(parked.Waiter!.Id, AMinute, since) }, Cancellation);
+        await PassAsync(AMoment);
+
+        await Eventually.SeesAsync(QueueAsync, queue => queue.SequenceEqual(["first"]));
+    }
+
+    [Fact]
+    public async Task The_wake_up_is_not_given_where_nobody_listens()
+    {
+        (AcquireRequest lease, _) = await GrantedAsync();
+        AcquireRequest deaf = await QueuedAsync(Other, "deaf");
+        AcquireRequest second = await QueuedAsync(Store, "second");
+        await using Notifications here = await Notifications.OfAsync(Store);
+        await using (await Notifications.OfAsync(Other))
+        {
+            // Not any more.
+        }
+
+        await ReleasedAsync(lease);
+
+        if (KnowsWhoListens)
+        {
+            await here.WakeUpAsync(second);
+        }
+
+        Assert.DoesNotContain(deaf.Waiter!.Id, await here.WakeUpsAsync());
+        await Eventually.SeesAsync(() => PolledAsync(second), look => look.IsFree);
+    }
+
+    [Fact]
+    public async Task A_release_polls_for_somebody_who_listens_among_a_hundred()
+    {
+        (AcquireRequest lease, _) = await GrantedAsync();
+        await Task.WhenAll(Enumerable.Range(0, 120).Select(_ => QueuedAsync(Other, "deaf")));
+        AcquireRequest listens = await QueuedAsync(Store, "listens");
+        await using Notifications here = await Notifications.OfAsync(Store);
+
+        await ReleasedAsync(lease);
+
+        (lease, _) = await GrantedAsync();
+        Assert.Equal(KnowsWhoListens ? 21 : 120, (await QueueAsync()).Count);
+        Assert.Empty(await here.WakeUpsAsync());
+        await ReleasedAsync(lease);
+        if (KnowsWhoListens)
+        {
+            await here.WakeUpAsync(listens);
+        }
+    }
+
+    [Fact]
+    public async Task While_a_lock_is_kept_the_next_learns_for_how_long()
+    {
+        await using Notifications here = await Notifications.OfAsync(Store);
+        (AcquireRequest lease, _) = await GrantedAsync();
+        AcquireRequest first = await QueuedAsync(Store, "first");
+        AcquireRequest second = await QueuedAsync(Store, "second");
+
+        await ReleasedAsync(lease, keepFor: TimeSpan.FromSeconds(20));
+
+        AssertTimeLeft((await here.WakeUpAsync(first)).After, TimeSpan.Zero, TimeSpan.FromSeconds(20));
+        Assert.Equal(["second"], await QueueAsync());
+        AcquireResult early = await Store.AcquireAsync(first, Cancellation);
+        Assert.Equal((AcquireOutcome.Contended, true, first.Waiter!.Since), (early.Outcome, early.IsKept, early.QueuedSince));
+        Assert.Equal(["first", "second"], await QueueAsync());
+        Assert.DoesNotContain(second.Waiter!.Id, await here.WakeUpsAsync());
+    }
+
+    [Fact]
+    public async Task A_wake_up_that_is_not_taken_while_the_lock_is_kept_goes_to_the_next_with_the_time_that_remains()
+    {
+        await using Notifications here = await Notifications.OfAsync(Store);
+        (AcquireRequest lease, _) = await GrantedAsync();
+        AcquireRequest first = await QueuedAsync(Store, "first");
+        AcquireRequest second = await QueuedAsync(Store, "second");
+        await ReleasedAsync(lease, keepFor: TimeSpan.FromSeconds(20));
+        await here.WakeUpAsync(first);
+
+        Assert.Equal(ReleaseOutcome.NotYours, await EndsItsWaitAsync(Store, first));
+
+        AssertTimeLeft((await here.WakeUpAsync(second)).After, TimeSpan.Zero, TimeSpan.FromSeconds(20));
+        Assert.Equal([first.Waiter!.Id, second.Waiter!.Id], await here.WakeUpsAsync());
+    }
+
+    [Fact]
+    public async Task A_break_gives_the_wake_up_to_the_next()
+    {
+        await using Notifications here = await Notifications.OfAsync(Store);
+        await using Notifications there = await Notifications.OfAsync(Other);
+        (AcquireRequest lease, long token) = await GrantedAsync();
+        AcquireRequest first = await QueuedAsync(Other, "first");
+        await QueuedAsync(Other, "second");
+
+        Assert.True(await Other.BreakAsync(Name, token, Cancellation));
+
+        await here.BrokenAsync(lease);
+        Assert.Equal(TimeSpan.Zero, (await there.WakeUpAsync(first)).After);
+        await GrantedAsync();
+        Assert.Equal(["second"], await QueueAsync());
+    }
+
+    [Fact]
+    public async Task A_break_of_what_is_kept_gives_the_wake_up_to_the_next()
+    {
+        await using Notifications here = await Notifications.OfAsync(Store);
+        (AcquireRequest lease, long token) = await GrantedAsync();
+        await ReleasedAsync(lease, keepFor: AMinute);
+        AcquireRequest first = await QueuedAsync(Store, "first");
+
+        Assert.True(await Other.BreakAsync(Name, token, Cancellation));
+
+        Assert.Equal(TimeSpan.Zero, (await here.WakeUpAsync(first)).After);
+    }
+
+    [Fact]
+    public async Task A_break_that_breaks_nothing_gives_no_wake_up()
+    {
+        await using Notifications here = await Notifications.OfAsync(Store);
+        (_, long token) = await GrantedAsync();
+        await QueuedAsync(Store, "first");
+
+        Assert.False(await Other.BreakAsync(Name, token - 1, Cancellation));
+
+        Assert.Equal(["first"], await QueueAsync());
+        Assert.Empty(await here.WakeUpsAsync());
+    }
+}

@@ -1,0 +1,106 @@
+using JobLocking.Engine;
+using JobLocking.Leasing;
+using JobLocking.Policy;
+using JobLocking.Tests.Engine;
+using Xunit;
+
+namespace JobLocking.Tests.Leasing;
+
+public sealed class LocalHoldersTests : IDisposable
+{
+    private readonly EngineUnderTest _node = new();
+
+    [Fact]
+    public async Task A_lock_that_this_process_holds_is_not_asked_for_by_hand()
+    {
+        TaskLease lease = (await _node.Locks.TryAcquireAsync("x"))!;
+        Assert.Null(await _node.Locks.TryAcquireAsync("x"));
+        Assert.Single(_node.Store.Calls);
+
+        await lease.DisposeAsync();
+        Assert.NotNull(await _node.Locks.TryAcquireAsync("x"));
+    }
+
+    [Theory]
+    [InlineData(LockConflict.Skip, typeof(LockDecision.Skip))]
+    [InlineData(LockConflict.Fail, typeof(LockDecision.Fail))]
+    public async Task What_is_skipped_or_fails_for_a_holder_of_this_process_needs_no_round_trip(LockConflict onConflict, Type decision)
+    {
+        TaskLockAttribute taskLock = new("x") { OnConflict = onConflict };
+        await _node.DecideAsync<LockDecision.Run>(_node.Execution(taskLock));
+        Assert.IsType(decision, await _node.Engine.DecideAsync(_node.Execution(taskLock), CancellationToken.None));
+        Assert.Single(_node.Store.Calls);
+    }
+
+    [Fact]
+    public async Task A_deferral_always_asks_the_store()
+    {
+        TaskLockAttribute taskLock = new("x") { OnConflict = LockConflict.Defer };
+        await _node.DecideAsync<LockDecision.Run>(_node.Execution(taskLock));
+        await _node.DecideAsync<LockDecision.Defer>(_node.Execution(taskLock));
+        Assert.Equal(2, _node.Store.Calls.Count);
+    }
+
+    [Fact]
+    public async Task A_lease_past_its_deadline_or_lost_answers_for_nobody()
+    {
+        TaskLease expired = (await _node.Locks.TryAcquireAsync("x"))!;
+        _node.Time.TimersAreFrozen = true;
+        _node.Time.Advance(TimeSpan.FromSeconds(61));
+        TaskLease next = (await _node.Locks.TryAcquireAsync("x"))!;
+        Assert.True(next.FencingToken > expired.FencingToken);
+
+        // The first, as it ends, does not take the knowledge of the second with it.
+        await expired.DisposeAsync();
+        int calls = _node.Store.Calls.Count;
+        Assert.Null(await _node.Locks.TryAcquireAsync("x"));
+        Assert.Equal(calls, _node.Store.Calls.Count);
+
+        await _node.Memory.BreakAsync("x", next.FencingToken, CancellationToken.None);
+        next.Lose(LeaseLoss.Broken);
+        Assert.NotNull(await _node.Locks.TryAcquireAsync("x"));
+    }
+
+    [Fact]
+    public async Task An_occurrence_is_judged_by_the_store_even_while_the_lock_is_held_here()
+    {
+        TaskLockAttribute taskLock = new("x") { OnConflict = LockConflict.Skip };
+        await _node.DecideAsync<LockDecision.Run>(_node.Execution(taskLock));
+        await _node.DecideAsync<LockDecision.Skip>(_node.Execution(taskLock, occurrence: new("Job.Run", _node.Time.GetUtcNow(), IsRetry: false)));
+        Assert.Equal(2, _node.Store.Calls.Count(call => call.StartsWith("acquire", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task A_lock_with_a_limit_is_full_here_when_as_many_of_this_process_hold_it()
+    {
+        TaskLockOptions two = new() { Limit = 2 };
+        TaskLease first = (await _node.Locks.TryAcquireAsync("x", two))!;
+        TaskLease second = (await _node.Locks.TryAcquireAsync("x", two))!;
+        Assert.Equal(2, _node.Store.Calls.Count);
+        Assert.Null(await _node.Locks.TryAcquireAsync("x", two));
+        Assert.Null(await _node.Locks.TryAcquireAsync("x", new TaskLockOptions { Limit = 5 }));
+        Assert.Equal(2, _node.Store.Calls.Count);
+
+        await first.DisposeAsync();
+        TaskLease third = (await _node.Locks.TryAcquireAsync("x", two))!;
+        Assert.True(third.FencingToken > second.FencingToken);
+        Assert.Null(await _node.Locks.TryAcquireAsync("x"));
+    }
+
+    [Fact]
+    public async Task A_recurring_job_with_a_limit_is_skipped_only_while_every_holder_is_the_same_job()
+    {
+        TaskLockAttribute two = new("x") { Limit = 2 };
+        using EngineUnderTest other = new(sharing: _node, node: "node-2");
+        await _node.DecideAsync<LockDecision.Run>(_node.Execution(two, ExecutionOrigin.Recurring));
+        LockDecision.Run second = await other.DecideAsync<LockDecision.Run>(other.Execution(two, job: "Other.Run"));
+        await _node.DecideAsync<LockDecision.Defer>(_node.Execution(two, ExecutionOrigin.Recurring));
+
+        await other.Engine.EndAsync(second, null, aborted: false);
+        await other.DecideAsync<LockDecision.Run>(other.Execution(two, ExecutionOrigin.Recurring));
+        LockDecision.Skip skip = await _node.DecideAsync<LockDecision.Skip>(_node.Execution(two, ExecutionOrigin.Recurring));
+        Assert.Contains("and 1 more", skip.Reason, StringComparison.Ordinal);
+    }
+
+    public void Dispose() => _node.Dispose();
+}

@@ -1,0 +1,142 @@
+using JobLocking.Engine;
+using JobLocking.Policy;
+using JobLocking.Telemetry;
+using JobLocking.TestKit;
+using JobLocking.Tests.Engine;
+using JobLocking.Tests.Telemetry;
+using Xunit;
+using Breakage = JobLocking.Tests.Engine.UnreliableStore.Breakage;
+
+namespace JobLocking.Tests.Waiting;
+
+/// <summary>Two executions that come from one deferral. One of them runs, and never none.</summary>
+public sealed class CopyTests : IDisposable
+{
+    private static readonly TaskLockAttribute Deferring = new("x") { OnConflict = LockConflict.Defer };
+
+    private readonly EngineUnderTest _node = new();
+    private readonly EngineUnderTest _other;
+
+    public CopyTests() => _other = new EngineUnderTest(sharing: _node, node: "node-2");
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task The_second_of_two_copies_does_not_run_and_counts_neither_as_a_skip_nor_as_a_deferral(bool hasEnded)
+    {
+        using Measurements measured = new(_other.Meters);
+        string ticket = await TicketAsync();
+        LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(Copy(_node, ticket));
+        if (hasEnded)
+        {
+            await _node.Engine.EndAsync(run, null, aborted: false);
+        }
+
+        LockDecision.Skip copy = await _other.DecideAsync<LockDecision.Skip>(Copy(_other, ticket));
+
+        Assert.True(copy.IsCopy);
+        Assert.Contains(EventIds.DeferralSpent, _other.LoggedIds);
+        Assert.DoesNotContain(EventIds.Skipped, _other.LoggedIds);
+        Assert.Equal((0, 0), (measured.Sum(JobLockingDiagnostics.Skips), measured.Sum(JobLockingDiagnostics.Waiters)));
+        Assert.DoesNotContain(await _node.ListAsync(), held => held.Waiters.Count > 0);
+    }
+
+    [Fact]
+    public async Task Copies_that_are_deferred_again_are_spent_by_the_first_that_runs()
+    {
+        string ticket = await TicketAsync();
+        LockDecision.Run holds = await _node.DecideAsync<LockDecision.Run>(_node.Execution(Deferring));
+        LockDecision.Defer first = await _node.DecideAsync<LockDecision.Defer>(Copy(_node, ticket));
+        LockDecision.Defer second = await _other.DecideAsync<LockDecision.Defer>(Copy(_other, ticket));
+        await _node.Engine.EndAsync(holds, null, aborted: false);
+
+        await _other.DecideAsync<LockDecision.Run>(Copy(_other, second.Ticket));
+        Assert.True((await _node.DecideAsync<LockDecision.Skip>(Copy(_node, first.Ticket))).IsCopy);
+    }
+
+    [Fact]
+    public async Task Copies_that_wait_in_place_in_one_process_are_spent_by_the_first_that_runs()
+    {
+        TaskLockAttribute patient = new("x") { OnConflict = LockConflict.Defer, Wait = 600 };
+        string ticket = await TicketAsync();
+        LockDecision.Run holds = await _node.DecideAsync<LockDecision.Run>(_node.Execution(Deferring));
+        Task<LockDecision>[] copies = [.. Enumerable.Range(0, 2).Select(_ => _other.Engine.DecideAsync(Copy(_other, ticket, patient), CancellationToken.None).AsTask())];
+        await Eventually.IsTrueAsync(async () => Assert.Single(await _node.ListAsync()).Waiters.Count == 2);
+        await _node.Engine.EndAsync(holds, null, aborted: false);
+
+        LockDecision one = await (await Task.WhenAny(copies)).WaitAsync(Eventually.DefaultTimeout, TestContext.Current.CancellationToken);
+        await _other.Engine.EndAsync(Assert.IsType<LockDecision.Run>(one), null, aborted: false);
+
+        LockDecision[] both = await Task.WhenAll(copies).WaitAsync(Eventually.DefaultTimeout, TestContext.Current.CancellationToken);
+        Assert.True(Assert.Single(both.OfType<LockDecision.Skip>()).IsCopy);
+    }
+
+    [Fact]
+    public async Task An_execution_that_comes_back_with_the_ticket_it_ran_with_runs_again_where_there_are_no_copies()
+    {
+        string ticket = await TicketAsync();
+        LockDecision.Run died = await _node.DecideAsync<LockDecision.Run>(_node.Execution(Deferring, ExecutionOrigin.Deferred, ticket: ticket));
+        await _node.Engine.EndAsync(died, null, aborted: false);
+
+        await _other.DecideAsync<LockDecision.Run>(_other.Execution(Deferring, ExecutionOrigin.Redelivery, ticket: ticket));
+    }
+
+    [Fact]
+    public async Task A_lease_that_nobody_uses_gives_back_the_deferral_that_it_has_spent()
+    {
+        string ticket = await TicketAsync();
+        AnswersAreLost();
+        await _node.DecideAsync<LockDecision.Defer>(Copy(_node, ticket));
+        await _node.Background.DrainAsync(CancellationToken.None);
+
+        await _other.DecideAsync<LockDecision.Run>(Copy(_other, ticket));
+    }
+
+    [Fact]
+    public async Task An_execution_is_not_turned_away_by_a_lease_of_its_own_that_could_never_be_given_back()
+    {
+        string ticket = await TicketAsync();
+        AnswersAreLost();
+        _node.Store.ReleaseAlways = Breakage.RequestLost;
+        LockDecision.Defer again = await _node.DecideAsync<LockDecision.Defer>(Copy(_node, ticket));
+
+        _node.Time.Advance(TimeSpan.FromMinutes(2));
+
+        Assert.True((await _other.DecideAsync<LockDecision.Skip>(Copy(_other, ticket))).IsCopy);
+        await _other.DecideAsync<LockDecision.Run>(Copy(_other, again.Ticket));
+    }
+
+    public void Dispose()
+    {
+        _node.Store.ReleaseAlways = Breakage.None;
+        _other.Dispose();
+        _node.Dispose();
+    }
+
+    private static LockExecution Copy(EngineUnderTest node, string ticket, TaskLockAttribute? taskLock = null) =>
+        node.Execution(taskLock ?? Deferring, ExecutionOrigin.Deferred, ticket: ticket) with { MayHaveCopies = true };
+
+    /// <summary>The store grants both times that it is asked for one lease.</summary>
+    private void AnswersAreLost()
+    {
+        _node.Store.Acquire.Enqueue(Breakage.AnswerLost);
+        _node.Store.Acquire.Enqueue(Breakage.AnswerLost);
+    }
+
+    /// <summary>The ticket of a deferral at a lock that is free by now.</summary>
+    private async Task<string> TicketAsync()
+    {
+        LockDecision.Run holds = await _node.DecideAsync<LockDecision.Run>(_node.Execution(Deferring));
+        LockExecution execution = _other.Execution(Deferring);
+        LockDecision.Defer defer = await _other.DecideAsync<LockDecision.Defer>(execution);
+        TaskCompletionSource woken = new();
+        _other.Engine.Deferred(execution, defer, () =>
+        {
+            woken.SetResult();
+            return new ValueTask<bool>(true);
+        });
+        await _node.Engine.EndAsync(holds, null, aborted: false);
+        await woken.Task.WaitAsync(Eventually.DefaultTimeout);
+        return defer.Ticket;
+    }
+}

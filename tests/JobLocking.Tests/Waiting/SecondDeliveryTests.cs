@@ -1,0 +1,94 @@
+using JobLocking.Engine;
+using JobLocking.Policy;
+using JobLocking.TestKit;
+using JobLocking.Tests.Engine;
+using Xunit;
+
+namespace JobLocking.Tests.Waiting;
+
+/// <summary>
+/// An execution that is delivered a second time, with the ticket of the first, to the process in which the first waits. The
+/// clock stands still: nobody is helped by a look, or by the end of a wait.
+/// </summary>
+public sealed class SecondDeliveryTests : IDisposable
+{
+    private static readonly TaskLockAttribute Patient = new("x") { OnConflict = LockConflict.Defer, Wait = 600 };
+
+    private readonly EngineUnderTest _node = new();
+    private readonly EngineUnderTest _other;
+
+    public SecondDeliveryTests() => _other = new EngineUnderTest(sharing: _node, node: "node-2");
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Both_who_wait_in_place_are_served(bool whileItAsks)
+    {
+        TaskLease held = (await _node.Locks.TryAcquireAsync("x"))!;
+        string ticket = await TicketAsync();
+        int before = Asked;
+        TaskCompletionSource answers = new();
+        _other.Store.HoldAcquire = whileItAsks ? answers : null;
+        Task<LockDecision> first = Deliver(ticket);
+        await AskedAsync(before + 1);
+        _other.Store.HoldAcquire = null;
+        Task<LockDecision> second = Deliver(ticket);
+        await AskedAsync(before + (whileItAsks ? 2 : 3));
+        answers.SetResult();
+
+        if (whileItAsks)
+        {
+            // The answer named the place of the second. Its own the first is given by the next look.
+            await Eventually.IsTrueAsync(async () =>
+            {
+                _node.Time.Advance(TimeSpan.FromSeconds(1));
+                return Assert.Single(await _node.ListAsync()).Waiters.Count == 2;
+            });
+        }
+
+        await Eventually.IsTrueAsync(async () => Assert.Single(await _node.ListAsync()).Waiters.Count == 2);
+        await held.DisposeAsync();
+        Task<LockDecision> one = await Task.WhenAny(first, second).WaitAsync(Eventually.DefaultTimeout);
+        await _other.Engine.EndAsync(Assert.IsType<LockDecision.Run>(await one), null, aborted: false);
+        await Task.WhenAll(first, second).WaitAsync(Eventually.DefaultTimeout);
+    }
+
+    [Fact]
+    public async Task Who_is_cancelled_takes_the_place_of_the_other_from_nobody()
+    {
+        TaskLease held = (await _node.Locks.TryAcquireAsync("x"))!;
+        string ticket = await TicketAsync();
+        int before = Asked;
+        Task<LockDecision> first = Deliver(ticket);
+        await AskedAsync(before + 1);
+        using CancellationTokenSource cancelled = new();
+        Task<LockDecision> second = Deliver(ticket, cancelled.Token);
+        await AskedAsync(before + 3);
+
+        await cancelled.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => second);
+        await held.DisposeAsync();
+        Assert.IsType<LockDecision.Run>(await first.WaitAsync(Eventually.DefaultTimeout));
+    }
+
+    public void Dispose()
+    {
+        _other.Dispose();
+        _node.Dispose();
+    }
+
+    private async Task<string> TicketAsync()
+    {
+        LockExecution execution = _other.Execution(new TaskLockAttribute("x") { OnConflict = LockConflict.Defer });
+        LockDecision.Defer defer = await _other.DecideAsync<LockDecision.Defer>(execution);
+        _other.Engine.Deferred(execution, defer, EngineUnderTest.NeverWoken);
+        return defer.Ticket;
+    }
+
+    private Task<LockDecision> Deliver(string ticket, CancellationToken cancellationToken = default) =>
+        _other.Engine.DecideAsync(_other.Execution(Patient, ExecutionOrigin.Redelivery, ticket: ticket), cancellationToken).AsTask();
+
+    private int Asked => _other.Store.Asked.Count;
+
+    private async Task AskedAsync(int times) => await Eventually.SeesAsync(() => Asked, asked => asked == times);
+}

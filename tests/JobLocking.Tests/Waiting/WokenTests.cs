@@ -1,0 +1,215 @@
+using System.Collections.Concurrent;
+using JobLocking.Engine;
+using JobLocking.Policy;
+using JobLocking.TestKit;
+using JobLocking.Tests.Engine;
+using Xunit;
+
+namespace JobLocking.Tests.Waiting;
+
+/// <summary>
+/// Deferrals that are woken and do not run: deleted, or behind other work. No look finds that in these tests: only what the process
+/// remembers of its wake-ups explains that the next one is woken.
+/// </summary>
+public sealed class WokenTests : IDisposable
+{
+    private static readonly TaskLockAttribute Deferring = new("x") { OnConflict = LockConflict.Defer, DeferBy = 3600 };
+
+    private readonly EngineUnderTest _node = new();
+    private readonly EngineUnderTest _other;
+    private readonly ConcurrentQueue<string> _woken = new();
+
+    public WokenTests()
+    {
+        _other = new EngineUnderTest(sharing: _node, node: "node-2");
+        _node.Store.HoldPoll = _other.Store.HoldPoll = new TaskCompletionSource();
+    }
+
+    [Fact]
+    public async Task A_woken_execution_that_does_not_begin_within_two_seconds_lets_the_next_be_woken_wherever_that_is()
+    {
+        LockDecision.Run run = await HoldAsync();
+        await DeferAsync(_node, "first");
+        await DeferAsync(_other, "second");
+        await DeferAsync(_node, "third");
+        await EndAsync(run);
+        await WokenAsync("first");
+
+        Assert.True(await WokenInTimeAsync("first", "second") > TimeSpan.FromSeconds(1.9));
+        Assert.True(await WokenInTimeAsync("first", "second", "third") > TimeSpan.FromSeconds(1.9));
+    }
+
+    [Fact]
+    public async Task Three_at_most_follow_one_release_and_an_execution_that_begins_then_is_the_oldest_again_if_it_is_refused()
+    {
+        LockDecision.Run run = await HoldAsync();
+        string first = await DeferAsync(_node, "first");
+        foreach (string name in new[] { "second", "third", "fourth", "fifth", "sixth" })
+        {
+            await DeferAsync(name.Length % 2 == 0 ? _other : _node, name);
+        }
+
+        await EndAsync(run);
+        await WokenInTimeAsync("first", "second", "third", "fourth");
+        await PassAsync(20);
+        await WokenAsync("first", "second", "third", "fourth");
+        LockDecision.Run faster = await HoldAsync();
+        await DeferAsync(_other, "first again", first);
+        await EndAsync(faster);
+        await WokenAsync("first", "second", "third", "fourth", "first again");
+    }
+
+    [Fact]
+    public async Task A_woken_execution_that_begins_in_time_costs_no_request()
+    {
+        LockDecision.Run run = await HoldAsync();
+        string first = await DeferAsync(_other, "first");
+        await DeferAsync(_node, "second");
+        await EndAsync(run);
+        await WokenAsync("first");
+        int asked = _other.Store.Calls.Count;
+        LockDecision.Run begun = await _other.DecideAsync<LockDecision.Run>(_other.Execution(Deferring, ExecutionOrigin.Deferred, ticket: first));
+
+        await PassAsync(2.5);
+
+        Assert.Equal(asked + 1, _other.Store.Calls.Count);
+        Assert.Single(_woken);
+        await _other.Engine.EndAsync(begun, null, aborted: false);
+        await WokenAsync("first", "second");
+    }
+
+    [Fact]
+    public async Task A_woken_execution_that_runs_on_another_node_wakes_no_other()
+    {
+        LockDecision.Run run = await HoldAsync();
+        string first = await DeferAsync(_other, "first");
+        await DeferAsync(_node, "second");
+        await EndAsync(run);
+        await WokenAsync("first");
+        LockDecision.Run begun = await _node.DecideAsync<LockDecision.Run>(_node.Execution(Deferring, ExecutionOrigin.Deferred, ticket: first));
+
+        await PassAsync(2.5);
+        await Eventually.IsTrueAsync(() => _other.Store.Has("release x "));
+
+        Assert.Single(_woken);
+        await _node.Engine.EndAsync(begun, null, aborted: false);
+        await WokenAsync("first", "second");
+    }
+
+    [Fact]
+    public async Task A_scheduler_that_starts_the_execution_before_it_says_so_costs_no_request_either()
+    {
+        LockDecision.Run run = await HoldAsync();
+        LockExecution execution = _other.Execution(Deferring);
+        LockDecision.Defer defer = await _other.DecideAsync<LockDecision.Defer>(execution);
+        TaskCompletionSource<LockDecision.Run> begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        _other.Engine.Deferred(execution, defer, async () =>
+        {
+            begun.SetResult(await _other.DecideAsync<LockDecision.Run>(_other.Execution(Deferring, ExecutionOrigin.Deferred, ticket: defer.Ticket)));
+            return true;
+        });
+        await EndAsync(run);
+        LockDecision.Run runs = await begun.Task.WaitAsync(Eventually.DefaultTimeout, TestContext.Current.CancellationToken);
+        await _other.Background.DrainAsync(CancellationToken.None);
+
+        await PassAsync(2.5);
+
+        Assert.False(_other.Store.Has("release x "));
+        await _other.Engine.EndAsync(runs, null, aborted: false);
+    }
+
+    [Fact]
+    public async Task An_execution_that_is_gone_after_its_wake_up_passes_that_on_at_once()
+    {
+        LockDecision.Run run = await HoldAsync();
+        string first = await DeferAsync(_other, "first");
+        await DeferAsync(_node, "second");
+        await EndAsync(run);
+        await WokenAsync("first");
+
+        // Whichever process sees that.
+        _node.Engine.Gone("x", first);
+
+        await WokenAsync("first", "second");
+    }
+
+    [Fact]
+    public async Task An_execution_that_is_gone_before_its_wake_up_leaves_the_waiting_queue()
+    {
+        LockDecision.Run run = await HoldAsync();
+        string first = await DeferAsync(_other, "first");
+        await DeferAsync(_node, "second");
+
+        _other.Engine.Gone("x", first);
+        _other.Engine.Gone("x", "no ticket");
+
+        await Eventually.SeesAsync(async () => Assert.Single(await _node.ListAsync()).Waiters.Count, parked => parked == 1);
+        await EndAsync(run);
+        await WokenAsync("second");
+    }
+
+    [Fact]
+    public async Task A_host_that_has_stopped_follows_nothing_up()
+    {
+        LockDecision.Run run = await HoldAsync();
+        await DeferAsync(_other, "first");
+        await DeferAsync(_node, "second");
+        await EndAsync(run);
+        await WokenAsync("first");
+
+        _other.Queue.Stop();
+        await PassAsync(3);
+
+        Assert.False(_other.Store.Has("release x "));
+    }
+
+    public void Dispose()
+    {
+        _other.Dispose();
+        _node.Dispose();
+    }
+
+    private Task<LockDecision.Run> HoldAsync() => _node.DecideAsync<LockDecision.Run>(_node.Execution(Deferring));
+
+    private async Task EndAsync(LockDecision.Run run) => await _node.Engine.EndAsync(run, null, aborted: false);
+
+    private async Task<string> DeferAsync(EngineUnderTest node, string name, string? ticket = null)
+    {
+        LockExecution execution = node.Execution(Deferring, ticket is null ? ExecutionOrigin.OneOff : ExecutionOrigin.Deferred, ticket: ticket);
+        LockDecision.Defer defer = await node.DecideAsync<LockDecision.Defer>(execution);
+        node.Engine.Deferred(execution, defer, () =>
+        {
+            _woken.Enqueue(name);
+            return new(true);
+        });
+        _node.Time.Advance(TimeSpan.FromMilliseconds(1));
+        return defer.Ticket;
+    }
+
+    private Task<string> WokenAsync(params string[] names) => Eventually.SeesAsync(() => string.Join(", ", _woken), woken => woken == string.Join(", ", names));
+
+    /// <summary>Lets time pass until the last of them is woken.</summary>
+    /// <returns>How much.</returns>
+    private async Task<TimeSpan> WokenInTimeAsync(params string[] names)
+    {
+        DateTimeOffset start = _node.Time.GetUtcNow();
+        await Eventually.SeesAsync(
+            () =>
+            {
+                _node.Time.Advance(TimeSpan.FromMilliseconds(100));
+                return string.Join(", ", _woken);
+            },
+            woken => woken == string.Join(", ", names));
+        return _node.Time.GetUtcNow() - start;
+    }
+
+    /// <summary>Step by step, so that each request that falls due is answered before the next.</summary>
+    private async Task PassAsync(double seconds)
+    {
+        for (int step = 0; step < seconds * 10; step++)
+        {
+            _node.Time.Advance(TimeSpan.FromMilliseconds(100));
+            await Task.Yield();
+        }
+    }
+}
