@@ -86,7 +86,7 @@ public sealed class KeyPropertyTests(SharedServers servers)
 
     private static RedisKey[] KeysOf(string name, LockOccurrence occurrence) =>
     [
-        Keys.Lock(name), Keys.Derived(name).Fence, Keys.Derived(name).Waiters, Keys.Derived(name).Waiters, Keys.Derived(name).Holders, Keys.Derived(name).Limits,
+        Keys.Lock(name), Keys.Derived(name).Fence, Keys.Derived(name).Queue, Keys.Derived(name).Waiters, Keys.Derived(name).Holders, Keys.Derived(name).Limits,
         Keys.Derived(name).Spent("0123456789abcdefghijkl"), Keys.Derived(name).Occurrence(occurrence),
     ];
 }
