@@ -47,7 +47,7 @@ internal static class HangfireJudge
                 break;
         }
 
-        foreach (HangfireEvent run in done.SkipLast(1).Where(run => !job.WasDeliveredWhileItRan && !MayBeRepeated(run, story)))
+        foreach (HangfireEvent run in done.SkipLast(1).Where(run => !job.WasDeliveredWhileItRan && !RanBesideItself(run, job, told) && !MayBeRepeated(run, story)))
         {
             yield return (HangfireRule.Twice, $"was run again after the run in {run.Process}");
         }
@@ -67,6 +67,19 @@ internal static class HangfireJudge
         : job.Kind != nameof(HangfireJobs.Skip) ? "although it defers"
         : told.Length > 0 || job.States.Any(s => s.Name == ScheduledState.StateName) ? "at its second attempt"
         : null;
+
+    /// <summary>
+    /// The storage handed the job out a second time while it ran, under a lock that several may hold: see <see cref="StoredJob.WasDeliveredWhileItRan"/>,
+    /// which is how that is known of other locks.
+    /// </summary>
+    private static bool RanBesideItself(HangfireEvent run, StoredJob job, HangfireEvent[] told)
+    {
+        HangfireEvent? began = told.FirstOrDefault(e => e.What == HangfireHappening.Ran && IsSameRun(e, run));
+        return job.Kind == nameof(HangfireJobs.Shared) && told.Any(other => other.What == HangfireHappening.Ran && !IsSameRun(other, run)
+            && other.At < run.At && !told.Any(end => end.What == HangfireHappening.Done && IsSameRun(end, other) && end.At < began?.At));
+    }
+
+    private static bool IsSameRun(HangfireEvent one, HangfireEvent other) => one.Process == other.Process && one.Performance == other.Performance;
 
     /// <summary>Hangfire has not heard of the end of a run whose process was killed, and takes a job from one that does not answer for long; and a run that lost its lease has failed.</summary>
     private static bool MayBeRepeated(HangfireEvent run, Story story) =>

@@ -62,6 +62,16 @@ public sealed class HangfireJudgeTests
         Defer, ["Enqueued", "Processing", "Processing", "Scheduled:Deferred (1): lock 'x' is held by a, Hangfire job Defer #17", .. Run], [Told(10, Ran), Told(20, Done), Told(30, Ran), Told(40, Done)]);
 
     [Fact]
+    public void A_job_that_is_delivered_again_while_it_runs_may_run_beside_itself_under_a_shared_lock()
+    {
+        const string Shared = nameof(HangfireJobs.Shared);
+        HangfireEvent[] beside = [Told(10, Ran), Told(15, Ran, performance: 2), Told(20, Done), Told(30, Done, performance: 2)];
+        Passes(Shared, Run, beside);
+        Fails(HangfireRule.Twice, Defer, Run, beside);
+        Fails(HangfireRule.Twice, Shared, Run, [Told(10, Ran), Told(20, Done), Told(30, Ran, performance: 2), Told(40, Done, performance: 2)]);
+    }
+
+    [Fact]
     public void A_job_that_is_deferred_for_another_and_runs_twice_is_seen() => Fails(
         HangfireRule.Twice,
         Defer,
@@ -112,5 +122,6 @@ public sealed class HangfireJudgeTests
         return HangfireJudge.Check([new StoredJob(1, kind, stored, "17")], told, new Story(past.Events, new Terms(new Dictionary<string, LockTerms>(), Lab.Liveness)));
     }
 
-    private static HangfireEvent Told(long at, HangfireHappening what, string process = "a") => new(at * Stopwatch.Frequency / 1000, process, what, 1, 1);
+    private static HangfireEvent Told(long at, HangfireHappening what, string process = "a", long performance = 1) =>
+        new(at * Stopwatch.Frequency / 1000, process, what, 1, performance);
 }

@@ -12,6 +12,9 @@ internal sealed class QuartzTeller(string process, Witness witness) : IJobListen
 
     public string Name => "teller";
 
+    /// <summary>How many have begun.</summary>
+    public long Begun => Interlocked.Read(ref _firings);
+
     /// <summary>How many have begun and not ended.</summary>
     public int Going => _going.Count;
 
