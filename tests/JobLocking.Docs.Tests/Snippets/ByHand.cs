@@ -8,7 +8,7 @@ public sealed class ByHand(ITaskLocks locks, ISearchIndex index)
         await using TaskLease? lease = await locks.TryAcquireAsync("reindex", new TaskLockOptions { Expire = TimeSpan.FromMinutes(2) }, cancellationToken);
         if (lease is null)
         {
-            return; // somebody else is at it
+            return; // another execution holds the lock
         }
 
         await index.RebuildAsync(lease.Lost);

@@ -8,14 +8,14 @@ public static class Connections
     public static void OfTheHost(IServiceCollection services)
     {
         #region configuration-host
-        services.AddJobLocking().UseRedis(); // the IConnectionMultiplexer among the services
+        services.AddJobLocking().UseRedis(); // the IConnectionMultiplexer in the service collection
         #endregion
     }
 
     public static void WithKey(IServiceCollection services)
     {
         #region configuration-key
-        services.AddJobLocking().UseKeyedRedis("locks"); // the one that was registered with this key
+        services.AddJobLocking().UseKeyedRedis("locks"); // the one that is registered with this key
         #endregion
     }
 

@@ -8,10 +8,10 @@ public sealed class NightlyReportJob(ITaskLeaseAccessor leases, IReports reports
 {
     public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken)
     {
-        TaskLease lease = leases.Required;                           // throws if somebody forgot to register the locks
-        Report report = await reports.ComputeAsync(lease.Lost);      // cancelled if the lock is lost
-        lease.ThrowIfLost();                                         // the line before what cannot be undone
-        await reports.PublishAsync(report, lease.FencingToken);      // lets the database refuse a holder of the past
+        TaskLease lease = leases.Required;                           // throws if the locks are not registered
+        Report report = await reports.ComputeAsync(lease.Lost);      // cancelled if the lease is lost
+        lease.ThrowIfLost();                                         // the last check before a step that cannot be undone
+        await reports.PublishAsync(report, lease.FencingToken);      // lets the database reject a stale holder
     }
 }
 #endregion
