@@ -14,8 +14,6 @@ namespace JobLocking.Engine;
 /// <summary>The one place that decides what becomes of an execution. See README.md beside it.</summary>
 public sealed class LockEngine
 {
-    private static readonly TimeSpan LongestDeferral = TimeSpan.FromMinutes(5);
-
     private readonly Leases _leases;
     private readonly LockAcquirer _acquirer;
     private readonly LocalWaiters _queue;
@@ -116,8 +114,8 @@ public sealed class LockEngine
             waiter = WaiterFor(execution, wanted);
             if (unparked.IsUnavailable)
             {
-                _queue.Enter(waiter);
-                _queue.Unanswered(waiter);
+                _queue.Add(waiter);
+                _queue.OnUnanswered(waiter);
             }
             else
             {
@@ -131,7 +129,7 @@ public sealed class LockEngine
             {
                 if (defer.Cause == TagValues.Of(AcquireOutcome.OccurrenceRunning))
                 {
-                    _queue.StandsBy(waiter);
+                    _queue.StandBy(waiter);
                 }
 
                 return defer with { Waiter = waiter, Ticket = waiter.Ticket };
@@ -209,13 +207,13 @@ public sealed class LockEngine
     private static bool IsFirstAttempt(LockExecution execution) => execution.Origin is ExecutionOrigin.Recurring or ExecutionOrigin.OneOff;
 
     private static Waiter WaiterFor(LockExecution execution, LeaseRequest wanted) =>
-        Waiter.For(wanted, execution.Policy.Wait + DelayOf(execution) + LocalWaiters.Grace, execution.Ticket, execution.MayHaveCopies);
+        Waiter.For(wanted, execution.Policy.Wait + DelayOf(execution) + WaitingTimes.LapseAfterDelay, execution.Ticket, execution.MayHaveCopies);
 
     /// <summary>The net below the queue, for executions whose process died or froze: the longer, the less it has caught.</summary>
     private static TimeSpan DelayOf(LockExecution execution)
     {
         double first = execution.Policy.DeferBy.TotalSeconds;
-        double longest = Math.Max(first, LongestDeferral.TotalSeconds);
+        double longest = Math.Max(first, WaitingTimes.LongestDeferral.TotalSeconds);
         return TimeSpan.FromSeconds(Math.Min(longest, first * Math.Pow(2, execution.DeferralsUnwoken)));
     }
 
@@ -257,7 +255,7 @@ public sealed class LockEngine
         ArgumentNullException.ThrowIfNull(wake);
         _metrics.Deferred(execution, deferral.Cause);
         Log.Deferred(_logger, execution.Job, execution.Execution, deferral.Delay, execution.Deferrals + 1, deferral.Reason, deferral.TimeLeft, execution.Name, deferral.Holder);
-        _queue.Deferred(deferral.Waiter, deferral.Delay, wake);
+        _queue.OnDeferralStored(deferral.Waiter, deferral.Delay, wake);
     }
 
     /// <summary>Says that a deferral was not stored: the execution leaves the queue, and a turn that it had goes to the next.</summary>
@@ -278,7 +276,7 @@ public sealed class LockEngine
     {
         ArgumentNullException.ThrowIfNull(name);
         ArgumentNullException.ThrowIfNull(ticket);
-        _queue.Gone(name, ticket);
+        _queue.OnDeferralGone(name, ticket);
     }
 
     /// <summary>Decides without asking the store, where that is certain: for schedulers that can turn an execution away before it costs a worker. Never waits, never throws for reasons of the store.</summary>

@@ -107,7 +107,7 @@ internal sealed class TaskLocks(
 
     private async ValueTask<(AcquireResult Result, TaskLease? Lease)> WaitAsync(LeaseRequest wanted, TimeSpan wait, CancellationToken cancellationToken)
     {
-        Waiter waiter = Waiter.For(wanted, wait == Timeout.InfiniteTimeSpan || wait > LocalWaiters.LongestPatience ? LocalWaiters.LongestPatience : wait, ticket: null);
+        Waiter waiter = Waiter.For(wanted, wait == Timeout.InfiniteTimeSpan || wait > WaitingTimes.LongestLapse ? WaitingTimes.LongestLapse : wait, ticket: null);
         try
         {
             (AcquireResult Result, TaskLease? Lease) answer = await acquirer.AcquireAsync(wanted, waiter, wait, endOfWait: default, cancellationToken).ConfigureAwait(false);

@@ -6,114 +6,94 @@ using Microsoft.Extensions.Logging;
 namespace JobLocking.Waiting;
 
 /// <summary>
-/// The executions of this process that wait for locks, in place or deferred. The store says whose turn it is; for turns that
-/// got lost, and holders that died, this looks at each lock from time to time (LocalWaiters.Looks.cs). What was woken and does not
-/// ask is followed up (LocalWaiters.WakeUps.cs).
+/// The waiters of this process, in place or deferred. The queue itself is in the store, which says which waiter it wakes. This class
+/// holds the lock under which waiters change, applies <see cref="WaiterStages"/>, keeps the indexes, and carries out the effects.
 /// </summary>
-internal sealed partial class LocalWaiters(ILockStore store, StoreGate gate, BackgroundWork background, MetricsReporter metrics, TimeProvider time, ILogger logger) : IDisposable
+internal sealed class LocalWaiters : IDisposable
 {
-    /// <summary>Who waits without an end: a process that has died is forgotten after so long.</summary>
-    public static readonly TimeSpan LongestPatience = TimeSpan.FromMinutes(10);
-
-    /// <summary>A scheduler looks for what is due every few seconds, or every few minutes; until then a turn still saves time.</summary>
-    public static readonly TimeSpan Grace = TimeSpan.FromMinutes(5);
-
-    private static readonly Comparer<Waiter> OldestFirst = Comparer<Waiter>.Create(static (a, b) =>
-    {
-        // What the store does not know comes last.
-        int bySince = ((ulong)(a.Since - 1)).CompareTo((ulong)(b.Since - 1));
-        return bySince != 0 ? bySince : a.Arrival.CompareTo(b.Arrival);
-    });
-
-    private static readonly Comparer<Waiter> CareFirst = Comparer<Waiter>.Create(static (a, b) =>
-    {
-        int byCare = a.CareAt.CompareTo(b.CareAt);
-        return byCare != 0 ? byCare : a.Arrival.CompareTo(b.Arrival);
-    });
+    private readonly ILockStore _store;
+    private readonly BackgroundWork _background;
+    private readonly MetricsReporter _metrics;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly SafetyPoll _poll;
+    private readonly WakeUpFollowUp _followUp;
 
     private readonly CancellationTokenSource _stopped = new();
     private readonly Lock _gate = new();
     private readonly Dictionary<string, Waiter> _byId = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, Line> _byLock = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, LockWaiters> _byLock = new(StringComparer.Ordinal);
     private long _arrivals;
     private bool _disposed;
 
-    /// <summary>
-    /// The places of one lock, and when to look at it. A lock may have many: no step goes through all of them, but where the
-    /// store may have lost them.
-    /// </summary>
-    private sealed class Line(string name)
+    public LocalWaiters(
+        ILockStore store, StoreGate storeGate, BackgroundWork background, MetricsReporter metrics, TimeProvider time, ILogger logger)
     {
-        public string Name { get; } = name;
-
-        public SortedSet<Waiter> Waiters { get; } = new(CareFirst);
-
-        /// <summary>Those that wait. The oldest of each group looks for all of it.</summary>
-        public Dictionary<(int Limit, LockOccurrence? Runs), SortedSet<Waiter>> Waiting { get; } = [];
-
-        /// <summary>Those that the next looks make sure of: they have no place in the store, may have lost it, or it lapses soon.</summary>
-        public SortedSet<Waiter> Unsure { get; } = new(OldestFirst);
-
-        public ITimer? Timer { get; set; }
-
-        public long PollAt { get; set; } = long.MaxValue;
-
-        public bool IsPolling { get; set; }
-
-        /// <summary>The store may have lost its places: all are made sure of with the next looks.</summary>
-        public bool IsInDoubt { get; set; }
+        _store = store;
+        _background = background;
+        _metrics = metrics;
+        _time = time;
+        _logger = logger;
+        _poll = new SafetyPoll(_gate, OnFound, storeGate, time, logger);
+        _followUp = new WakeUpFollowUp(WakeNextAfter, time, logger, _stopped.Token);
     }
 
-    /// <summary>Before the store is asked: its turn may come before its answer. Who has been here before under the same id has come back.</summary>
-    public void Enter(Waiter waiter)
+    /// <summary>The services were disposed of: there is no store any more to ask.</summary>
+    public bool IsDisposed => Volatile.Read(ref _disposed);
+
+    /// <summary>As of <see cref="SafetyPoll.Chance"/>.</summary>
+    internal Func<int, int, int> Chance
     {
+        set => _poll.Chance = value;
+    }
+
+    /// <summary>Before the store is asked, since the wake-up may come before the answer.</summary>
+    public void Add(Waiter waiter)
+    {
+        _followUp.Asked(waiter.Wanted.Name, waiter.Id);
         lock (_gate)
         {
-            Answered(waiter.Wanted.Name, waiter.Id);
             if (_byId.TryGetValue(waiter.Id, out Waiter? before))
             {
-                Remove(before);
-                if (before.Signal is not null)
-                {
-                    // Not come back, but delivered a second time: the first asks again, for a place of its own.
-                    Rename(before);
-                    Call(before);
-                }
+                Apply(before, WaiterEvent.CameAgain);
             }
 
             waiter.Arrival = ++_arrivals;
-            _byId.Add(waiter.Id, waiter);
+            Apply(waiter, WaiterEvent.Asks);
         }
     }
 
-    /// <summary>The store has refused the lock.</summary>
-    public void Refused(Waiter waiter, AcquireResult result)
+    public void OnGranted(Waiter waiter)
     {
         lock (_gate)
         {
-            if (!_byId.TryAdd(waiter.Id, waiter) && !IsHere(waiter))
-            {
-                // Delivered a second time while it asked.
-                Rename(waiter);
-            }
-
-            waiter.LapsesAt = Deadline.Add(time, time.GetTimestamp(), waiter.Patience);
-            waiter.IsQueued = result.QueuedSince > 0;
-            waiter.StandsBy = result.Outcome == AcquireOutcome.OccurrenceRunning;
-            PollWithin(LineUp(waiter, result.QueuedSince), result.TimeLeft);
+            Apply(waiter, WaiterEvent.Granted);
         }
     }
 
-    /// <summary>The store has not answered, and whoever asked may never say what became of the execution: the place lapses like any other.</summary>
-    /// <param name="waiter">Its place.</param>
+    public void OnRefused(Waiter waiter, AcquireResult result)
+    {
+        lock (_gate)
+        {
+            waiter.LapsesAt = After(waiter.LapsesAfter);
+            waiter.IsQueued = result.QueuedSince > 0;
+            waiter.StandsBy = result.Outcome == AcquireOutcome.OccurrenceRunning;
+            Apply(waiter, WaiterEvent.Refused, result.QueuedSince, result.TimeLeft);
+        }
+    }
+
+    /// <summary>
+    /// The store has not answered. The caller may never say what becomes of the execution, so the waiter lapses like any other.
+    /// </summary>
+    /// <param name="waiter">The waiter.</param>
     /// <param name="mayHold">A lease may have been granted that is not used.</param>
-    public void Unanswered(Waiter waiter, bool mayHold = false)
+    public void OnUnanswered(Waiter waiter, bool mayHold = false)
     {
         lock (_gate)
         {
             if (mayHold && waiter.Spends is not null)
             {
-                bool isHere = IsHere(waiter) && _byId.Remove(waiter.Id);
+                bool isHere = waiter.Stage.IsHere() && _byId.Remove(waiter.Id);
                 waiter.SpendAnother();
                 if (isHere)
                 {
@@ -121,39 +101,32 @@ internal sealed partial class LocalWaiters(ILockStore store, StoreGate gate, Bac
                 }
             }
 
-            if (IsHere(waiter))
-            {
-                waiter.LapsesAt = Deadline.Add(time, time.GetTimestamp(), waiter.Patience);
-                PollWithin(LineUp(waiter, waiter.Since), timeLeft: null);
-            }
+            waiter.LapsesAt = After(waiter.LapsesAfter);
+            Apply(waiter, WaiterEvent.Unanswered);
         }
     }
 
-    /// <summary>The services were disposed of: there is no store any more to be asked.</summary>
-    public bool IsDisposed => Volatile.Read(ref _disposed);
-
-    /// <summary>Waits in place for the turn.</summary>
-    /// <returns>False if it did not come in time; it may still be found, by whoever leaves the place or has it deferred.</returns>
-    public async ValueTask<bool> WakeUpAsync(Waiter waiter, TimeSpan timeout, CancellationToken endOfWait, CancellationToken cancellationToken)
+    /// <summary>Waits in place for the wake-up.</summary>
+    /// <returns>False if it did not come in time. If it comes later, it is kept: for the deferral, or for the next waiter.</returns>
+    public async ValueTask<bool> WaitInPlaceAsync(
+        Waiter waiter, TimeSpan timeout, CancellationToken endOfWait, CancellationToken cancellationToken)
     {
         TaskCompletionSource signal = new(TaskCreationOptions.RunContinuationsAsynchronously);
         lock (_gate)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            if (waiter.IsWoken)
+            waiter.Signal = signal;
+            if (Apply(waiter, WaiterEvent.WaitBegins).HasFlag(WaiterEffects.Ask))
             {
-                waiter.IsWoken = false;
                 return true;
             }
-
-            waiter.Signal = signal;
-            Regroup(waiter);
         }
 
         try
         {
-            using CancellationTokenRegistration end = endOfWait.UnsafeRegister(static w => ((TaskCompletionSource)w!).TrySetResult(), signal);
-            await signal.Task.WaitAsync(timeout, time, cancellationToken).ConfigureAwait(false);
+            using CancellationTokenRegistration end = endOfWait.UnsafeRegister(
+                static signal => ((TaskCompletionSource)signal!).TrySetResult(), signal);
+            await signal.Task.WaitAsync(timeout, _time, cancellationToken).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {
@@ -161,314 +134,355 @@ internal sealed partial class LocalWaiters(ILockStore store, StoreGate gate, Bac
 
         lock (_gate)
         {
-            waiter.Signal = null;
-            Regroup(waiter);
-            if (endOfWait.IsCancellationRequested)
-            {
-                return false;
-            }
-
-            bool has = waiter.IsWoken;
-            waiter.IsWoken = false;
-            return has;
+            WaiterEvent end = endOfWait.IsCancellationRequested ? WaiterEvent.WaitIsStopped : WaiterEvent.WaitEnds;
+            return Apply(waiter, end).HasFlag(WaiterEffects.Ask);
         }
     }
 
-    /// <summary>A deferral is stored, and is to be woken when its turn comes, or has come meanwhile; after the delay it comes back by itself.</summary>
-    public void Deferred(Waiter waiter, TimeSpan delay, Func<ValueTask<bool>> wake)
+    /// <summary>The scheduler has stored the deferral.</summary>
+    /// <param name="waiter">The waiter.</param>
+    /// <param name="delay">After this time the deferral comes back by itself.</param>
+    /// <param name="start">Has the scheduler start it at once. Called when the wake-up comes, or now if it has come already.</param>
+    public void OnDeferralStored(Waiter waiter, TimeSpan delay, Func<ValueTask<bool>> start)
     {
         lock (_gate)
         {
-            waiter.DueAt = Deadline.Add(time, time.GetTimestamp(), delay);
-            waiter.Wake = wake;
-            waiter.LapsesAt = Deadline.Add(time, time.GetTimestamp(), delay + Grace);
-            if (!waiter.IsWoken)
+            waiter.DueAt = After(delay);
+            waiter.StartDeferral = start;
+            waiter.LapsesAt = After(delay + WaitingTimes.LapseAfterDelay);
+
+            // Otherwise it has come back before this call, and asks by itself.
+            if (!IsReplaced(waiter))
             {
-                if (_byId.TryGetValue(waiter.Id, out Waiter? other) && other != waiter)
-                {
-                    // It has come back before this was said, and is asking by itself.
-                    return;
-                }
-
-                _byId[waiter.Id] = waiter;
-                PollWithin(LineUp(waiter, waiter.Since), timeLeft: null);
-                return;
+                Apply(waiter, WaiterEvent.DeferralStored);
             }
-
-            waiter.IsWoken = false;
-            Remove(waiter);
         }
-
-        Start(waiter, wake);
     }
 
-    /// <summary>The execution has its lock: the store has taken it out of its queue.</summary>
-    public void Served(Waiter waiter)
+    /// <summary>A deferral that came back, or was woken, will not run, or not soon: if it was woken, the next waiter is.</summary>
+    public void OnDeferralGone(string name, string ticket)
     {
+        if (Waiter.IdOf(ticket) is not { } id)
+        {
+            return;
+        }
+
+        _followUp.Asked(name, id);
         lock (_gate)
         {
-            Remove(waiter);
+            if (_byId.TryGetValue(id, out Waiter? waiter))
+            {
+                Apply(waiter, WaiterEvent.DeferralGone);
+            }
+            else
+            {
+                Leave(name, id);
+            }
         }
     }
 
-    /// <summary>The execution does not want the lock any more; if it was its turn, it is the next one's.</summary>
+    /// <summary>The execution does not want the lock any more: if it was woken, the next waiter is.</summary>
     public void Leave(Waiter waiter)
     {
-        Served(waiter);
-        PassOn(waiter.Wanted.Name, waiter.Wanted.Terms.Limit, waiter.Id);
+        lock (_gate)
+        {
+            Apply(waiter, WaiterEvent.Leaves);
+        }
     }
 
-    /// <summary>The execution waits for the runner of its occurrence, not for the lock: if it had a turn, and the lock has room, it is the next one's.</summary>
-    public void StandsBy(Waiter waiter)
+    /// <summary>
+    /// The execution waits for the runner of its occurrence, not for the lock. If it was woken since the lock has room, the next waiter is.
+    /// </summary>
+    public void StandBy(Waiter waiter)
     {
         if (!waiter.IsQueued)
         {
-            PassOn(waiter.Wanted.Name, waiter.Wanted.Terms.Limit);
+            Decline(waiter.Wanted.Name);
         }
     }
 
-    public void OnWakeUp(LockNotification.WakeUp turn)
+    public void OnWakeUp(LockNotification.WakeUp wakeUp)
     {
-        if (turn.After > TimeSpan.Zero)
+        if (wakeUp.After > TimeSpan.Zero)
         {
-            _ = GiveLaterAsync(turn);
+            _ = WakeUpLaterAsync(wakeUp);
         }
         else
         {
-            Give(turn.WaiterId, turn.Name, limit: 1);
+            WakeUp(wakeUp.WaiterId, wakeUp.Name);
         }
     }
 
-    /// <summary>The process ends: what is deferred comes back by itself, or elsewhere. Who still waits in place has a caller who decides.</summary>
+    /// <summary>The connection is back: wake-ups may have been lost, and the queue.</summary>
+    public void PollAllNow()
+    {
+        lock (_gate)
+        {
+            foreach (LockWaiters waiters in _byLock.Values)
+            {
+                _poll.PollNow(waiters);
+            }
+        }
+    }
+
+    /// <summary>The host stops.</summary>
     public void Stop()
     {
         lock (_gate)
         {
-            foreach (Waiter waiter in _byId.Values.Where(p => p.Wake is not null).ToList())
+            foreach (Waiter waiter in _byId.Values.ToList())
             {
-                Remove(waiter);
+                Apply(waiter, WaiterEvent.HostStops);
             }
         }
 
-        // Turns for later are passed on.
+        // Wake-ups for later are declined.
         _stopped.Cancel();
     }
 
-    /// <summary>Whoever still waits in place is told to ask, and finds out that there is nobody any more to be asked.</summary>
+    /// <summary>What still waits in place asks, and finds out that there is no store any more to ask.</summary>
     public void Dispose()
     {
         Stop();
         lock (_gate)
         {
             _disposed = true;
-            foreach (Line line in _byLock.Values)
+            _poll.End();
+            foreach (LockWaiters waiters in _byLock.Values)
             {
-                line.Timer?.Dispose();
-                CallAll(line);
+                SafetyPoll.Disarm(waiters);
+                foreach (Waiter waiter in waiters.All)
+                {
+                    Apply(waiter, WaiterEvent.MustAsk);
+                }
             }
         }
     }
 
-    private void Give(string waiterId, string name, int limit)
+    private async Task WakeUpLaterAsync(LockNotification.WakeUp wakeUp)
     {
-        Waiter? waiter;
-        Func<ValueTask<bool>>? wake = null;
+        await Task.Delay(wakeUp.After, _time, _stopped.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        WakeUp(wakeUp.WaiterId, wakeUp.Name);
+    }
+
+    private void WakeUp(string id, string name)
+    {
         lock (_gate)
         {
-            if (_byId.TryGetValue(waiterId, out waiter))
+            if (_byId.TryGetValue(id, out Waiter? waiter))
             {
-                wake = waiter.Wake;
-                if (wake is null)
-                {
-                    waiter.IsWoken = true;
-                    Regroup(waiter);
-                    waiter.Signal?.TrySetResult();
-                    return;
-                }
+                Apply(waiter, WaiterEvent.WakeUp);
+            }
+            else
+            {
+                Decline(name);
+            }
+        }
+    }
 
-                Remove(waiter);
+    /// <summary>What the safety poll has found out about a waiter.</summary>
+    private void OnFound(Waiter waiter, WaiterEvent happened, long queuedSince)
+    {
+        if (IsReplaced(waiter))
+        {
+            // The entry in the store belongs to the execution that asks with its id now, and so does a wake-up.
+            if (happened == WaiterEvent.WakeUp)
+            {
+                Apply(_byId[waiter.Id], happened);
+            }
+
+            return;
+        }
+
+        if (happened == WaiterEvent.Polled)
+        {
+            waiter.IsQueued = queuedSince > 0;
+            if (waiter.IsQueued && waiter.StartDeferral is null)
+            {
+                waiter.LapsesAt = After(waiter.LapsesAfter);
             }
         }
 
-        if (wake is null)
+        Apply(waiter, happened, queuedSince);
+    }
+
+    /// <summary>Moves a waiter to its next stage, and does what follows from that.</summary>
+    private WaiterEffects Apply(Waiter waiter, WaiterEvent happened, long queuedSince = 0, TimeSpan? timeLeft = null)
+    {
+        (WaiterStage stage, WaiterEffects effects) = WaiterStages.Next(waiter.Stage, happened);
+        bool isRenamed = effects.HasFlag(WaiterEffects.NewId);
+        if (waiter.Stage.IsHere() && (isRenamed || !stage.IsHere()))
         {
-            PassOn(name, limit);
+            Forget(waiter);
         }
-        else
+
+        if (isRenamed)
         {
-            Start(waiter!, wake);
+            waiter.TakeNewId();
+        }
+
+        waiter.Stage = stage;
+        if (stage.IsHere())
+        {
+            Remember(waiter);
+        }
+
+        if (effects.HasFlag(WaiterEffects.List))
+        {
+            List(waiter, queuedSince);
+        }
+
+        if (waiter.IsListed)
+        {
+            LockWaiters waiters = _byLock[waiter.Wanted.Name];
+            waiters.Regroup(waiter);
+            if (effects.HasFlag(WaiterEffects.ArmPoll))
+            {
+                _poll.Arm(waiters, timeLeft);
+            }
+        }
+
+        if (effects.HasFlag(WaiterEffects.Signal))
+        {
+            waiter.Signal!.TrySetResult();
+        }
+
+        if (effects.HasFlag(WaiterEffects.Start))
+        {
+            Start(waiter);
+        }
+
+        if (effects.HasFlag(WaiterEffects.Decline))
+        {
+            Decline(waiter.Wanted.Name);
+        }
+
+        if (effects.HasFlag(WaiterEffects.Leave))
+        {
+            Leave(waiter.Wanted.Name, waiter.Id);
+        }
+
+        return effects;
+    }
+
+    private void Remember(Waiter waiter)
+    {
+        if (!_byId.TryAdd(waiter.Id, waiter) && IsReplaced(waiter))
+        {
+            // Delivered a second time while it asked.
+            waiter.TakeNewId();
+            _byId.Add(waiter.Id, waiter);
         }
     }
 
-    private async Task GiveLaterAsync(LockNotification.WakeUp turn)
+    private void Forget(Waiter waiter)
     {
-        await Task.Delay(turn.After, time, _stopped.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        Give(turn.WaiterId, turn.Name, limit: 1);
+        _byId.Remove(waiter.Id);
+        _metrics.Dequeued(waiter);
+        if (waiter.IsListed)
+        {
+            LockWaiters waiters = _byLock[waiter.Wanted.Name];
+            waiters.Remove(waiter);
+            if (waiters.IsEmpty)
+            {
+                _byLock.Remove(waiters.Name);
+                SafetyPoll.Disarm(waiters);
+            }
+        }
     }
 
-    private void Start(Waiter waiter, Func<ValueTask<bool>> wake) => InBackground(async () =>
+    private void List(Waiter waiter, long queuedSince)
     {
-        bool started = false;
-        WakeUp wakeUp = Wakes(waiter);
+        if (!_byLock.TryGetValue(waiter.Wanted.Name, out LockWaiters? waiters))
+        {
+            _byLock.Add(waiter.Wanted.Name, waiters = new LockWaiters(waiter.Wanted.Name));
+        }
+
+        waiters.Remove(waiter);
+        waiter.QueuedSince = queuedSince > 0 ? queuedSince : waiter.QueuedSince;
+        waiter.CareAt = waiter.StartDeferral is null ? Deadline.Add(_time, waiter.LapsesAt, -waiter.LapsesAfter / 2) : waiter.LapsesAt;
+        waiters.Add(waiter);
+        _metrics.Queued(waiter);
+    }
+
+    /// <summary>Another execution of this process has come with its id.</summary>
+    private bool IsReplaced(Waiter waiter) => _byId.GetValueOrDefault(waiter.Id) is { } other && other != waiter;
+
+    private void Start(Waiter waiter) => InBackground(async () =>
+    {
+        LockHolder holder = waiter.Wanted.Holder;
+        WakeUpFollowUp.WakeUp wakeUp = _followUp.Begin(waiter);
+        WaiterEvent answer;
         try
         {
-            started = await wake().ConfigureAwait(false);
+            answer = await waiter.StartDeferral!().ConfigureAwait(false) ? WaiterEvent.Started : WaiterEvent.NotStarted;
         }
-#pragma warning disable CA1031 // Whatever the scheduler threw, the next in the queue must not wait until it works again.
+#pragma warning disable CA1031 // Whatever the scheduler threw, the next waiter must not wait until it works again.
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            Log.WakeFailed(logger, e, waiter.Wanted.Holder.Job, waiter.Wanted.Holder.Execution, waiter.Wanted.Name);
-            TryLater(waiter);
+            Log.WakeFailed(_logger, e, holder.Job, holder.Execution, waiter.Wanted.Name);
+            answer = WaiterEvent.StartFailed;
         }
 
-        if (started)
+        if (answer == WaiterEvent.Started)
         {
-            Log.Woken(logger, waiter.Wanted.Holder.Job, waiter.Wanted.Holder.Execution, waiter.Wanted.Name);
-            Started(wakeUp);
+            Log.Woken(_logger, holder.Job, holder.Execution, waiter.Wanted.Name);
+        }
+
+        if (OnStartAnswered(waiter, answer).HasFlag(WaiterEffects.FollowUp))
+        {
+            _followUp.Started(wakeUp);
         }
         else
         {
-            NotStarted(wakeUp);
-
-            // Not by its id: the execution may have come back by itself, and have been parked anew.
-            PassOn(waiter.Wanted.Name, waiter.Wanted.Terms.Limit);
+            _followUp.NotStarted(wakeUp);
         }
     });
 
-    /// <summary>The deferral is still stored, for all that is known: the next look may wake it.</summary>
-    private void TryLater(Waiter waiter)
+    private WaiterEffects OnStartAnswered(Waiter waiter, WaiterEvent answer)
     {
         lock (_gate)
         {
-            if (_byId.TryAdd(waiter.Id, waiter))
-            {
-                waiter.IsQueued = false;
-                PollWithin(LineUp(waiter, waiter.Since), timeLeft: null);
-            }
+            // A deferral that could not be started is kept for a later wake-up, unless it has come back by itself.
+            bool hasComeBack = answer == WaiterEvent.StartFailed && IsReplaced(waiter);
+            waiter.IsQueued &= answer != WaiterEvent.StartFailed;
+            return Apply(waiter, hasComeBack ? WaiterEvent.NotStarted : answer);
         }
     }
 
-    /// <param name="name">The lock.</param>
-    /// <param name="limit">As far as it is known.</param>
-    /// <param name="waiterId">Who leaves the queue; null for nobody.</param>
-    private void PassOn(string name, int limit, string? waiterId = null) =>
-        Release(new ReleaseRequest(name, LeaseId: null, Limit: limit, WaiterId: waiterId));
+    /// <summary>A wake-up is not used: the store wakes the next waiter.</summary>
+    private void Decline(string name) => Send(new ReleaseRequest(name, LeaseId: null));
 
-    private void Release(ReleaseRequest request) => InBackground(async () =>
+    /// <summary>A wake-up was not accepted in time: the store wakes the next waiter if this was its last wake-up.</summary>
+    private void WakeNextAfter(string name, string id) => Send(new ReleaseRequest(name, LeaseId: null, Unaccepted: id));
+
+    /// <summary>A waiter leaves the queue. If it was woken, the store wakes the next one.</summary>
+    private void Leave(string name, string id) => Send(new ReleaseRequest(name, LeaseId: null, WaiterId: id));
+
+    private void Send(ReleaseRequest request) => InBackground(async () =>
     {
         try
         {
-            await store.ReleaseAsync(request, CancellationToken.None).ConfigureAwait(false);
+            await _store.ReleaseAsync(request, CancellationToken.None).ConfigureAwait(false);
         }
         catch (LockStoreException e) when (e.Fault != LockStoreFault.Refused)
         {
-            // The outage is in the log; a line for each execution that leaves would say no more.
+            // The outage is in the log; a line for each waiter would say no more.
         }
         catch (LockStoreException e)
         {
-            Log.DeclineFailed(logger, e, request.Name);
+            Log.DeclineFailed(_logger, e, request.Name);
         }
     });
-
-    private void Rename(Waiter waiter)
-    {
-        waiter.Rename();
-        _byId.Add(waiter.Id, waiter);
-    }
-
-    private bool IsHere(Waiter waiter) => _byId.GetValueOrDefault(waiter.Id) == waiter;
-
-    private Line LineUp(Waiter waiter, long since)
-    {
-        if (!_byLock.TryGetValue(waiter.Wanted.Name, out Line? line))
-        {
-            _byLock.Add(waiter.Wanted.Name, line = new Line(waiter.Wanted.Name));
-        }
-
-        TakeOut(line, waiter);
-        waiter.Since = since > 0 ? since : waiter.Since;
-        waiter.CareAt = waiter.Wake is null ? Deadline.Add(time, waiter.LapsesAt, -waiter.Patience / 2) : waiter.LapsesAt;
-        waiter.IsListed = line.Waiters.Add(waiter);
-        if (!waiter.IsQueued && !waiter.StandsBy)
-        {
-            line.Unsure.Add(waiter);
-        }
-
-        Regroup(waiter);
-        metrics.Queued(waiter);
-        return line;
-    }
-
-    /// <summary>Whenever it has begun or ended to wait.</summary>
-    private void Regroup(Waiter waiter)
-    {
-        (int, LockOccurrence?)? group = !waiter.IsListed || waiter.IsWoken || (waiter.Wake is null && waiter.Signal is null)
-            ? null
-            : (waiter.Wanted.Terms.Limit, waiter.StandsBy ? waiter.Wanted.Occurrence : null);
-        if (group == waiter.Group || !_byLock.TryGetValue(waiter.Wanted.Name, out Line? line))
-        {
-            return;
-        }
-
-        if (waiter.Group is { } old && line.Waiting.TryGetValue(old, out SortedSet<Waiter>? before))
-        {
-            before.Remove(waiter);
-            if (before.Count == 0)
-            {
-                line.Waiting.Remove(old);
-            }
-        }
-
-        waiter.Group = group;
-        if (group is { } now)
-        {
-            if (!line.Waiting.TryGetValue(now, out SortedSet<Waiter>? among))
-            {
-                line.Waiting.Add(now, among = new SortedSet<Waiter>(OldestFirst));
-            }
-
-            among.Add(waiter);
-        }
-    }
-
-    /// <summary>Before anything changes by which places are sorted.</summary>
-    private void TakeOut(Line line, Waiter waiter)
-    {
-        if (waiter.IsListed)
-        {
-            line.Waiters.Remove(waiter);
-            line.Unsure.Remove(waiter);
-            waiter.IsListed = false;
-            Regroup(waiter);
-        }
-    }
-
-    private void Remove(Waiter waiter)
-    {
-        if (!IsHere(waiter))
-        {
-            return;
-        }
-
-        _byId.Remove(waiter.Id);
-        metrics.Dequeued(waiter);
-        if (waiter.IsListed && _byLock.TryGetValue(waiter.Wanted.Name, out Line? line))
-        {
-            TakeOut(line, waiter);
-            if (line.Waiters.Count == 0)
-            {
-                _byLock.Remove(line.Name);
-                line.Timer?.Dispose();
-            }
-        }
-    }
 
     private void InBackground(Func<Task> work)
     {
         using (ExecutionContext.SuppressFlow())
         {
-            background.Add(Task.Run(work));
+            _background.Add(Task.Run(work));
         }
     }
+
+    private long After(TimeSpan span) => Deadline.Add(_time, _time.GetTimestamp(), span);
 }

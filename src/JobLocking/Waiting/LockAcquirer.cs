@@ -5,20 +5,29 @@ using JobLocking.Telemetry;
 
 namespace JobLocking.Waiting;
 
-/// <summary>Takes a lock for one who is ready to wait: for jobs and by hand, the one path.</summary>
-internal sealed class LockAcquirer(Leases leases, LocalWaiters queue, StoreNotifications notifications, MetricsReporter metrics, TimeProvider time)
+/// <summary>The one path to a lock, for jobs and by hand: asks the store and, if the caller wants that, waits in place.</summary>
+internal sealed class LockAcquirer(
+    Leases leases, LocalWaiters waiters, StoreNotifications notifications, MetricsReporter metrics, TimeProvider time)
 {
-    /// <summary>Asks, and while the lock is taken waits for the turn and asks again; once more at the end, since not all who free a lock tell of it.</summary>
+    /// <summary>
+    /// Asks for the lock. While it is taken, waits for a wake-up and asks again; once more at the end, since not every client that frees a
+    /// lock wakes waiters.
+    /// </summary>
     /// <param name="wanted">The lease.</param>
-    /// <param name="waiter">Its place in the queue; null not to be parked. Left if this is cancelled; else, without a lease, and when the store cannot be asked, the caller's to leave or to keep.</param>
-    /// <param name="wait">For how long.</param>
-    /// <param name="endOfWait">Ends the waiting before its time, and it is not asked once more: whoever stops does not begin.</param>
-    /// <param name="cancellationToken">Ends it.</param>
+    /// <param name="waiter">
+    /// Its waiter; null if it is not to enter the waiting queue. It leaves the queue when this is cancelled. Without a lease, and when the
+    /// store is unavailable, the caller decides whether it leaves.
+    /// </param>
+    /// <param name="wait">How long to wait in place at most.</param>
+    /// <param name="endOfWait">Ends the wait early, without asking once more: a scheduler that stops does not begin a job.</param>
+    /// <param name="cancellationToken">Cancels the acquire.</param>
     public ValueTask<(AcquireResult Result, TaskLease? Lease)> AcquireAsync(
         LeaseRequest wanted, Waiter? waiter, TimeSpan wait, CancellationToken endOfWait, CancellationToken cancellationToken)
     {
         notifications.Begin();
-        return waiter is null ? leases.AcquireAsync(wanted, entry: null, cancellationToken) : WaitAsync(wanted, waiter, wait, endOfWait, cancellationToken);
+        return waiter is null
+            ? leases.AcquireAsync(wanted, entry: null, cancellationToken)
+            : WaitAsync(wanted, waiter, wait, endOfWait, cancellationToken);
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
@@ -26,7 +35,7 @@ internal sealed class LockAcquirer(Leases leases, LocalWaiters queue, StoreNotif
         LeaseRequest wanted, Waiter waiter, TimeSpan wait, CancellationToken endOfWait, CancellationToken cancellationToken)
     {
         long start = time.GetTimestamp();
-        queue.Enter(waiter);
+        waiters.Add(waiter);
         long? waitedSince = null;
         bool isOver = false;
         try
@@ -41,14 +50,14 @@ internal sealed class LockAcquirer(Leases leases, LocalWaiters queue, StoreNotif
                 catch (TaskLockUnavailableException e) when (
                     e.WasGranted && waiter.Spends is null && !isOver && !endOfWait.IsCancellationRequested && Left(wait, start) is not null)
                 {
-                    // The answer came too late for this lease, which is given back. The next one has its own time. A deferral that it
-                    // has spent cannot be spent again before that: its wait goes on as another deferral.
+                    // The answer came too late for this lease, which is released again. The next acquire has its own time. Not so a
+                    // deferral that the lease has spent: it cannot be spent again before that release, and goes on as another deferral.
                     continue;
                 }
 
                 if (answer.Lease is not null)
                 {
-                    queue.Served(waiter);
+                    waiters.OnGranted(waiter);
                     Waited(wanted, waitedSince, TagValues.Granted);
                     return answer;
                 }
@@ -59,15 +68,16 @@ internal sealed class LockAcquirer(Leases leases, LocalWaiters queue, StoreNotif
                     return answer;
                 }
 
-                queue.Refused(waiter, answer.Result);
-                if (answer.Result.Outcome != AcquireOutcome.Contended || isOver || endOfWait.IsCancellationRequested || Left(wait, start) is not { } left)
+                waiters.OnRefused(waiter, answer.Result);
+                if (answer.Result.Outcome != AcquireOutcome.Contended || isOver || endOfWait.IsCancellationRequested
+                    || Left(wait, start) is not { } left)
                 {
                     Waited(wanted, waitedSince, TagValues.Of(answer.Result.Outcome));
                     return answer;
                 }
 
                 waitedSince ??= start;
-                isOver = !await queue.WakeUpAsync(waiter, left, endOfWait, cancellationToken).ConfigureAwait(false);
+                isOver = !await waiters.WaitInPlaceAsync(waiter, left, endOfWait, cancellationToken).ConfigureAwait(false);
                 if (isOver && endOfWait.IsCancellationRequested)
                 {
                     Waited(wanted, waitedSince, TagValues.Of(answer.Result.Outcome));
@@ -77,13 +87,13 @@ internal sealed class LockAcquirer(Leases leases, LocalWaiters queue, StoreNotif
         }
         catch (TaskLockUnavailableException e)
         {
-            queue.Unanswered(waiter, e.MayHoldLease);
+            waiters.OnUnanswered(waiter, e.MayHoldLease);
             Waited(wanted, waitedSince, TagValues.Unavailable);
             throw;
         }
         catch (Exception e)
         {
-            queue.Leave(waiter);
+            waiters.Leave(waiter);
             Waited(wanted, waitedSince, TagValues.Of(e));
             throw;
         }
@@ -97,7 +107,7 @@ internal sealed class LockAcquirer(Leases leases, LocalWaiters queue, StoreNotif
         }
     }
 
-    /// <summary>What is left of the wait; null at its end.</summary>
+    /// <summary>The remaining time of the wait; null at its end.</summary>
     private TimeSpan? Left(TimeSpan wait, long start) =>
         wait == Timeout.InfiniteTimeSpan ? wait : wait - time.GetElapsedTime(start) is { Ticks: > 0 } left ? left : null;
 }

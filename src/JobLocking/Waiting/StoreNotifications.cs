@@ -6,31 +6,30 @@ using Microsoft.Extensions.Logging;
 namespace JobLocking.Waiting;
 
 /// <summary>
-/// Hears what concerns this process, from its first need on: the start of the host, or, where there is none, the first
-/// question for a lock, which may be granted and broken, or be refused and given a place by a later look.
+/// Receives the notifications of the store for this process: from the start of the host on or, without a host, from the first acquire on,
+/// since that lease may be broken, or its execution may wait.
 /// </summary>
-internal sealed class StoreNotifications(ILockStore store, StoreGate gate, RenewalLoop renewal, LocalWaiters queue, TimeProvider time, ILogger logger) : IDisposable
+internal sealed class StoreNotifications(
+    ILockStore store, StoreGate gate, RenewalLoop renewal, LocalWaiters waiters, TimeProvider time, ILogger logger) : IDisposable
 {
-    private static readonly TimeSpan TryAgainAfter = TimeSpan.FromSeconds(1);
-
     private readonly CancellationTokenSource _ended = new();
     private readonly Lock _gate = new();
-    private volatile Task? _listening;
+    private volatile Task? _subscription;
 
-    /// <summary>Begins to listen, in the background: a store that is out of reach must not keep anybody waiting.</summary>
+    /// <summary>Subscribes in the background: a store that is out of reach must delay no caller.</summary>
     public void Begin()
     {
-        if (_listening is not null)
+        if (_subscription is not null)
         {
             return;
         }
 
         lock (_gate)
         {
-            // Else it would go on for ever in the context of a job: with its ambient lease, in its trace.
+            // Otherwise it would run in the context of a job: with its ambient lease, in its trace.
             using (ExecutionContext.SuppressFlow())
             {
-                _listening ??= Task.Run(SubscribeAsync);
+                _subscription ??= Task.Run(SubscribeAsync);
             }
         }
     }
@@ -38,20 +37,20 @@ internal sealed class StoreNotifications(ILockStore store, StoreGate gate, Renew
     public async Task EndAsync()
     {
         await _ended.CancelAsync().ConfigureAwait(false);
-        await (_listening ?? Task.CompletedTask).ConfigureAwait(false);
+        await (_subscription ?? Task.CompletedTask).ConfigureAwait(false);
     }
 
     public void Dispose() => _ended.Cancel();
 
-    private void OnNotification(LockNotification notice)
+    private void OnNotification(LockNotification notification)
     {
-        switch (notice)
+        switch (notification)
         {
             case LockNotification.Broken broken:
                 renewal.Break(broken.LeaseId);
                 break;
-            case LockNotification.WakeUp turn:
-                queue.OnWakeUp(turn);
+            case LockNotification.WakeUp wakeUp:
+                waiters.OnWakeUp(wakeUp);
                 break;
             case LockNotification.Reconnected { ReplacedBecause: var reason }:
                 if (reason is not null)
@@ -60,33 +59,33 @@ internal sealed class StoreNotifications(ILockStore store, StoreGate gate, Renew
                 }
 
                 renewal.RenewAllNow();
-                queue.PollAllNow();
+                waiters.PollAllNow();
                 gate.Reconnected();
                 break;
-            case LockNotification.SubscriptionLost deaf:
-                Log.SubscriptionLost(logger, deaf.Error);
+            case LockNotification.SubscriptionLost lost:
+                Log.SubscriptionLost(logger, lost.Error);
                 break;
         }
     }
 
     private async Task SubscribeAsync()
     {
-        IAsyncDisposable? listening = null;
+        IAsyncDisposable? subscription = null;
         try
         {
             bool isChecked = false;
-            for (bool isFirst = true; listening is null || !isChecked; isFirst = false)
+            for (bool isFirst = true; subscription is null || !isChecked; isFirst = false)
             {
                 if (!isFirst)
                 {
-                    await Task.Delay(TryAgainAfter, time, _ended.Token).ConfigureAwait(false);
+                    await Task.Delay(WaitingTimes.SubscribeInterval, time, _ended.Token).ConfigureAwait(false);
                 }
 
-                if (listening is null)
+                if (subscription is null)
                 {
-                    // A store that refuses notifications is checked all the same, and once more when it accepts them.
-                    listening = await TryAsync(BeginToListenAsync, isFirst ? Log.SubscribeFailed : null).ConfigureAwait(false);
-                    isChecked &= listening is null;
+                    // A store that refuses subscriptions is checked all the same, and once more when it accepts them.
+                    subscription = await TryAsync(TrySubscribeAsync, isFirst ? Log.SubscribeFailed : null).ConfigureAwait(false);
+                    isChecked &= subscription is null;
                 }
 
                 isChecked = isChecked || await TryAsync(CheckAsync, isFirst ? Log.StoreCheckFailed : null).ConfigureAwait(false);
@@ -99,20 +98,20 @@ internal sealed class StoreNotifications(ILockStore store, StoreGate gate, Renew
         }
         finally
         {
-            if (listening is not null)
+            if (subscription is not null)
             {
-                await listening.DisposeAsync().ConfigureAwait(false);
+                await subscription.DisposeAsync().ConfigureAwait(false);
             }
         }
     }
 
-    private async Task<IAsyncDisposable> BeginToListenAsync()
+    private async Task<IAsyncDisposable> TrySubscribeAsync()
     {
-        IAsyncDisposable listening = await store.SubscribeAsync(OnNotification, _ended.Token).ConfigureAwait(false);
+        IAsyncDisposable subscription = await store.SubscribeAsync(OnNotification, _ended.Token).ConfigureAwait(false);
 
-        // What was said before is lost, as it is while a connection is gone.
+        // Earlier notifications are lost, as they are while a connection is gone.
         OnNotification(new LockNotification.Reconnected());
-        return listening;
+        return subscription;
     }
 
     private async Task<bool> CheckAsync()
@@ -125,8 +124,8 @@ internal sealed class StoreNotifications(ILockStore store, StoreGate gate, Renew
         return true;
     }
 
-    /// <returns>The default if it failed, which is said only if <paramref name="say"/> is given.</returns>
-    private async Task<T?> TryAsync<T>(Func<Task<T>> ask, Action<ILogger, Exception>? say)
+    /// <returns>The default if it failed, which is logged only with <paramref name="log"/>.</returns>
+    private async Task<T?> TryAsync<T>(Func<Task<T>> ask, Action<ILogger, Exception>? log)
     {
         try
         {
@@ -134,8 +133,8 @@ internal sealed class StoreNotifications(ILockStore store, StoreGate gate, Renew
         }
         catch (Exception e) when (e is LockStoreException || !_ended.IsCancellationRequested)
         {
-            // Also a fault of the store that its author has not thought of: otherwise this process would hear nothing, without a word.
-            say?.Invoke(logger, e);
+            // Any other exception of the store as well: otherwise this process would have no subscription, without a word in the log.
+            log?.Invoke(logger, e);
             return default;
         }
     }

@@ -242,7 +242,7 @@ public sealed class DeferralTests : IDisposable
     {
         await HoldForDaysAsync();
         await DeferAsync(_other, "first");
-        await PolledAtAsync(TimeSpan.FromSeconds(14) + LocalWaiters.Grace);
+        await PolledAtAsync(TimeSpan.FromSeconds(14) + WaitingTimes.LapseAfterDelay);
         Assert.Single(Assert.Single(await _node.ListAsync()).Waiters);
         await PolledAtAsync(TimeSpan.FromSeconds(7));
         Assert.Empty(Assert.Single(await _node.ListAsync()).Waiters);
@@ -288,7 +288,7 @@ public sealed class DeferralTests : IDisposable
         await HoldForDaysAsync();
         await _other.DecideAsync<LockDecision.Defer>(_other.Execution(Deferring));
         Assert.Equal(1, measured.Sum(JobLockingDiagnostics.Waiters));
-        await PolledAtAsync(TimeSpan.FromSeconds(21) + LocalWaiters.Grace);
+        await PolledAtAsync(TimeSpan.FromSeconds(21) + WaitingTimes.LapseAfterDelay);
         Assert.Equal(0, measured.Sum(JobLockingDiagnostics.Waiters));
     }
 
@@ -304,7 +304,7 @@ public sealed class DeferralTests : IDisposable
         _other.Engine.Deferred(execution, slow, () => Wake("slow"));
         _other.Engine.Deferred(back, again, () => Wake("again"));
         Assert.Equal(1, measured.Sum(JobLockingDiagnostics.Waiters));
-        await PolledAtAsync(TimeSpan.FromSeconds(21) + LocalWaiters.Grace);
+        await PolledAtAsync(TimeSpan.FromSeconds(21) + WaitingTimes.LapseAfterDelay);
         Assert.Equal(0, measured.Sum(JobLockingDiagnostics.Waiters));
         int calls = _other.Store.Calls.Count;
         await PolledAtAsync(TimeSpan.FromSeconds(11));
