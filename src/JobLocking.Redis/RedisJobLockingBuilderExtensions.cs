@@ -8,19 +8,19 @@ using StackExchange.Redis;
 
 namespace Microsoft.Extensions.DependencyInjection;
 
-/// <summary>Keeps the locks in Redis.</summary>
+/// <summary>Adds the store that keeps the locks in Redis.</summary>
 public static class RedisJobLockingBuilderExtensions
 {
     /// <summary>Keeps the locks in the Redis with this connection string.</summary>
     /// <param name="builder">The builder.</param>
-    /// <param name="configuration">As StackExchange.Redis reads it: <c>localhost:6379</c>.</param>
+    /// <param name="configuration">The connection string in the format of StackExchange.Redis: <c>localhost:6379</c>.</param>
     /// <returns>The same builder.</returns>
     public static JobLockingBuilder UseRedis(this JobLockingBuilder builder, string configuration) =>
         builder.UseRedis(options => options.Configuration = configuration);
 
     /// <summary>Keeps the locks in the Redis that the options describe.</summary>
     /// <param name="builder">The builder.</param>
-    /// <param name="configure">Sets the connection, and the prefix of the keys if it shall be another.</param>
+    /// <param name="configure">Sets the connection, and the prefix of the keys if you need another one.</param>
     /// <returns>The same builder.</returns>
     public static JobLockingBuilder UseRedis(this JobLockingBuilder builder, Action<RedisLockOptions> configure)
     {
@@ -28,7 +28,7 @@ public static class RedisJobLockingBuilderExtensions
         return builder.UseRedis((_, options) => configure(options));
     }
 
-    /// <summary>Keeps the locks in the Redis that the options describe, with what the services of the host know about it.</summary>
+    /// <summary>Keeps the locks in the Redis that the options describe. The services of the host are available to configure them.</summary>
     /// <param name="builder">The builder.</param>
     /// <param name="configure">Sets the connection, and the prefix of the keys if you need another one. Called once, at start.</param>
     /// <returns>The same builder.</returns>
@@ -47,8 +47,8 @@ public static class RedisJobLockingBuilderExtensions
     }
 
     /// <summary>
-    /// Keeps the locks in the Redis whose <see cref="IConnectionMultiplexer"/> is among the services of the host, which goes on owning it.
-    /// A <see cref="RedisLockOptions.ConnectionMultiplexerFactory"/> that the options are given elsewhere is used instead.
+    /// Keeps the locks in the Redis of the <see cref="IConnectionMultiplexer"/> that is registered in the host's services. The host still
+    /// owns it. If the options also have a <see cref="RedisLockOptions.ConnectionMultiplexerFactory"/>, JobLocking uses that instead.
     /// </summary>
     /// <param name="builder">The builder.</param>
     /// <returns>The same builder.</returns>
@@ -59,13 +59,14 @@ public static class RedisJobLockingBuilderExtensions
     }
 
     /// <summary>
-    /// Keeps the locks in the Redis whose <see cref="IConnectionMultiplexer"/> is among the services of the host under this key;
-    /// the host goes on owning it. A <see cref="RedisLockOptions.ConnectionMultiplexerFactory"/> that the options are given elsewhere is used instead.
+    /// Keeps the locks in the Redis of the <see cref="IConnectionMultiplexer"/> that is registered in the host's services with this key.
+    /// The host still owns it. If the options also have a <see cref="RedisLockOptions.ConnectionMultiplexerFactory"/>, JobLocking uses that
+    /// instead.
     /// </summary>
-    /// <remarks>Not an overload of <c>UseRedis</c>, where a key that is a string would be taken for a connection string.</remarks>
+    /// <remarks>It is not an overload of <c>UseRedis</c>, because a string key would be mistaken for a connection string.</remarks>
     /// <param name="builder">The builder.</param>
     /// <param name="serviceKey">
-    /// The key under which the connection was registered: <c>AddKeyedSingleton&lt;IConnectionMultiplexer&gt;("locks", …)</c>.
+    /// The key with which the connection is registered: <c>AddKeyedSingleton&lt;IConnectionMultiplexer&gt;("locks", …)</c>.
     /// </param>
     /// <returns>The same builder.</returns>
     public static JobLockingBuilder UseKeyedRedis(this JobLockingBuilder builder, object serviceKey)
@@ -79,7 +80,7 @@ public static class RedisJobLockingBuilderExtensions
     {
         builder.UseRedis(static (_, _) => { });
 
-        // After all else that configures the options: what results counts, not what is registered.
+        // PostConfigure runs after everything else that configures the options, so it sees the final values.
         builder.Services.AddOptions<RedisLockOptions>().PostConfigure<IServiceProvider>(connection.Offer);
         return builder;
     }

@@ -2,26 +2,35 @@ using StackExchange.Redis;
 
 namespace JobLocking.Redis;
 
-/// <summary>How to reach the Redis that keeps the locks. Exactly one of the first three is to be given.</summary>
+/// <summary>
+/// The connection to the Redis that stores the locks. Set exactly one of <see cref="Configuration"/>, <see cref="ConfigurationOptions"/>
+/// and <see cref="ConnectionMultiplexerFactory"/>.
+/// </summary>
 /// <remarks>
-/// A <c>ChannelPrefix</c> of the connection counts, and has to be the same in all processes: who has another is told of a
-/// break by its next renewal only, and of its turn by its next look.
+/// All processes must use the same <c>ChannelPrefix</c> of the connection. Otherwise they learn of a break only at the next renewal,
+/// and of a wake-up only at the next safety poll.
 /// </remarks>
 public sealed class RedisLockOptions
 {
-    /// <summary>The connection as StackExchange.Redis reads it: <c>localhost:6379</c>.</summary>
+    /// <summary>The connection string in the format of StackExchange.Redis: <c>localhost:6379</c>.</summary>
     public string? Configuration { get; set; }
 
-    /// <summary>The connection as options of StackExchange.Redis. A copy is used, with <c>AbortOnConnectFail</c> off: a Redis that is down must not keep the host from starting, and is found when it comes up. It is connected again quickly after a restart, unless <c>ReconnectRetryPolicy</c> is set to something else than an <c>ExponentialRetry</c>.</summary>
+    /// <summary>
+    /// The connection as options of StackExchange.Redis. JobLocking uses a copy with <c>AbortOnConnectFail</c> off, so that the host
+    /// starts while Redis is down, and connects when Redis is up. After a restart of Redis it reconnects quickly, unless you set
+    /// <c>ReconnectRetryPolicy</c> to something other than an <c>ExponentialRetry</c>.
+    /// </summary>
     public ConfigurationOptions? ConfigurationOptions { get; set; }
 
-    /// <summary>Gives a connection that somebody else made and will dispose. Called once; again only after it failed.</summary>
+    /// <summary>Returns a connection that your code owns and disposes. JobLocking calls it once, and again only if it failed.</summary>
     public Func<Task<IConnectionMultiplexer>>? ConnectionMultiplexerFactory { get; set; }
 
-    /// <summary>What stands before the name of a lock in its key. Processes exclude each other only under the same prefix.</summary>
+    /// <summary>The prefix of the name in the Redis key of a lock. Processes exclude each other only if they use the same prefix.</summary>
     /// <value>Default <c>task_lock:</c>; not empty, without braces.</value>
     public string KeyPrefix { get; set; } = "task_lock:";
 
-    /// <summary>Why <c>UseRedis()</c> or <c>UseKeyedRedis()</c> found no connection among the services of the host; null if it found one.</summary>
+    /// <summary>
+    /// Why <c>UseRedis()</c> or <c>UseKeyedRedis()</c> found no connection among the services of the host; null if it found one.
+    /// </summary>
     internal string? MissingConnection { get; set; }
 }

@@ -1,14 +1,17 @@
 namespace JobLocking;
 
-/// <summary>The lease under which the job that asks is running.</summary>
+/// <summary>Gives the running job access to its lease.</summary>
 public interface ITaskLeaseAccessor
 {
-    /// <summary>The lease of the job that runs on this flow of execution; null outside a job, for a job without a lock, and for one that runs without it under <see cref="LockUnavailable.Run"/>.</summary>
+    /// <summary>
+    /// The lease of the job that runs in the current flow of execution. It is null outside a job, for a job without a lock,
+    /// and for a job that runs without its lock because of <see cref="LockUnavailable.Run"/>.
+    /// </summary>
     TaskLease? Current { get; }
 
     /// <summary>
-    /// The lease of the job that runs on this flow of execution. Catches a forgotten registration: the job fails rather than run
-    /// unprotected. A Quartz job has its lease from <c>Execute</c> on, not in its constructor.
+    /// The lease of the job that runs in the current flow of execution. If JobLocking is not registered with the scheduler, the job
+    /// fails instead of running unprotected. A Quartz job has its lease in <c>Execute</c>, not in its constructor.
     /// </summary>
     /// <exception cref="TaskLockException">The code does not run under a lock.</exception>
     TaskLease Required { get; }

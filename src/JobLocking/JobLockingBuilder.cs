@@ -2,7 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace JobLocking;
 
-/// <summary>Where the packages of JobLocking add their part: the store, above all.</summary>
+/// <summary>Extended by the packages of JobLocking, for example to add a store.</summary>
 public sealed class JobLockingBuilder
 {
     internal JobLockingBuilder(IServiceCollection services) => Services = services;

@@ -2,7 +2,7 @@ using JobLocking;
 
 namespace OpenTelemetry.Metrics;
 
-/// <summary>The metrics of JobLocking in OpenTelemetry.</summary>
+/// <summary>Adds the metrics of JobLocking to OpenTelemetry.</summary>
 public static class JobLockingMeterProviderBuilderExtensions
 {
     /// <summary>Collects the metrics of JobLocking.</summary>

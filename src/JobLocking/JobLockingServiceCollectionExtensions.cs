@@ -19,10 +19,13 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// <summary>Registers JobLocking.</summary>
 public static class JobLockingServiceCollectionExtensions
 {
-    /// <summary>Adds the engine of JobLocking; a store has to follow: <c>.UseRedis("localhost:6379")</c> or <c>.UseInMemory()</c>. May be called again to configure more.</summary>
+    /// <summary>
+    /// Adds the engine of JobLocking. Add a store to the result: <c>.UseRedis("localhost:6379")</c> or <c>.UseInMemory()</c>.
+    /// You can call it again to configure more options.
+    /// </summary>
     /// <param name="services">The services of the host.</param>
-    /// <param name="configure">Configures the options after the configuration section <c>JobLocking</c> was read.</param>
-    /// <returns>Where to add the store.</returns>
+    /// <param name="configure">Configures the options, after the configuration section <c>JobLocking</c> was applied.</param>
+    /// <returns>A builder to which you add the store.</returns>
     public static JobLockingBuilder AddJobLocking(this IServiceCollection services, Action<JobLockingOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(services);
@@ -40,7 +43,9 @@ public static class JobLockingServiceCollectionExtensions
         return new JobLockingBuilder(services);
     }
 
-    /// <summary>Keeps the locks in this process: for development, tests and a single node. Other processes are not excluded.</summary>
+    /// <summary>
+    /// Keeps the locks in this process, for development, tests and a single node. Other processes do not see these locks.
+    /// </summary>
     /// <param name="builder">The builder.</param>
     /// <returns>The same builder.</returns>
     public static JobLockingBuilder UseInMemory(this JobLockingBuilder builder)

@@ -1,27 +1,37 @@
 namespace JobLocking;
 
-/// <summary>What becomes of an execution that finds its lock taken.</summary>
+/// <summary>What happens to an execution that finds its lock taken.</summary>
 public enum LockConflict
 {
     /// <summary>
-    /// Skip what the schedule will run again while the same job is at it, defer everything else. An execution is
-    /// skipped only if it is the first attempt of a recurring job and the holder is the same job, or a foreign client. The same job
-    /// is one of the same application and host environment, with the same type and method, the same recurring id or job key, the same
-    /// arguments or job data, in the same scheduler: in Quartz the one of that name, where the node's name in it does not count; in
-    /// Hangfire the servers of one storage, told apart by their names in a process that has servers on several storages. Where that
-    /// is not known, for example because a value of the job data has no text of its own, it is not the same job.
-    /// A schedule that wants each of its executions (MisfireHandlingMode.Strict in Hangfire, IgnoreMisfires in Quartz) or has no next
-    /// one gets each deferred, at most 1,000 at a time. Nodes that share no scheduler database each defer their own execution, and
-    /// each runs it in the end; where that must not be, use <see cref="TaskLockAttribute.OncePerOccurrence"/>.
+    /// Skips an execution that the schedule will run again, while the same job holds the lock. Defers everything else.
     /// </summary>
+    /// <remarks>
+    /// <para>
+    /// An execution is skipped only if it is the first attempt of a recurring job, and every holder is the same job or a foreign
+    /// client. Two executions are the same job if they have the same application and host environment, type and method, recurring
+    /// id or job key, arguments or job data, and scheduler. In Quartz, schedulers with the same name are the same; a node's name in it
+    /// does not count. In Hangfire, the servers of one storage are the same; in a process with servers on several storages, their
+    /// names distinguish them. If one of these facts is unknown, for example because a value of the job data has no text form, it is
+    /// not the same job.
+    /// </para>
+    /// <para>
+    /// If a schedule wants each of its executions (MisfireHandlingMode.Strict in Hangfire, IgnoreMisfires in Quartz) or has no next
+    /// one, each is deferred, at most 1,000 at a time. Nodes that do not share a scheduler database each defer their own execution,
+    /// and each node runs it in the end. Use <see cref="TaskLockAttribute.OncePerOccurrence"/> where that must not happen.
+    /// </para>
+    /// </remarks>
     Auto,
 
-    /// <summary>Skip the execution, visibly. A second attempt (retry, redelivery, recovery, returned deferral) is deferred instead: skipping it would lose work.</summary>
+    /// <summary>
+    /// Skips the execution, visibly. A second attempt (retry, redelivery, recovery, returned deferral) is deferred instead,
+    /// because skipping it would lose work.
+    /// </summary>
     Skip,
 
-    /// <summary>Put the execution back and try again after <see cref="TaskLockAttribute.DeferBy"/>.</summary>
+    /// <summary>Defers the execution: it runs after a wake-up, or tries again after <see cref="TaskLockAttribute.DeferBy"/>.</summary>
     Defer,
 
-    /// <summary>Fail with a <see cref="TaskLockConflictException"/>; the scheduler's own retry decides what follows.</summary>
+    /// <summary>Fails the execution with a <see cref="TaskLockConflictException"/>. The scheduler's own retry applies.</summary>
     Fail,
 }

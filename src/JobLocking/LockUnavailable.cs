@@ -1,17 +1,17 @@
 namespace JobLocking;
 
-/// <summary>What becomes of an execution whose lock cannot be asked for, because the store is out of reach.</summary>
+/// <summary>What happens to an execution when the store of its lock is unavailable.</summary>
 public enum LockUnavailable
 {
-    /// <summary>Put the execution back and try again after <see cref="TaskLockAttribute.DeferBy"/>.</summary>
+    /// <summary>Defers the execution: it tries again after <see cref="TaskLockAttribute.DeferBy"/>.</summary>
     Defer,
 
-    /// <summary>Fail with a <see cref="TaskLockUnavailableException"/>; the scheduler's own retry decides what follows.</summary>
+    /// <summary>Fails the execution with a <see cref="TaskLockUnavailableException"/>. The scheduler's own retry applies.</summary>
     Fail,
 
     /// <summary>
-    /// Run without the lock. Logged as a warning each time; <see cref="ITaskLeaseAccessor.Current"/> is null and
-    /// <see cref="ITaskLeaseAccessor.Required"/> throws. Choose it only for jobs that may run twice.
+    /// Runs the execution without the lock, and logs a warning each time. <see cref="ITaskLeaseAccessor.Current"/> is then null and
+    /// <see cref="ITaskLeaseAccessor.Required"/> throws. Use it only for jobs that may run twice.
     /// </summary>
     Run,
 }

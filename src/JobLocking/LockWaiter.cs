@@ -1,6 +1,6 @@
 namespace JobLocking;
 
 /// <summary>An execution that waits for a lock, in place or deferred.</summary>
-/// <param name="Description">Who waits; <see cref="LockHolder.Since"/> is when it last asked.</param>
-/// <param name="Since">When it was parked first, UTC by the store's clock: the oldest has the next turn.</param>
+/// <param name="Description">The waiting execution. Its <see cref="LockHolder.Since"/> is the time of its last request.</param>
+/// <param name="Since">When it first joined the waiting queue, in UTC by the store's clock. The oldest waiter is woken next.</param>
 public sealed record LockWaiter(LockHolder Description, DateTimeOffset Since);

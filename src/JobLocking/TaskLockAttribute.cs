@@ -3,31 +3,34 @@ using JobLocking.Policy;
 namespace JobLocking;
 
 /// <summary>
-/// At most one execution at a time, over all nodes that share the store, of the job that carries it and of every other
-/// job with the same lock name. On the class or interface of a Hangfire or Quartz job, or on a Hangfire job's method;
-/// the method's wins over the class's. A job that is enqueued through an interface or a base class has its lock, else the
-/// one that its implementations agree on. It needs the adapter of the scheduler to be registered.
+/// Limits a job, together with every other job with the same lock name, to one execution at a time over all nodes that share
+/// the store. Put it on the class or interface of a Hangfire or Quartz job, or on a Hangfire job's method. An attribute on the
+/// method wins over the one on the class. A job that is enqueued through an interface or base class uses the attribute there;
+/// without one, it uses the attribute that all its implementations have in common. The scheduler's adapter must be registered.
 /// </summary>
 /// <remarks>
-/// All times are whole seconds. What is not set here comes from <see cref="JobLockingOptions"/>; configuration under
-/// <c>JobLocking:Locks</c> overrides both. Values are checked when the host starts.
+/// All times are whole seconds. <see cref="JobLockingOptions"/> has the defaults for properties that are not set here.
+/// Configuration under <c>JobLocking:Locks</c> overrides both. The values are checked when the host starts.
 /// </remarks>
 [AttributeUsage(AttributeTargets.Class | AttributeTargets.Interface | AttributeTargets.Method, Inherited = true, AllowMultiple = false)]
 public sealed class TaskLockAttribute : Attribute
 {
     /// <summary>Declares the lock.</summary>
     /// <param name="name">
-    /// The template of the name: <c>nightly-report</c>, <c>invoice:{customerId}</c>, <c>{0}</c>, <c>{order.Id}</c> from the
-    /// arguments of a Hangfire job; <c>{key}</c> from the merged JobDataMap of a Quartz job. <c>{{</c> is a literal brace.
-    /// Equal values give one name: an instant is written in UTC, whatever its kind or offset; collections and records are refused.
-    /// At most 512 bytes of UTF-8 once resolved.
+    /// The template of the name, for example <c>nightly-report</c>. In a Hangfire job, <c>{customerId}</c>, <c>{0}</c> and
+    /// <c>{order.Id}</c> stand for its arguments. In a Quartz job, <c>{key}</c> stands for a value of the merged JobDataMap.
+    /// <c>{{</c> is a literal brace. Equal values give the same name: an instant is written in UTC, whatever its kind or offset.
+    /// Collections and records are refused. A resolved name has at most 512 bytes of UTF-8.
     /// </param>
     public TaskLockAttribute(string name) => Name = name;
 
     /// <summary>The template of the lock's name.</summary>
     public string Name { get; }
 
-    /// <summary>The lease, in seconds; renewed at a third of it while the job runs. How soon the lock is free after the process that holds it was killed.</summary>
+    /// <summary>
+    /// The expiry of the lease, in seconds. It is renewed at a third of this time while the job runs.
+    /// If the holder's process is killed, the lock is free after this time at the latest.
+    /// </summary>
     /// <value>Default 60, from 1 to 604800 (7 days).</value>
     public int Expire
     {
@@ -35,15 +38,23 @@ public sealed class TaskLockAttribute : Attribute
         set => Settings.Expire = value;
     }
 
-    /// <summary>The longest time a run may hold the lock, in seconds: a stuck job cannot block the others for longer. Then the lease is lost and the job is told.</summary>
-    /// <value>Default 0: none. Otherwise at least <see cref="Expire"/>; equal to it, the lease is never renewed.</value>
+    /// <summary>
+    /// The longest time a run may hold the lock, in seconds. After this time the lease is lost and the job is told,
+    /// so a stuck job cannot block the others for longer.
+    /// </summary>
+    /// <value>
+    /// Default 0: no limit. Otherwise at least <see cref="Expire"/>. If it equals <see cref="Expire"/>, the lease is never renewed.
+    /// </value>
     public int MaxHold
     {
         get => Settings.MaxHold ?? LockSettings.BuiltIn.MaxHold!.Value;
         set => Settings.MaxHold = value;
     }
 
-    /// <summary>How long the lock stays taken after it was acquired even if the run succeeded sooner, in seconds. For jobs so short that a node whose clock is behind would start after the first has ended.</summary>
+    /// <summary>
+    /// The shortest time the lock stays taken after it was acquired, in seconds, even if the run succeeded sooner.
+    /// Use it for short jobs: a node whose clock is behind could start the job after the first run has ended.
+    /// </summary>
     /// <value>Default 0, at most <see cref="Expire"/>.</value>
     public int MinHold
     {
@@ -51,7 +62,10 @@ public sealed class TaskLockAttribute : Attribute
         set => Settings.MinHold = value;
     }
 
-    /// <summary>How many executions may hold the lock at once, over all nodes. While deployments with different limits run side by side, nobody is let in above the smallest limit among the holders.</summary>
+    /// <summary>
+    /// How many executions may hold the lock at once, over all nodes. While deployments with different limits run side by side,
+    /// the smallest limit of the current holders applies.
+    /// </summary>
     /// <value>Default 1, from 1 to 1000.</value>
     public int Limit
     {
@@ -59,7 +73,10 @@ public sealed class TaskLockAttribute : Attribute
         set => Settings.Limit = value;
     }
 
-    /// <summary>What becomes of an execution that finds the lock taken. Whatever is set, a second attempt (retry, redelivery, recovery, returned deferral) is never skipped for it.</summary>
+    /// <summary>
+    /// What happens to an execution that finds the lock taken. With every value, a second attempt (retry, redelivery,
+    /// recovery, returned deferral) is never skipped for that reason.
+    /// </summary>
     /// <value>Default <see cref="LockConflict.Auto"/>.</value>
     public LockConflict OnConflict
     {
@@ -67,7 +84,10 @@ public sealed class TaskLockAttribute : Attribute
         set => Settings.OnConflict = value;
     }
 
-    /// <summary>How many seconds to wait in place for the lock, in the order of the queue, before <see cref="OnConflict"/> applies. Keep it short: it takes a worker slot of the scheduler.</summary>
+    /// <summary>
+    /// How many seconds an execution waits in place for the lock, in queue order, before <see cref="OnConflict"/> applies.
+    /// Keep it short, because the execution occupies a worker of the scheduler.
+    /// </summary>
     /// <value>Default 0, at most 3600.</value>
     public int Wait
     {
@@ -75,7 +95,11 @@ public sealed class TaskLockAttribute : Attribute
         set => Settings.Wait = value;
     }
 
-    /// <summary>After how many seconds a deferred execution tries again at the latest, when its scheduler next looks; a release wakes it at once. Each further deferral doubles it, up to 5 minutes (or to this value, if it is longer), until a release wakes the execution.</summary>
+    /// <summary>
+    /// The longest delay in seconds before a deferred execution tries again; the scheduler's polling interval may add to it.
+    /// A release wakes the execution at once. Each further deferral doubles the delay, up to 5 minutes (or to this value, if it
+    /// is longer), until a release wakes the execution.
+    /// </summary>
     /// <value>Default 15, at least 1.</value>
     public int DeferBy
     {
@@ -83,7 +107,10 @@ public sealed class TaskLockAttribute : Attribute
         set => Settings.DeferBy = value;
     }
 
-    /// <summary>How many seconds after its first deferral an execution stops waiting and fails, visibly. A retry by the scheduler waits anew. Standing by for a node that runs the same occurrence is not counted.</summary>
+    /// <summary>
+    /// The time in seconds after its first deferral at which an execution stops waiting and fails, visibly. A retry by the scheduler
+    /// starts with the full time again. Standing by while another node runs the same occurrence does not make an execution fail.
+    /// </summary>
     /// <value>Default 0: never.</value>
     public int GiveUpAfter
     {
@@ -91,7 +118,11 @@ public sealed class TaskLockAttribute : Attribute
         set => Settings.GiveUpAfter = value;
     }
 
-    /// <summary>One run for each scheduled fire time over all nodes, even when their clocks differ and the first run has long ended. A node that dies in the middle, or loses its lease there, is replaced by another; a run that failed is run again by a retry only. Quartz only: Hangfire's storage already creates one job for each occurrence.</summary>
+    /// <summary>
+    /// Allows one run for each scheduled fire time over all nodes, even when their clocks differ and the first run ended long ago.
+    /// If a node dies or loses its lease during the run, another node takes over. After a failed run, only a retry runs the
+    /// occurrence again. Quartz only: Hangfire's storage already creates one job for each occurrence.
+    /// </summary>
     /// <value>Default false.</value>
     public bool OncePerOccurrence
     {
@@ -99,7 +130,7 @@ public sealed class TaskLockAttribute : Attribute
         set => Settings.OncePerOccurrence = value;
     }
 
-    /// <summary>What becomes of an execution when Redis cannot be asked.</summary>
+    /// <summary>What happens to an execution when Redis is unavailable.</summary>
     /// <value>Default <see cref="LockUnavailable.Defer"/>.</value>
     public LockUnavailable OnUnavailable
     {

@@ -1,12 +1,12 @@
 namespace JobLocking;
 
-/// <summary>The lock is taken and the policy says to fail, or a deferred execution has given up.</summary>
+/// <summary>The lock is taken and <see cref="LockConflict.Fail"/> is set, or a deferred execution has given up.</summary>
 public sealed class TaskLockConflictException : TaskLockException
 {
-    /// <summary>Creates the exception for a lock that <paramref name="holder"/> has.</summary>
-    /// <param name="message">Who holds which lock, and why the execution does not go on waiting.</param>
+    /// <summary>Creates the exception for a lock that is held by <paramref name="holder"/>.</summary>
+    /// <param name="message">Names the lock and its holder, and says why the execution does not wait any longer.</param>
     /// <param name="lockName">The resolved name of the lock.</param>
-    /// <param name="holder">Who holds it; null for a foreign client.</param>
+    /// <param name="holder">The holder of the lock; null for a foreign client.</param>
     public TaskLockConflictException(string message, string lockName, LockHolder? holder)
         : base(message)
     {
@@ -17,6 +17,6 @@ public sealed class TaskLockConflictException : TaskLockException
     /// <summary>The resolved name of the lock.</summary>
     public string LockName { get; }
 
-    /// <summary>Who holds the lock; null when a foreign client does.</summary>
+    /// <summary>The holder of the lock; null for a foreign client.</summary>
     public LockHolder? Holder { get; }
 }

@@ -1,6 +1,8 @@
 namespace JobLocking;
 
-/// <summary>A lock that is declared wrongly, or whose name cannot be resolved. The base of all exceptions of JobLocking.</summary>
+/// <summary>
+/// A lock is declared incorrectly, or its name cannot be resolved. This is the base class of all exceptions of JobLocking.
+/// </summary>
 public class TaskLockException : Exception
 {
     /// <summary>Creates the exception with a message that names the job, the property, the value and the fix.</summary>
