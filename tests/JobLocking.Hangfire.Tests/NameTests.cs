@@ -89,7 +89,7 @@ public sealed class NameTests(SharedRedis redis)
 
         JobState failed = await cluster.SeesAsync(job, FailedState.StateName);
         Assert.Equal(typeof(TaskLockException).FullName, failed.Data["ExceptionType"]);
-        Assert.StartsWith($"Lock 'null:{{order.Note}}' of job {typeof(Named)}.ByNothing: placeholder {{order.Note}} resolves to nothing.", failed.Data["ExceptionMessage"], StringComparison.Ordinal);
+        Assert.StartsWith($"Lock 'null:{{order.Note}}' of job {typeof(Named)}.ByNothing: placeholder {{order.Note}} has no value.", failed.Data["ExceptionMessage"], StringComparison.Ordinal);
         Assert.Equal(0, cluster.Stage["named"].Begun);
     }
 }

@@ -85,7 +85,7 @@ internal static class LockConfigurationReader
             else
             {
                 options.Problems.Add(
-                    $"Configuration {entry.Path} has no Name. Fix: give each lock a key without ':', and the Name of its template: {Example}.");
+                    $"Configuration {entry.Path} has no Name. Fix: give each lock a key without ':', and set Name to its template: {Example}.");
             }
         }
     }
@@ -110,9 +110,9 @@ internal static class LockConfigurationReader
         {
             string locks = string.Join(", ", sourceOf.Select(named => $"'{named.Key}' in {named.Value}"));
             problems.Add(
-                $"Configuration {entry.Path} is for different locks, which would share their settings: {locks}. "
-                + "A list is merged by position where sources are layered. "
-                + $"Fix: write the locks of all sources as a map, with a key of its own for each lock: {Example}.");
+                $"Configuration {entry.Path} names different locks, which would share their settings: {locks}. "
+                + "Layered sources merge a list by position. "
+                + $"Fix: in all sources, write the locks as a map with a key for each lock: {Example}.");
         }
     }
 
@@ -124,7 +124,7 @@ internal static class LockConfigurationReader
         }
         else
         {
-            problems.Add($"Configuration {property.Path}: there is no property '{property.Key}'. Fix: use one of {string.Join(", ", known)}.");
+            problems.Add($"Configuration {property.Path}: '{property.Key}' is not a property of a lock. Fix: use one of {string.Join(", ", known)}.");
         }
     }
 
@@ -132,7 +132,7 @@ internal static class LockConfigurationReader
     {
         if (property.Value is not { Length: > 0 } value || !set(value))
         {
-            problems.Add($"Configuration {property.Path} is '{property.Value}', which is not a value for {property.Key}. Fix: times are whole seconds (300), a limit is a whole number (3), names are written as in code (Defer, true).");
+            problems.Add($"Configuration {property.Path} is '{property.Value}', which is not a valid value for {property.Key}. Fix: write times as whole seconds (300), a limit as a whole number (3), and names as in code (Defer, true).");
         }
     }
 

@@ -107,7 +107,7 @@ public sealed class LockPolicies
         if (limit != settings.Limit)
         {
             throw new TaskLockException(
-                $"Lock '{taskLock.Name}' of job {job}: Limit is {settings.Limit}, but {limit} for job {first}, and one lock has one limit. Fix: write the same Limit at both, or set it once under JobLocking:Locks.");
+                $"Lock '{taskLock.Name}' of job {job}: Limit is {settings.Limit}, but it is {limit} for job {first}; a lock has one limit. Fix: use the same Limit for both, or set it once under JobLocking:Locks.");
         }
 
         return new LockPolicy(job, template!, settings, TimeSpan.FromSeconds(_options.OccurrenceRetention));
@@ -124,14 +124,14 @@ public sealed class LockPolicies
         if (_options.OccurrenceRetention < 60)
         {
             problems.Add(Invariant(
-                $"OccurrenceRetention is {_options.OccurrenceRetention}, but must be at least 60 seconds. Fix: leave it at a day, or set it above the longest delay of a firing."));
+                $"OccurrenceRetention is {_options.OccurrenceRetention}, but must be at least 60 seconds. Fix: keep the default of one day, or set it above the longest delay of a firing."));
         }
 
         foreach ((string property, string value) in new[] { (nameof(_options.NodeName), _options.NodeName), (nameof(_options.ApplicationName), _options.ApplicationName) })
         {
             if (string.IsNullOrWhiteSpace(value))
             {
-                problems.Add($"{property} is empty: nobody could tell who holds a lock. Fix: leave it out, or give it a name.");
+                problems.Add($"{property} is empty, so the holder of a lock could not be identified. Fix: do not set it, or set it to a name.");
             }
         }
 
@@ -142,7 +142,7 @@ public sealed class LockPolicies
 
         foreach (IGrouping<(Type, string?), JobLock> twice in _options.Jobs.GroupBy(j => (j.Type, j.Method)).Where(g => g.Count() > 1))
         {
-            problems.Add($"Job {twice.Key.Item1} was given {twice.Count()} locks in code: {string.Join(", ", twice.Select(j => $"'{j.Lock.Name}'"))}. Fix: keep one ForJob call.");
+            problems.Add($"Job {twice.Key.Item1} has {twice.Count()} locks in code: {string.Join(", ", twice.Select(j => $"'{j.Lock.Name}'"))}. Fix: keep one ForJob call.");
         }
 
         foreach (JobLock job in _options.Jobs.Where(j => j.Method is not null && !MethodsOf(j).Any()))
@@ -154,8 +154,8 @@ public sealed class LockPolicies
         {
             if (method is not null && DecoratedJobs.IsLambda(method))
             {
-                problems.Add($"[TaskLock] is on a lambda or a local function in {type.DeclaringType ?? type}, where no scheduler finds it. "
-                    + "Fix: leave it out there; for a delegate job of Quartz write q.AddTaskLocks(o => o.ForJob(new JobKey(\"name\"), new TaskLockAttribute(…))).");
+                problems.Add($"[TaskLock] is on a lambda or a local function in {type.DeclaringType ?? type}, where schedulers do not find it. "
+                    + "Fix: remove it; for a delegate job of Quartz, use q.AddTaskLocks(o => o.ForJob(new JobKey(\"name\"), new TaskLockAttribute(…))).");
                 continue;
             }
 

@@ -78,7 +78,7 @@ internal sealed class NameTemplate
                 string placeholder = end < 0 ? "" : text[(i + 1)..end];
                 if (placeholder.Length == 0 || placeholder.Contains('{', StringComparison.Ordinal))
                 {
-                    problem = $"the brace at position {i} opens no placeholder. Fix: close it, or write {{{{ for a literal brace.";
+                    problem = $"the brace at position {i} does not open a placeholder. Fix: close it, or write {{{{ for a literal brace.";
                     return null;
                 }
 
@@ -93,7 +93,7 @@ internal sealed class NameTemplate
             }
             else if (c == '}')
             {
-                problem = $"the brace at position {i} closes no placeholder. Fix: write }}}} for a literal brace.";
+                problem = $"the brace at position {i} does not close a placeholder. Fix: write }}}} for a literal brace.";
                 return null;
             }
             else
@@ -120,7 +120,7 @@ internal sealed class NameTemplate
             else if (separates || (parts[i - 1].IsPlaceholder && parts[i].IsPlaceholder))
             {
                 string next = parts[separates ? i + 1 : i].Text;
-                problem = $"nothing tells {{{parts[i - 1].Text}}} from {{{next}}}, so different values could give the same name. Fix: put a ':' between them.";
+                problem = $"nothing separates {{{parts[i - 1].Text}}} from {{{next}}}, so different values could give the same name. Fix: put a ':' between them.";
             }
         }
 
@@ -179,11 +179,11 @@ internal sealed class NameTemplate
             object? value = Find(part.Text, valueOf);
             string text = value is null ? "" : Format(value) ?? throw Wrong(
                 job,
-                $"placeholder {{{part.Text}}} has a value of type {value.GetType()}, which has no text of its own. "
-                + $"Fix: name one of its properties, as in {{{part.Text}.Id}}, or use a value that is a text, a number or a time.");
+                $"placeholder {{{part.Text}}} has a value of type {value.GetType()}, which has no text form. "
+                + $"Fix: use one of its properties, for example {{{part.Text}.Id}}, or a value that is a string, a number or a time.");
             if (text.Length == 0)
             {
-                throw Wrong(job, $"placeholder {{{part.Text}}} resolves to nothing. Fix: name an argument or job data key that has a value, or write {{{{ for a literal brace.");
+                throw Wrong(job, $"placeholder {{{part.Text}}} has no value. Fix: use an argument or job data key that has a value, or write {{{{ for a literal brace.");
             }
 
             Escape(text, name, _escapedInValues);
@@ -273,11 +273,11 @@ internal sealed class NameTemplate
             int bytes = StrictUtf8.GetByteCount(resolved);
             return bytes <= MaxBytes
                 ? null
-                : $"the name '{Shorten(resolved)}' has {bytes} bytes, but at most {MaxBytes} are allowed. Fix: use a shorter name or value, such as an id.";
+                : $"the name '{Shorten(resolved)}' has {bytes} bytes, but at most {MaxBytes} are allowed. Fix: use a shorter name or value, for example an id.";
         }
         catch (EncoderFallbackException)
         {
-            return "the name is not valid Unicode: it has half of a surrogate pair. Fix: use whole characters.";
+            return "the name is not valid Unicode: it contains half of a surrogate pair. Fix: use complete characters.";
         }
     }
 

@@ -28,7 +28,7 @@ internal sealed class OwnLocks(IReadOnlyCollection<JobLock> inCode)
                select (same.First(), same.Key),
         ];
         return ofInterfaces.Length <= 1 ? ofInterfaces.FirstOrDefault().Lock : throw new TaskLockException(
-            $"Job {type}{(method is null ? "" : $".{method}")} was given two locks in code, {string.Join(" and ", ofInterfaces.Select(j => $"'{j.Lock.Name}' by {j.Type}"))}. Fix: call ForJob<{type.Name}>{(method is null ? "" : $"(\"{method}\", …)")} with the one that is meant.");
+            $"Job {type}{(method is null ? "" : $".{method}")} has two locks in code, {string.Join(" and ", ofInterfaces.Select(j => $"'{j.Lock.Name}' on {j.Type}"))}. Fix: call ForJob<{type.Name}>{(method is null ? "" : $"(\"{method}\", …)")} with the lock that applies.");
     }
 
     /// <summary>Given to this very type, else to its generic definition.</summary>

@@ -312,7 +312,7 @@ public sealed class LockPoliciesTests
     [InlineData("JobLocking:Expires", "5", "JobLocking:Expires")]
     [InlineData("JobLocking:Expire", "00:05:00", "00:05:00")]
     [InlineData("JobLocking:Expire", "1.5", "1.5")]
-    [InlineData("JobLocking:Limit", "two", "a limit is a whole number")]
+    [InlineData("JobLocking:Limit", "two", "a limit as a whole number")]
     [InlineData("JobLocking:OnConflict", "1", "OnConflict")]
     [InlineData("JobLocking:OnConflict", "Wait", "Wait")]
     [InlineData("JobLocking:OnConflict", "Skip, Defer", "Skip, Defer")]
@@ -351,9 +351,9 @@ public sealed class LockPoliciesTests
             [($"JobLocking:Locks:{key}:Name", "a"), ($"JobLocking:Locks:{key}:Expire", "300"), ($"JobLocking:Locks:{key}:MaxHold", "3600")],
             [($"JobLocking:Locks:{key}:Name", "b"), ($"JobLocking:Locks:{key}:Expire", "30")]).Problems());
 
-        Assert.StartsWith($"Configuration JobLocking:Locks:{key} is for different locks", problem, StringComparison.Ordinal);
+        Assert.StartsWith($"Configuration JobLocking:Locks:{key} names different locks", problem, StringComparison.Ordinal);
         Assert.Contains("'a' in MemoryConfigurationProvider, 'b' in MemoryConfigurationProvider", problem, StringComparison.Ordinal);
-        Assert.Contains("Fix: write the locks of all sources as a map", problem, StringComparison.Ordinal);
+        Assert.Contains("Fix: in all sources, write the locks as a map", problem, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -371,7 +371,7 @@ public sealed class LockPoliciesTests
     public void A_template_with_a_colon_for_a_key_is_refused_with_the_form_that_works()
     {
         IReadOnlyList<string> problems = Policies(null, ("JobLocking:Locks:invoice:{customerId}:Expire", "300")).Problems();
-        Assert.Contains(problems, p => p.Contains("give each lock a key without ':', and the Name of its template", StringComparison.Ordinal));
+        Assert.Contains(problems, p => p.Contains("give each lock a key without ':', and set Name to its template", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -405,7 +405,7 @@ public sealed class LockPoliciesTests
             .ForJob<Implementation>(new TaskLockAttribute("shared") { Limit = 3 });
         string problem = Assert.Single(Policies(TwoLimits).Problems());
         Assert.Contains("'shared'", problem, StringComparison.Ordinal);
-        Assert.Contains("Limit is 3, but 2", problem, StringComparison.Ordinal);
+        Assert.Contains("Limit is 3, but it is 2", problem, StringComparison.Ordinal);
         Assert.Contains(typeof(Undecorated).ToString(), problem, StringComparison.Ordinal);
         Assert.Contains(typeof(Implementation).ToString(), problem, StringComparison.Ordinal);
 
