@@ -48,16 +48,16 @@ internal sealed class MetricsReporter : IDisposable
     {
         MeterOptions options = new(MeterName) { Version = typeof(MetricsReporter).Assembly.GetName().Version?.ToString(3) };
         _meter = factory?.Create(options) ?? new Meter(options);
-        _acquireDuration = _meter.CreateHistogram(AcquireDuration, "s", "From asking the store for a lock to its answer.", tags: null, RoundTrips);
-        _acquisitions = _meter.CreateCounter<long>(Acquisitions, "{acquisition}", "ScriptCalls for a lock, by their answer.");
-        _held = _meter.CreateUpDownCounter<long>(Held, "{lease}", "Leases held now.");
-        _holdDuration = _meter.CreateHistogram(HoldDuration, "s", "How long leases were held.", tags: null, Runs);
-        _waitDuration = _meter.CreateHistogram(WaitDuration, "s", "How long who waited in place did so.", tags: null, Waits);
-        _waiters = _meter.CreateUpDownCounter<long>(JobLockingDiagnostics.Waiters, "{execution}", "Executions parked now, in place or deferred.");
-        _skips = _meter.CreateCounter<long>(Skips, "{execution}", "Executions skipped.");
-        _defers = _meter.CreateCounter<long>(Defers, "{execution}", "Executions deferred.");
-        _lost = _meter.CreateCounter<long>(Lost, "{lease}", "Leases lost while they were held.");
-        _renewals = _meter.CreateCounter<long>(Renewals, "{renewal}", "Renewals of leases, by their answer.");
+        _acquireDuration = _meter.CreateHistogram(AcquireDuration, "s", "Time from requesting a lock from the store to its answer.", tags: null, RoundTrips);
+        _acquisitions = _meter.CreateCounter<long>(Acquisitions, "{acquisition}", "Attempts to acquire a lock, by outcome.");
+        _held = _meter.CreateUpDownCounter<long>(Held, "{lease}", "Leases that this process holds now.");
+        _holdDuration = _meter.CreateHistogram(HoldDuration, "s", "Time that leases were held.", tags: null, Runs);
+        _waitDuration = _meter.CreateHistogram(WaitDuration, "s", "Time spent waiting in place for a lock.", tags: null, Waits);
+        _waiters = _meter.CreateUpDownCounter<long>(JobLockingDiagnostics.Waiters, "{execution}", "Executions of this process in the waiting queue now, in place or deferred.");
+        _skips = _meter.CreateCounter<long>(Skips, "{execution}", "Skipped executions.");
+        _defers = _meter.CreateCounter<long>(Defers, "{execution}", "Deferrals of executions.");
+        _lost = _meter.CreateCounter<long>(Lost, "{lease}", "Leases that were lost while the work was running.");
+        _renewals = _meter.CreateCounter<long>(Renewals, "{renewal}", "Renewals of leases, by outcome.");
     }
 
     /// <summary>The store was asked for a lock; <see cref="LeaseBegan"/> follows if it was granted.</summary>
