@@ -66,8 +66,8 @@ internal sealed class ContendedCase(BenchmarkRedis redis, Dictionary<string, ILo
         Row.Of(findings, Latency, "contended try, held by another node: p50", "µs", $"no slower than raw (≤ {Alike} ×)", row => row.Ratio[Contender.Raw] <= Alike),
         Row.Of(findings, Scripts, "contended try, held by another node: EVALSHA (commandstats)", "commands", "1", row => row is { Least: 1, Most: 1 }),
         Row.Of(findings, Requests, "contended try, held by another node: sent", "requests", "1", row => Math.Round(row.JobLocking, 2) == 1),
-        Row.Of(findings, DeferralLatency, "asked for and parked, held by another node: p50", "µs", "none: shown", _ => true),
-        Row.Of(findings, DeferralRequests, "asked for and parked, held by another node: sent", "requests", "2", row => Math.Round(row.JobLocking, 2) == 2),
+        Row.Of(findings, DeferralLatency, "refused and queued, held by another node: p50", "µs", "none: shown", _ => true),
+        Row.Of(findings, DeferralRequests, "refused and queued, held by another node: sent", "requests", "2", row => Math.Round(row.JobLocking, 2) == 2),
         Row.Of(findings, OwnLatency, "contended try, held by this process", "µs", "< 1 µs", row => row.JobLocking < 1),
         Row.Of(findings, OwnRequests, "contended try, held by this process: sent and executed", "commands", "0", row => row.Most == 0),
     ];

@@ -133,7 +133,7 @@ internal sealed class HandoffCase : IRivalCase
         double overRaw = findings.Ratio(Contender.JobLocking, Contender.Raw, time);
         return row.OrLimit(
             raw > MostTrips && overRaw <= MostOfRaw,
-            $"by hand a release, its notice and an acquire take {raw:0.0} of these round trips; ours take {overRaw:0.00} × as long");
+            $"by hand a release, its wake-up and an acquire take {raw:0.0} of these round trips; ours take {overRaw:0.00} × as long");
     }
 
     private static Row Alike(Findings findings, string what, string how) => Row.Of(
