@@ -1,12 +1,12 @@
 namespace WorkerHost;
 
-/// <summary>What became of the executions of one piece of work, of which so many may be inside at once, and so many were.</summary>
+/// <summary>Counts the executions of one piece of work: their outcomes, how many may run at once, and how many did.</summary>
 internal sealed record Tally(int Ran = 0, int Skipped = 0, int Deferred = 0, int Lost = 0, int Limit = 1, int MostInside = 0)
 {
     public bool HasReachedLimit => MostInside >= Limit;
 }
 
-/// <summary>Reads the journal and judges it, from the first sign of life of this process on.</summary>
+/// <summary>Judges the entries of the journal, from the first entry of this process on.</summary>
 internal sealed class Audit(string self)
 {
     private readonly Dictionary<string, List<JournalEntry>> _inside = [];
@@ -14,8 +14,9 @@ internal sealed class Audit(string self)
     private readonly SortedDictionary<string, Tally> _tallies = [];
     private readonly Dictionary<string, int> _nodes = [];
 
-    // The processes that were inside something full when one more entered. If all of them write again afterwards, they were
-    // alive and overlapped; whoever never does was killed inside, and its successor is what should follow.
+    // For each execution that entered when its work was already full: the processes that were inside. If all of them write to the
+    // journal again later, they were alive, so there was an overlap. A process that does not was killed, and the execution was its
+    // rightful successor.
     private readonly List<HashSet<string>> _suspects = [];
 
     private readonly Dictionary<string, long> _lastSeen = [];
@@ -40,7 +41,7 @@ internal sealed class Audit(string self)
         _tallies.Values.Count(tally => tally is { Limit: > 1, HasReachedLimit: true }),
         _tallies.Values.Count(tally => tally is { Limit: > 1, Deferred: > 0, HasReachedLimit: false }));
 
-    /// <summary>Takes note of an entry. False if it is older than this process.</summary>
+    /// <summary>Judges an entry. Returns false if it is older than this process.</summary>
     public bool Observe(JournalEntry entry)
     {
         _begun |= entry.Process == self;
@@ -55,7 +56,8 @@ internal sealed class Audit(string self)
         }
 
         int overlaps = _suspects.RemoveAll(suspects => suspects.Remove(entry.Process) && suspects.Count == 0);
-        bool duplicate = entry is { Kind: JournalKind.Leave, Completed: true, Occurrence: { } occurrence } && !_done.Add((entry.Work!, occurrence));
+        bool duplicate = entry is { Kind: JournalKind.Leave, Completed: true, Occurrence: { } occurrence }
+            && !_done.Add((entry.Work!, occurrence));
         if (!_begun)
         {
             return false;
@@ -74,7 +76,7 @@ internal sealed class Audit(string self)
         {
             _suspects.Add([.. inside.Select(other => other.Process)]);
 
-            // A place that nobody has left comes free when a lease expires, long after its process wrote for the last time.
+            // The lease of a killed process expires long after its last entry, so the one that has been silent for longest is gone.
             inside.Remove(inside.MinBy(other => _lastSeen[other.Process])!);
         }
 

@@ -9,24 +9,26 @@ using WorkerHost.Jobs;
 
 namespace WorkerHost;
 
-/// <summary>The nodes of this process, from their start to the verdict.</summary>
+/// <summary>Runs the nodes of this process from their start to the verdict.</summary>
 internal static class Cluster
 {
-    private static readonly TimeSpan Turn = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(500);
 
-    /// <summary>Runs the nodes until the limit is reached or a stop is asked for.</summary>
+    /// <summary>Runs the nodes until the time limit is reached or a stop is requested.</summary>
     public static async Task<Summary> RunAsync(int nodeCount, TimeSpan limit, int port, CancellationToken stop)
     {
         string? redis = new ConfigurationBuilder().AddEnvironmentVariables().Build().GetConnectionString("Redis");
         using GarnetServer? embedded = redis is null ? EmbeddedRedis.Start(out redis) : null;
         Console.WriteLine(embedded is null
-            ? "Joining the Redis of ConnectionStrings__Redis, which has the locks and Hangfire's jobs."
-            : $"No ConnectionStrings__Redis: started an embedded Redis-compatible server at {redis}. Hangfire keeps its jobs in memory.");
+            ? "Using the Redis of ConnectionStrings__Redis for the locks and for Hangfire's jobs."
+            : $"No ConnectionStrings__Redis: started an embedded Redis-compatible server at {redis}. "
+                + "Hangfire keeps its jobs in memory.");
 
         await using ConnectionMultiplexer connection = await ConnectAsync(redis!);
         JobStorage storage = embedded is null
-            // A worker that looks at the queue just before a job arrives misses its announcement, and would sleep for three minutes.
-            ? new RedisStorage(connection, new RedisStorageOptions { Prefix = "workerhost:hangfire:", FetchTimeout = TimeSpan.FromSeconds(1) })
+            // A worker that checks the queue just before a job arrives can miss its signal, and would then sleep for three minutes.
+            ? new RedisStorage(
+                connection, new RedisStorageOptions { Prefix = "workerhost:hangfire:", FetchTimeout = TimeSpan.FromSeconds(1) })
             : new InMemoryStorage();
         RecurringJobManager recurring = new(storage);
         recurring.AddOrUpdate<Invoices>("invoices", invoices => invoices.Order(), "*/4 * * * * *");
@@ -50,7 +52,7 @@ internal static class Cluster
         }
         finally
         {
-            // After all of them have stopped: Hangfire's logger and storage are shared.
+            // Dispose after all nodes have stopped, because they share Hangfire's logger and storage.
             foreach (IAsyncDisposable node in nodes.Cast<IAsyncDisposable>())
             {
                 await node.DisposeAsync();
@@ -76,13 +78,13 @@ internal static class Cluster
                 while (!end.IsCancellationRequested)
                 {
                     await ShowAsync(view, audit, journal, locks, nodes.Count);
-                    await Task.Delay(Turn, end.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                    await Task.Delay(Interval, end.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 }
             });
         }
         finally
         {
-            Console.WriteLine("Stopping: running jobs end first.");
+            Console.WriteLine("Stopping: waiting for the running jobs.");
             await Task.WhenAll(nodes.Select(node => node.StopAsync(CancellationToken.None)));
         }
 
@@ -92,7 +94,7 @@ internal static class Cluster
 
     private static async Task<ConnectionMultiplexer> ConnectAsync(string redis)
     {
-        // Patient, so that a short outage of Redis leaves no gap in the journal.
+        // A long time-out, so that a short outage of Redis leaves no gap in the journal.
         ConfigurationOptions configuration = ConfigurationOptions.Parse(redis);
         configuration.AsyncTimeout = (int)TimeSpan.FromSeconds(30).TotalMilliseconds;
         return await ConnectionMultiplexer.ConnectAsync(configuration);
@@ -108,15 +110,15 @@ internal static class Cluster
         }
         catch (Exception e) when (e is RedisException or TimeoutException or TaskLockUnavailableException)
         {
-            view.Say($"Redis does not answer: {e.Message}");
+            view.Report($"Redis does not answer: {e.Message}");
         }
     }
 
     private static async Task<Summary> JudgeAsync(Audit audit, Journal journal, int nodes)
     {
-        for (int turn = 0; turn == 0 || (audit.HasSuspects && turn < 5); turn++)
+        for (int round = 0; round == 0 || (audit.HasSuspects && round < 5); round++)
         {
-            await Task.Delay(turn == 0 ? TimeSpan.Zero : Turn);
+            await Task.Delay(round == 0 ? TimeSpan.Zero : Interval);
             await journal.AppendAliveAsync(nodes);
             foreach (JournalEntry entry in await journal.ReadAsync())
             {

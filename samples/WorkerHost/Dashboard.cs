@@ -3,10 +3,10 @@ using Microsoft.AspNetCore.DataProtection;
 
 namespace WorkerHost;
 
-/// <summary>The web page: Hangfire's dashboard on loopback.</summary>
+/// <summary>Serves Hangfire's dashboard on the loopback interface.</summary>
 internal static class Dashboard
 {
-    /// <summary>Serves it on a port, or on a free one if that is taken.</summary>
+    /// <summary>Serves the dashboard on the port, or on a free port if that one is taken.</summary>
     public static async Task<WebApplication> StartAsync(JobStorage storage, int port)
     {
         try
@@ -15,7 +15,7 @@ internal static class Dashboard
         }
         catch (IOException) when (port != 0)
         {
-            // Not asked before: another process that starts in the same moment would be told the same.
+            // Do not check the port in advance: a process that starts at the same moment would find it free too.
             Console.WriteLine($"Port {port} is taken.");
             return await ServeAsync(storage, port: 0);
         }
@@ -25,13 +25,13 @@ internal static class Dashboard
     {
         WebApplicationBuilder builder = WebApplication.CreateBuilder();
 
-        // What the host itself would log of a port that is taken is said above.
+        // StartAsync reports a port that is taken, so the host need not log it.
         builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Microsoft.Extensions.Hosting", LogLevel.None)
             .AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.WebHost.UseUrls($"http://127.0.0.1:{port}");
         builder.Services.AddHangfire(hangfire => hangfire.UseStorage(storage));
 
-        // Without it the dashboard would take any POST.
+        // Without antiforgery, the dashboard would accept any POST.
         builder.Services.AddAntiforgery();
         builder.Services.AddDataProtection().UseEphemeralDataProtectionProvider();
 

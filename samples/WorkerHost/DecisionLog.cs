@@ -1,12 +1,12 @@
 namespace WorkerHost;
 
-/// <summary>Copies what the log of a node says about skips, deferrals and losses into the journal.</summary>
+/// <summary>Copies the skips, deferrals and losses that a node logs into the journal.</summary>
 internal sealed class DecisionLog(Journal journal) : ILoggerProvider, ILogger
 {
     private readonly Lock _gate = new();
     private Task _written = Task.CompletedTask;
 
-    /// <summary>Completes when all that was logged so far is in the journal.</summary>
+    /// <summary>Completes when everything that was logged so far is in the journal.</summary>
     public Task WrittenAsync()
     {
         lock (_gate)
@@ -15,9 +15,10 @@ internal sealed class DecisionLog(Journal journal) : ILoggerProvider, ILogger
         }
     }
 
-    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    public void Log<TState>(
+        LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {
-        // The event ids of JobLocking stay the same from version to version.
+        // JobLocking's event ids are stable from version to version.
         JournalKind? kind = eventId.Id switch
         {
             1005 => JournalKind.Lost,

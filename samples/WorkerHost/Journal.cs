@@ -4,8 +4,8 @@ using StackExchange.Redis;
 namespace WorkerHost;
 
 /// <summary>
-/// What the jobs of all nodes and processes say about themselves, in the order in which Redis received it. It never asks
-/// the locks: it is what they are judged by.
+/// Records what the jobs of all nodes and processes do, in the order in which Redis receives it. It never asks the locks, because
+/// the audit uses it to judge the locks.
 /// </summary>
 internal sealed class Journal(IDatabase database, string process, string? node = null)
 {
@@ -16,14 +16,16 @@ internal sealed class Journal(IDatabase database, string process, string? node =
 
     public Journal ForNode(string name) => new(database, process, name);
 
-    /// <summary>Does a piece of work that must not overlap with others of the same name beyond its limit, and writes down when it began and ended.</summary>
+    /// <summary>Does a piece of work and records its start and end. Work of the same name must not overlap beyond its limit.</summary>
     public async Task RecordAsync(string work, Func<Task> body, DateTimeOffset? occurrence = null, int limit = 1)
     {
         string execution = Guid.NewGuid().ToString("N");
         bool completed = false;
         try
         {
-            await AppendAsync(JournalKind.Enter, entry => entry with { Work = work, Limit = limit, Execution = execution, Occurrence = occurrence });
+            await AppendAsync(
+                JournalKind.Enter,
+                entry => entry with { Work = work, Limit = limit, Execution = execution, Occurrence = occurrence });
             await body();
             completed = true;
         }
@@ -38,21 +40,22 @@ internal sealed class Journal(IDatabase database, string process, string? node =
     public Task AppendAsync(JournalKind kind, Func<JournalEntry, JournalEntry> fill) =>
         database.ListRightPushAsync(Key, JsonSerializer.Serialize(fill(new JournalEntry { Kind = kind, Process = process, Node = node })));
 
-    /// <summary>Says that this process is alive. The journal is forgotten some minutes after nobody says so any more.</summary>
+    /// <summary>Records that this process is alive. The journal expires a few minutes after the last such entry.</summary>
     public async Task AppendAliveAsync(int nodes)
     {
         await AppendAsync(JournalKind.Alive, entry => entry with { Nodes = nodes });
         await database.KeyExpireAsync(Key, TimeSpan.FromMinutes(5));
     }
 
-    /// <summary>Everything that was written since the last call, at the first one all there is.</summary>
+    /// <summary>Returns the entries since the last call. The first call returns all entries.</summary>
     public async Task<IReadOnlyList<JournalEntry>> ReadAsync()
     {
         long overlap = _read == 0 ? 0 : 1;
         RedisValue[] entries = await database.ListRangeAsync(Key, _read - overlap);
         if (overlap == 1 && (entries.Length == 0 || entries[0] != _lastRead))
         {
-            throw new InvalidOperationException("Redis has lost the journal of this run: nobody can tell any more whether jobs overlapped.");
+            throw new InvalidOperationException(
+                "Redis has lost the journal of this run, so it is no longer known whether jobs overlapped.");
         }
 
         if (entries.Length > 0)

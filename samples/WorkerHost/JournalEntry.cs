@@ -4,16 +4,16 @@ namespace WorkerHost;
 
 internal enum JournalKind
 {
-    /// <summary>The process is alive, and runs so many nodes.</summary>
+    /// <summary>The process is alive, and runs <see cref="JournalEntry.Nodes"/> nodes.</summary>
     Alive,
 
-    /// <summary>An execution begins to work on something that only so many may work on at a time.</summary>
+    /// <summary>An execution starts its work.</summary>
     Enter,
 
-    /// <summary>It has ended, or was cut short.</summary>
+    /// <summary>The work has ended or was interrupted.</summary>
     Leave,
 
-    /// <summary>An execution was skipped, deferred, or lost its lease, as the log of its node says.</summary>
+    /// <summary>According to the log of its node, an execution was skipped, was deferred, or lost its lease.</summary>
     Skipped,
     Deferred,
     Lost,
@@ -29,17 +29,17 @@ internal sealed record JournalEntry
 
     public string? Node { get; init; }
 
-    /// <summary>What is worked on: more executions than its limit must never be inside the same at once.</summary>
+    /// <summary>The name of the work. Never more executions than <see cref="Limit"/> may do the same work at once.</summary>
     public string? Work { get; init; }
 
     public int Limit { get; init; } = 1;
 
     public string? Execution { get; init; }
 
-    /// <summary>The scheduled time that this run stands for, where each may have only one.</summary>
+    /// <summary>The scheduled time of the run, if each scheduled time may have only one run.</summary>
     public DateTimeOffset? Occurrence { get; init; }
 
-    /// <summary>Whether the execution did all its work before it left.</summary>
+    /// <summary>Whether the execution completed its work.</summary>
     public bool Completed { get; init; }
 
     public int Nodes { get; init; }

@@ -5,7 +5,7 @@ using Spectre.Console.Rendering;
 
 namespace WorkerHost;
 
-/// <summary>What the terminal shows: who holds what, and what became of the executions. Plain lines where it is redirected.</summary>
+/// <summary>Shows the holders of the locks and the outcomes of the executions. Prints plain lines if the output is redirected.</summary>
 internal sealed class LiveView
 {
     private const int MostNews = 12;
@@ -40,12 +40,12 @@ internal sealed class LiveView
         {
             foreach (HeldLock taken in held.ExceptBy(_held.Select(Lease), Lease))
             {
-                Add($"held: {taken.Name} by {Holder(taken)}, {Left(taken)} left");
+                Add($"held: {taken.Name} by {Holder(taken)}, time left {Left(taken)}");
             }
 
-            foreach ((string name, string waiter) in Parked(held).Except(Parked(_held)))
+            foreach ((string name, string waiter) in Waiters(held).Except(Waiters(_held)))
             {
-                Add($"parked: {waiter} for {name}");
+                Add($"waiting: {waiter} for {name}");
             }
         }
 
@@ -54,7 +54,7 @@ internal sealed class LiveView
         Refresh();
     }
 
-    public void Say(string line)
+    public void Report(string line)
     {
         Add(line);
         Refresh();
@@ -62,43 +62,45 @@ internal sealed class LiveView
 
     private static Table Table(IReadOnlyList<HeldLock> held, Audit audit)
     {
-        Table table = new Table().AddColumns("lock", "held by", "time left", "parked", "ran", "skipped", "deferred", "lost");
+        Table table = new Table().AddColumns("lock", "held by", "time left", "waiting", "ran", "skipped", "deferred", "lost");
         ILookup<string, HeldLock> holders = held.ToLookup(taken => taken.Name);
         foreach (string name in audit.Tallies.Keys.Union(held.Select(taken => taken.Name)).Order(StringComparer.Ordinal))
         {
             HeldLock[] taken = [.. holders[name]];
             Tally tally = audit.Tallies.GetValueOrDefault(name) ?? new Tally();
             table.AddRow(
-                new Text(name), Lines(taken.Select(Holder)), Lines(taken.Select(Left)), Parked(taken),
+                new Text(name), Lines(taken.Select(Holder)), Lines(taken.Select(Left)), WaitersOf(taken),
                 Number(tally.Ran), Number(tally.Skipped), Number(tally.Deferred), Number(tally.Lost));
         }
 
         Summary summary = audit.Summary;
         return table.Caption(
-            $"nodes: {summary.Nodes}, processes: {summary.Processes}, overlaps: {summary.Overlaps}, duplicate occurrences: {summary.DuplicateOccurrences}; Ctrl+C ends it");
+            $"nodes: {summary.Nodes}, processes: {summary.Processes}, overlaps: {summary.Overlaps}, "
+            + $"duplicate occurrences: {summary.DuplicateOccurrences}; press Ctrl+C to stop");
     }
 
     private static (string Name, long? FencingToken) Lease(HeldLock taken) => (taken.Name, taken.FencingToken);
 
     private static string Holder(HeldLock taken) => taken.Holder is { } holder ? $"{holder.Node}, {holder.Scheduler}" : "a foreign client";
 
-    private static Text Parked(HeldLock[] taken)
+    private static Text WaitersOf(HeldLock[] taken)
     {
         const int Shown = 3;
-        string[] waiters = [.. Parked((IEnumerable<HeldLock>)taken).Select(parked => parked.Waiter)];
+        string[] waiters = [.. Waiters(taken).Select(waiting => waiting.Waiter)];
         return Lines(waiters.Length > Shown ? waiters[..Shown].Append($"and {waiters.Length - Shown} more") : waiters);
     }
 
-    /// <summary>Who waits, oldest first; the same stands beside each holder of a lock.</summary>
-    private static IEnumerable<(string Name, string Waiter)> Parked(IEnumerable<HeldLock> held) =>
-        held.DistinctBy(taken => taken.Name).SelectMany(taken => taken.Waiters.Select(waiter => (taken.Name, Who(waiter.Description))));
+    /// <summary>The waiters of each lock, oldest first. All holders of a lock have the same list.</summary>
+    private static IEnumerable<(string Name, string Waiter)> Waiters(IEnumerable<HeldLock> held) =>
+        held.DistinctBy(taken => taken.Name)
+            .SelectMany(taken => taken.Waiters.Select(waiter => (taken.Name, Describe(waiter.Description))));
 
-    private static string Who(LockHolder who) => $"{who.Node}, {who.Scheduler} #{who.Execution}";
+    private static string Describe(LockHolder waiter) => $"{waiter.Node}, {waiter.Scheduler} #{waiter.Execution}";
 
     private static Text Lines(IEnumerable<string> lines) => new(string.Join('\n', lines));
 
     private static string Left(HeldLock taken) =>
-        taken.TimeLeft is { } left ? string.Create(CultureInfo.InvariantCulture, $"{left.TotalSeconds:0.0} s") : "endless";
+        taken.TimeLeft is { } left ? string.Create(CultureInfo.InvariantCulture, $"{left.TotalSeconds:0.0} s") : "no expiry";
 
     private static Text Number(int count) => new(count.ToString(CultureInfo.InvariantCulture));
 

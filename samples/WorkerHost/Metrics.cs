@@ -5,8 +5,8 @@ using JobLocking;
 namespace WorkerHost;
 
 /// <summary>
-/// Adds up what the nodes of this process measure, and prints it at the end. A worker process says
-/// AddJobLockingInstrumentation() to OpenTelemetry instead.
+/// Sums up the metrics of the nodes of this process and prints them at the end. A real worker process calls
+/// AddJobLockingInstrumentation() of OpenTelemetry instead.
 /// </summary>
 internal sealed class Metrics : IDisposable
 {
@@ -33,8 +33,11 @@ internal sealed class Metrics : IDisposable
         {
             foreach ((string name, Series series) in _series)
             {
+                double average = series.Sum / series.Count;
                 Console.WriteLine(series.IsHistogram
-                    ? string.Create(CultureInfo.InvariantCulture, $"{name}: {series.Count} times, {series.Sum / series.Count:0.0000} s on average, {series.Max:0.0000} s at most")
+                    ? string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"{name}: {series.Count} times, {average:0.0000} s on average, {series.Max:0.0000} s at most")
                     : string.Create(CultureInfo.InvariantCulture, $"{name}: {series.Sum}"));
             }
         }

@@ -5,7 +5,7 @@ using WorkerHost.Jobs;
 
 namespace WorkerHost;
 
-/// <summary>One node of the cluster, with services of its own. In real life: one worker process.</summary>
+/// <summary>Builds one node of the cluster, with services of its own. In production, a node is a worker process.</summary>
 internal static class Node
 {
     public static IHost Build(string name, TimeSpan clockSkew, string redis, JobStorage storage, Journal journal)
@@ -17,8 +17,8 @@ internal static class Node
             locking.OccurrenceRetention = 300;
         }).UseRedis(redis);
 
-        // Hangfire's filters and activator are one for each process, and here several nodes share it: each server brings its
-        // own. A worker process simply says AddHangfire((services, hangfire) => hangfire.UseTaskLocks(services)).
+        // A process has one set of Hangfire filters and one activator, but here several nodes share the process. So each server
+        // gets its own. A real worker process calls AddHangfire((services, hangfire) => hangfire.UseTaskLocks(services)) instead.
         builder.Services.AddHangfire(hangfire => hangfire.UseStorage(storage));
         builder.Services.AddHangfireServer((services, server) =>
         {
@@ -43,7 +43,7 @@ internal static class Node
         return builder.Build();
     }
 
-    // Quartz would make up a name for each node; with this one it is the same job everywhere.
+    // Quartz would generate a different name on each node. With this name it is the same job on all nodes.
     private static void Schedule<TJob>(IQuartzBuilder quartz, string name, string cron)
         where TJob : class, IJob =>
         quartz.ScheduleJob<TJob>(trigger => trigger.WithIdentity(name).WithCronSchedule(cron), job => job.WithIdentity(name));

@@ -1,6 +1,9 @@
 namespace WorkerHost;
 
-/// <summary>The clock of a node is never quite right. Quartz computes the same fire times from it as the other nodes do, and reaches them a little earlier or later.</summary>
+/// <summary>
+/// A clock that is slightly wrong, as on a real node. Quartz computes the same fire times as on the other nodes, but reaches them
+/// slightly earlier or later.
+/// </summary>
 internal sealed class SkewedClock(TimeSpan skew) : TimeProvider
 {
     public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + skew;

@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 
 namespace WorkerHost;
 
-/// <summary>The outcome of a run, over all processes that ran beside this one.</summary>
+/// <summary>The outcome of a run, over all processes that ran at the same time.</summary>
 internal sealed record Summary(
     int Nodes,
     int Processes,
@@ -16,18 +16,18 @@ internal sealed record Summary(
     int LimitsReached,
     int LimitsMissed)
 {
-    /// <summary>What is wrong with the run; null if all is well.</summary>
+    /// <summary>What went wrong in the run; null if nothing did.</summary>
     [JsonIgnore]
     public string? Fault => this switch
     {
         { Overlaps: > 0 } => $"{Overlaps} executions overlapped.",
-        { LimitsMissed: > 0 } => $"{LimitsMissed} locks with a limit turned executions away, and were never full.",
+        { LimitsMissed: > 0 } => $"{LimitsMissed} locks with a limit turned executions away although they were never full.",
         { DuplicateOccurrences: > 0 } => $"{DuplicateOccurrences} occurrences ran more than once.",
-        { Ran: 0 } => "No job ran, so nothing was measured.",
+        { Ran: 0 } => "No job ran, so the run proves nothing.",
         _ => null,
     };
 
-    /// <summary>Prints it as the last line. Returns the exit code.</summary>
+    /// <summary>Prints the summary as the last line and returns the exit code.</summary>
     public int Conclude()
     {
         if (Fault is not null)

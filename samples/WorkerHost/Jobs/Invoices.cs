@@ -3,10 +3,13 @@ using JobLocking;
 
 namespace WorkerHost.Jobs;
 
-/// <summary>Hangfire jobs. None may be left out, so whoever finds its customer's lock taken is deferred.</summary>
+/// <summary>Hangfire jobs that must not be skipped: if the lock of the customer is taken, the job is deferred.</summary>
 internal sealed class Invoices(Journal journal, ITaskLeaseAccessor lease, IBackgroundJobClient jobs)
 {
-    /// <summary>Orders two invoices for each of two customers: different customers side by side, those of one customer in turn.</summary>
+    /// <summary>
+    /// Orders two invoices for each of two customers. Invoices of different customers run in parallel, those of one customer one by
+    /// one.
+    /// </summary>
     public void Order()
     {
         foreach (int customerId in (int[])[1, 1, 2, 2])

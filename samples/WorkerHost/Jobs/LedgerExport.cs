@@ -4,8 +4,8 @@ using Quartz;
 namespace WorkerHost.Jobs;
 
 /// <summary>
-/// A Quartz job under the same lock as <see cref="LedgerImport"/>. Neither can stand in for the other, so whoever comes
-/// second is deferred, while a second export beside a running one is skipped.
+/// A Quartz job with the same lock as <see cref="LedgerImport"/>. Neither can replace the other, so the second one is deferred.
+/// A second export during a running one is skipped.
 /// </summary>
 [TaskLock("ledger", Expire = 10)]
 internal sealed class LedgerExport(Journal journal) : IJob

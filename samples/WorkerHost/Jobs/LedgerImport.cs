@@ -2,7 +2,7 @@ using JobLocking;
 
 namespace WorkerHost.Jobs;
 
-/// <summary>A Hangfire job that writes the ledger, as <see cref="LedgerExport"/> does: the lock's name is what they have in common.</summary>
+/// <summary>A Hangfire job that writes the ledger, like <see cref="LedgerExport"/>. Both use the same lock name.</summary>
 internal sealed class LedgerImport(Journal journal)
 {
     [TaskLock("ledger", Expire = 10)]

@@ -3,7 +3,9 @@ using Quartz;
 
 namespace WorkerHost.Jobs;
 
-/// <summary>Fired by every node at the same times, and slower than its schedule: while one node is at it, the others skip.</summary>
+/// <summary>
+/// A job that every node fires at the same times, and that is slower than its schedule. While one node runs it, the others skip it.
+/// </summary>
 [TaskLock("nightly-report", Expire = 10)]
 internal sealed class NightlyReport(Journal journal, ITaskLeaseAccessor lease) : IJob
 {

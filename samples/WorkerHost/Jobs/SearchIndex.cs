@@ -2,7 +2,10 @@ using JobLocking;
 
 namespace WorkerHost.Jobs;
 
-/// <summary>A recurring Hangfire job that is slower than its schedule: what comes due meanwhile is skipped, and ends as Deleted in the dashboard.</summary>
+/// <summary>
+/// A recurring Hangfire job that is slower than its schedule. Executions that become due during a run are skipped, and appear as
+/// Deleted in the dashboard.
+/// </summary>
 internal sealed class SearchIndex(Journal journal, ITaskLeaseAccessor lease)
 {
     [TaskLock("search-index", Expire = 10)]

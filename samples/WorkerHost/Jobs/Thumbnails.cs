@@ -3,7 +3,7 @@ using JobLocking;
 
 namespace WorkerHost.Jobs;
 
-/// <summary>Hangfire jobs that are ordered faster than they are done: two at a time over all nodes, and a release wakes the next.</summary>
+/// <summary>Hangfire jobs that arrive faster than they run. Two run at a time over all nodes, and a release wakes the next one.</summary>
 internal sealed class Thumbnails(Journal journal, ITaskLeaseAccessor lease, IBackgroundJobClient jobs)
 {
     private const int AtOnce = 2;
@@ -21,6 +21,7 @@ internal sealed class Thumbnails(Journal journal, ITaskLeaseAccessor lease, IBac
     public async Task Draw(int picture, CancellationToken cancellationToken)
     {
         using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lease.Required.Lost);
-        await journal.RecordAsync("thumbnails", () => Task.Delay(TimeSpan.FromMilliseconds(500 + (100 * picture)), stop.Token), limit: AtOnce);
+        TimeSpan work = TimeSpan.FromMilliseconds(500 + (100 * picture));
+        await journal.RecordAsync("thumbnails", () => Task.Delay(work, stop.Token), limit: AtOnce);
     }
 }

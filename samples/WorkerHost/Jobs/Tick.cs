@@ -4,8 +4,8 @@ using Quartz;
 namespace WorkerHost.Jobs;
 
 /// <summary>
-/// So short that the first node has long ended when the clock of the last one reaches the fire time: a plain lock would
-/// be free again by then.
+/// A job so short that the first node's run has ended long before the clock of the last node reaches the fire time. A plain lock
+/// would be free again by then.
 /// </summary>
 [TaskLock("tick", Expire = 10, OncePerOccurrence = true)]
 internal sealed class Tick(Journal journal) : IJob

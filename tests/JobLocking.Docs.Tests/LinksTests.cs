@@ -1,0 +1,40 @@
+using System.Text.RegularExpressions;
+using Xunit;
+
+namespace JobLocking.Docs;
+
+/// <summary>A relative link in a document leads to a file or folder of the repository, and its anchor to a heading there.</summary>
+public sealed partial class LinksTests
+{
+    public static TheoryData<string, string> Links => [.. Repository.Documents()
+        .SelectMany(file => Link().Matches(File.ReadAllText(file)).Select(match => (Path.GetRelativePath(Repository.Root, file), match.Groups["target"].Value)))
+        .Where(link => !link.Value.Contains("://", StringComparison.Ordinal))
+        .Distinct()];
+
+    [Theory]
+    [MemberData(nameof(Links))]
+    public void Every_link_in_a_document_leads_somewhere(string document, string link)
+    {
+        string[] parts = link.Split('#');
+        string source = Path.Combine(Repository.Root, document);
+        string target = parts[0].Length == 0 ? source : Path.Combine(Path.GetDirectoryName(source)!, parts[0]);
+        Assert.True(Path.Exists(target), $"{document} links to {link}, which does not exist.");
+        if (parts.Length > 1)
+        {
+            IEnumerable<string> anchors = Heading().Matches(File.ReadAllText(target)).Select(match => Anchor(match.Groups["text"].Value));
+            Assert.Contains(parts[1], anchors);
+        }
+    }
+
+    /// <summary>As GitHub makes it of a heading.</summary>
+    private static string Anchor(string heading) => Dropped().Replace(heading.Trim().ToLowerInvariant(), "").Replace(' ', '-');
+
+    [GeneratedRegex(@"\]\((?<target>[^)\s]+)\)")]
+    private static partial Regex Link();
+
+    [GeneratedRegex(@"^#+ (?<text>.+)$", RegexOptions.Multiline)]
+    private static partial Regex Heading();
+
+    [GeneratedRegex(@"[^\w\- ]")]
+    private static partial Regex Dropped();
+}
