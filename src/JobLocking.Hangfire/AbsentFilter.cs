@@ -12,7 +12,7 @@ internal sealed record AbsentFilter(string Jobs, string Why, string Fix, bool Is
     private const int MostNamed = 10;
 
     private const string OfServer = "services.AddHangfireServer((sp, options) => options.UseTaskLocks(sp)), "
-        + "after the options have their FilterProvider. It costs a server nothing that has none of these jobs.";
+        + "after the options have their FilterProvider. It costs nothing in a server without these jobs.";
 
     /// <summary>Null if the server has the filter for all jobs.</summary>
     public static AbsentFilter? In(HostedServer server, HangfireAdapter adapter, IServiceProvider services, IReadOnlyList<JobSample> jobs)
@@ -29,7 +29,7 @@ internal sealed record AbsentFilter(string Jobs, string Why, string Fix, bool Is
         {
             _ when server.HasOwnServices => (
                 "IBackgroundJobFactory, IBackgroundJobStateChanger and IBackgroundJobPerformer are registered in the container, so that "
-                    + "a Hangfire server ignores the filters of its options, and those of the process lack the one of JobLocking.",
+                    + "a Hangfire server ignores the filters of its options, and the filters of the process do not include that of JobLocking.",
                 "services.AddHangfire((sp, configuration) => configuration.UseTaskLocks(sp)), "
                     + "and give these services JobFilterProviders.Providers."),
             _ when ReferenceEquals(filters, JobFilterProviders.Providers) && adapter.OfProcess is not null => (
@@ -40,11 +40,11 @@ internal sealed record AbsentFilter(string Jobs, string Why, string Fix, bool Is
                 OfServer),
             _ when ReferenceEquals(filters, registered) => (
                 "The container has an IJobFilterProvider of its own, "
-                    + "which replaces the global filters of Hangfire, the one of UseTaskLocks among them.",
+                    + "which replaces the global filters of Hangfire, including that of UseTaskLocks.",
                 OfServer),
             _ => (
                 "A Hangfire server has a FilterProvider of its own, "
-                    + "which replaces the global filters of Hangfire, the one of UseTaskLocks among them.",
+                    + "which replaces the global filters of Hangfire, including that of UseTaskLocks.",
                 OfServer),
         };
         return new AbsentFilter(Names(without), why, fix, IsCertain: !server.HasOwnServices);

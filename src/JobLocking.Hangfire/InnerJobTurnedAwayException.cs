@@ -9,8 +9,8 @@ namespace JobLocking.Hangfire;
 /// </summary>
 internal sealed class InnerJobTurnedAwayException(TurnedAway turnedAway, string reason) : Exception(
     $"Job {turnedAway.Execution.Job} was performed inside another job and is {turnedAway.Outcome}: {reason}. "
-    + $"If this exception passes through the outer job, that is {turnedAway.Outcome} in its place; "
-    + "if it is handled there, the work is not done.")
+    + $"If this exception passes through the outer job, the outer job is {turnedAway.Outcome} instead; "
+    + "if the outer job handles it, the work is not done.")
 {
     public TurnedAway TurnedAway { get; } = turnedAway;
 

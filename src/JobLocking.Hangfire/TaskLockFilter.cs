@@ -73,7 +73,7 @@ internal sealed class TaskLockFilter(
         T Required<T>()
             where T : class =>
             (T?)services.GetService(typeof(T)) ?? throw new TaskLockException(
-                "UseTaskLocks: JobLocking is not among the services it was given. Fix: call services.AddJobLocking().UseRedis(…) or .UseInMemory().");
+                "UseTaskLocks: JobLocking is not registered in the services that it received. Fix: call services.AddJobLocking().UseRedis(…) or .UseInMemory().");
     }
 
     /// <summary>The filter that has begun with an execution, which goes on with it.</summary>

@@ -109,7 +109,7 @@ internal sealed class CheckPlugin(
         {
             throw new TaskLockException(
                 $"Lock '{taskLock.Name}' of job {job}: [TaskLock] is on the method of a delegate job, "
-                + $"{method.DeclaringType}.{method.Name}, where it is not found. "
+                + $"{method.DeclaringType}.{method.Name}, where schedulers do not find it. "
                 + $"Fix: q.AddTaskLocks(o => o.ForJob(new JobKey(\"{job.Name}\", \"{job.Group}\"), "
                 + $"new TaskLockAttribute(\"{taskLock.Name}\"))).");
         }

@@ -36,7 +36,7 @@ internal sealed class FiringValues(IJobExecutionContext context, Type? type, Loc
     public object? ValueOf(string placeholder) => Data(placeholder) is { } value
         ? StoredValue.Of(value) ?? throw new TaskLockException(
             $"Lock '{policy.Template}' of job {policy.Job}: placeholder {{{placeholder}}} has a value of type {value.GetType()} "
-            + "with more digits than a persistent store keeps. Fix: put it into the job data as text.")
+            + "with more digits than a persistent store keeps. Fix: store it in the job data as a string.")
         : placeholder == Input && type is not null ? Readers.GetOrAdd(type, ReaderOf)?.Invoke(context) : null;
 
     /// <summary>The value under a key, or what a path finds in it; an object comes back from a persistent store as a dictionary.</summary>

@@ -107,7 +107,7 @@ internal sealed class TaskLockMiddleware(
         {
             // A cancelled firing would be gone for good; a failed one is retried, by a store that outlives the process.
             Log.GivenUpByShutdown(logger, context.JobDetail.Key, execution.Execution, execution.Name);
-            throw new JobExecutionException($"The shutdown came while lock '{execution.Name}' was asked for, and the job did not run.", e);
+            throw new JobExecutionException($"The shutdown came while lock '{execution.Name}' was being acquired, and the job did not run.", e);
         }
         catch (OperationCanceledException)
         {

@@ -233,7 +233,7 @@ public sealed class TaskLease : IAsyncDisposable
 
     internal TaskLockLostException LostError(Exception? cause)
     {
-        return new TaskLockLostException($"Lock '{Name}' was lost while the work under it was going on: {DescribeLoss().Cause}. Its fencing token was {FencingToken}.", Name, cause);
+        return new TaskLockLostException($"Lock '{Name}' was lost while the work was running: {DescribeLoss().Cause}. Its fencing token was {FencingToken}.", Name, cause);
     }
 
     /// <summary>How the lease was lost, and where to look, for logs and exceptions.</summary>
@@ -243,12 +243,12 @@ public sealed class TaskLease : IAsyncDisposable
             "another holder has taken it",
             "Look for a key that was deleted, a failover of the store, or a process that was frozen"),
         LeaseLoss.Gone => ("its key is gone from the store", "Look for a key that was deleted or evicted, or a failover of the store"),
-        LeaseLoss.Broken => ("an operator has broken it", "Another execution may begin before this one has stopped"),
+        LeaseLoss.Broken => ("an operator has broken it", "Another execution may start before this one has stopped"),
         LeaseLoss.HeldTooLong => (
             Invariant($"it was held for its MaxHold of {Terms.MaxHold.TotalSeconds} seconds"),
-            "Look for what keeps the job so long, or set a longer MaxHold"),
+            "Find out why the job takes so long, or set a longer MaxHold"),
         _ => (
             "it could not be renewed before its deadline",
-            "Look for an outage of the store, or a process that was frozen; a longer Expire outlasts a longer one"),
+            "Look for an outage of the store, or a process that was frozen; a longer Expire survives a longer outage"),
     };
 }

@@ -157,7 +157,7 @@ public sealed class CatchUpTests(SharedRedis redis)
         }
 
         bool IsCoalesced(string job) =>
-            cluster.History(job)[0] is { Name: "Deleted" } state && state.Reason.StartsWith("Coalesced: a deferral of the same recurring job is pending; lock 'work:x' cannot be asked for", StringComparison.Ordinal);
+            cluster.History(job)[0] is { Name: "Deleted" } state && state.Reason.StartsWith("Coalesced: a deferral of the same recurring job is pending; lock 'work:x' could not be acquired", StringComparison.Ordinal);
     }
 
     [Fact]

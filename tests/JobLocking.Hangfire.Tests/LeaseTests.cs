@@ -83,7 +83,7 @@ public sealed class LeaseTests(SharedRedis redis)
 
         JobState failed = await cluster.SeesAsync(job, FailedState.StateName);
         Assert.Equal(typeof(TaskLockLostException).FullName, failed.Data["ExceptionType"]);
-        Assert.StartsWith("Lock 'work:x' was lost while the work under it was going on: an operator has broken it.", failed.Data["ExceptionMessage"], StringComparison.Ordinal);
+        Assert.StartsWith("Lock 'work:x' was lost while the work was running: an operator has broken it.", failed.Data["ExceptionMessage"], StringComparison.Ordinal);
         Assert.Equal(0, scene.Ended);
     }
 

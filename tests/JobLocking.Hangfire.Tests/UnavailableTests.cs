@@ -24,7 +24,7 @@ public sealed class UnavailableTests
         string running = cluster.Client.Enqueue<Unavailable>(u => u.Run());
         string insisting = cluster.Client.Enqueue<Unavailable>(u => u.RunInsisting());
 
-        await cluster.SeesAsync(deferred, ScheduledState.StateName, "Deferred (1): lock 'unavailable' cannot be asked for");
+        await cluster.SeesAsync(deferred, ScheduledState.StateName, "Deferred (1): lock 'unavailable' could not be acquired");
         JobState failed = await cluster.SeesAsync(failing, FailedState.StateName);
         Assert.Equal(typeof(TaskLockUnavailableException).FullName, failed.Data["ExceptionType"]);
         await cluster.SucceedsAsync(running);

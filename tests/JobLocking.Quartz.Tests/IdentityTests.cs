@@ -168,7 +168,7 @@ public sealed class IdentityTests(SharedRedis redis)
             .ScheduleJob<OnceJob>(t => t.StartAt(DateTimeOffset.UtcNow.AddHours(1)))
             .ScheduleJob<OnceJob>(t => t.StartAt(DateTimeOffset.UtcNow.AddHours(2)))));
 
-        Assert.Contains($"other jobs of type {typeof(OnceJob)} have such keys, too", error.Message, StringComparison.Ordinal);
+        Assert.Contains($"other jobs of type {typeof(OnceJob)} have such keys too", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

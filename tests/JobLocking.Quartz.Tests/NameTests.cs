@@ -120,7 +120,7 @@ public sealed class NameTests(SharedRedis redis)
         await a.FireAsync<HastyJob>("one");
         await Eventually.IsTrueAsync(() => HastyJob.Failure is not null);
 
-        Assert.Contains("none before Execute, so not in its constructor", HastyJob.Failure!.Message, StringComparison.Ordinal);
+        Assert.Contains("no lease before Execute, so do not read it in the constructor", HastyJob.Failure!.Message, StringComparison.Ordinal);
     }
 
     internal sealed record Invoice(int Number, string Region);

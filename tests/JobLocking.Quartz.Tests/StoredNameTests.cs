@@ -92,7 +92,7 @@ public sealed class StoredNameTests(SharedRedis redis, SharedStore store) : ICla
 
             string message = Assert.IsType<TaskLockException>(ended.Error!.InnerException).Message;
             Assert.StartsWith($"Lock 'value:{{value}}' of job {typeof(ValueJob)}", message, StringComparison.Ordinal);
-            Assert.Contains("Fix: put it into the job data as text", message, StringComparison.Ordinal);
+            Assert.Contains("Fix: store it in the job data as a string", message, StringComparison.Ordinal);
         }
 
         Assert.Empty(cluster.Journal.Runs);

@@ -114,7 +114,7 @@ internal sealed class PrimaryCheck(IDatabase database, LockKeys keys, string pro
     // Every lock has a time to live, so every policy but one may evict it.
     private string? EvictionWarning(string policy) => policy is "" or "noeviction"
         ? null
-        : $"Redis at {server} evicts keys when its memory is full (maxmemory-policy {policy}), and locks are among them: two holders at once. Fix: set maxmemory-policy to noeviction.";
+        : $"Redis at {server} evicts keys when its memory is full (maxmemory-policy {policy}), including locks, so a lock could have two holders. Fix: set maxmemory-policy to noeviction.";
 
     // The server read its clock between the two times of this machine, however long the answer took.
     private string? ClockWarning(DateTimeOffset read, DateTimeOffset before, DateTimeOffset after)

@@ -47,6 +47,6 @@ internal sealed class HostConnection(IServiceCollection registered, object? serv
         string which = serviceKey is null ? "without a key" : "with this key";
         string fix = others.Length > 0 ? $"{calls}, for what is registered" : "register one";
         return $"{Call(serviceKey)} finds no IConnectionMultiplexer {which} among the services. "
-            + $"Fix: {fix}, or give the connection as in UseRedis(\"localhost:6379\").";
+            + $"Fix: {fix}, or pass the connection, for example UseRedis(\"localhost:6379\").";
     }
 }

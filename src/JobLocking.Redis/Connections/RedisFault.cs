@@ -57,7 +57,7 @@ internal static class RedisFault
     public static string Reason(Exception error) => error switch
     {
         RedisServerException { Kind: RedisErrorKind.OutOfMemory } server =>
-            $"Redis answered '{server.Message}'. Fix: raise maxmemory, or make room; leases that are held are renewed and released meanwhile.",
+            $"Redis answered '{server.Message}'. Fix: raise maxmemory or free memory; held leases are still renewed and released.",
         RedisServerException server => $"Redis answered '{server.Message}'.",
         RedisConnectionException { Message: var text } when text.Contains("not eligible for replica", StringComparison.Ordinal) =>
             "the connection leads to a replica, which takes no writes, and to no primary.",

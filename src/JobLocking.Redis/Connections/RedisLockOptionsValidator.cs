@@ -34,11 +34,11 @@ internal sealed class RedisLockOptionsValidator : IValidateOptions<RedisLockOpti
 
         if (string.IsNullOrEmpty(options.KeyPrefix))
         {
-            problems.Add("RedisLockOptions.KeyPrefix is empty: every key of the database would be a lock. Fix: leave it at 'task_lock:', or give another.");
+            problems.Add("RedisLockOptions.KeyPrefix is empty: every key of the database would be a lock. Fix: keep the default 'task_lock:', or set another prefix.");
         }
         else if (options.KeyPrefix.AsSpan().ContainsAny('{', '}'))
         {
-            problems.Add($"RedisLockOptions.KeyPrefix is '{options.KeyPrefix}': a brace in it would spread the keys of one lock over a cluster. Fix: leave the braces out.");
+            problems.Add($"RedisLockOptions.KeyPrefix is '{options.KeyPrefix}': a brace in it would spread the keys of one lock over a cluster. Fix: remove the braces.");
         }
 
         return problems.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(problems);

@@ -90,7 +90,7 @@ public sealed class LockEngine
         if (execution.Occurrence is { } occurrence && now - occurrence.ScheduledTime > policy.OccurrenceRetention)
         {
             return Fail(execution, new TaskLockException(
-                $"The occurrence of {occurrence.ScheduledTime:u} of job {execution.Job} is older than OccurrenceRetention ({policy.OccurrenceRetention.TotalSeconds} seconds): nobody can tell any more whether it was run. Fix: raise OccurrenceRetention, or run the job by hand."));
+                $"The occurrence of {occurrence.ScheduledTime:u} of job {execution.Job} is older than OccurrenceRetention ({policy.OccurrenceRetention.TotalSeconds} seconds): it is no longer known whether it has run. Fix: raise OccurrenceRetention, or run the job by hand."));
         }
 
         LockDecision? local = LocalDecision(execution, now);
@@ -184,7 +184,7 @@ public sealed class LockEngine
             {
                 AcquireOutcome.Granted => Run(execution, lease, wanted.Holder),
                 AcquireOutcome.OccurrenceSucceeded => Skip(execution, result, $"the occurrence of {execution.Occurrence!.ScheduledTime:u} was run by {result.Holder}"),
-                AcquireOutcome.OccurrenceFailed => Skip(execution, result, $"the occurrence of {execution.Occurrence!.ScheduledTime:u} was run, and failed, by {result.Holder}"),
+                AcquireOutcome.OccurrenceFailed => Skip(execution, result, $"the occurrence of {execution.Occurrence!.ScheduledTime:u} was run by {result.Holder}, and failed"),
                 AcquireOutcome.OccurrenceRunning => Defer(
                     execution, now, $"standing by: the occurrence of {execution.Occurrence!.ScheduledTime:u} is being run by {result.Holder}", result, mayGiveUp: false),
                 AcquireOutcome.DeferralSpent => Copy(execution, result),
@@ -369,7 +369,7 @@ public sealed class LockEngine
         {
             LockUnavailable.Run => Run(execution, lease: null, holder),
             LockUnavailable.Fail => Fail(execution, error),
-            _ => Defer(execution, now, $"lock '{execution.Name}' cannot be asked for: the store is unavailable", result: null, mayGiveUp: true),
+            _ => Defer(execution, now, $"lock '{execution.Name}' could not be acquired: the store is unavailable", result: null, mayGiveUp: true),
         };
 
     private LockDecision.Skip Skip(LockExecution execution, AcquireResult result, string reason)
@@ -383,7 +383,7 @@ public sealed class LockEngine
     private LockDecision.Skip Copy(LockExecution execution, AcquireResult result)
     {
         Log.DeferralSpent(_logger, execution.Job, execution.Execution, execution.Name);
-        return new LockDecision.Skip($"another execution that came from the same deferral has had lock '{execution.Name}'", Holder: null)
+        return new LockDecision.Skip($"another execution of the same deferral acquired lock '{execution.Name}'", Holder: null)
         {
             IsCopy = true,
             Cause = TagValues.Of(result.Outcome),

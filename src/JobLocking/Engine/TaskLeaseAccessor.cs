@@ -11,8 +11,8 @@ internal sealed class TaskLeaseAccessor : ITaskLeaseAccessor
         _ambient.Value is null or { HasEnded: true }
             ? "This code does not run under a lock. Fix: put [TaskLock] on the job, and register JobLocking with its scheduler: "
                 + "UseTaskLocks(sp) in Hangfire, AddTaskLocks() in Quartz. If that is done, read the lease while the job runs: "
-                + "a Quartz job has none before Execute, so not in its constructor."
-            : "This job runs without its lock: the store could not be asked, and OnUnavailable = Run.");
+                + "a Quartz job has no lease before Execute, so do not read it in the constructor."
+            : "This job runs without its lock: the store is unavailable, and OnUnavailable = Run.");
 
     public bool Holds(string name) => _ambient.Value?.Holds(name) == true;
 

@@ -93,7 +93,7 @@ internal sealed class TaskLocks(
         {
             // A caller who tries again when the store is unavailable must not do so for ever.
             Spans.AnsweredByHand(span, wanted.Name, TagValues.Of(e), lease: null);
-            throw new ObjectDisposedException($"Lock '{wanted.Name}' cannot be acquired: the services of JobLocking were disposed of.", e);
+            throw new ObjectDisposedException($"Lock '{wanted.Name}' cannot be acquired: the services of JobLocking were disposed.", e);
         }
         catch (Exception e)
         {

@@ -56,7 +56,7 @@ internal static class AbsentAdapters
             Adds: "AddHangfire",
             Why: "This host runs a Hangfire server, but its configuration does not call UseTaskLocks with the services of this host.",
             Fix: "services.AddHangfire((sp, configuration) => configuration.UseTaskLocks(sp)), from the package JobLocking.Hangfire. "
-                + "It costs a server nothing that has none of these jobs."),
+                + "It costs nothing in a server without these jobs."),
         new(
             "Quartz",
             IsQuartz: true,
@@ -66,7 +66,7 @@ internal static class AbsentAdapters
             Adds: "",
             Why: "This host runs a Quartz scheduler, but its configuration does not call AddTaskLocks.",
             Fix: "services.AddQuartz(q => q.AddTaskLocks()), from the package JobLocking.Quartz. "
-                + "It costs a scheduler nothing that has none of these jobs."),
+                + "It costs nothing in a scheduler without these jobs."),
     ];
 
     /// <summary>

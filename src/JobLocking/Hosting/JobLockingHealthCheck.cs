@@ -21,7 +21,7 @@ internal sealed class JobLockingHealthCheck(ILockStore store, RenewalLoop renewa
         try
         {
             string? warning = await store.CheckAsync(cancellationToken).ConfigureAwait(false);
-            return warning is null ? HealthCheckResult.Healthy("A lock can be had.") : HealthCheckResult.Degraded(warning);
+            return warning is null ? HealthCheckResult.Healthy("Locks can be acquired.") : HealthCheckResult.Degraded(warning);
         }
         catch (LockStoreException e)
         {

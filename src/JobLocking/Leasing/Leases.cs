@@ -86,7 +86,7 @@ internal sealed class Leases(
                     }
 
                     gate.Unavailable(name, e);
-                    throw new TaskLockUnavailableException($"Lock '{name}' cannot be asked for: {e.Message}", name, e)
+                    throw new TaskLockUnavailableException($"Lock '{name}' could not be acquired: {e.Message}", name, e)
                     {
                         MayHoldLease = mayHold,
                     };
@@ -182,7 +182,7 @@ internal sealed class Leases(
                 lease.Lose(LeaseLoss.Gone);
                 break;
             default:
-                throw new TaskLockUnavailableException($"Lock '{lease.Name}' could not be extended: {error?.Message ?? "the store did not answer for it"}", lease.Name, error);
+                throw new TaskLockUnavailableException($"Lock '{lease.Name}' could not be extended: {error?.Message ?? "the store did not answer"}", lease.Name, error);
         }
 
         lease.ThrowIfLost();

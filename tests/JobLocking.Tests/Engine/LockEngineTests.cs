@@ -194,7 +194,7 @@ public sealed class LockEngineTests : IDisposable
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(_node.Execution(Plain));
         Assert.Null(_node.Accessor.Current);
         TaskLockException early = Assert.Throws<TaskLockException>(() => _node.Accessor.Required);
-        Assert.Contains("none before Execute, so not in its constructor", early.Message, StringComparison.Ordinal);
+        Assert.Contains("no lease before Execute, so do not read it in the constructor", early.Message, StringComparison.Ordinal);
 
         _node.Engine.Enter(run);
         Assert.Same(run.Lease, _node.Accessor.Required);

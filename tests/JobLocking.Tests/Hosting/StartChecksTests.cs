@@ -90,7 +90,7 @@ public sealed class StartChecksTests
         TaskLockException error = await Assert.ThrowsAsync<TaskLockException>(() => host.StartAsync());
 
         Assert.Equal(
-            $"Jobs would run without their locks: Quartz.QuartzJob (lock 'of-quartz'), {typeof(IMarker)} (lock 'marker'). This host runs a Quartz scheduler, but its configuration does not call AddTaskLocks. Fix: services.AddQuartz(q => q.AddTaskLocks()), from the package JobLocking.Quartz. It costs a scheduler nothing that has none of these jobs.",
+            $"Jobs would run without their locks: Quartz.QuartzJob (lock 'of-quartz'), {typeof(IMarker)} (lock 'marker'). This host runs a Quartz scheduler, but its configuration does not call AddTaskLocks. Fix: services.AddQuartz(q => q.AddTaskLocks()), from the package JobLocking.Quartz. It costs nothing in a scheduler without these jobs.",
             error.Message);
     }
 
