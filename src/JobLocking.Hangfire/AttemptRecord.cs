@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Hangfire;
 using Hangfire.Storage;
+using JobLocking.Engine;
 
 namespace JobLocking.Hangfire;
 
@@ -30,16 +31,16 @@ internal sealed record AttemptRecord
     /// </summary>
     public string? Outcome { get; init; }
 
-    /// <summary>How often the present attempt was deferred.</summary>
-    public int Deferrals { get; init; }
+    /// <summary>The text of <see cref="State"/>.</summary>
+    public string? Deferral { get; init; }
 
-    /// <summary>How often of these since its lock last woke it.</summary>
-    public int DeferralsUnwoken { get; init; }
-
-    public DateTimeOffset? FirstDeferredAt { get; init; }
-
-    /// <summary>Its place in the queue of the lock, as the engine gave it; null if it has none.</summary>
-    public string? Ticket { get; init; }
+    /// <summary>The engine's state of the deferral that the present attempt comes from; null if it was not deferred.</summary>
+    [JsonIgnore]
+    public DeferralState? State
+    {
+        get => DeferralState.Parse(Deferral);
+        init => Deferral = value?.ToString();
+    }
 
     /// <summary>The lock of an inner job, if the deferral is that of a job which is performed inside this one; null for its own.</summary>
     public string? Inner { get; init; }
@@ -50,7 +51,7 @@ internal sealed record AttemptRecord
     /// <summary>Where its deferral is counted, see <see cref="PendingDeferrals"/>; null if it is not.</summary>
     public string? CountedIn { get; init; }
 
-    /// <summary>Without the wait of somebody else.</summary>
+    /// <summary>The record without the deferral of another lock.</summary>
     /// <param name="inner">The lock of an inner job; null for the job itself.</param>
     public AttemptRecord Of(string? inner) => Inner == inner ? this : new AttemptRecord { Begun = Begun, Inner = inner, Queue = Queue };
 

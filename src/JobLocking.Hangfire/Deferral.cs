@@ -10,8 +10,8 @@ namespace JobLocking.Hangfire;
 /// <param name="LockName">The lock it waits for, for people.</param>
 internal sealed record Deferral(string JobId, AttemptRecord Record, string LockName)
 {
-    /// <summary>One wait has one ticket, and counts its deferrals.</summary>
-    public string Mark { get; } = $"{Record.Ticket}/{Record.Deferrals}";
+    /// <summary>No two deferrals have the same.</summary>
+    public string Mark { get; } = Record.Deferral!;
 
     /// <summary>Enqueues the job if it is still deferred by this very deferral, and says whether it was.</summary>
     /// <param name="storage">The storage of the job.</param>
@@ -43,7 +43,7 @@ internal sealed record Deferral(string JobId, AttemptRecord Record, string LockN
             throw new DeferralOverException();
         }
 
-        records.TryWrite(Record with { DeferralsUnwoken = 0 }, context);
+        records.TryWrite(Record with { State = Record.State?.Woken() }, context);
     }
 
     /// <summary>Ends the wake's own change of state; it never leaves <see cref="Wake"/>.</summary>

@@ -65,7 +65,7 @@ internal sealed class ElectionRecords(ILogger logger)
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            Log.TicketNotRead(logger, e, context.BackgroundJob.Id, Name(context.Storage));
+            Log.DeferralStateNotRead(logger, e, context.BackgroundJob.Id, Name(context.Storage));
             return null;
         }
     }

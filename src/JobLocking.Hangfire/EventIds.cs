@@ -12,6 +12,6 @@ internal static class EventIds
     public const int RunsOnEachNode = 2018;
     public const int TooManyPending = 2019;
     public const int InnerJobIgnored = 2020;
-    public const int TicketNotRead = 2021;
+    public const int DeferralStateNotRead = 2021;
     public const int FilterMissing = 2025;
 }

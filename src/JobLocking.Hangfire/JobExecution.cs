@@ -56,6 +56,7 @@ internal static class JobExecution
         }
 
         Job job = backgroundJob.Job;
+        DeferralState? state = record.State;
         return new LockExecution
         {
             Policy = policy,
@@ -70,15 +71,12 @@ internal static class JobExecution
             Execution = backgroundJob.Id,
             Origin = Origin(),
             RunsAgain = recurringJobId is null ? null : new Lazy<bool>(() => runsAgain(recurringJobId), isThreadSafe: false),
-            Deferrals = record.Deferrals,
-            DeferralsUnwoken = record.DeferralsUnwoken,
-            FirstDeferredAt = record.FirstDeferredAt,
-            Ticket = record.Ticket,
+            Deferral = state,
         };
 
         ExecutionOrigin Origin()
         {
-            if (record.Deferrals > 0)
+            if (state is not null)
             {
                 return ExecutionOrigin.Deferred;
             }

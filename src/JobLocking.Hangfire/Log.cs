@@ -38,6 +38,6 @@ internal static partial class Log
     [LoggerMessage(EventIds.InnerJobIgnored, LogLevel.Warning, "Job {Job} was performed inside job #{Execution} and was {Outcome}, because lock '{LockName}' is not available. The outer job handled the exception that says so, and continued: the work of the inner job is not done, and JobLocking does not retry it. Fix: let the exception pass through")]
     public static partial void InnerJobIgnored(ILogger logger, string job, string execution, string outcome, string lockName);
 
-    [LoggerMessage(EventIds.TicketNotRead, LogLevel.Warning, "Job #{Execution} left its queue without a run, and {Storage} did not say whether the job was waiting for a lock. If it was, the next waiter is woken a few seconds later. Check the storage")]
-    public static partial void TicketNotRead(ILogger logger, Exception error, string execution, string storage);
+    [LoggerMessage(EventIds.DeferralStateNotRead, LogLevel.Warning, "Job #{Execution} left its queue without being run, and {Storage} did not say whether the job was waiting for a lock. If it was, the next waiter is woken a few seconds later. Check the storage")]
+    public static partial void DeferralStateNotRead(ILogger logger, Exception error, string execution, string storage);
 }

@@ -55,7 +55,7 @@ internal sealed class PendingDeferrals(ILogger logger)
     /// <returns>Null if it may be stored; else why it is not, since others do its work.</returns>
     public string? Count(IStorageConnection connection, string set, LockExecution execution, LockDecision.Defer defer, int most)
     {
-        if (TryAdd(connection, set, execution.Execution, defer.FirstDeferredAt, most))
+        if (TryAdd(connection, set, execution.Execution, defer.State.FirstDeferredAt, most))
         {
             return null;
         }

@@ -160,10 +160,10 @@ internal sealed class TaskLockFilter(
                     throw Thrown(turnedAway, outer);
                 }
 
-                if (before is { Inner: { } innerLock, Ticket: { } ticket })
+                if (before is { Inner: { } innerLock, State: { } waits })
                 {
                     // The inner job may have been woken, and waits no more before the outer one runs.
-                    engine.Gone(innerLock, ticket);
+                    engine.Gone(innerLock, waits);
                 }
 
                 context.Items[Item] = turnedAway;
@@ -236,7 +236,7 @@ internal sealed class TaskLockFilter(
     {
         if (TurnedAwayBy(context.CustomData) is { } turnedAway || _elected.TryGetValue(context.BackgroundJob, out turnedAway))
         {
-            turnedAway.Apply(context, engine);
+            turnedAway.Apply(context);
         }
         else if (context.OldStateName == EnqueuedState.StateName
             && context.NewState.Name != EnqueuedState.StateName && context.NewState.Name != ProcessingState.StateName)
@@ -289,10 +289,10 @@ internal sealed class TaskLockFilter(
     private void PassOn(ApplyStateContext context)
     {
         BackgroundJob job = context.BackgroundJob;
-        if (MayHaveWaited(job) && records.Left(context) is { Ticket: { } ticket, Inner: var inner }
+        if (MayHaveWaited(job) && records.Left(context) is { State: { } state, Inner: var inner }
             && (inner ?? NameOf(job.Job)) is { } name)
         {
-            engine.Gone(name, ticket);
+            engine.Gone(name, state);
         }
     }
 
@@ -312,7 +312,7 @@ internal sealed class TaskLockFilter(
     {
         foreach (TurnedAway other in OuterJob.End(context.BackgroundJob).Where(one => one != passed))
         {
-            other.Filter.Leave(other);
+            Leave(other);
             if (passed is null)
             {
                 records.InnerJobIgnored(other, context.BackgroundJob.Id);
@@ -326,11 +326,11 @@ internal sealed class TaskLockFilter(
         }
     }
 
-    private void Leave(TurnedAway turnedAway)
+    private static void Leave(TurnedAway turnedAway)
     {
         if (turnedAway.Decision is LockDecision.Defer defer)
         {
-            engine.NotDeferred(defer);
+            defer.NotStored();
         }
     }
 
@@ -354,7 +354,7 @@ internal sealed class TaskLockFilter(
         }
         catch when (decision is LockDecision.Defer defer)
         {
-            engine.NotDeferred(defer);
+            defer.NotStored();
             throw;
         }
     }
@@ -373,7 +373,7 @@ internal sealed class TaskLockFilter(
         }
 
         context.Items[Item] = new Running(this, run);
-        engine.Enter(run);
+        run.Enter();
     }
 
     /// <summary>A later attempt counts its own deferrals: GiveUpAfter shall not run from a wait that ended long ago.</summary>
@@ -384,14 +384,14 @@ internal sealed class TaskLockFilter(
             pending.Remove(context.Connection, set, stored.Id);
         }
 
-        if (record.Deferrals > 0 || record.Outcome is not null)
+        if (record.Deferral is not null || record.Outcome is not null)
         {
             new AttemptRecord { Begun = true }.Write(context.Connection, stored.Id);
         }
     }
 
-    private Exception? End(LockDecision.Run run, Exception? error, bool aborted) =>
-        Blocking.Wait(engine.EndAsync(run, error, aborted));
+    private static Exception? End(LockDecision.Run run, Exception? error, bool aborted) =>
+        Blocking.Wait(run.EndAsync(error, aborted));
 
     private TurnedAway? TurnedAwayBy(IReadOnlyDictionary<string, object>? data) =>
         data is not null && data.TryGetValue(Item, out object? item) && item is TurnedAway turnedAway && turnedAway.Filter == this ? turnedAway : null;

@@ -36,10 +36,7 @@ internal sealed record TurnedAway(TaskLockFilter Filter, LockExecution Execution
             : record with
             {
                 Outcome = AttemptRecord.Deferred,
-                Deferrals = record.Deferrals + 1,
-                DeferralsUnwoken = record.DeferralsUnwoken + 1,
-                FirstDeferredAt = defer.FirstDeferredAt,
-                Ticket = defer.Ticket,
+                State = defer.State,
                 Queue = record.Queue ?? (storage is null ? null : ForgottenQueue(job, storage, records)),
             });
 
@@ -84,7 +81,7 @@ internal sealed record TurnedAway(TaskLockFilter Filter, LockExecution Execution
         TimeSpan delay = TimeSpan.FromSeconds(Math.Ceiling(defer.Delay.TotalSeconds));
         context.CandidateState = new DeferredState(delay, new Deferral(context.BackgroundJob.Id, Record, Execution.Name))
         {
-            Reason = $"Deferred ({Record.Deferrals}): {defer.Reason}",
+            Reason = $"Deferred ({defer.State.Deferrals}): {defer.Reason}",
         };
     }
 
@@ -92,7 +89,7 @@ internal sealed record TurnedAway(TaskLockFilter Filter, LockExecution Execution
     /// Tells the engine what was elected in the end, also by the filters after ours. The state is stored just after this;
     /// who wakes the job earlier waits for the lock of its state. Should it not be stored, the wake finds no deferral.
     /// </summary>
-    public void Apply(ApplyStateContext context, LockEngine engine)
+    public void Apply(ApplyStateContext context)
     {
         // Once for each attempt at the change of state, however often the filter is registered.
         if (Decision is not LockDecision.Defer defer || _applied == context)
@@ -106,11 +103,11 @@ internal sealed record TurnedAway(TaskLockFilter Filter, LockExecution Execution
             // Nothing else of the context outlives the change of state. Hangfire's own changers always name their filters.
             JobStorage storage = context.Storage;
             StateMachine? filters = context.StateMachine as StateMachine;
-            engine.Deferred(Execution, defer, () => filters is null ? new ValueTask<bool>(false) : Wakes.StartAsync(() => deferral.Wake(storage, filters)));
+            defer.Stored(() => filters is null ? new ValueTask<bool>(false) : Wakes.StartAsync(() => deferral.Wake(storage, filters)));
         }
         else
         {
-            engine.NotDeferred(defer);
+            defer.NotStored();
         }
     }
 

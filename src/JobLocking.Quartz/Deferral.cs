@@ -1,4 +1,5 @@
 using System.Globalization;
+using JobLocking.Engine;
 using Quartz;
 
 namespace JobLocking.Quartz;
@@ -6,13 +7,9 @@ namespace JobLocking.Quartz;
 /// <summary>What a deferral carries through the job store, in the data of its own trigger: strings, which every store keeps as they are.</summary>
 /// <param name="Trigger">The trigger of the schedule whose firing was deferred, however often.</param>
 /// <param name="ScheduledTime">The time the schedule meant, UTC.</param>
-/// <param name="FirstDeferredAt">When it was deferred for the first time, UTC.</param>
-/// <param name="Count">How often it was deferred.</param>
-/// <param name="CountUnwoken">How often it was deferred since a release last woke it.</param>
 /// <param name="Attempts">How often it has been run before.</param>
-/// <param name="Ticket">Its place in the queue.</param>
-internal sealed record Deferral(
-    TriggerKey Trigger, DateTimeOffset ScheduledTime, DateTimeOffset FirstDeferredAt, int Count, int CountUnwoken, int Attempts, string Ticket)
+/// <param name="State">The engine's state of the deferral; null for a retry that waits for nothing.</param>
+internal sealed record Deferral(TriggerKey Trigger, DateTimeOffset ScheduledTime, int Attempts, DeferralState? State)
 {
     /// <summary>The group of the triggers that bring deferred firings back.</summary>
     public const string Group = "joblocking";
@@ -23,11 +20,8 @@ internal sealed record Deferral(
     private const string TriggerName = Prefix + "TRIGGER_NAME";
     private const string TriggerGroup = Prefix + "TRIGGER_GROUP";
     private const string ScheduledFireTime = Prefix + "SCHEDULED_FIRE_TIME";
-    private const string FirstDeferred = Prefix + "FIRST_DEFERRED_AT";
-    private const string Deferrals = Prefix + "DEFERRALS";
-    private const string DeferralsUnwoken = Prefix + "DEFERRALS_UNWOKEN";
+    private const string EngineState = Prefix + "DEFERRAL";
     private const string RunBefore = Prefix + "ATTEMPTS";
-    private const string Place = Prefix + "TICKET";
     private const string Retries = Prefix + "RETRY_ATTEMPT";
     private const string Recovered = Prefix + "RECOVERING";
     private const string Cancels = Prefix + "CANCELS_PREVIOUS";
@@ -58,16 +52,13 @@ internal sealed record Deferral(
         data[TriggerName] = Trigger.Name;
         data[TriggerGroup] = Trigger.Group;
         data[ScheduledFireTime] = ScheduledTime.ToString("O", CultureInfo.InvariantCulture);
-        data[FirstDeferred] = FirstDeferredAt.ToString("O", CultureInfo.InvariantCulture);
-        data[Deferrals] = Count.ToString(CultureInfo.InvariantCulture);
-        data[DeferralsUnwoken] = CountUnwoken.ToString(CultureInfo.InvariantCulture);
         data[RunBefore] = Attempts.ToString(CultureInfo.InvariantCulture);
-        data[Place] = Ticket;
         data[Retries] = RetryAttempt.ToString(CultureInfo.InvariantCulture);
         data[Recovered] = Recovering ? bool.TrueString : bool.FalseString;
         data[Cancels] = CancelsPrevious ? bool.TrueString : bool.FalseString;
-        WriteTime(data, PreviousFireTime, PreviousTime);
-        WriteTime(data, NextFireTime, NextTime);
+        Write(data, EngineState, State?.ToString());
+        Write(data, PreviousFireTime, PreviousTime?.ToString("O", CultureInfo.InvariantCulture));
+        Write(data, NextFireTime, NextTime?.ToString("O", CultureInfo.InvariantCulture));
     }
 
     /// <summary>
@@ -87,11 +78,8 @@ internal sealed record Deferral(
             ? new Deferral(
                 new TriggerKey(Text(data, TriggerName), Text(data, TriggerGroup)),
                 Time(data, ScheduledFireTime),
-                Time(data, FirstDeferred),
-                Number(data, Deferrals),
-                Number(data, DeferralsUnwoken),
                 Number(data, RunBefore),
-                Text(data, Place))
+                DeferralState.Parse(data.TryGetValue(EngineState, out object? state) ? state as string : null))
             {
                 // An older version has not stored these. It counted attempts, which are the retries but for jobs that refire themselves.
                 RetryAttempt = Number(data, data.ContainsKey(Retries) ? Retries : RunBefore),
@@ -107,11 +95,11 @@ internal sealed record Deferral(
     private static DateTimeOffset Time(JobDataMap data, string key) => DateTimeOffset.ParseExact(Text(data, key), "O", CultureInfo.InvariantCulture);
 
     /// <summary>What is null is removed: the data may have it from the deferral before, or from a job that handed its data on.</summary>
-    private static void WriteTime(JobDataMap data, string key, DateTimeOffset? time)
+    private static void Write(JobDataMap data, string key, string? text)
     {
-        if (time is { } known)
+        if (text is not null)
         {
-            data[key] = known.ToString("O", CultureInfo.InvariantCulture);
+            data[key] = text;
         }
         else
         {

@@ -8,7 +8,7 @@ using Quartz;
 namespace JobLocking.Quartz;
 
 /// <summary>Brings deferred firings of one scheduler back by triggers that fire once.</summary>
-internal sealed class DeferralTriggers(LockEngine engine, Wakes wakes, Lifetime lifetime, TimeProvider time, ILogger logger)
+internal sealed class DeferralTriggers(Wakes wakes, Lifetime lifetime, TimeProvider time, ILogger logger)
 {
     /// <summary>So many deferrals of one trigger are pending at most.</summary>
     private const int MostPending = 1000;
@@ -34,7 +34,7 @@ internal sealed class DeferralTriggers(LockEngine engine, Wakes wakes, Lifetime 
         }
         catch (Exception e)
         {
-            engine.NotDeferred(defer);
+            defer.NotStored();
             if (lifetime.IsStopping(scheduler))
             {
                 Log.GivenUpByShutdown(logger, firing.Context.JobDetail.Key, execution.Execution, execution.Name);
@@ -45,11 +45,11 @@ internal sealed class DeferralTriggers(LockEngine engine, Wakes wakes, Lifetime 
 
         if (stored.IsCoalesced)
         {
-            engine.NotDeferred(defer);
+            defer.NotStored();
             return Reports.Coalesced(execution, defer);
         }
 
-        engine.Deferred(execution, defer, () => wakes.WakeAsync(scheduler, stored.Key, stored.Due));
+        defer.Stored(() => wakes.WakeAsync(scheduler, stored.Key, stored.Due));
         return Reports.Deferred(execution, defer);
     }
 
@@ -57,7 +57,7 @@ internal sealed class DeferralTriggers(LockEngine engine, Wakes wakes, Lifetime 
     {
         if (SharedWork(firing, execution) is not { } work)
         {
-            return await StoreAsync(firing, execution, defer, KeyOf(firing), TriggerConflict.Throw).ConfigureAwait(false);
+            return await StoreAsync(firing, defer, KeyOf(firing), TriggerConflict.Throw).ConfigureAwait(false);
         }
 
         SemaphoreSlim storing = _storing[Convert.ToInt32(work[..1], 16)];
@@ -108,10 +108,10 @@ internal sealed class DeferralTriggers(LockEngine engine, Wakes wakes, Lifetime 
         if (first is [var stuck, ..])
         {
             Log.StuckDeferral(logger, stuck.Key, firing.Trigger, stuck.State, firing.Context.JobDetail.Key, execution.Execution);
-            return await StoreAsync(firing, execution, defer, stuck.Key, TriggerConflict.Replace).ConfigureAwait(false);
+            return await StoreAsync(firing, defer, stuck.Key, TriggerConflict.Replace).ConfigureAwait(false);
         }
 
-        return await StoreAsync(firing, execution, defer, DeferralTrigger.NewKey(work), TriggerConflict.Throw).ConfigureAwait(false);
+        return await StoreAsync(firing, defer, DeferralTrigger.NewKey(work), TriggerConflict.Throw).ConfigureAwait(false);
     }
 
     /// <summary>A firing of a trigger that wants each of them has a deferral of its own, until so many are pending that the store is to be spared.</summary>
@@ -126,7 +126,7 @@ internal sealed class DeferralTriggers(LockEngine engine, Wakes wakes, Lifetime 
             return Stored.Coalesced;
         }
 
-        return await StoreAsync(firing, execution, defer, DeferralTrigger.NewKey(work), TriggerConflict.Throw).ConfigureAwait(false);
+        return await StoreAsync(firing, defer, DeferralTrigger.NewKey(work), TriggerConflict.Throw).ConfigureAwait(false);
     }
 
     private static TriggerQuery Deferrals(string work, Firing firing) => new()
@@ -146,16 +146,13 @@ internal sealed class DeferralTriggers(LockEngine engine, Wakes wakes, Lifetime 
             : DeferralTrigger.NewKey(Hash($"{Trigger(firing)}@{firing.ScheduledTime:O}#{firing.Attempts} {context.FireInstanceId}"));
     }
 
-    private async ValueTask<Stored> StoreAsync(Firing firing, LockExecution execution, LockDecision.Defer defer, TriggerKey key, TriggerConflict onConflict)
+    private async ValueTask<Stored> StoreAsync(Firing firing, LockDecision.Defer defer, TriggerKey key, TriggerConflict onConflict)
     {
         Deferral deferral = new(
             firing.Trigger,
             firing.ScheduledTime,
-            defer.FirstDeferredAt,
-            execution.Deferrals + 1,
-            execution.DeferralsUnwoken + 1,
             firing.Attempts,
-            defer.Ticket)
+            defer.State)
         {
             RetryAttempt = firing.RetryAttempt,
             Recovering = firing.Recovering,

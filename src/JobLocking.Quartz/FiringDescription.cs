@@ -38,15 +38,12 @@ internal sealed class FiringDescription(KeyedPolicies policies, SharedTypes shar
             Occurrence = toldApart
                 ? new LockOccurrence(job, firing.ScheduledTime, IsRetry: firing.Attempts > 0) { Scheduler = installation }
                 : null,
-            Deferrals = firing.Wait?.Count ?? 0,
-            DeferralsUnwoken = firing.Wait?.CountUnwoken ?? 0,
-            Ticket = firing.Wait?.Ticket,
+            Deferral = firing.Wait?.State,
 
             // A wake-up replaces the trigger of a deferral, and another node of a cluster may fire it meanwhile: then two
             // firings come with one ticket. What may run again has no ticket: Quartz gives a retry an attempt, and a recovery,
             // also that of a node that died between the grant and the job, is marked as one (Firing.Wait).
             MayHaveCopies = firing.Wait is not null,
-            FirstDeferredAt = firing.Wait?.FirstDeferredAt,
             EndOfWait = lifetime.EndOf(context.Scheduler),
             Workers = workers,
         };

@@ -50,7 +50,7 @@ internal sealed class ReplacedRetries(ILogger logger) : ITriggerListener
         // for what was replaced, even if it fires before the retry is written.
         DateTimeOffset start = trigger.NextFireTimeUtc ?? scheduler.TimeProvider.GetUtcNow();
         ITrigger kept = DeferralTrigger.Create(
-            trigger, trigger.Key, trigger.JobKey, trigger.RetryPolicy, deferral with { Ticket = "" }, start);
+            trigger, trigger.Key, trigger.JobKey, trigger.RetryPolicy, deferral with { State = null }, start);
         _ = await scheduler.GetJobDetail(trigger.JobKey, CancellationToken.None).ConfigureAwait(false) is null
             ? await scheduler.ScheduleJob(context.JobDetail, kept, cancellationToken: CancellationToken.None).ConfigureAwait(false)
             : await scheduler.ScheduleJob(kept, cancellationToken: CancellationToken.None).ConfigureAwait(false);

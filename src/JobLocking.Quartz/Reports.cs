@@ -22,7 +22,7 @@ internal static class Reports
         JobRunReport.Skipped($"Deferred: {defer.Reason}")
             .With(Outcome, "deferred")
             .With("lock.name", execution.Name)
-            .With("lock.deferrals", execution.Deferrals + 1)
+            .With("lock.deferrals", defer.State.Deferrals)
             .With("lock.deferred_by", defer.Delay.TotalSeconds);
 
     public static JobRunReport Coalesced(LockExecution execution, LockDecision.Defer defer) =>

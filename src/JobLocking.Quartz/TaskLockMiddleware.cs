@@ -27,7 +27,7 @@ internal sealed class TaskLockMiddleware(
         Firing firing = Firing.Of(context);
 
         // A retry may have the key of a trigger that was replaced, and no wait that goes on (ReplacedRetries).
-        if (firing.Wait is { Ticket.Length: > 0 } && await wakes.HasReplacedAsync(context.Trigger.Key).ConfigureAwait(false))
+        if (firing.Wait is { State: not null } && await wakes.HasReplacedAsync(context.Trigger.Key).ConfigureAwait(false))
         {
             context.Result = Reports.Woken();
             return;
@@ -119,7 +119,7 @@ internal sealed class TaskLockMiddleware(
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     private async ValueTask RunAsync(LockDecision.Run run, IJobExecutionContext context, JobExecutionDelegate next, CancellationToken cancellationToken)
     {
-        engine.Enter(run);
+        run.Enter();
         run.JobBegins();
         try
         {
@@ -130,7 +130,7 @@ internal sealed class TaskLockMiddleware(
         {
             // Whatever it threw: a job wraps its cancellation, watches the host instead of its token, or stumbles over what the
             // host has disposed already.
-            if (await engine.EndAsync(run, error, aborted: lifetime.IsStopping(context.Scheduler)).ConfigureAwait(false) is { } lost)
+            if (await run.EndAsync(error, aborted: lifetime.IsStopping(context.Scheduler)).ConfigureAwait(false) is { } lost)
             {
                 throw Failure(lost);
             }
@@ -138,7 +138,7 @@ internal sealed class TaskLockMiddleware(
             throw;
         }
 
-        await engine.EndAsync(run, error: null, aborted: false).ConfigureAwait(false);
+        await run.EndAsync(error: null, aborted: false).ConfigureAwait(false);
     }
 
     private async Task InterruptAsync(IJobExecutionContext context)

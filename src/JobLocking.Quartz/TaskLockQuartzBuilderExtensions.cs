@@ -93,7 +93,7 @@ public static class TaskLockQuartzBuilderExtensions
         return new TaskLockMiddleware(
             engine,
             new FiringDescription(Policies(services, scheduler), shared, lifetime, engine),
-            new DeferralTriggers(engine, wakes, lifetime, Time(services), logger),
+            new DeferralTriggers(wakes, lifetime, Time(services), logger),
             wakes,
             new Successions(lifetime, Time(services)),
             lifetime,

@@ -72,7 +72,7 @@ internal sealed class Wakes(Lifetime lifetime)
         }
 
         ITrigger woken = DeferralTrigger.Create(
-            trigger, DeferralTrigger.NewKeyAfter(key), trigger.JobKey, trigger.RetryPolicy, deferral with { CountUnwoken = 0 }, scheduler.TimeProvider.GetUtcNow());
+            trigger, DeferralTrigger.NewKeyAfter(key), trigger.JobKey, trigger.RetryPolicy, deferral with { State = deferral.State?.Woken() }, scheduler.TimeProvider.GetUtcNow());
         return await scheduler.RescheduleJob(key, woken, CancellationToken.None).ConfigureAwait(false) is not null;
     }
 

@@ -20,6 +20,8 @@ public sealed class FilterTests : IDisposable
 {
     private const string Parameter = "JobLocking.Attempt";
 
+    private static readonly DeferralState State = DeferralState.Parse("1;2;2;0;0:waiter")!;
+
     private readonly FakeLogger _logs = new();
 
     private readonly ServiceProvider _services;
@@ -91,7 +93,7 @@ public sealed class FilterTests : IDisposable
     [Fact]
     public async Task A_storage_that_fails_when_the_wait_is_over_leaves_no_lock_behind()
     {
-        _connection.GetJobParameter("17", Parameter).Returns(new AttemptRecord { Begun = true, Deferrals = 2 }.ToString());
+        _connection.GetJobParameter("17", Parameter).Returns(new AttemptRecord { Begun = true, State = State }.ToString());
         _connection.When(c => c.SetJobParameter("17", Parameter, Arg.Any<string>())).Throw(new IOException("storage"));
 
         Assert.Throws<IOException>(() => _filter.OnPerforming(new PerformingContext(Context())));
@@ -123,13 +125,12 @@ public sealed class FilterTests : IDisposable
     [Fact]
     public void A_storage_that_cannot_write_parameters_with_a_state_gets_them_before()
     {
-        AttemptRecord record = new() { Begun = true, Deferrals = 1, FirstDeferredAt = DateTimeOffset.UnixEpoch };
         JobStorageTransaction transaction = Substitute.For<JobStorageTransaction>();
         ElectStateContext election = Election(new DeletedState(), ProcessingState.StateName, transaction);
 
-        Elect(election, record);
+        AttemptRecord record = Elect(election);
 
-        Assert.Equal("Deferred (1): busy", Assert.IsType<DeferredState>(election.CandidateState).Reason);
+        Assert.StartsWith("Deferred (1): lock 'work:x' is held by", Assert.IsType<DeferredState>(election.CandidateState).Reason, StringComparison.Ordinal);
         transaction.DidNotReceiveWithAnyArgs().SetJobParameter(default!, default!, default);
         _connection.Received(1).SetJobParameter("17", Parameter, record.ToString());
     }
@@ -137,11 +138,10 @@ public sealed class FilterTests : IDisposable
     [Fact]
     public void A_storage_that_can_gets_them_in_the_transaction_of_the_state()
     {
-        AttemptRecord record = new() { Begun = true, Deferrals = 1 };
         JobStorageTransaction transaction = Substitute.For<JobStorageTransaction>();
         _storage.HasFeature(JobStorageFeatures.Transaction.SetJobParameter).Returns(true);
 
-        Elect(Election(new DeletedState(), ProcessingState.StateName, transaction), record);
+        AttemptRecord record = Elect(Election(new DeletedState(), ProcessingState.StateName, transaction));
 
         transaction.Received(1).SetJobParameter("17", Parameter, record.ToString());
         _connection.DidNotReceiveWithAnyArgs().SetJobParameter(default, default, default);
@@ -150,13 +150,12 @@ public sealed class FilterTests : IDisposable
     [Fact]
     public void A_storage_that_says_it_can_and_cannot_gets_them_before_and_is_named_once()
     {
-        AttemptRecord record = new() { Begun = true, Deferrals = 1 };
         JobStorageTransaction transaction = Substitute.For<JobStorageTransaction>();
         transaction.When(t => t.SetJobParameter("17", Parameter, Arg.Any<string>())).Throw(new NotSupportedException());
         _storage.HasFeature(JobStorageFeatures.Transaction.SetJobParameter).Returns(true);
         ElectStateContext[] elections = [Election(new DeletedState(), ProcessingState.StateName, transaction), Election(new DeletedState(), ProcessingState.StateName, transaction)];
 
-        Elect(elections, record);
+        AttemptRecord record = Elect(elections);
 
         Assert.All(elections, election => Assert.IsType<DeferredState>(election.CandidateState));
         _connection.Received(2).SetJobParameter("17", Parameter, record.ToString());
@@ -166,10 +165,9 @@ public sealed class FilterTests : IDisposable
     [Fact]
     public void A_storage_that_fails_when_it_is_asked_what_it_can_gets_them_before()
     {
-        AttemptRecord record = new() { Begun = true, Deferrals = 1 };
         _storage.When(s => s.HasFeature(Arg.Any<string>())).Throw(new InvalidOperationException());
 
-        Elect(Election(new DeletedState(), ProcessingState.StateName, Substitute.For<JobStorageTransaction>()), record);
+        AttemptRecord record = Elect(Election(new DeletedState(), ProcessingState.StateName, Substitute.For<JobStorageTransaction>()));
 
         _connection.Received(1).SetJobParameter("17", Parameter, record.ToString());
     }
@@ -180,7 +178,7 @@ public sealed class FilterTests : IDisposable
         _connection.When(c => c.SetJobParameter("17", Parameter, Arg.Any<string>())).Throw(new IOException("storage"));
         ElectStateContext election = Election(new DeletedState(), ProcessingState.StateName);
 
-        Elect(election, new AttemptRecord { Begun = true, Deferrals = 1 });
+        Elect(election);
 
         Assert.IsType<DeferredState>(election.CandidateState);
         Assert.Equal([2001], _logs.Collector.GetSnapshot().Select(log => log.Id.Id));
@@ -325,7 +323,7 @@ public sealed class FilterTests : IDisposable
         FailedState other = new(new InvalidOperationException());
         ElectStateContext election = Election(other, ProcessingState.StateName);
 
-        Elect(election, new AttemptRecord());
+        Elect(election);
 
         Assert.Same(other, election.CandidateState);
     }
@@ -360,7 +358,8 @@ public sealed class FilterTests : IDisposable
     [InlineData("""{"Begun":true}""", "1", "nightly", ExecutionOrigin.Retry)]
     [InlineData(null, "1", "nightly", ExecutionOrigin.Retry)]
     [InlineData(null, "1", null, ExecutionOrigin.OneOff)] // Auto skips no one-off job: nobody asks how often it was tried
-    [InlineData("""{"Begun":true,"Deferrals":1}""", "1", "nightly", ExecutionOrigin.Deferred)]
+    [InlineData("""{"Begun":true,"Deferral":"1;1;1;0;0:waiter"}""", "1", "nightly", ExecutionOrigin.Deferred)]
+    [InlineData("""{"Begun":true,"Deferral":"not one of ours"}""", "1", "nightly", ExecutionOrigin.Retry)]
     public void The_origin_is_read_from_what_the_job_carries(string? record, string? retries, string? recurringJobId, ExecutionOrigin origin)
     {
         _connection.GetJobParameter("17", Parameter).Returns(record);
@@ -424,19 +423,26 @@ public sealed class FilterTests : IDisposable
     private static IState Processing() =>
         (IState)Activator.CreateInstance(typeof(ProcessingState), BindingFlags.Instance | BindingFlags.NonPublic, null, ["server", "worker"], null)!;
 
-    private void Elect(ElectStateContext election, AttemptRecord record) => Elect([election], record);
-
-    private void Elect(ElectStateContext[] elections, AttemptRecord record)
+    /// <summary>Elects the deferral of the job, whose lock is taken.</summary>
+    /// <returns>What the job is to remember.</returns>
+    private AttemptRecord Elect(params ElectStateContext[] elections)
     {
+        LockEngine engine = _services.GetRequiredService<LockEngine>();
         LockPolicy policy = _services.GetRequiredService<LockPolicies>().Find(_job.Job.Type, _job.Job.Method)!;
+        AttemptRecord record = new() { Begun = true };
         LockExecution execution = JobExecution.Describe(
             Context(), policy, record, new RecurringJobs(TimeProvider.System, _logs), _installations);
-        LockDecision.Defer busy = new(TimeSpan.FromSeconds(15), "busy", TimeLeft: null, Holder: null);
+        LockDecision held = engine.DecideAsync(execution, CancellationToken.None).AsTask().GetAwaiter().GetResult();
+        Assert.IsType<LockDecision.Run>(held);
+        LockDecision busy = engine.DecideAsync(execution, CancellationToken.None).AsTask().GetAwaiter().GetResult();
         ElectionRecords records = new(_logs);
+        TurnedAway turnedAway = TurnedAway.From(_filter, execution, busy, record, _job, storage: null, records);
         foreach (ElectStateContext election in elections)
         {
-            new TurnedAway(_filter, execution, busy, record).Elect(election, records);
+            turnedAway.Elect(election, records);
         }
+
+        return turnedAway.Record;
     }
 
     private PerformContext Context(BackgroundJob? job = null, bool isOfWorker = true)

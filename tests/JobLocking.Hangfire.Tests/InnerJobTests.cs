@@ -155,13 +155,13 @@ public sealed class InnerJobTests(SharedRedis redis)
         TaskLease lease = await a.TakeAsync("work:x");
         string outer = cluster.Client.Enqueue<Outer>(o => o.PerformNested("patient", null!));
         await cluster.IsDeferredAsync(outer);
-        string? ticket = cluster.Record(outer).Ticket;
+        string? deferral = cluster.Record(outer).Deferral;
         await lease.DisposeAsync();
         await cluster.SucceedsAsync(outer);
         Assert.Equal(DeferredAndWoken, cluster.History(outer).Select(s => s.Name));
         Assert.Equal(1, cluster.Stage["patient"].Ended);
-        Assert.NotNull(ticket);
-        Assert.Null(cluster.Record(outer).Ticket);
+        Assert.NotNull(deferral);
+        Assert.Null(cluster.Record(outer).Deferral);
     }
 
     [Fact]

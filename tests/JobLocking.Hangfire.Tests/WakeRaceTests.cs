@@ -2,6 +2,7 @@ using Hangfire;
 using Hangfire.Common;
 using Hangfire.States;
 using Hangfire.Storage;
+using JobLocking.Engine;
 using JobLocking.TestKit;
 using Microsoft.Extensions.DependencyInjection;
 using Xunit;
@@ -121,7 +122,7 @@ public sealed class WakeRaceTests(SharedRedis redis) : IDisposable
         public (string Job, Deferral Deferral) Create(string? queue = null, TimeSpan? delay = null)
         {
             Job job = new(typeof(Patient), typeof(Patient).GetMethod(nameof(Patient.Run))!, ["x", "raced", CancellationToken.None], queue);
-            AttemptRecord record = new() { Begun = true, Deferrals = 1, DeferralsUnwoken = 1, Ticket = $"0:{Guid.NewGuid():N}" };
+            AttemptRecord record = new() { Begun = true, State = DeferralState.Parse($"1;1;1;0;0:{Guid.NewGuid():N}") };
             string id = Client.Create(job, new DeferredState(delay ?? TimeSpan.FromHours(1), new Deferral("", record, "work:x")));
             return (id, new Deferral(id, record, "work:x"));
         }

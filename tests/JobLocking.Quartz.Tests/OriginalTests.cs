@@ -1,3 +1,4 @@
+using JobLocking.Engine;
 using JobLocking.TestKit;
 using Quartz;
 using Quartz.Extensibility;
@@ -83,7 +84,7 @@ public sealed class OriginalTests(SharedRedis redis, SharedStore store) : IClass
 
         Journal.Run run = Assert.Single(cluster.Journal.Runs);
         Assert.Equal(["customer", "region"], run.Context.MergedJobDataMap.Keys.Order());
-        Assert.True(run.Trigger.JobDataMap.ContainsKey("JOBLOCKING_TICKET"));
+        Assert.True(run.Trigger.JobDataMap.ContainsKey("JOBLOCKING_DEFERRAL"));
         await Eventually.IsTrueAsync(async () =>
             (await a.Scheduler.GetJobDetail(run.Job, Token))!.JobDataMap.Keys.Order().SequenceEqual(["region", "runs"]));
     }
@@ -162,7 +163,7 @@ public sealed class OriginalTests(SharedRedis redis, SharedStore store) : IClass
     }
 
     private static Deferral Deferral(int attempts) =>
-        new(new TriggerKey("nightly"), Midnight, Midnight, Count: 1, CountUnwoken: 1, attempts, Ticket: "1:abc") { RetryAttempt = attempts };
+        new(new TriggerKey("nightly"), Midnight, attempts, DeferralState.Parse("1;1;1;0;1:abc")) { RetryAttempt = attempts };
 
     private static JobExecutionContextImpl Returned(Deferral deferral, params string[] missing)
     {

@@ -32,7 +32,7 @@ public class Decisions
     public async Task<Exception?> Run()
     {
         LockDecision decision = await _engine.DecideAsync(_free, CancellationToken.None);
-        return await _engine.EndAsync((LockDecision.Run)decision, error: null, aborted: false);
+        return await ((LockDecision.Run)decision).EndAsync(error: null, aborted: false);
     }
 
     [Benchmark]

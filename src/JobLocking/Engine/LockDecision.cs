@@ -1,27 +1,34 @@
 using System.Diagnostics;
-using JobLocking.Waiting;
+using JobLocking.Stores;
 using JobLocking.Telemetry;
+using JobLocking.Waiting;
 
 namespace JobLocking.Engine;
 
-/// <summary>What shall become of an execution. A closed set of four.</summary>
-public abstract record LockDecision
+/// <summary>What the engine decided about an execution. There are four kinds; the members of each are what an adapter has to do, in order.</summary>
+public abstract class LockDecision
 {
     private LockDecision()
     {
     }
 
-    /// <summary>Run the job, then call <see cref="LockEngine.EndAsync"/>, whatever happens to it.</summary>
-    public sealed record Run : LockDecision
+    /// <summary>
+    /// Run the job: <see cref="Enter"/>, then <see cref="JobBegins"/> and <see cref="JobEnds"/> where the adapter can tell, then
+    /// <see cref="EndAsync"/>, however the run ends.
+    /// </summary>
+    public sealed class Run : LockDecision
     {
-        internal Run(LockExecution execution, TaskLease? lease, LockHolder holder)
+        private readonly LockEngine _engine;
+
+        internal Run(LockEngine engine, LockExecution execution, TaskLease? lease, LockHolder holder)
         {
+            _engine = engine;
             Execution = execution;
             Lease = lease;
             Holder = holder;
         }
 
-        /// <summary>The lease under which it runs; null when it runs without its lock under <see cref="LockUnavailable.Run"/>.</summary>
+        /// <summary>The lease of the run; null when it runs without its lock under <see cref="LockUnavailable.Run"/>.</summary>
         public TaskLease? Lease { get; }
 
         internal LockExecution Execution { get; }
@@ -30,15 +37,20 @@ public abstract record LockDecision
 
         internal AmbientLease? Ambient { get; set; }
 
-        /// <summary>The scheduler's own span of the execution; null where there is none.</summary>
+        /// <summary>The span that the scheduler has for the execution; null if it has none.</summary>
         internal Activity? Span { get; set; }
 
-        /// <summary>The question for the lock, until it has its span; null where there is none to come.</summary>
+        /// <summary>The acquire, until it has a span of its own; null if it gets none.</summary>
         internal PastAcquire? Acquire { get; set; }
 
         /// <summary>
-        /// Says that the job itself begins, on the caller's flow of execution, inside all that surrounds it. Where its scheduler had
-        /// no span yet when the lock was asked for, the span that is current now is the job's, and gets the lock as tags.
+        /// From here on, <see cref="ITaskLeaseAccessor"/> finds the lease of the run in the caller's flow of execution, until <see cref="EndAsync"/>.
+        /// </summary>
+        public void Enter() => _engine.Enter(this);
+
+        /// <summary>
+        /// The job itself begins now, in the caller's flow of execution. If the scheduler had no span when the lock was acquired, the
+        /// current span is the span of the job, and gets the tags of the lock.
         /// </summary>
         public void JobBegins()
         {
@@ -51,8 +63,8 @@ public abstract record LockDecision
         }
 
         /// <summary>
-        /// Says that the job itself has ended, while what surrounds it goes on: its span is still open, and gets the loss of the
-        /// lease. <see cref="LockEngine.EndAsync"/> follows, and does the same for callers that are inside that span anyway.
+        /// The job itself has ended, and its span is still open: the span gets the loss of the lease. <see cref="EndAsync"/> does the
+        /// same, for adapters that call it inside that span.
         /// </summary>
         public void JobEnds()
         {
@@ -62,7 +74,13 @@ public abstract record LockDecision
             }
         }
 
-        /// <summary>At the latest when the run ends: an adapter need not say that the job begins.</summary>
+        /// <summary>Ends the run: releases its lease and marks its occurrence. A fault of the store does not make it throw.</summary>
+        /// <param name="error">What the job threw; null if it succeeded.</param>
+        /// <param name="aborted">The scheduler is shutting down, or has taken the job away, and the job will run again elsewhere.</param>
+        /// <returns>What to throw instead of <paramref name="error"/> if the job was cancelled by the loss of its lease; otherwise null.</returns>
+        public ValueTask<Exception?> EndAsync(Exception? error, bool aborted) => _engine.EndAsync(this, error, aborted);
+
+        /// <summary>Called when the run ends, at the latest: an adapter does not have to call <see cref="JobBegins"/>.</summary>
         internal void TellAcquire()
         {
             Spans.Acquired(Acquire, Execution, this);
@@ -70,49 +88,107 @@ public abstract record LockDecision
         }
     }
 
-    /// <summary>Do not run the job, and say why where the scheduler shows it.</summary>
-    /// <param name="Reason">For people: which lock, held by whom.</param>
-    /// <param name="Holder">Who holds the lock or ran the occurrence; null for a foreign client.</param>
-    public sealed record Skip(string Reason, LockHolder? Holder) : LockDecision
+    /// <summary>Do not run the job, and show the reason where the scheduler has a place for it.</summary>
+    public sealed class Skip : LockDecision
     {
-        /// <summary>
-        /// Another execution that came from the same deferral runs or has run (<see cref="LockExecution.MayHaveCopies"/>). The
-        /// work is not skipped, so that this counts neither as a skip nor as a deferral.
-        /// </summary>
-        public bool IsCopy { get; internal init; }
+        internal Skip(string reason, LockHolder? holder, AcquireOutcome cause)
+        {
+            Reason = reason;
+            Holder = holder;
+            Cause = cause;
+        }
 
-        /// <summary>The reason as metrics and traces tell it.</summary>
-        internal string Cause { get; init; } = "";
+        /// <summary>For people: which lock, and its holder.</summary>
+        public string Reason { get; }
+
+        /// <summary>The execution that holds the lock or ran the occurrence; null for a foreign client.</summary>
+        public LockHolder? Holder { get; }
+
+        /// <summary>
+        /// Another execution from the same deferral runs or has run (<see cref="LockExecution.MayHaveCopies"/>). The work is not
+        /// skipped, so this counts neither as a skip nor as a deferral.
+        /// </summary>
+        public bool IsCopy => Cause == AcquireOutcome.DeferralSpent;
+
+        internal AcquireOutcome Cause { get; }
     }
 
     /// <summary>
-    /// Do not run the job now, but when it is woken, or after a time. The adapter counts it, so that
-    /// <see cref="LockExecution.Deferrals"/> is one more then, and says either <see cref="LockEngine.Deferred"/> or
-    /// <see cref="LockEngine.NotDeferred"/>.
+    /// Do not run the job now, but when it is woken, or after <see cref="Delay"/>. The adapter stores it with <see cref="State"/>,
+    /// then calls <see cref="Stored"/>, or <see cref="NotStored"/> if that failed.
     /// </summary>
-    /// <param name="Delay">After which time it shall try again if nothing wakes it.</param>
-    /// <param name="Reason">For people: which lock, held by whom.</param>
-    /// <param name="TimeLeft">Until the holder's lease expires if nobody renews it; null if that is not known.</param>
-    /// <param name="Holder">Who holds the lock or runs the occurrence; null for a foreign client, or when the store cannot be asked.</param>
-    public sealed record Defer(TimeSpan Delay, string Reason, TimeSpan? TimeLeft, LockHolder? Holder) : LockDecision
+    public sealed class Defer : LockDecision
     {
-        /// <summary>To be given back in <see cref="LockExecution.Ticket"/>, in whichever process: its place in the queue.</summary>
-        public string Ticket { get; internal init; } = "";
+        private readonly LockEngine _engine;
 
-        /// <summary>To be given back in <see cref="LockExecution.FirstDeferredAt"/>: by the engine's clock, since a scheduler may have one of its own.</summary>
-        public DateTimeOffset FirstDeferredAt { get; internal init; }
+        internal Defer(
+            LockEngine engine, LockExecution execution, TimeSpan delay, string reason, TimeSpan? timeLeft, LockHolder? holder, AcquireOutcome? cause)
+        {
+            _engine = engine;
+            Execution = execution;
+            Delay = delay;
+            Reason = reason;
+            TimeLeft = timeLeft;
+            Holder = holder;
+            Cause = cause;
+        }
 
-        /// <summary>The store could not be asked, so that it is not known whether the lock is taken.</summary>
-        public bool IsUnavailable { get; internal init; }
+        /// <summary>When to try again if no wake-up comes before.</summary>
+        public TimeSpan Delay { get; }
 
-        /// <summary>The same as this process knows it.</summary>
-        internal Waiter Waiter { get; init; } = null!;
+        /// <summary>For people: which lock, and its holder.</summary>
+        public string Reason { get; }
 
-        /// <summary>The reason as metrics and traces tell it.</summary>
-        internal string Cause { get; init; } = "";
+        /// <summary>Until the holder's lease expires, if it is not renewed; null if that is not known.</summary>
+        public TimeSpan? TimeLeft { get; }
+
+        /// <summary>The execution that holds the lock or runs the occurrence; null for a foreign client, or when the store is unavailable.</summary>
+        public LockHolder? Holder { get; }
+
+        /// <summary>To be stored with the deferral, and given back in <see cref="LockExecution.Deferral"/> when the execution comes back.</summary>
+        public DeferralState State { get; private set; } = null!;
+
+        /// <summary>The store was unavailable, so it is not known whether the lock is taken.</summary>
+        public bool IsUnavailable => Cause is null;
+
+        internal LockExecution Execution { get; }
+
+        /// <summary>The waiter of the execution in this process.</summary>
+        internal Waiter Waiter { get; private set; } = null!;
+
+        /// <summary>What the store answered; null if it was unavailable.</summary>
+        internal AcquireOutcome? Cause { get; }
+
+        /// <summary>The deferral is stored: the execution will come back.</summary>
+        /// <param name="wake">
+        /// Starts the deferred execution at once, and returns whether it did: false if the deferral is gone, because it has started, or
+        /// was removed or moved; then the next waiter is woken. Called on a thread of the pool: immediately if the wake-up came while
+        /// the deferral was being stored, and again, some time later, only if it threw.
+        /// </param>
+        public void Stored(Func<ValueTask<bool>> wake)
+        {
+            ArgumentNullException.ThrowIfNull(wake);
+            _engine.Stored(this, wake);
+        }
+
+        /// <summary>The deferral was not stored: the execution leaves the waiting queue. If it had been woken, the next waiter is woken.</summary>
+        public void NotStored() => _engine.NotStored(this);
+
+        /// <summary>The execution has a waiter, which its next attempt finds again.</summary>
+        internal Defer With(Waiter waiter, DateTimeOffset now)
+        {
+            Waiter = waiter;
+            State = DeferralState.After(Execution.Deferral, now, waiter);
+            return this;
+        }
     }
 
-    /// <summary>Fail the execution; the scheduler's own retry decides what follows.</summary>
-    /// <param name="Error">To be thrown.</param>
-    public sealed record Fail(TaskLockException Error) : LockDecision;
+    /// <summary>Fail the execution; the retry policy of the scheduler applies.</summary>
+    public sealed class Fail : LockDecision
+    {
+        internal Fail(TaskLockException error) => Error = error;
+
+        /// <summary>To be thrown.</summary>
+        public TaskLockException Error { get; }
+    }
 }

@@ -108,18 +108,18 @@ public sealed class LockEngine
         LeaseRequest wanted = new(policy.Template, execution.Name, terms, holder, ours, execution.Workers);
         Waiter? waiter = local is not null || IsToBeQueued(execution) ? WaiterFor(execution, wanted) : null;
         LockDecision decision = await AskAsync(execution, wanted, waiter, now, refused: null, cancellationToken).ConfigureAwait(false);
-        if (decision is LockDecision.Defer unparked && waiter is null)
+        if (decision is LockDecision.Defer refused && waiter is null)
         {
-            // Nobody would wake it. Whoever asks to be parked may be granted the lock as well by now.
+            // It is not in the waiting queue, so no release would wake it. The second acquire may be granted: the lock can be free by now.
             waiter = WaiterFor(execution, wanted);
-            if (unparked.IsUnavailable)
+            if (refused.IsUnavailable)
             {
                 _queue.Add(waiter);
                 _queue.OnUnanswered(waiter);
             }
             else
             {
-                decision = await AskAsync(execution, wanted, waiter, now, refused: unparked, cancellationToken).ConfigureAwait(false);
+                decision = await AskAsync(execution, wanted, waiter, now, refused, cancellationToken).ConfigureAwait(false);
             }
         }
 
@@ -127,12 +127,12 @@ public sealed class LockEngine
         {
             if (decision is LockDecision.Defer defer)
             {
-                if (defer.Cause == TagValues.Of(AcquireOutcome.OccurrenceRunning))
+                if (defer.Cause == AcquireOutcome.OccurrenceRunning)
                 {
                     _queue.StandBy(waiter);
                 }
 
-                return defer with { Waiter = waiter, Ticket = waiter.Ticket };
+                return defer.With(waiter, now);
             }
 
             if (decision is not LockDecision.Run { Lease: not null })
@@ -145,13 +145,13 @@ public sealed class LockEngine
     }
 
     /// <summary>
-    /// What the leases of this process alone decide; null where they do not. A deferral is what is to be expected, and no more:
-    /// it has to be parked, and another may have the lock by the time it would come back.
+    /// What the leases of this process alone decide; null where they decide nothing. A deferral is only the expected decision: the
+    /// store still has to be asked, since the execution has to enter the waiting queue.
     /// </summary>
     private LockDecision? LocalDecision(LockExecution execution, DateTimeOffset now)
     {
-        // Who was parked before has to leave the queue, or its place in it would be offered a turn.
-        if (execution.Occurrence is not null || execution.Ticket is not null || execution.Policy.Wait > TimeSpan.Zero
+        // A deferral that came back is in the waiting queue. It has to leave it, or it would be woken.
+        if (execution.Occurrence is not null || execution.Deferral is not null || execution.Policy.Wait > TimeSpan.Zero
             || _leases.Local.Contention(execution.Name, execution.Policy.Limit) is not { } contention)
         {
             return null;
@@ -168,10 +168,10 @@ public sealed class LockEngine
 
     /// <param name="execution">The execution.</param>
     /// <param name="wanted">Its lease.</param>
-    /// <param name="waiter">Its place in the queue; null not to be parked.</param>
-    /// <param name="now">UTC.</param>
-    /// <param name="refused">What it was told when it asked without a place, and has to put up with if there is no answer this time: somebody has the lock.</param>
-    /// <param name="cancellationToken">Gives up the question.</param>
+    /// <param name="waiter">Its waiter; null if it is not to enter the waiting queue.</param>
+    /// <param name="now">The current time.</param>
+    /// <param name="refused">The decision of the first acquire, without a waiter. It stands if the store is unavailable now: the lock is taken.</param>
+    /// <param name="cancellationToken">Gives up the acquire.</param>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<LockDecision> AskAsync(
         LockExecution execution, LeaseRequest wanted, Waiter? waiter, DateTimeOffset now, LockDecision.Defer? refused, CancellationToken cancellationToken)
@@ -187,7 +187,7 @@ public sealed class LockEngine
                 AcquireOutcome.OccurrenceFailed => Skip(execution, result, $"the occurrence of {execution.Occurrence!.ScheduledTime:u} was run by {result.Holder}, and failed"),
                 AcquireOutcome.OccurrenceRunning => Defer(
                     execution, now, $"standing by: the occurrence of {execution.Occurrence!.ScheduledTime:u} is being run by {result.Holder}", result, mayGiveUp: false),
-                AcquireOutcome.DeferralSpent => Copy(execution, result),
+                AcquireOutcome.DeferralSpent => Copy(execution),
                 _ => OnConflict(execution, now, result),
             };
         }
@@ -198,28 +198,28 @@ public sealed class LockEngine
     }
 
     /// <summary>
-    /// Whether it is to have a place before it is refused. Most locks are free, and a place that is not needed costs both sides
-    /// something each time; who is deferred after all is asked for a second time.
+    /// Whether the first refusal puts the execution into the waiting queue. Most locks are free, and a waiter in the request costs
+    /// something each time; so an execution without one asks a second time if it is to be deferred.
     /// </summary>
     private static bool IsToBeQueued(LockExecution execution) =>
-        execution.Policy.Wait > TimeSpan.Zero || execution.Occurrence is not null || execution.Ticket is not null;
+        execution.Policy.Wait > TimeSpan.Zero || execution.Occurrence is not null || execution.Deferral is not null;
 
     private static bool IsFirstAttempt(LockExecution execution) => execution.Origin is ExecutionOrigin.Recurring or ExecutionOrigin.OneOff;
 
     private static Waiter WaiterFor(LockExecution execution, LeaseRequest wanted) =>
-        Waiter.For(wanted, execution.Policy.Wait + DelayOf(execution) + WaitingTimes.LapseAfterDelay, execution.Ticket, execution.MayHaveCopies);
+        Waiter.For(wanted, execution.Policy.Wait + DelayOf(execution) + WaitingTimes.LapseAfterDelay, execution.Deferral?.Waiter, execution.MayHaveCopies);
 
-    /// <summary>The net below the queue, for executions whose process died or froze: the longer, the less it has caught.</summary>
+    /// <summary>For executions whose process died or froze, which no wake-up reaches. It grows while no wake-up comes.</summary>
     private static TimeSpan DelayOf(LockExecution execution)
     {
         double first = execution.Policy.DeferBy.TotalSeconds;
         double longest = Math.Max(first, WaitingTimes.LongestDeferral.TotalSeconds);
-        return TimeSpan.FromSeconds(Math.Min(longest, first * Math.Pow(2, execution.DeferralsUnwoken)));
+        return TimeSpan.FromSeconds(Math.Min(longest, first * Math.Pow(2, execution.Deferral?.DeferralsUnwoken ?? 0)));
     }
 
     /// <summary>
-    /// The name of a scheduler as all nodes of the application know it: for the name of this node or machine in it, in whatever case,
-    /// stands a placeholder.
+    /// The name of a scheduler, the same on all nodes of the application: a placeholder replaces the name of this node or machine in
+    /// it, in upper or lower case.
     /// </summary>
     /// <param name="scheduler">The name that the application gave the scheduler.</param>
     public string WithoutNode(string scheduler)
@@ -228,75 +228,49 @@ public sealed class LockEngine
         return SameJob.WithoutNode(scheduler, _node, Environment.MachineName);
     }
 
-    /// <summary>Makes the lease of a run the one that <see cref="ITaskLeaseAccessor"/> finds, from the caller's flow of execution on, until <see cref="EndAsync"/>.</summary>
-    /// <param name="run">The run.</param>
-    public void Enter(LockDecision.Run run)
-    {
-        ArgumentNullException.ThrowIfNull(run);
-        run.Ambient = _accessor.Enter(run.Lease);
-    }
-
     /// <summary>Whether the code that calls this runs inside an execution that has the lock.</summary>
     /// <param name="name">The resolved name of the lock.</param>
     public bool IsHeldAround(string name) => _accessor.Holds(name);
-
-    /// <summary>Says that a deferral is stored, so that the execution will come back.</summary>
-    /// <param name="execution">The execution.</param>
-    /// <param name="deferral">The decision.</param>
-    /// <param name="wake">
-    /// Starts the deferred execution at once, and says whether it did: false if the deferral is not there any more, whoever
-    /// has started, removed or moved it; then the turn goes to the next in the queue. Called on a thread of the pool, right
-    /// now if the turn has come while the deferral was being stored; again, some time later, only if it has thrown.
-    /// </param>
-    public void Deferred(LockExecution execution, LockDecision.Defer deferral, Func<ValueTask<bool>> wake)
-    {
-        ArgumentNullException.ThrowIfNull(execution);
-        ArgumentNullException.ThrowIfNull(deferral);
-        ArgumentNullException.ThrowIfNull(wake);
-        _metrics.Deferred(execution, deferral.Cause);
-        Log.Deferred(_logger, execution.Job, execution.Execution, deferral.Delay, execution.Deferrals + 1, deferral.Reason, deferral.TimeLeft, execution.Name, deferral.Holder);
-        _queue.OnDeferralStored(deferral.Waiter, deferral.Delay, wake);
-    }
-
-    /// <summary>Says that a deferral was not stored: the execution leaves the queue, and a turn that it had goes to the next.</summary>
-    /// <param name="deferral">The decision.</param>
-    public void NotDeferred(LockDecision.Defer deferral)
-    {
-        ArgumentNullException.ThrowIfNull(deferral);
-        _queue.Leave(deferral.Waiter);
-    }
 
     /// <summary>
     /// Tells the engine that a deferred execution does not run: it was deleted or rescheduled before it asked for its lock. The
     /// execution leaves the waiting queue. If it had been woken, the engine wakes the next waiter now.
     /// </summary>
     /// <param name="name">The resolved name of the lock.</param>
-    /// <param name="ticket">The <see cref="LockDecision.Defer.Ticket"/> of its deferral.</param>
-    public void Gone(string name, string ticket)
+    /// <param name="deferral">The state of its deferral.</param>
+    public void Gone(string name, DeferralState deferral)
     {
         ArgumentNullException.ThrowIfNull(name);
-        ArgumentNullException.ThrowIfNull(ticket);
-        _queue.OnDeferralGone(name, ticket);
+        ArgumentNullException.ThrowIfNull(deferral);
+        _queue.OnDeferralGone(name, deferral.Waiter);
     }
 
-    /// <summary>Decides without asking the store, where that is certain: for schedulers that can turn an execution away before it costs a worker. Never waits, never throws for reasons of the store.</summary>
+    /// <summary>
+    /// Skips an execution without asking the store, where that is certain: for schedulers that can skip it before it occupies a worker.
+    /// Never waits.
+    /// </summary>
     /// <param name="execution">The execution.</param>
-    /// <returns>To skip it; null if the store has to be asked.</returns>
+    /// <returns>The decision to skip it; null if the store has to be asked.</returns>
     public LockDecision.Skip? SkipsLocally(LockExecution execution)
     {
         ArgumentNullException.ThrowIfNull(execution);
         return execution.Policy.MaySkip(execution.Origin) ? LocalDecision(execution, _time.GetUtcNow()) as LockDecision.Skip : null;
     }
 
-    /// <summary>Ends a run: gives its lease back, marks its occurrence. Never throws for reasons of the store.</summary>
-    /// <param name="run">The run.</param>
-    /// <param name="error">What the job threw; null if it succeeded.</param>
-    /// <param name="aborted">The scheduler is shutting down, or has taken the job away, and it will run again elsewhere.</param>
-    /// <returns>What to throw in place of <paramref name="error"/> when the job was cancelled by the loss of its lease; else null.</returns>
-    public async ValueTask<Exception?> EndAsync(LockDecision.Run run, Exception? error, bool aborted)
-    {
-        ArgumentNullException.ThrowIfNull(run);
+    internal void Enter(LockDecision.Run run) => run.Ambient = _accessor.Enter(run.Lease);
 
+    internal void Stored(LockDecision.Defer deferral, Func<ValueTask<bool>> wake)
+    {
+        LockExecution execution = deferral.Execution;
+        _metrics.Deferred(execution, TagValues.Of(deferral.Cause));
+        Log.Deferred(_logger, execution.Job, execution.Execution, deferral.Delay, deferral.State.Deferrals, deferral.Reason, deferral.TimeLeft, execution.Name, deferral.Holder);
+        _queue.OnDeferralStored(deferral.Waiter, deferral.Delay, wake);
+    }
+
+    internal void NotStored(LockDecision.Defer deferral) => _queue.Leave(deferral.Waiter);
+
+    internal async ValueTask<Exception?> EndAsync(LockDecision.Run run, Exception? error, bool aborted)
+    {
         run.Ambient?.End();
         run.TellAcquire();
         if (run.Lease is not { } lease)
@@ -311,8 +285,8 @@ public sealed class LockEngine
             Log.SucceededAfterLoss(_logger, run.Holder.Job, run.Holder.Execution, lease.Name);
         }
 
-        // Whom the loss has ended did not fail by itself, so that a standby shall do the work. Only a run that was stuck for
-        // its MaxHold would be stuck there, too.
+        // A run that was cancelled by the loss did not fail by itself, so an execution that stands by runs the occurrence. Not after
+        // MaxHold: a stuck job would be stuck there, too.
         bool endedByLoss = lost && error is OperationCanceledException or TaskLockLostException;
         OccurrenceOutcome outcome = error is null ? OccurrenceOutcome.Succeeded
             : aborted || (endedByLoss && lease.Loss != LeaseLoss.HeldTooLong) ? OccurrenceOutcome.Unfinished
@@ -340,7 +314,7 @@ public sealed class LockEngine
             Log.Acquired(_logger, lease.Name, lease.FencingToken, holder);
         }
 
-        return new LockDecision.Run(execution, lease, holder);
+        return new LockDecision.Run(this, execution, lease, holder);
     }
 
     private LockDecision OnConflict(LockExecution execution, DateTimeOffset now, AcquireResult result)
@@ -358,8 +332,8 @@ public sealed class LockEngine
     }
 
     /// <summary>
-    /// A foreign client cannot say what it is at. A holder of ours that has no identity can be anything: to defer costs a second run
-    /// at most, to skip costs the work.
+    /// A foreign client cannot say which job it runs, and counts as the same job. A holder of ours without an identity does not: a
+    /// deferral costs a second run at most, but a skip may lose the work.
     /// </summary>
     private bool IsSameJob(LockExecution execution, LockHolder? holder) =>
         holder is null || (execution.Identity is { } identity && holder.Identity == identity && holder.Application == _application);
@@ -374,20 +348,16 @@ public sealed class LockEngine
 
     private LockDecision.Skip Skip(LockExecution execution, AcquireResult result, string reason)
     {
-        string cause = TagValues.Of(result.Outcome);
-        _metrics.Skipped(execution, cause);
+        _metrics.Skipped(execution, TagValues.Of(result.Outcome));
         Log.Skipped(_logger, execution.Job, execution.Execution, reason, result.TimeLeft, execution.Name, result.Holder);
-        return new LockDecision.Skip(reason, result.Holder) { Cause = cause };
+        return new LockDecision.Skip(reason, result.Holder, result.Outcome);
     }
 
-    private LockDecision.Skip Copy(LockExecution execution, AcquireResult result)
+    private LockDecision.Skip Copy(LockExecution execution)
     {
         Log.DeferralSpent(_logger, execution.Job, execution.Execution, execution.Name);
-        return new LockDecision.Skip($"another execution of the same deferral acquired lock '{execution.Name}'", Holder: null)
-        {
-            IsCopy = true,
-            Cause = TagValues.Of(result.Outcome),
-        };
+        return new LockDecision.Skip(
+            $"another execution of the same deferral acquired lock '{execution.Name}'", holder: null, AcquireOutcome.DeferralSpent);
     }
 
     private LockDecision Defer(LockExecution execution, DateTimeOffset now, string reason, AcquireResult? result, bool mayGiveUp)
@@ -395,24 +365,19 @@ public sealed class LockEngine
         LockPolicy policy = execution.Policy;
         TimeSpan delay = DelayOf(execution);
 
-        if (mayGiveUp && policy.GiveUpAfter > TimeSpan.Zero && execution.FirstDeferredAt is { } first)
+        if (mayGiveUp && policy.GiveUpAfter > TimeSpan.Zero && execution.Deferral is { FirstDeferredAt: var first } before)
         {
             TimeSpan left = first + policy.GiveUpAfter - now;
             if (left <= TimeSpan.Zero)
             {
                 return Fail(execution, new TaskLockConflictException(
-                    $"Given up after {execution.Deferrals} deferrals in {(now - first).TotalSeconds:0} seconds (GiveUpAfter = {policy.GiveUpAfter.TotalSeconds:0}): {reason}.", execution.Name, result?.Holder));
+                    $"Given up after {before.Deferrals} deferrals in {(now - first).TotalSeconds:0} seconds (GiveUpAfter = {policy.GiveUpAfter.TotalSeconds:0}): {reason}.", execution.Name, result?.Holder));
             }
 
             delay = delay < left ? delay : left;
         }
 
-        return new LockDecision.Defer(delay, reason, result?.TimeLeft, result?.Holder)
-        {
-            FirstDeferredAt = execution.FirstDeferredAt ?? now,
-            IsUnavailable = result is null,
-            Cause = result is { } answer ? TagValues.Of(answer.Outcome) : TagValues.Unavailable,
-        };
+        return new LockDecision.Defer(this, execution, delay, reason, result?.TimeLeft, result?.Holder, result?.Outcome);
     }
 
     private LockDecision.Fail Fail(LockExecution execution, TaskLockException error)

@@ -57,10 +57,10 @@ internal static class Spans
                 span.SetTag(FencingTokenTag, lease.FencingToken);
                 break;
             case LockDecision.Skip skip:
-                span.SetTag(ReasonTag, skip.Cause).SetTag(HolderTag, skip.Holder?.ToString());
+                span.SetTag(ReasonTag, TagValues.Of(skip.Cause)).SetTag(HolderTag, skip.Holder?.ToString());
                 break;
             case LockDecision.Defer defer:
-                span.SetTag(ReasonTag, defer.Cause).SetTag(HolderTag, defer.Holder?.ToString());
+                span.SetTag(ReasonTag, TagValues.Of(defer.Cause)).SetTag(HolderTag, defer.Holder?.ToString());
                 break;
         }
     }

@@ -25,6 +25,9 @@ internal static class TagValues
         _ => Contended,
     };
 
+    /// <summary>Null if the store was unavailable.</summary>
+    public static string Of(AcquireOutcome? outcome) => outcome is { } known ? Of(known) : Unavailable;
+
     /// <summary>What an acquire that threw tells of the store.</summary>
     public static string Of(Exception error) => error switch
     {

@@ -60,15 +60,15 @@ public sealed class CrowdTests : OwnServerTests
                 Defer(engines[node], execution, Assert.IsType<LockDecision.Defer>(await engines[node].DecideAsync(execution, ct)));
             });
 
-            await engines[0].EndAsync(holder, null, aborted: false);
+            await holder.EndAsync(null, aborted: false);
             await _done.Task.WaitAsync(TimeSpan.FromSeconds(60));
             long[] times = [.. _ran.Zip(_ran.Skip(1), (a, b) => b - a).Order()];
             return Stopwatch.GetElapsedTime(0, times[times.Length / 2]);
         }
 
-        private void Defer(LockEngine engine, LockExecution execution, LockDecision.Defer defer) => engine.Deferred(execution, defer, () =>
+        private void Defer(LockEngine engine, LockExecution execution, LockDecision.Defer defer) => defer.Stored(() =>
         {
-            LockExecution back = execution with { Origin = ExecutionOrigin.Deferred, Ticket = defer.Ticket };
+            LockExecution back = execution with { Origin = ExecutionOrigin.Deferred, Deferral = defer.State };
             _ = Task.Run(() => RunAsync(engine, back), CancellationToken.None);
             return new(true);
         });
@@ -86,7 +86,7 @@ public sealed class CrowdTests : OwnServerTests
             // One after the other, as the lock has it.
             _ran.Add(Stopwatch.GetTimestamp());
             bool isLast = _ran.Count == _waiters;
-            await engine.EndAsync(run, null, aborted: false);
+            await run.EndAsync(null, aborted: false);
             if (isLast)
             {
                 _done.TrySetResult();

@@ -157,7 +157,7 @@ internal sealed class Scheduler(World world, Names names, Weather weather, List<
 
     private async Task RunAsync(Node node, Work work, LockDecision.Run run)
     {
-        node.Engine.Enter(run);
+        run.Enter();
         Holding holding = new(world, names, node, run.Lease!);
         if (work.Occurrence is { } occurrence)
         {
@@ -168,7 +168,7 @@ internal sealed class Scheduler(World world, Names names, Weather weather, List<
         Exception? error = await holding.WorkAsync(length, node.Stopping);
         bool aborted = node.IsStopping && error is OperationCanceledException;
         holding.Ended(error is null ? End.Released : End.ReleasedEarly);
-        Exception? inPlace = await node.Engine.EndAsync(run, error, aborted);
+        Exception? inPlace = await run.EndAsync(error, aborted);
         world.History.Add(new Fact.Returned(world.Now, holding.Name));
         if (aborted)
         {
@@ -189,31 +189,28 @@ internal sealed class Scheduler(World world, Names names, Weather weather, List<
         await Task.Delay(TimeSpan.FromMilliseconds(world.Chance.Number(0, 30)), node.Clock);
         if (weather.StorageFails())
         {
-            node.Engine.NotDeferred(defer);
+            defer.NotStored();
             Fail(work);
             return;
         }
 
         int deferral = work.Deferral = ++_deferrals;
         work.RunsOn = null;
-        work.Deferrals++;
-        work.DeferralsUnwoken++;
         work.DeferredBy.Add(node);
-        work.Ticket = defer.Ticket;
-        work.FirstDeferredAt ??= node.Clock.GetUtcNow();
+        work.State = defer.State;
         world.After(defer.Delay + world.Chance.Span(0, 1), () => Fire(work, deferral));
         if (world.Chance.Of(0.3))
         {
             await Task.Delay(TimeSpan.FromMilliseconds(world.Chance.Number(0, 30)), node.Clock);
         }
 
-        if (work.Deferral == deferral && !node.IsDead && defer.Cause != "occurrence_running")
+        if (work.Deferral == deferral && !node.IsDead && defer.Cause != AcquireOutcome.OccurrenceRunning)
         {
             world.History.Add(new Fact.Waits(
                 world.Now, Waiter(work, deferral), node.Name, work.Job.Lock.Name, execution.Policy.Limit, execution.Occurrence is not null, work.DeferredBy.Any(other => other != node)));
         }
 
-        node.Engine.Deferred(execution, defer, () => WakeAsync(node, work, deferral));
+        defer.Stored(() => WakeAsync(node, work, deferral));
     }
 
     private async ValueTask<bool> WakeAsync(Node node, Work work, int deferral)
@@ -230,7 +227,7 @@ internal sealed class Scheduler(World world, Names names, Weather weather, List<
             return false;
         }
 
-        work.DeferralsUnwoken = 0;
+        work.State = work.State?.Woken();
         Fire(work, deferral);
         return true;
     }
@@ -280,7 +277,7 @@ internal sealed class Scheduler(World world, Names names, Weather weather, List<
     private static void Again(Work work, ExecutionOrigin origin)
     {
         work.Origin = origin;
-        (work.Ticket, work.Deferrals, work.DeferralsUnwoken, work.FirstDeferredAt) = (null, 0, 0, null);
+        work.State = null;
         work.DeferredBy.Clear();
     }
 
@@ -301,10 +298,7 @@ internal sealed class Scheduler(World world, Names names, Weather weather, List<
             Execution = work.Name,
             Origin = work.Origin,
             Occurrence = work.Occurrence,
-            Deferrals = work.Deferrals,
-            DeferralsUnwoken = work.DeferralsUnwoken,
-            Ticket = work.Ticket,
-            FirstDeferredAt = work.FirstDeferredAt,
+            Deferral = work.State,
             EndOfWait = node.Stopping,
         };
     }

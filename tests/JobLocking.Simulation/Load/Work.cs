@@ -1,3 +1,4 @@
+using JobLocking.Engine;
 using JobLocking.Policy;
 using JobLocking.Simulation.Network;
 using JobLocking.Stores;
@@ -20,13 +21,8 @@ internal sealed class Work(string name, Job job, LockOccurrence? occurrence, Exe
 
     public int RetriesLeft { get; set; } = job.Retries;
 
-    public int Deferrals { get; set; }
-
-    public int DeferralsUnwoken { get; set; }
-
-    public string? Ticket { get; set; }
-
-    public DateTimeOffset? FirstDeferredAt { get; set; }
+    /// <summary>What the last deferral has left for the next attempt; null if the present attempt was not deferred.</summary>
+    public DeferralState? State { get; set; }
 
     /// <summary>The deferral that is stored, by its number; 0 if none is.</summary>
     public int Deferral { get; set; }

@@ -108,7 +108,7 @@ internal sealed class Day(Node holder, Node asker)
         TaskLease lease = await holder.Locks.AcquireAsync(name, Short, holder.Lives);
         Task<LockDecision.Run> waiting = DecideAsync<LockDecision.Run>(asker, asker.Execution(Waiting, name));
         await lease.DisposeAsync();
-        await asker.Engine.EndAsync(await waiting, null, aborted: false);
+        await (await waiting).EndAsync(null, aborted: false);
         Done();
     }
 
@@ -140,9 +140,9 @@ internal sealed class Day(Node holder, Node asker)
         LockDecision.Run run = await DecideAsync<LockDecision.Run>(holder, holder.Execution(Once, name, ExecutionOrigin.Recurring, occurrence));
         LockExecution second = asker.Execution(Once, name, ExecutionOrigin.Recurring, occurrence);
         LockDecision.Defer standby = await DecideAsync<LockDecision.Defer>(asker, second);
-        asker.Engine.Deferred(second, standby, () => new(false));
-        await holder.Engine.EndAsync(run, null, aborted: false);
-        await DecideAsync<LockDecision.Skip>(asker, second with { Ticket = standby.Ticket, Origin = ExecutionOrigin.Deferred });
+        standby.Stored(() => new(false));
+        await run.EndAsync(null, aborted: false);
+        await DecideAsync<LockDecision.Skip>(asker, second with { Deferral = standby.State, Origin = ExecutionOrigin.Deferred });
         Done();
     }
 
@@ -151,7 +151,7 @@ internal sealed class Day(Node holder, Node asker)
         LockDecision.Run run = await DecideAsync<LockDecision.Run>(holder, holder.Execution(Skipping, name));
         await DecideAsync<LockDecision.Skip>(asker, asker.Execution(Skipping, name));
         await DecideAsync<LockDecision.Skip>(holder, holder.Execution(Skipping, name));
-        await holder.Engine.EndAsync(run, new InvalidOperationException("failed"), aborted: false);
+        await run.EndAsync(new InvalidOperationException("failed"), aborted: false);
         Done();
     }
 
@@ -177,7 +177,7 @@ internal sealed class Day(Node holder, Node asker)
     {
         await using TaskLease lease = await holder.Locks.AcquireAsync(name, Short, holder.Lives);
         (_, LockDecision.Defer deferral) = await DeferredAsync(asker.Execution(Deferring, name));
-        asker.Engine.NotDeferred(deferral);
+        deferral.NotStored();
         Done();
     }
 
@@ -186,7 +186,7 @@ internal sealed class Day(Node holder, Node asker)
     {
         TaskLease lease = await holder.Locks.AcquireAsync(name, Short, holder.Lives);
         (LockExecution gone, LockDecision.Defer first) = await DeferredAsync(asker.Execution(Deferring, name));
-        asker.Engine.Deferred(gone, first, () => new(false));
+        first.Stored(() => new(false));
         (LockExecution execution, LockDecision.Defer second) = await DeferredAsync(asker.Execution(Deferring, name));
         await ServeAsync(lease, execution, second);
         Done();
@@ -197,7 +197,7 @@ internal sealed class Day(Node holder, Node asker)
         await using TaskLease lease = await holder.Locks.AcquireAsync(name, Short, holder.Lives);
         (LockExecution execution, LockDecision.Defer deferral) = await DeferredAsync(asker.Execution(Impatient, name));
         Store(execution, deferral);
-        await DecideAsync<LockDecision.Fail>(asker, Again(execution, deferral) with { FirstDeferredAt = DateTimeOffset.UtcNow.AddHours(-1) });
+        await DecideAsync<LockDecision.Fail>(asker, Again(execution, deferral) with { Deferral = AnHourAgo(deferral.State) });
         Done();
     }
 
@@ -215,7 +215,7 @@ internal sealed class Day(Node holder, Node asker)
     private async Task KeptByJobAsync(string name, int i)
     {
         LockDecision.Run run = await DecideAsync<LockDecision.Run>(holder, holder.Execution(KeptByJob, $"kept-{Interlocked.Increment(ref _numbers)}"));
-        await holder.Engine.EndAsync(run, null, aborted: false);
+        await run.EndAsync(null, aborted: false);
         Done();
     }
 
@@ -232,14 +232,14 @@ internal sealed class Day(Node holder, Node asker)
         await held.DisposeAsync();
         await woken.Task;
         LockDecision.Run run = await DecideAsync<LockDecision.Run>(asker, Again(execution, deferral));
-        asker.Engine.Enter(run);
-        await asker.Engine.EndAsync(run, null, aborted: false);
+        run.Enter();
+        await run.EndAsync(null, aborted: false);
     }
 
     private TaskCompletionSource Store(LockExecution execution, LockDecision.Defer deferral)
     {
         TaskCompletionSource woken = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        asker.Engine.Deferred(execution, deferral, () =>
+        deferral.Stored(() =>
         {
             woken.SetResult();
             return new(true);
@@ -251,7 +251,14 @@ internal sealed class Day(Node holder, Node asker)
         (execution, await DecideAsync<LockDecision.Defer>(asker, execution));
 
     private static LockExecution Again(LockExecution execution, LockDecision.Defer deferral) =>
-        execution with { Ticket = deferral.Ticket, Origin = ExecutionOrigin.Deferred, Deferrals = execution.Deferrals + 1 };
+        execution with { Deferral = deferral.State, Origin = ExecutionOrigin.Deferred };
+
+    private static DeferralState AnHourAgo(DeferralState state)
+    {
+        long first = state.FirstDeferredAt.UtcTicks;
+        string text = state.ToString().Replace($"{first}", $"{first - TimeSpan.TicksPerHour}", StringComparison.Ordinal);
+        return DeferralState.Parse(text) ?? throw new InvalidOperationException($"{text} is no state");
+    }
 
     private static async Task<T> DecideAsync<T>(Node node, LockExecution execution)
         where T : LockDecision

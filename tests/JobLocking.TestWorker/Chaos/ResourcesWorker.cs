@@ -106,7 +106,7 @@ internal static class ResourcesWorker
         await using TaskLease others = await other.Locks.AcquireAsync("host-contended", Day.Short);
         LockExecution execution = node.Execution(new TaskLockAttribute("host-contended") { Expire = Day.Expire }, "host-contended");
         LockDecision.Defer deferral = (LockDecision.Defer)await node.Engine.DecideAsync(execution, CancellationToken.None);
-        node.Engine.Deferred(execution, deferral, () => new(false));
+        deferral.Stored(() => new(false));
         using CancellationTokenSource impatient = new();
         Task waiting = node.Locks.AcquireAsync("host-contended", Day.Short, impatient.Token).AsTask();
         await host.StopAsync();

@@ -75,8 +75,8 @@ internal sealed class EngineUnderTest : IDisposable
     public string Logged => string.Join(Environment.NewLine, _services.GetFakeLogCollector().GetSnapshot().Select(r => r.Message));
 
     public LockExecution Execution(
-        TaskLockAttribute taskLock, ExecutionOrigin origin = ExecutionOrigin.OneOff, string job = "Job.Run", int deferrals = 0,
-        DateTimeOffset? firstDeferredAt = null, LockOccurrence? occurrence = null, string? ticket = null) => new()
+        TaskLockAttribute taskLock, ExecutionOrigin origin = ExecutionOrigin.OneOff, string job = "Job.Run",
+        LockOccurrence? occurrence = null, DeferralState? deferral = null) => new()
         {
             Policy = Policies.Resolve(taskLock, job),
             Name = taskLock.Name,
@@ -85,14 +85,15 @@ internal sealed class EngineUnderTest : IDisposable
             Identity = job,
             Execution = Random.Shared.Next(1_000_000).ToString(CultureInfo.InvariantCulture),
             Origin = origin,
-            Deferrals = deferrals,
-            DeferralsUnwoken = deferrals,
-            Ticket = ticket,
-            FirstDeferredAt = firstDeferredAt,
+            Deferral = deferral,
             Occurrence = occurrence,
         };
 
-    /// <summary>What an adapter answers whose deferral is not there any more.</summary>
+    /// <summary>The state of an execution that was deferred so often, and never woken.</summary>
+    public static DeferralState Deferred(int deferrals, DateTimeOffset firstDeferredAt = default) =>
+        new(deferrals, deferrals, firstDeferredAt, "0:waiter");
+
+    /// <summary>What an adapter answers whose deferral is gone.</summary>
     public static ValueTask<bool> NeverWoken() => new(false);
 
     public async Task<T> DecideAsync<T>(LockExecution execution)

@@ -27,7 +27,7 @@ public sealed class LockEngineTests : IDisposable
         Assert.Equal(("x", "node-1", "Job.Run"), (held.Name, held.Holder!.Node, held.Holder.Job));
         Assert.Equal(run.Lease!.FencingToken, held.FencingToken);
 
-        Assert.Null(await _node.Engine.EndAsync(run, null, aborted: false));
+        Assert.Null(await run.EndAsync(null, aborted: false));
         Assert.Empty(await _node.ListAsync());
         Assert.False(run.Lease.Lost.IsCancellationRequested);
     }
@@ -65,7 +65,7 @@ public sealed class LockEngineTests : IDisposable
         await _node.DecideAsync<LockDecision.Defer>(_node.Execution(Plain, ExecutionOrigin.Recurring) with { RunsAgain = runsAgain });
         Assert.Null(_other.Engine.SkipsLocally(_other.Execution(Plain, ExecutionOrigin.Recurring) with { RunsAgain = runsAgain }));
         await _node.DecideAsync<LockDecision.Skip>(_node.Execution(Plain, ExecutionOrigin.Recurring) with { RunsAgain = new(() => true) });
-        await _other.Engine.EndAsync(run, null, aborted: false);
+        await run.EndAsync(null, aborted: false);
     }
 
     [Fact]
@@ -84,7 +84,7 @@ public sealed class LockEngineTests : IDisposable
         LockExecution execution = _node.Execution(Plain);
         LockDecision.Defer defer = await _node.DecideAsync<LockDecision.Defer>(execution);
         Assert.DoesNotContain(EventIds.Deferred, _node.LoggedIds);
-        _node.Engine.Deferred(execution, defer, EngineUnderTest.NeverWoken);
+        defer.Stored(EngineUnderTest.NeverWoken);
         Assert.Contains(EventIds.Deferred, _node.LoggedIds);
     }
 
@@ -131,13 +131,13 @@ public sealed class LockEngineTests : IDisposable
     {
         await _other.DecideAsync<LockDecision.Run>(_other.Execution(Plain));
         double[] delays = await Task.WhenAll(Enumerable.Range(0, 7).Select(async n =>
-            (await _node.DecideAsync<LockDecision.Defer>(_node.Execution(Plain, deferrals: n))).Delay.TotalSeconds));
+            (await _node.DecideAsync<LockDecision.Defer>(_node.Execution(Plain, deferral: EngineUnderTest.Deferred(n)))).Delay.TotalSeconds));
         Assert.Equal([15, 30, 60, 120, 240, 300, 300], delays);
 
         TaskLockAttribute slow = new("x") { DeferBy = 600 };
-        Assert.Equal(600, (await _node.DecideAsync<LockDecision.Defer>(_node.Execution(slow, deferrals: 1000))).Delay.TotalSeconds);
+        Assert.Equal(600, (await _node.DecideAsync<LockDecision.Defer>(_node.Execution(slow, deferral: EngineUnderTest.Deferred(1000)))).Delay.TotalSeconds);
         TaskLockAttribute slowest = new("x") { DeferBy = int.MaxValue };
-        Assert.Equal(int.MaxValue, (await _node.DecideAsync<LockDecision.Defer>(_node.Execution(slowest, deferrals: int.MaxValue))).Delay.TotalSeconds);
+        Assert.Equal(int.MaxValue, (await _node.DecideAsync<LockDecision.Defer>(_node.Execution(slowest, deferral: EngineUnderTest.Deferred(int.MaxValue)))).Delay.TotalSeconds);
     }
 
     [Fact]
@@ -149,10 +149,10 @@ public sealed class LockEngineTests : IDisposable
 
         Assert.Equal(10, (await _node.DecideAsync<LockDecision.Defer>(_node.Execution(impatient))).Delay.TotalSeconds);
         _node.Time.Advance(TimeSpan.FromSeconds(10));
-        LockExecution second = _node.Execution(impatient, ExecutionOrigin.Deferred, deferrals: 1, firstDeferredAt: first);
+        LockExecution second = _node.Execution(impatient, ExecutionOrigin.Deferred, deferral: EngineUnderTest.Deferred(1, first));
         Assert.Equal(15, (await _node.DecideAsync<LockDecision.Defer>(second)).Delay.TotalSeconds);
         _node.Time.Advance(TimeSpan.FromSeconds(15));
-        LockExecution third = _node.Execution(impatient, ExecutionOrigin.Deferred, deferrals: 2, firstDeferredAt: first);
+        LockExecution third = _node.Execution(impatient, ExecutionOrigin.Deferred, deferral: EngineUnderTest.Deferred(2, first));
         LockDecision.Fail fail = await _node.DecideAsync<LockDecision.Fail>(third);
         Assert.Contains("Given up after 2 deferrals in 25 seconds", fail.Error.Message, StringComparison.Ordinal);
     }
@@ -182,10 +182,10 @@ public sealed class LockEngineTests : IDisposable
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(_node.Execution(new TaskLockAttribute("x") { OnUnavailable = LockUnavailable.Run }));
         Assert.Null(run.Lease);
         Assert.Contains(EventIds.RunsWithoutLock, _node.LoggedIds);
-        _node.Engine.Enter(run);
+        run.Enter();
         Assert.Null(_node.Accessor.Current);
         Assert.Throws<TaskLockException>(() => _node.Accessor.Required);
-        Assert.Null(await _node.Engine.EndAsync(run, null, aborted: false));
+        Assert.Null(await run.EndAsync(null, aborted: false));
     }
 
     [Fact]
@@ -196,7 +196,7 @@ public sealed class LockEngineTests : IDisposable
         TaskLockException early = Assert.Throws<TaskLockException>(() => _node.Accessor.Required);
         Assert.Contains("no lease before Execute, so do not read it in the constructor", early.Message, StringComparison.Ordinal);
 
-        _node.Engine.Enter(run);
+        run.Enter();
         Assert.Same(run.Lease, _node.Accessor.Required);
         TaskCompletionSource ended = new();
         Task<TaskLease?> leftBehind = Task.Run(async () =>
@@ -204,7 +204,7 @@ public sealed class LockEngineTests : IDisposable
             await ended.Task;
             return _node.Accessor.Current;
         });
-        await _node.Engine.EndAsync(run, null, aborted: false);
+        await run.EndAsync(null, aborted: false);
         ended.SetResult();
         Assert.Null(await leftBehind);
         Assert.Null(_node.Accessor.Current);
@@ -216,7 +216,7 @@ public sealed class LockEngineTests : IDisposable
     {
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(_node.Execution(Plain));
         run.Lease!.Lose(LeaseLoss.Broken);
-        Exception? verdict = await _node.Engine.EndAsync(run, new OperationCanceledException(), aborted: false);
+        Exception? verdict = await run.EndAsync(new OperationCanceledException(), aborted: false);
         Assert.Contains("an operator has broken it", Assert.IsType<TaskLockLostException>(verdict).Message, StringComparison.Ordinal);
     }
 
@@ -225,7 +225,7 @@ public sealed class LockEngineTests : IDisposable
     {
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(_node.Execution(Plain));
         run.Lease!.Lose(LeaseLoss.Broken);
-        Assert.Null(await _node.Engine.EndAsync(run, new OperationCanceledException(), aborted: true));
+        Assert.Null(await run.EndAsync(new OperationCanceledException(), aborted: true));
     }
 
     [Fact]
@@ -233,7 +233,7 @@ public sealed class LockEngineTests : IDisposable
     {
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(_node.Execution(Plain));
         run.Lease!.Lose(LeaseLoss.Taken);
-        Assert.Null(await _node.Engine.EndAsync(run, null, aborted: false));
+        Assert.Null(await run.EndAsync(null, aborted: false));
         Assert.Contains(EventIds.SucceededAfterLoss, _node.LoggedIds);
     }
 
@@ -245,7 +245,7 @@ public sealed class LockEngineTests : IDisposable
         await _node.Memory.BreakAsync("x", run.Lease!.FencingToken, CancellationToken.None);
         LockDecision.Run successor = await _other.DecideAsync<LockDecision.Run>(_other.Execution(Plain));
 
-        await _node.Engine.EndAsync(run, null, aborted: false);
+        await run.EndAsync(null, aborted: false);
         Assert.Contains(EventIds.ReleasedTooLate, _node.LoggedIds);
         Assert.Equal(successor.Lease!.FencingToken, Assert.Single(await _node.ListAsync()).FencingToken);
     }
@@ -256,7 +256,7 @@ public sealed class LockEngineTests : IDisposable
         TaskLockAttribute kept = new("x") { MinHold = 40 };
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(_node.Execution(kept));
         _node.Time.Advance(TimeSpan.FromSeconds(10));
-        await _node.Engine.EndAsync(run, null, aborted: false);
+        await run.EndAsync(null, aborted: false);
 
         HeldLock held = Assert.Single(await _node.ListAsync());
         Assert.True(held.IsKept);
@@ -266,7 +266,7 @@ public sealed class LockEngineTests : IDisposable
 
         _node.Time.Advance(TimeSpan.FromSeconds(30));
         run = await _node.DecideAsync<LockDecision.Run>(_node.Execution(kept));
-        await _node.Engine.EndAsync(run, new InvalidOperationException("failed"), aborted: false);
+        await run.EndAsync(new InvalidOperationException("failed"), aborted: false);
         Assert.Empty(await _node.ListAsync());
     }
 

@@ -18,7 +18,7 @@ public sealed class OccurrenceTests : IDisposable
     public async Task An_occurrence_that_was_run_is_skipped_by_other_nodes_though_the_lock_is_free()
     {
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(Occurrence(_node));
-        await _node.Engine.EndAsync(run, null, aborted: false);
+        await run.EndAsync(null, aborted: false);
         Assert.Empty(await _node.ListAsync());
 
         foreach (ExecutionOrigin origin in Enum.GetValues<ExecutionOrigin>())
@@ -47,7 +47,7 @@ public sealed class OccurrenceTests : IDisposable
     {
         await _node.DecideAsync<LockDecision.Run>(Occurrence(_node));
         LockExecution standby = Occurrence(_other, ExecutionOrigin.Deferred, giveUpAfter: 20);
-        await _other.DecideAsync<LockDecision.Defer>(standby with { Deferrals = 9, FirstDeferredAt = _node.Time.GetUtcNow().AddSeconds(-100) });
+        await _other.DecideAsync<LockDecision.Defer>(standby with { Deferral = EngineUnderTest.Deferred(9, _node.Time.GetUtcNow().AddSeconds(-100)) });
     }
 
     [Fact]
@@ -76,12 +76,12 @@ public sealed class OccurrenceTests : IDisposable
     public async Task A_run_that_failed_is_run_again_by_a_retry_only()
     {
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(Occurrence(_node));
-        await _node.Engine.EndAsync(run, new InvalidOperationException("failed"), aborted: false);
+        await run.EndAsync(new InvalidOperationException("failed"), aborted: false);
 
         LockDecision.Skip skip = await _other.DecideAsync<LockDecision.Skip>(Occurrence(_other, ExecutionOrigin.Deferred));
         Assert.Contains("was run, and failed, by app on node-1", skip.Reason, StringComparison.Ordinal);
         run = await _node.DecideAsync<LockDecision.Run>(Retry());
-        await _node.Engine.EndAsync(run, null, aborted: false);
+        await run.EndAsync(null, aborted: false);
         await _node.DecideAsync<LockDecision.Skip>(Retry());
 
         LockExecution Retry()
@@ -96,7 +96,7 @@ public sealed class OccurrenceTests : IDisposable
     {
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(Occurrence(_node));
         run.Lease!.Lose(LeaseLoss.Expired);
-        Assert.IsType<TaskLockLostException>(await _node.Engine.EndAsync(run, new OperationCanceledException(), aborted: false));
+        Assert.IsType<TaskLockLostException>(await run.EndAsync(new OperationCanceledException(), aborted: false));
         await _other.DecideAsync<LockDecision.Run>(Occurrence(_other, ExecutionOrigin.Deferred));
     }
 
@@ -106,7 +106,7 @@ public sealed class OccurrenceTests : IDisposable
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(Occurrence(_node));
         run.Lease!.Lose(LeaseLoss.Expired);
         TaskLockLostException noticed = Assert.Throws<TaskLockLostException>(run.Lease.ThrowIfLost);
-        Assert.Null(await _node.Engine.EndAsync(run, noticed, aborted: false));
+        Assert.Null(await run.EndAsync(noticed, aborted: false));
         await _other.DecideAsync<LockDecision.Run>(Occurrence(_other, ExecutionOrigin.Deferred));
     }
 
@@ -117,7 +117,7 @@ public sealed class OccurrenceTests : IDisposable
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(stuck);
         _node.Time.Advance(TimeSpan.FromSeconds(60));
         Assert.True(run.Lease!.Lost.IsCancellationRequested);
-        await _node.Engine.EndAsync(run, new OperationCanceledException(), aborted: false);
+        await run.EndAsync(new OperationCanceledException(), aborted: false);
         await _other.DecideAsync<LockDecision.Skip>(Occurrence(_other, ExecutionOrigin.Deferred));
     }
 
@@ -125,7 +125,7 @@ public sealed class OccurrenceTests : IDisposable
     public async Task A_run_aborted_by_a_shutdown_leaves_the_occurrence_to_the_others_at_once()
     {
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(Occurrence(_node));
-        await _node.Engine.EndAsync(run, new OperationCanceledException(), aborted: true);
+        await run.EndAsync(new OperationCanceledException(), aborted: true);
         await _other.DecideAsync<LockDecision.Run>(Occurrence(_other));
     }
 
@@ -137,7 +137,7 @@ public sealed class OccurrenceTests : IDisposable
         _node.Time.Advance(TimeSpan.FromSeconds(61));
         Assert.True(run.Lease!.Lost.IsCancellationRequested);
 
-        await _node.Engine.EndAsync(run, null, aborted: false);
+        await run.EndAsync(null, aborted: false);
         await _other.DecideAsync<LockDecision.Skip>(Occurrence(_other));
     }
 

@@ -96,7 +96,7 @@ public sealed class LocalHoldersTests : IDisposable
         LockDecision.Run second = await other.DecideAsync<LockDecision.Run>(other.Execution(two, job: "Other.Run"));
         await _node.DecideAsync<LockDecision.Defer>(_node.Execution(two, ExecutionOrigin.Recurring));
 
-        await other.Engine.EndAsync(second, null, aborted: false);
+        await second.EndAsync(null, aborted: false);
         await other.DecideAsync<LockDecision.Run>(other.Execution(two, ExecutionOrigin.Recurring));
         LockDecision.Skip skip = await _node.DecideAsync<LockDecision.Skip>(_node.Execution(two, ExecutionOrigin.Recurring));
         Assert.Contains("and 1 more", skip.Reason, StringComparison.Ordinal);

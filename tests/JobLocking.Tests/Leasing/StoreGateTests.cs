@@ -212,7 +212,7 @@ public sealed class StoreGateTests : IDisposable
         _node.Store.Server = _ => server;
         (_node.Store.HoldRelease, TaskCompletionSource thaw) = (new TaskCompletionSource(), new TaskCompletionSource());
         thaw = _node.Store.HoldRelease;
-        Assert.Null(await _node.Engine.EndAsync(run, null, aborted: false).AsTask().WaitAsync(Eventually.DefaultTimeout));
+        Assert.Null(await run.EndAsync(null, aborted: false).AsTask().WaitAsync(Eventually.DefaultTimeout));
         Assert.Single(await _node.ListAsync());
         thaw.SetResult();
         await Eventually.IsTrueAsync(async () => (await _node.ListAsync()).Count == 0);

@@ -53,7 +53,7 @@ public sealed class SameJobTests : IDisposable
     {
         TaskLockAttribute kept = new("x") { MinHold = 40 };
         LockDecision.Run run = await _other.DecideAsync<LockDecision.Run>(_other.Execution(kept) with { Identity = "tenant a" });
-        await _other.Engine.EndAsync(run, null, aborted: false);
+        await run.EndAsync(null, aborted: false);
 
         await _node.DecideAsync<LockDecision.Defer>(_node.Execution(kept, ExecutionOrigin.Recurring) with { Identity = "tenant b" });
         await _node.DecideAsync<LockDecision.Skip>(_node.Execution(kept, ExecutionOrigin.Recurring) with { Identity = "tenant a" });

@@ -41,7 +41,7 @@ public sealed class MetricsTests : IDisposable
         Assert.Equal(["1 lock=invoice:{id} scheduler=Test"], _measured.Of(Held));
 
         _node.Time.Advance(TimeSpan.FromSeconds(10));
-        await _node.Engine.EndAsync(run, null, aborted: false);
+        await run.EndAsync(null, aborted: false);
         Assert.Equal(["1 lock=invoice:{id} scheduler=Test", "-1 lock=invoice:{id} scheduler=Test"], _measured.Of(Held));
         Assert.Equal(["12 lock=invoice:{id} scheduler=Test"], _measured.Of(HoldDuration));
         Assert.Empty(_measured.Of(Lost));
@@ -75,7 +75,7 @@ public sealed class MetricsTests : IDisposable
         _node.Store.AcquireAlways = Breakage.Refused;
         LockExecution execution = _node.Execution(Plain);
         LockDecision.Defer defer = await _node.DecideAsync<LockDecision.Defer>(execution);
-        _node.Engine.Deferred(execution, defer, EngineUnderTest.NeverWoken);
+        defer.Stored(EngineUnderTest.NeverWoken);
         Assert.Equal(["1 lock=x scheduler=Test outcome=unavailable"], _measured.Of(Acquisitions));
         Assert.Equal(["1 lock=x scheduler=Test reason=unavailable"], _measured.Of(Defers));
         Assert.Empty(_measured.Of(Held));
@@ -129,7 +129,7 @@ public sealed class MetricsTests : IDisposable
         TaskLease held = (await _other.Locks.TryAcquireAsync("x"))!;
         LockExecution execution = _node.Execution(Plain);
         LockDecision.Defer defer = await _node.DecideAsync<LockDecision.Defer>(execution);
-        _node.Engine.Deferred(execution, defer, () => new(true));
+        defer.Stored(() => new(true));
         Assert.Equal(["1 lock=x scheduler=Test"], _measured.Of(JobLockingDiagnostics.Waiters));
         await held.DisposeAsync();
         await Eventually.IsTrueAsync(() => _measured.Sum(JobLockingDiagnostics.Waiters) == 0);
@@ -150,7 +150,7 @@ public sealed class MetricsTests : IDisposable
     public async Task A_skip_for_its_occurrence_says_how_that_ended(bool fails, string reason)
     {
         LockDecision.Run run = await _other.DecideAsync<LockDecision.Run>(Occurrence(_other));
-        await _other.Engine.EndAsync(run, fails ? new InvalidOperationException() : null, aborted: false);
+        await run.EndAsync(fails ? new InvalidOperationException() : null, aborted: false);
         await _node.DecideAsync<LockDecision.Skip>(Occurrence(_node));
         Assert.Equal([$"1 lock=x scheduler=Test reason={reason}"], _measured.Of(Skips));
         Assert.Equal([$"1 lock=x scheduler=Test outcome={reason}"], _measured.Of(Acquisitions));
@@ -164,7 +164,7 @@ public sealed class MetricsTests : IDisposable
         {
             LockDecision.Defer defer = await _node.DecideAsync<LockDecision.Defer>(execution);
             int before = _measured.Of(Defers).Count;
-            _node.Engine.Deferred(execution, defer, EngineUnderTest.NeverWoken);
+            defer.Stored(EngineUnderTest.NeverWoken);
             Assert.Equal(before + 1, _measured.Of(Defers).Count);
         }
 
@@ -185,7 +185,7 @@ public sealed class MetricsTests : IDisposable
         run.Lease.Lose(loss);
         Assert.Equal([$"1 lock=x scheduler=Test reason={reason}"], _measured.Of(Lost));
 
-        await _node.Engine.EndAsync(run, null, aborted: false);
+        await run.EndAsync(null, aborted: false);
         await run.Lease.DisposeAsync();
         Assert.Equal(0, _measured.Sum(Held));
         Assert.Equal(["3 lock=x scheduler=Test"], _measured.Of(HoldDuration));
@@ -231,7 +231,7 @@ public sealed class MetricsTests : IDisposable
         };
         _node.Time.Advance(TimeSpan.FromSeconds(20));
         await asked.Task.WaitAsync(Eventually.DefaultTimeout);
-        await _node.Engine.EndAsync(run, null, aborted: false);
+        await run.EndAsync(null, aborted: false);
         released.Set();
         await Eventually.IsTrueAsync(() => !run.Lease!.IsRenewing && !still.Lease!.IsRenewing && _measured.Of(Renewals).Count > 0);
         Assert.Equal(["1 lock=y scheduler=Test outcome=renewed"], _measured.Of(Renewals));
@@ -242,7 +242,7 @@ public sealed class MetricsTests : IDisposable
     {
         LockDecision.Run run = await _other.DecideAsync<LockDecision.Run>(_other.Execution(Plain));
         using Measurements late = new(_other.Meters);
-        await _other.Engine.EndAsync(run, null, aborted: false);
+        await run.EndAsync(null, aborted: false);
         Assert.Empty(late.Of(Held));
         Assert.Single(late.Of(HoldDuration));
     }

@@ -44,7 +44,7 @@ public sealed class TracesTests : IDisposable
         Assert.Equal(
             [(LockTag, "of:{id}"), (LockNameTag, _name), (SchedulerTag, "Test"), (DecisionTag, "run"), (FencingTokenTag, run.Lease!.FencingToken)],
             span.TagObjects.Select(tag => (tag.Key, tag.Value!)));
-        await _node.Engine.EndAsync(run, null, aborted: false);
+        await run.EndAsync(null, aborted: false);
         Assert.Null(span.GetTagItem(LossTag));
         Assert.Empty(Own);
         Assert.Same(span, Activity.Current);
@@ -56,7 +56,7 @@ public sealed class TracesTests : IDisposable
         using Activity span = _scheduler.StartActivity("job")!;
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(Execution(_node));
         run.Lease!.Lose(LeaseLoss.Taken);
-        await _node.Engine.EndAsync(run, null, aborted: false);
+        await run.EndAsync(null, aborted: false);
         Assert.Equal("taken", span.GetTagItem(LossTag));
     }
 
@@ -120,7 +120,7 @@ public sealed class TracesTests : IDisposable
         Assert.Equal(("run", run.Lease.FencingToken), (own.GetTagItem(DecisionTag), own.GetTagItem(FencingTokenTag)));
         Assert.Same(job, Activity.Current);
 
-        await _node.Engine.EndAsync(run, null, aborted: false);
+        await run.EndAsync(null, aborted: false);
         Assert.Single(Own);
         Assert.Null(job.GetTagItem(LossTag));
     }
@@ -137,7 +137,7 @@ public sealed class TracesTests : IDisposable
             Assert.Equal("broken", job.GetTagItem(LossTag));
         }
 
-        await _node.Engine.EndAsync(run, null, aborted: false);
+        await run.EndAsync(null, aborted: false);
     }
 
     [Fact]
@@ -145,7 +145,7 @@ public sealed class TracesTests : IDisposable
     {
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(Execution(_node));
         Assert.Empty(Own);
-        await _node.Engine.EndAsync(run, new OperationCanceledException("cancelled by another filter"), aborted: true);
+        await run.EndAsync(new OperationCanceledException("cancelled by another filter"), aborted: true);
         Assert.Equal("run", Assert.Single(Own).GetTagItem(DecisionTag));
     }
 

@@ -25,14 +25,14 @@ public sealed class CopyTests : IDisposable
     public async Task The_second_of_two_copies_does_not_run_and_counts_neither_as_a_skip_nor_as_a_deferral(bool hasEnded)
     {
         using Measurements measured = new(_other.Meters);
-        string ticket = await TicketAsync();
-        LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(Copy(_node, ticket));
+        DeferralState state = await DeferredAsync();
+        LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(Copy(_node, state));
         if (hasEnded)
         {
-            await _node.Engine.EndAsync(run, null, aborted: false);
+            await run.EndAsync(null, aborted: false);
         }
 
-        LockDecision.Skip copy = await _other.DecideAsync<LockDecision.Skip>(Copy(_other, ticket));
+        LockDecision.Skip copy = await _other.DecideAsync<LockDecision.Skip>(Copy(_other, state));
 
         Assert.True(copy.IsCopy);
         Assert.Contains(EventIds.DeferralSpent, _other.LoggedIds);
@@ -44,28 +44,28 @@ public sealed class CopyTests : IDisposable
     [Fact]
     public async Task Copies_that_are_deferred_again_are_spent_by_the_first_that_runs()
     {
-        string ticket = await TicketAsync();
+        DeferralState state = await DeferredAsync();
         LockDecision.Run holds = await _node.DecideAsync<LockDecision.Run>(_node.Execution(Deferring));
-        LockDecision.Defer first = await _node.DecideAsync<LockDecision.Defer>(Copy(_node, ticket));
-        LockDecision.Defer second = await _other.DecideAsync<LockDecision.Defer>(Copy(_other, ticket));
-        await _node.Engine.EndAsync(holds, null, aborted: false);
+        LockDecision.Defer first = await _node.DecideAsync<LockDecision.Defer>(Copy(_node, state));
+        LockDecision.Defer second = await _other.DecideAsync<LockDecision.Defer>(Copy(_other, state));
+        await holds.EndAsync(null, aborted: false);
 
-        await _other.DecideAsync<LockDecision.Run>(Copy(_other, second.Ticket));
-        Assert.True((await _node.DecideAsync<LockDecision.Skip>(Copy(_node, first.Ticket))).IsCopy);
+        await _other.DecideAsync<LockDecision.Run>(Copy(_other, second.State));
+        Assert.True((await _node.DecideAsync<LockDecision.Skip>(Copy(_node, first.State))).IsCopy);
     }
 
     [Fact]
     public async Task Copies_that_wait_in_place_in_one_process_are_spent_by_the_first_that_runs()
     {
         TaskLockAttribute patient = new("x") { OnConflict = LockConflict.Defer, Wait = 600 };
-        string ticket = await TicketAsync();
+        DeferralState state = await DeferredAsync();
         LockDecision.Run holds = await _node.DecideAsync<LockDecision.Run>(_node.Execution(Deferring));
-        Task<LockDecision>[] copies = [.. Enumerable.Range(0, 2).Select(_ => _other.Engine.DecideAsync(Copy(_other, ticket, patient), CancellationToken.None).AsTask())];
+        Task<LockDecision>[] copies = [.. Enumerable.Range(0, 2).Select(_ => _other.Engine.DecideAsync(Copy(_other, state, patient), CancellationToken.None).AsTask())];
         await Eventually.IsTrueAsync(async () => Assert.Single(await _node.ListAsync()).Waiters.Count == 2);
-        await _node.Engine.EndAsync(holds, null, aborted: false);
+        await holds.EndAsync(null, aborted: false);
 
         LockDecision one = await (await Task.WhenAny(copies)).WaitAsync(Eventually.DefaultTimeout, TestContext.Current.CancellationToken);
-        await _other.Engine.EndAsync(Assert.IsType<LockDecision.Run>(one), null, aborted: false);
+        await Assert.IsType<LockDecision.Run>(one).EndAsync(null, aborted: false);
 
         LockDecision[] both = await Task.WhenAll(copies).WaitAsync(Eventually.DefaultTimeout, TestContext.Current.CancellationToken);
         Assert.True(Assert.Single(both.OfType<LockDecision.Skip>()).IsCopy);
@@ -74,36 +74,36 @@ public sealed class CopyTests : IDisposable
     [Fact]
     public async Task An_execution_that_comes_back_with_the_ticket_it_ran_with_runs_again_where_there_are_no_copies()
     {
-        string ticket = await TicketAsync();
-        LockDecision.Run died = await _node.DecideAsync<LockDecision.Run>(_node.Execution(Deferring, ExecutionOrigin.Deferred, ticket: ticket));
-        await _node.Engine.EndAsync(died, null, aborted: false);
+        DeferralState state = await DeferredAsync();
+        LockDecision.Run died = await _node.DecideAsync<LockDecision.Run>(_node.Execution(Deferring, ExecutionOrigin.Deferred, deferral: state));
+        await died.EndAsync(null, aborted: false);
 
-        await _other.DecideAsync<LockDecision.Run>(_other.Execution(Deferring, ExecutionOrigin.Redelivery, ticket: ticket));
+        await _other.DecideAsync<LockDecision.Run>(_other.Execution(Deferring, ExecutionOrigin.Redelivery, deferral: state));
     }
 
     [Fact]
     public async Task A_lease_that_nobody_uses_gives_back_the_deferral_that_it_has_spent()
     {
-        string ticket = await TicketAsync();
+        DeferralState state = await DeferredAsync();
         AnswersAreLost();
-        await _node.DecideAsync<LockDecision.Defer>(Copy(_node, ticket));
+        await _node.DecideAsync<LockDecision.Defer>(Copy(_node, state));
         await _node.Background.DrainAsync(CancellationToken.None);
 
-        await _other.DecideAsync<LockDecision.Run>(Copy(_other, ticket));
+        await _other.DecideAsync<LockDecision.Run>(Copy(_other, state));
     }
 
     [Fact]
     public async Task An_execution_is_not_turned_away_by_a_lease_of_its_own_that_could_never_be_given_back()
     {
-        string ticket = await TicketAsync();
+        DeferralState state = await DeferredAsync();
         AnswersAreLost();
         _node.Store.ReleaseAlways = Breakage.RequestLost;
-        LockDecision.Defer again = await _node.DecideAsync<LockDecision.Defer>(Copy(_node, ticket));
+        LockDecision.Defer again = await _node.DecideAsync<LockDecision.Defer>(Copy(_node, state));
 
         _node.Time.Advance(TimeSpan.FromMinutes(2));
 
-        Assert.True((await _other.DecideAsync<LockDecision.Skip>(Copy(_other, ticket))).IsCopy);
-        await _other.DecideAsync<LockDecision.Run>(Copy(_other, again.Ticket));
+        Assert.True((await _other.DecideAsync<LockDecision.Skip>(Copy(_other, state))).IsCopy);
+        await _other.DecideAsync<LockDecision.Run>(Copy(_other, again.State));
     }
 
     public void Dispose()
@@ -113,8 +113,8 @@ public sealed class CopyTests : IDisposable
         _node.Dispose();
     }
 
-    private static LockExecution Copy(EngineUnderTest node, string ticket, TaskLockAttribute? taskLock = null) =>
-        node.Execution(taskLock ?? Deferring, ExecutionOrigin.Deferred, ticket: ticket) with { MayHaveCopies = true };
+    private static LockExecution Copy(EngineUnderTest node, DeferralState state, TaskLockAttribute? taskLock = null) =>
+        node.Execution(taskLock ?? Deferring, ExecutionOrigin.Deferred, deferral: state) with { MayHaveCopies = true };
 
     /// <summary>The store grants both times that it is asked for one lease.</summary>
     private void AnswersAreLost()
@@ -123,20 +123,20 @@ public sealed class CopyTests : IDisposable
         _node.Store.Acquire.Enqueue(Breakage.AnswerLost);
     }
 
-    /// <summary>The ticket of a deferral at a lock that is free by now.</summary>
-    private async Task<string> TicketAsync()
+    /// <summary>The state of a deferral, whose lock is free by now.</summary>
+    private async Task<DeferralState> DeferredAsync()
     {
         LockDecision.Run holds = await _node.DecideAsync<LockDecision.Run>(_node.Execution(Deferring));
         LockExecution execution = _other.Execution(Deferring);
         LockDecision.Defer defer = await _other.DecideAsync<LockDecision.Defer>(execution);
         TaskCompletionSource woken = new();
-        _other.Engine.Deferred(execution, defer, () =>
+        defer.Stored(() =>
         {
             woken.SetResult();
             return new ValueTask<bool>(true);
         });
-        await _node.Engine.EndAsync(holds, null, aborted: false);
+        await holds.EndAsync(null, aborted: false);
         await woken.Task.WaitAsync(Eventually.DefaultTimeout);
-        return defer.Ticket;
+        return defer.State;
     }
 }

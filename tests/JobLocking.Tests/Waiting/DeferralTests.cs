@@ -32,7 +32,7 @@ public sealed class DeferralTests : IDisposable
         await DeferAsync(_node, "second");
         Assert.Equal(2, Assert.Single(await _node.ListAsync()).Waiters.Count);
 
-        await _node.Engine.EndAsync(run, null, aborted: false);
+        await run.EndAsync(null, aborted: false);
         await WokenAsync("first");
     }
 
@@ -42,8 +42,8 @@ public sealed class DeferralTests : IDisposable
         LockDecision.Run run = await HoldAsync();
         LockExecution execution = _other.Execution(Deferring);
         LockDecision.Defer defer = await _other.DecideAsync<LockDecision.Defer>(execution);
-        await _node.Engine.EndAsync(run, null, aborted: false);
-        _other.Engine.Deferred(execution, defer, () => Wake("late"));
+        await run.EndAsync(null, aborted: false);
+        defer.Stored(() => Wake("late"));
         await WokenAsync("late");
     }
 
@@ -55,10 +55,10 @@ public sealed class DeferralTests : IDisposable
         LockDecision.Defer coalesced = await _other.DecideAsync<LockDecision.Defer>(execution);
         _node.Time.Advance(TimeSpan.FromMilliseconds(1));
         await DeferAsync(_node, "second");
-        await _node.Engine.EndAsync(run, null, aborted: false);
+        await run.EndAsync(null, aborted: false);
         Assert.Empty(_woken);
 
-        _other.Engine.NotDeferred(coalesced);
+        coalesced.NotStored();
         await WokenAsync("second");
     }
 
@@ -70,11 +70,11 @@ public sealed class DeferralTests : IDisposable
         LockDecision.Run run = await HoldAsync();
         LockExecution execution = _other.Execution(Deferring);
         LockDecision.Defer gone = await _other.DecideAsync<LockDecision.Defer>(execution);
-        _other.Engine.Deferred(execution, gone, () => throws ? throw new InvalidOperationException("storage") : new ValueTask<bool>(false));
+        gone.Stored(() => throws ? throw new InvalidOperationException("storage") : new ValueTask<bool>(false));
         _node.Time.Advance(TimeSpan.FromMilliseconds(1));
         await DeferAsync(_node, "second");
 
-        await _node.Engine.EndAsync(run, null, aborted: false);
+        await run.EndAsync(null, aborted: false);
         await WokenAsync("second");
         Assert.Equal(throws, _other.LoggedIds.Contains(EventIds.WakeFailed));
     }
@@ -86,8 +86,8 @@ public sealed class DeferralTests : IDisposable
         LockExecution execution = _other.Execution(Deferring);
         LockDecision.Defer defer = await _other.DecideAsync<LockDecision.Defer>(execution);
         int wakes = 0;
-        _other.Engine.Deferred(execution, defer, () => Interlocked.Increment(ref wakes) < 3 ? throw new InvalidOperationException("storage") : Wake("third time"));
-        await _node.Engine.EndAsync(run, null, aborted: false);
+        defer.Stored(() => Interlocked.Increment(ref wakes) < 3 ? throw new InvalidOperationException("storage") : Wake("third time"));
+        await run.EndAsync(null, aborted: false);
         await Eventually.IsTrueAsync(() =>
         {
             _node.Time.Advance(TimeSpan.FromSeconds(1));
@@ -100,15 +100,15 @@ public sealed class DeferralTests : IDisposable
     public async Task A_woken_execution_that_finds_the_lock_taken_again_has_its_old_place()
     {
         LockDecision.Run run = await HoldAsync();
-        string ticket = await DeferAsync(_other, "first");
+        DeferralState state = await DeferAsync(_other, "first");
         _node.Time.Advance(TimeSpan.FromMilliseconds(1));
         await DeferAsync(_node, "second");
-        await _node.Engine.EndAsync(run, null, aborted: false);
+        await run.EndAsync(null, aborted: false);
         await WokenAsync("first");
 
         // Somebody was faster. Another process runs the first meanwhile.
         TaskLease faster = (await _node.Locks.TryAcquireAsync("x"))!;
-        Assert.Equal(ticket, await DeferAsync(_node, "first again", ticket));
+        Assert.Equal(state.Waiter, (await DeferAsync(_node, "first again", state)).Waiter);
         await faster.DisposeAsync();
         await WokenAsync("first", "first again");
     }
@@ -117,12 +117,12 @@ public sealed class DeferralTests : IDisposable
     public async Task A_deferral_that_came_back_by_itself_and_ran_is_not_woken()
     {
         LockDecision.Run run = await HoldAsync();
-        string ticket = await DeferAsync(_other, "first");
-        await _node.Engine.EndAsync(run, null, aborted: false);
+        DeferralState state = await DeferAsync(_other, "first");
+        await run.EndAsync(null, aborted: false);
         await WokenAsync("first");
-        LockDecision.Run itself = await _other.DecideAsync<LockDecision.Run>(_other.Execution(Deferring, ExecutionOrigin.Deferred, ticket: ticket));
+        LockDecision.Run itself = await _other.DecideAsync<LockDecision.Run>(_other.Execution(Deferring, ExecutionOrigin.Deferred, deferral: state));
         Assert.Empty(Assert.Single(await _node.ListAsync()).Waiters);
-        await _other.Engine.EndAsync(itself, null, aborted: false);
+        await itself.EndAsync(null, aborted: false);
         Assert.Single(_woken);
     }
 
@@ -131,13 +131,13 @@ public sealed class DeferralTests : IDisposable
     {
         LockOccurrence occurrence = new("Job.Run", _node.Time.GetUtcNow(), IsRetry: false);
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(_node.Execution(Deferring, ExecutionOrigin.Recurring, occurrence: occurrence));
-        string standby = await DeferAsync(_other, "standby", occurrence: occurrence);
+        DeferralState standby = await DeferAsync(_other, "standby", occurrence: occurrence);
         _node.Time.Advance(TimeSpan.FromMilliseconds(1));
         await DeferAsync(_node, "next");
 
-        await _node.Engine.EndAsync(run, null, aborted: false);
+        await run.EndAsync(null, aborted: false);
         await WokenAsync("standby");
-        await _other.DecideAsync<LockDecision.Skip>(_other.Execution(Deferring, ExecutionOrigin.Deferred, occurrence: occurrence, ticket: standby));
+        await _other.DecideAsync<LockDecision.Skip>(_other.Execution(Deferring, ExecutionOrigin.Deferred, occurrence: occurrence, deferral: standby));
         await WokenAsync("standby", "next");
     }
 
@@ -146,7 +146,7 @@ public sealed class DeferralTests : IDisposable
     {
         LockOccurrence occurrence = new("Job.Run", _node.Time.GetUtcNow(), IsRetry: false);
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(_node.Execution(Deferring, ExecutionOrigin.Recurring, occurrence: occurrence));
-        string standby = await DeferAsync(_other, "standby", occurrence: occurrence);
+        DeferralState standby = await DeferAsync(_other, "standby", occurrence: occurrence);
         _node.Time.Advance(TimeSpan.FromMilliseconds(1));
         await DeferAsync(_node, "next");
 
@@ -177,8 +177,8 @@ public sealed class DeferralTests : IDisposable
         await _node.Memory.AcquireAsync(new AcquireRequest("x", "dead", TimeSpan.FromSeconds(3), new LockHolder("app", "dead", "Test", null, null, default)), CancellationToken.None);
         foreach (string name in new[] { "first", "second", "third" })
         {
-            string ticket = await DeferAsync(_other, name);
-            await _node.Memory.ReleaseAsync(new ReleaseRequest("x", LeaseId: null, WaiterId: ticket.Split(':')[1]), CancellationToken.None);
+            DeferralState state = await DeferAsync(_other, name);
+            await _node.Memory.ReleaseAsync(new ReleaseRequest("x", LeaseId: null, WaiterId: state.Waiter.Split(':')[1]), CancellationToken.None);
             _node.Time.Advance(TimeSpan.FromMilliseconds(1));
         }
 
@@ -208,7 +208,7 @@ public sealed class DeferralTests : IDisposable
         foreach (string name in new[] { "first", "second", "third" })
         {
             LockExecution execution = _other.Execution(new TaskLockAttribute("x"), ExecutionOrigin.Recurring);
-            _other.Engine.Deferred(execution, await _other.DecideAsync<LockDecision.Defer>(execution), () => Wake(name));
+            (await _other.DecideAsync<LockDecision.Defer>(execution)).Stored(() => Wake(name));
         }
 
         _other.Store.AcquireAlways = Breakage.None;
@@ -231,7 +231,7 @@ public sealed class DeferralTests : IDisposable
 
         // Its turn comes, is lost, and a newcomer has the lock when it is looked at again.
         await _other.GoesDeafAsync();
-        await _node.Engine.EndAsync(run, null, aborted: false);
+        await run.EndAsync(null, aborted: false);
         await HoldAsync();
         await PolledAtAsync(TimeSpan.FromSeconds(5.2));
         Assert.Equal(since, Assert.Single(Assert.Single(await _node.ListAsync()).Waiters).Since);
@@ -256,8 +256,8 @@ public sealed class DeferralTests : IDisposable
     [Fact]
     public async Task A_deferral_that_came_back_elsewhere_and_whose_place_is_lost_then_is_woken_by_a_release_all_the_same()
     {
-        string ticket = await DeferAndComeBackElsewhereAsync();
-        await _node.Memory.ReleaseAsync(new ReleaseRequest("x", LeaseId: null, WaiterId: ticket.Split(':')[1]), CancellationToken.None);
+        DeferralState state = await DeferAndComeBackElsewhereAsync();
+        await _node.Memory.ReleaseAsync(new ReleaseRequest("x", LeaseId: null, WaiterId: state.Waiter.Split(':')[1]), CancellationToken.None);
 
         // Where it was before somebody looks for it first.
         await ReconnectAsync(_other);
@@ -299,10 +299,10 @@ public sealed class DeferralTests : IDisposable
         await HoldForDaysAsync();
         LockExecution execution = _other.Execution(Deferring);
         LockDecision.Defer slow = await _other.DecideAsync<LockDecision.Defer>(execution);
-        LockExecution back = _other.Execution(Deferring, ExecutionOrigin.Deferred, ticket: slow.Ticket);
+        LockExecution back = _other.Execution(Deferring, ExecutionOrigin.Deferred, deferral: slow.State);
         LockDecision.Defer again = await _other.DecideAsync<LockDecision.Defer>(back);
-        _other.Engine.Deferred(execution, slow, () => Wake("slow"));
-        _other.Engine.Deferred(back, again, () => Wake("again"));
+        slow.Stored(() => Wake("slow"));
+        again.Stored(() => Wake("again"));
         Assert.Equal(1, measured.Sum(JobLockingDiagnostics.Waiters));
         await PolledAtAsync(TimeSpan.FromSeconds(21) + WaitingTimes.LapseAfterDelay);
         Assert.Equal(0, measured.Sum(JobLockingDiagnostics.Waiters));
@@ -324,7 +324,7 @@ public sealed class DeferralTests : IDisposable
         Assert.Equal([false, true], HasPlace(_node));
 
         Assert.Equal(2, Assert.Single(await _node.ListAsync()).Waiters.Count);
-        await _node.Engine.EndAsync(run, null, aborted: false);
+        await run.EndAsync(null, aborted: false);
 
         static IEnumerable<bool> HasPlace(EngineUnderTest node) => node.Store.Asked.Select(request => request.Waiter is not null);
     }
@@ -343,7 +343,7 @@ public sealed class DeferralTests : IDisposable
         // The next look gives it the place that it asked for.
         await PolledAtAsync(TimeSpan.FromSeconds(5.2));
         Assert.Single(Assert.Single(await _node.ListAsync()).Waiters);
-        await _node.Engine.EndAsync(run, null, aborted: false);
+        await run.EndAsync(null, aborted: false);
         await WokenAsync("refused");
     }
 
@@ -352,7 +352,7 @@ public sealed class DeferralTests : IDisposable
     {
         using Measurements measured = new(_other.Meters);
         LockDecision.Run run = await HoldAsync();
-        Task<LockDecision> asking = await BetweenItsQuestionsAsync(Deferring, ExecutionOrigin.OneOff, () => _node.Engine.EndAsync(run, null, aborted: false).AsTask());
+        Task<LockDecision> asking = await BetweenItsQuestionsAsync(Deferring, ExecutionOrigin.OneOff, () => run.EndAsync(null, aborted: false).AsTask());
 
         Assert.NotNull(Assert.IsType<LockDecision.Run>(await asking).Lease);
         Assert.Empty(Assert.Single(await _node.ListAsync()).Waiters);
@@ -367,7 +367,7 @@ public sealed class DeferralTests : IDisposable
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(_node.Execution(taskLock, job: "Other.Run"));
         Task<LockDecision> asking = await BetweenItsQuestionsAsync(taskLock, ExecutionOrigin.Recurring, async () =>
         {
-            await _node.Engine.EndAsync(run, null, aborted: false);
+            await run.EndAsync(null, aborted: false);
             await _node.DecideAsync<LockDecision.Run>(_node.Execution(taskLock, ExecutionOrigin.Recurring));
         });
 
@@ -412,7 +412,7 @@ public sealed class DeferralTests : IDisposable
         await Eventually.IsTrueAsync(() => hostless.Store.IsListening);
         await PolledAtAsync(TimeSpan.FromSeconds(5.2));
         Assert.Single(Assert.Single(await _node.ListAsync()).Waiters);
-        await _node.Engine.EndAsync(run, null, aborted: false);
+        await run.EndAsync(null, aborted: false);
         await WokenAsync("tool");
     }
 
@@ -432,7 +432,7 @@ public sealed class DeferralTests : IDisposable
             return odd.Store.IsListening;
         });
 
-        await _node.Engine.EndAsync(run, null, aborted: false);
+        await run.EndAsync(null, aborted: false);
         await WokenAsync("odd");
     }
 
@@ -442,9 +442,9 @@ public sealed class DeferralTests : IDisposable
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(_node.Execution(new TaskLockAttribute("x"), job: "Other.Run"));
         LockExecution execution = _other.Execution(new TaskLockAttribute("x"), ExecutionOrigin.Recurring);
         LockDecision.Defer defer = await _other.DecideAsync<LockDecision.Defer>(execution);
-        _other.Engine.Deferred(execution, defer, () => Wake("recurring"));
+        defer.Stored(() => Wake("recurring"));
         Assert.Single(Assert.Single(await _node.ListAsync()).Waiters);
-        await _node.Engine.EndAsync(run, null, aborted: false);
+        await run.EndAsync(null, aborted: false);
         await WokenAsync("recurring");
     }
 
@@ -453,7 +453,7 @@ public sealed class DeferralTests : IDisposable
     {
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(_node.Execution(new TaskLockAttribute("x") { MinHold = 20 }));
         await DeferAsync(_other, "first", taskLock: new TaskLockAttribute("x") { OnConflict = LockConflict.Defer, DeferBy = 600 });
-        await _node.Engine.EndAsync(run, null, aborted: false);
+        await run.EndAsync(null, aborted: false);
         await PolledAtAsync(TimeSpan.FromSeconds(19.9));
         Assert.Empty(_woken);
         await PolledAtAsync(TimeSpan.FromSeconds(0.2));
@@ -468,7 +468,7 @@ public sealed class DeferralTests : IDisposable
         _node.Time.Advance(TimeSpan.FromMilliseconds(1));
         await DeferAsync(_node, "second");
         _other.Queue.Stop();
-        await _node.Engine.EndAsync(run, null, aborted: false);
+        await run.EndAsync(null, aborted: false);
         await WokenAsync("second");
     }
 
@@ -478,7 +478,7 @@ public sealed class DeferralTests : IDisposable
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(_node.Execution(new TaskLockAttribute("x") { MinHold = 20 }));
         await DeferAsync(_other, "first");
         int parked = _node.Time.Timers;
-        await _node.Engine.EndAsync(run, null, aborted: false);
+        await run.EndAsync(null, aborted: false);
         Assert.Equal(parked + 1, _node.Time.Timers);
 
         _other.Queue.Stop();
@@ -488,11 +488,11 @@ public sealed class DeferralTests : IDisposable
 
     [Theory]
     [InlineData(ExecutionOrigin.OneOff, null)]
-    [InlineData(ExecutionOrigin.Deferred, "1:a-place-from-before")]
-    public async Task A_deferral_for_want_of_an_answer_that_nobody_stores_is_forgotten(ExecutionOrigin origin, string? ticket)
+    [InlineData(ExecutionOrigin.Deferred, "1;1;1;0;1:a-waiter-from-before")]
+    public async Task A_deferral_for_want_of_an_answer_that_nobody_stores_is_forgotten(ExecutionOrigin origin, string? state)
     {
         _node.Store.AcquireAlways = Breakage.Refused;
-        WeakReference place = await UnstoredAsync(new TaskLockAttribute("x"), origin, ticket);
+        WeakReference place = await UnstoredAsync(new TaskLockAttribute("x"), origin, DeferralState.Parse(state));
         _node.Store.AcquireAlways = Breakage.None;
         await Eventually.IsTrueAsync(() =>
         {
@@ -540,22 +540,22 @@ public sealed class DeferralTests : IDisposable
 
     private Task<LockDecision.Run> HoldAsync() => _node.DecideAsync<LockDecision.Run>(_node.Execution(Deferring));
 
-    private async Task<WeakReference> UnstoredAsync(TaskLockAttribute taskLock, ExecutionOrigin origin, string? ticket = null) =>
-        new((await _node.DecideAsync<LockDecision.Defer>(_node.Execution(taskLock, origin, ticket: ticket))).Waiter);
+    private async Task<WeakReference> UnstoredAsync(TaskLockAttribute taskLock, ExecutionOrigin origin, DeferralState? state = null) =>
+        new((await _node.DecideAsync<LockDecision.Defer>(_node.Execution(taskLock, origin, deferral: state))).Waiter);
 
     /// <summary>Without renewals, which the time that these tests let pass would outrun.</summary>
     private async Task HoldForDaysAsync() =>
         await _node.Memory.AcquireAsync(new AcquireRequest("x", "held", TimeSpan.FromDays(7), new LockHolder("app", "node-1", "Test", null, null, default)), CancellationToken.None);
 
     /// <summary>Somebody takes the lock for 40 seconds and dies; after 15 the deferral comes back on the other node, and is deferred again there.</summary>
-    private async Task<string> DeferAndComeBackElsewhereAsync()
+    private async Task<DeferralState> DeferAndComeBackElsewhereAsync()
     {
         await _node.Memory.AcquireAsync(new AcquireRequest("x", "dead", TimeSpan.FromSeconds(40), new LockHolder("app", "dead", "Test", null, null, default)), CancellationToken.None);
         LockExecution execution = _other.Execution(Deferring);
         LockDecision.Defer defer = await _other.DecideAsync<LockDecision.Defer>(execution);
-        _other.Engine.Deferred(execution, defer, EngineUnderTest.NeverWoken);
+        defer.Stored(EngineUnderTest.NeverWoken);
         await PolledAtAsync(TimeSpan.FromSeconds(15));
-        return await DeferAsync(_node, "elsewhere", defer.Ticket);
+        return await DeferAsync(_node, "elsewhere", defer.State);
     }
 
     private async Task ReconnectAsync(EngineUnderTest node)
@@ -566,12 +566,12 @@ public sealed class DeferralTests : IDisposable
         await Eventually.IsTrueAsync(() => node.Store.Looks > looks);
     }
 
-    private async Task<string> DeferAsync(EngineUnderTest node, string name, string? ticket = null, LockOccurrence? occurrence = null, TaskLockAttribute? taskLock = null)
+    private async Task<DeferralState> DeferAsync(EngineUnderTest node, string name, DeferralState? state = null, LockOccurrence? occurrence = null, TaskLockAttribute? taskLock = null)
     {
-        LockExecution execution = node.Execution(taskLock ?? Deferring, ticket is null ? ExecutionOrigin.OneOff : ExecutionOrigin.Deferred, occurrence: occurrence, ticket: ticket);
+        LockExecution execution = node.Execution(taskLock ?? Deferring, state is null ? ExecutionOrigin.OneOff : ExecutionOrigin.Deferred, occurrence: occurrence, deferral: state);
         LockDecision.Defer defer = await node.DecideAsync<LockDecision.Defer>(execution);
-        node.Engine.Deferred(execution, defer, () => Wake(name));
-        return defer.Ticket;
+        defer.Stored(() => Wake(name));
+        return defer.State;
     }
 
     private ValueTask<bool> Wake(string name)

@@ -92,7 +92,7 @@ public sealed class FreedByTimeTests : IDisposable
         await _node.Memory.AcquireAsync(LockRequests.Acquire("x", TimeSpan.FromSeconds(3.5), "dead", occurrence) with { Limit = 2 }, CancellationToken.None);
         LockExecution standby = _second.Execution(taskLock, ExecutionOrigin.Recurring, occurrence: occurrence);
         TaskCompletionSource woken = new();
-        _second.Engine.Deferred(standby, await _second.DecideAsync<LockDecision.Defer>(standby), () => new(woken.TrySetResult()));
+        (await _second.DecideAsync<LockDecision.Defer>(standby)).Stored(() => new(woken.TrySetResult()));
 
         Pass(TimeSpan.FromSeconds(3.5));
         Assert.False(woken.Task.IsCompleted);

@@ -96,23 +96,23 @@ public sealed class NoWakeUpIsLostTests
         private async Task DeferAsync(EngineUnderTest node, bool isGone)
         {
             TaskLockAttribute taskLock = new(name) { OnConflict = LockConflict.Defer, Limit = limit };
-            string? ticket = null;
+            DeferralState? state = null;
             while (true)
             {
-                LockExecution execution = node.Execution(taskLock, ticket is null ? ExecutionOrigin.OneOff : ExecutionOrigin.Deferred, ticket: ticket);
+                LockExecution execution = node.Execution(taskLock, state is null ? ExecutionOrigin.OneOff : ExecutionOrigin.Deferred, deferral: state);
                 LockDecision decision = await node.Engine.DecideAsync(execution, CancellationToken.None);
                 if (decision is LockDecision.Run run)
                 {
                     await InsideAsync();
-                    await node.Engine.EndAsync(run, null, aborted: false);
+                    await run.EndAsync(null, aborted: false);
                     return;
                 }
 
                 LockDecision.Defer defer = Assert.IsType<LockDecision.Defer>(decision);
-                ticket = defer.Ticket;
+                state = defer.State;
                 await Task.Yield();
                 TaskCompletionSource woken = new(TaskCreationOptions.RunContinuationsAsynchronously);
-                node.Engine.Deferred(execution, defer, () => new(woken.TrySetResult() && !isGone));
+                defer.Stored(() => new(woken.TrySetResult() && !isGone));
                 await woken.Task;
                 if (isGone)
                 {

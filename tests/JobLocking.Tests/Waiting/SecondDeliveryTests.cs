@@ -7,7 +7,7 @@ using Xunit;
 namespace JobLocking.Tests.Waiting;
 
 /// <summary>
-/// An execution that is delivered a second time, with the ticket of the first, to the process in which the first waits. The
+/// An execution that is delivered a second time, with the deferral state of the first, to the process in which the first waits. The
 /// clock stands still: nobody is helped by a look, or by the end of a wait.
 /// </summary>
 public sealed class SecondDeliveryTests : IDisposable
@@ -25,14 +25,14 @@ public sealed class SecondDeliveryTests : IDisposable
     public async Task Both_who_wait_in_place_are_served(bool whileItAsks)
     {
         TaskLease held = (await _node.Locks.TryAcquireAsync("x"))!;
-        string ticket = await TicketAsync();
+        DeferralState state = await DeferredAsync();
         int before = Asked;
         TaskCompletionSource answers = new();
         _other.Store.HoldAcquire = whileItAsks ? answers : null;
-        Task<LockDecision> first = Deliver(ticket);
+        Task<LockDecision> first = Deliver(state);
         await AskedAsync(before + 1);
         _other.Store.HoldAcquire = null;
-        Task<LockDecision> second = Deliver(ticket);
+        Task<LockDecision> second = Deliver(state);
         await AskedAsync(before + (whileItAsks ? 2 : 3));
         answers.SetResult();
 
@@ -49,7 +49,7 @@ public sealed class SecondDeliveryTests : IDisposable
         await Eventually.IsTrueAsync(async () => Assert.Single(await _node.ListAsync()).Waiters.Count == 2);
         await held.DisposeAsync();
         Task<LockDecision> one = await Task.WhenAny(first, second).WaitAsync(Eventually.DefaultTimeout);
-        await _other.Engine.EndAsync(Assert.IsType<LockDecision.Run>(await one), null, aborted: false);
+        await Assert.IsType<LockDecision.Run>(await one).EndAsync(null, aborted: false);
         await Task.WhenAll(first, second).WaitAsync(Eventually.DefaultTimeout);
     }
 
@@ -57,12 +57,12 @@ public sealed class SecondDeliveryTests : IDisposable
     public async Task Who_is_cancelled_takes_the_place_of_the_other_from_nobody()
     {
         TaskLease held = (await _node.Locks.TryAcquireAsync("x"))!;
-        string ticket = await TicketAsync();
+        DeferralState state = await DeferredAsync();
         int before = Asked;
-        Task<LockDecision> first = Deliver(ticket);
+        Task<LockDecision> first = Deliver(state);
         await AskedAsync(before + 1);
         using CancellationTokenSource cancelled = new();
-        Task<LockDecision> second = Deliver(ticket, cancelled.Token);
+        Task<LockDecision> second = Deliver(state, cancelled.Token);
         await AskedAsync(before + 3);
 
         await cancelled.CancelAsync();
@@ -77,16 +77,16 @@ public sealed class SecondDeliveryTests : IDisposable
         _node.Dispose();
     }
 
-    private async Task<string> TicketAsync()
+    private async Task<DeferralState> DeferredAsync()
     {
         LockExecution execution = _other.Execution(new TaskLockAttribute("x") { OnConflict = LockConflict.Defer });
         LockDecision.Defer defer = await _other.DecideAsync<LockDecision.Defer>(execution);
-        _other.Engine.Deferred(execution, defer, EngineUnderTest.NeverWoken);
-        return defer.Ticket;
+        defer.Stored(EngineUnderTest.NeverWoken);
+        return defer.State;
     }
 
-    private Task<LockDecision> Deliver(string ticket, CancellationToken cancellationToken = default) =>
-        _other.Engine.DecideAsync(_other.Execution(Patient, ExecutionOrigin.Redelivery, ticket: ticket), cancellationToken).AsTask();
+    private Task<LockDecision> Deliver(DeferralState state, CancellationToken cancellationToken = default) =>
+        _other.Engine.DecideAsync(_other.Execution(Patient, ExecutionOrigin.Redelivery, deferral: state), cancellationToken).AsTask();
 
     private int Asked => _other.Store.Asked.Count;
 

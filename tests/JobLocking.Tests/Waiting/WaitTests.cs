@@ -299,7 +299,7 @@ public sealed class WaitTests : IDisposable
 
         LockExecution standby = _other.Execution(new TaskLockAttribute("x") { Limit = 3 }, ExecutionOrigin.Recurring, occurrence: occurrence);
         LockDecision.Defer defer = await _other.DecideAsync<LockDecision.Defer>(standby);
-        _other.Engine.Deferred(standby, defer, EngineUnderTest.NeverWoken);
+        defer.Stored(EngineUnderTest.NeverWoken);
         _node.Time.Advance(TimeSpan.FromMilliseconds(1));
         Task<TaskLease> alone = _other.Locks.AcquireAsync("x").AsTask();
         await QueuedAsync(2);
@@ -410,7 +410,7 @@ public sealed class WaitTests : IDisposable
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(_node.Execution(taskLock));
         Task<LockDecision> served = _other.Engine.DecideAsync(_other.Execution(taskLock), CancellationToken.None).AsTask();
         await QueuedAsync(1);
-        await _node.Engine.EndAsync(run, null, aborted: false);
+        await run.EndAsync(null, aborted: false);
         LockDecision.Run second = Assert.IsType<LockDecision.Run>(await served.WaitAsync(Eventually.DefaultTimeout));
 
         Task<LockDecision> skipped = _node.Engine.DecideAsync(_node.Execution(taskLock), CancellationToken.None).AsTask();
@@ -442,7 +442,7 @@ public sealed class WaitTests : IDisposable
         await stops.CancelAsync();
         LockDecision.Defer defer = Assert.IsType<LockDecision.Defer>(await waiting.WaitAsync(Eventually.DefaultTimeout));
         Assert.Equal(calls, _other.Store.Calls.Count);
-        _other.Engine.NotDeferred(defer);
+        defer.NotStored();
         await held.DisposeAsync();
         await next.WaitAsync(Eventually.DefaultTimeout);
         Assert.IsType<LockDecision.Defer>(await _other.Engine.DecideAsync(execution, CancellationToken.None).AsTask().WaitAsync(Eventually.DefaultTimeout));

@@ -43,7 +43,7 @@ public sealed class WokenTests : IDisposable
     public async Task Three_at_most_follow_one_release_and_an_execution_that_begins_then_is_the_oldest_again_if_it_is_refused()
     {
         LockDecision.Run run = await HoldAsync();
-        string first = await DeferAsync(_node, "first");
+        DeferralState first = await DeferAsync(_node, "first");
         foreach (string name in new[] { "second", "third", "fourth", "fifth", "sixth" })
         {
             await DeferAsync(name.Length % 2 == 0 ? _other : _node, name);
@@ -63,18 +63,18 @@ public sealed class WokenTests : IDisposable
     public async Task A_woken_execution_that_begins_in_time_costs_no_request()
     {
         LockDecision.Run run = await HoldAsync();
-        string first = await DeferAsync(_other, "first");
+        DeferralState first = await DeferAsync(_other, "first");
         await DeferAsync(_node, "second");
         await EndAsync(run);
         await WokenAsync("first");
         int asked = _other.Store.Calls.Count;
-        LockDecision.Run begun = await _other.DecideAsync<LockDecision.Run>(_other.Execution(Deferring, ExecutionOrigin.Deferred, ticket: first));
+        LockDecision.Run begun = await _other.DecideAsync<LockDecision.Run>(_other.Execution(Deferring, ExecutionOrigin.Deferred, deferral: first));
 
         await PassAsync(2.5);
 
         Assert.Equal(asked + 1, _other.Store.Calls.Count);
         Assert.Single(_woken);
-        await _other.Engine.EndAsync(begun, null, aborted: false);
+        await begun.EndAsync(null, aborted: false);
         await WokenAsync("first", "second");
     }
 
@@ -82,17 +82,17 @@ public sealed class WokenTests : IDisposable
     public async Task A_woken_execution_that_runs_on_another_node_wakes_no_other()
     {
         LockDecision.Run run = await HoldAsync();
-        string first = await DeferAsync(_other, "first");
+        DeferralState first = await DeferAsync(_other, "first");
         await DeferAsync(_node, "second");
         await EndAsync(run);
         await WokenAsync("first");
-        LockDecision.Run begun = await _node.DecideAsync<LockDecision.Run>(_node.Execution(Deferring, ExecutionOrigin.Deferred, ticket: first));
+        LockDecision.Run begun = await _node.DecideAsync<LockDecision.Run>(_node.Execution(Deferring, ExecutionOrigin.Deferred, deferral: first));
 
         await PassAsync(2.5);
         await Eventually.IsTrueAsync(() => _other.Store.Has("release x "));
 
         Assert.Single(_woken);
-        await _node.Engine.EndAsync(begun, null, aborted: false);
+        await begun.EndAsync(null, aborted: false);
         await WokenAsync("first", "second");
     }
 
@@ -103,9 +103,9 @@ public sealed class WokenTests : IDisposable
         LockExecution execution = _other.Execution(Deferring);
         LockDecision.Defer defer = await _other.DecideAsync<LockDecision.Defer>(execution);
         TaskCompletionSource<LockDecision.Run> begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        _other.Engine.Deferred(execution, defer, async () =>
+        defer.Stored(async () =>
         {
-            begun.SetResult(await _other.DecideAsync<LockDecision.Run>(_other.Execution(Deferring, ExecutionOrigin.Deferred, ticket: defer.Ticket)));
+            begun.SetResult(await _other.DecideAsync<LockDecision.Run>(_other.Execution(Deferring, ExecutionOrigin.Deferred, deferral: defer.State)));
             return true;
         });
         await EndAsync(run);
@@ -115,14 +115,14 @@ public sealed class WokenTests : IDisposable
         await PassAsync(2.5);
 
         Assert.False(_other.Store.Has("release x "));
-        await _other.Engine.EndAsync(runs, null, aborted: false);
+        await runs.EndAsync(null, aborted: false);
     }
 
     [Fact]
     public async Task An_execution_that_is_gone_after_its_wake_up_passes_that_on_at_once()
     {
         LockDecision.Run run = await HoldAsync();
-        string first = await DeferAsync(_other, "first");
+        DeferralState first = await DeferAsync(_other, "first");
         await DeferAsync(_node, "second");
         await EndAsync(run);
         await WokenAsync("first");
@@ -137,11 +137,11 @@ public sealed class WokenTests : IDisposable
     public async Task An_execution_that_is_gone_before_its_wake_up_leaves_the_waiting_queue()
     {
         LockDecision.Run run = await HoldAsync();
-        string first = await DeferAsync(_other, "first");
+        DeferralState first = await DeferAsync(_other, "first");
         await DeferAsync(_node, "second");
 
         _other.Engine.Gone("x", first);
-        _other.Engine.Gone("x", "no ticket");
+        _other.Engine.Gone("x", DeferralState.Parse("1;1;1;0;no waiter")!);
 
         await Eventually.SeesAsync(async () => Assert.Single(await _node.ListAsync()).Waiters.Count, parked => parked == 1);
         await EndAsync(run);
@@ -171,19 +171,19 @@ public sealed class WokenTests : IDisposable
 
     private Task<LockDecision.Run> HoldAsync() => _node.DecideAsync<LockDecision.Run>(_node.Execution(Deferring));
 
-    private async Task EndAsync(LockDecision.Run run) => await _node.Engine.EndAsync(run, null, aborted: false);
+    private async Task EndAsync(LockDecision.Run run) => await run.EndAsync(null, aborted: false);
 
-    private async Task<string> DeferAsync(EngineUnderTest node, string name, string? ticket = null)
+    private async Task<DeferralState> DeferAsync(EngineUnderTest node, string name, DeferralState? state = null)
     {
-        LockExecution execution = node.Execution(Deferring, ticket is null ? ExecutionOrigin.OneOff : ExecutionOrigin.Deferred, ticket: ticket);
+        LockExecution execution = node.Execution(Deferring, state is null ? ExecutionOrigin.OneOff : ExecutionOrigin.Deferred, deferral: state);
         LockDecision.Defer defer = await node.DecideAsync<LockDecision.Defer>(execution);
-        node.Engine.Deferred(execution, defer, () =>
+        defer.Stored(() =>
         {
             _woken.Enqueue(name);
             return new(true);
         });
         _node.Time.Advance(TimeSpan.FromMilliseconds(1));
-        return defer.Ticket;
+        return defer.State;
     }
 
     private Task<string> WokenAsync(params string[] names) => Eventually.SeesAsync(() => string.Join(", ", _woken), woken => woken == string.Join(", ", names));

@@ -69,7 +69,7 @@ internal sealed class JobLockingClient(Node node) : ILockClient
         }
 
         long sent = Requests - before;
-        Array.ForEach(deferrals, engine.NotDeferred);
+        Array.ForEach(deferrals, deferral => deferral.NotStored());
         await Eventually.IsTrueAsync(
             async () => (await node.Locks.ListAsync(name, stop).SingleAsync(stop)).Waiters.Count == 0, fact: "nobody is parked any more");
         return sent;

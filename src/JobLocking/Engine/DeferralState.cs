@@ -1,0 +1,65 @@
+using System.Globalization;
+using JobLocking.Waiting;
+
+namespace JobLocking.Engine;
+
+/// <summary>
+/// What a deferral leaves for the next attempt of the execution: how long it has waited, and its position in the waiting queue. An
+/// adapter gets it with <see cref="LockDecision.Defer.State"/>, stores its text, and gives it back in
+/// <see cref="LockExecution.Deferral"/>, in any process.
+/// </summary>
+public sealed record DeferralState
+{
+    private const char Separator = ';';
+    private const string Version = "1";
+    private const int LongestText = 200;
+
+    internal DeferralState(int deferrals, int deferralsUnwoken, DateTimeOffset firstDeferredAt, string waiter)
+    {
+        Deferrals = deferrals;
+        DeferralsUnwoken = deferralsUnwoken;
+        FirstDeferredAt = firstDeferredAt;
+        Waiter = waiter;
+    }
+
+    /// <summary>How often the execution has been deferred.</summary>
+    public int Deferrals { get; }
+
+    /// <summary>When it was deferred for the first time, by the engine's clock: a scheduler may have a clock of its own.</summary>
+    public DateTimeOffset FirstDeferredAt { get; }
+
+    /// <summary>How often it has been deferred since the last wake-up. Each of these doubles the next delay.</summary>
+    internal int DeferralsUnwoken { get; private init; }
+
+    /// <summary>Its waiter, as <see cref="Waiting.Waiter.Ticket"/> names it.</summary>
+    internal string Waiter { get; }
+
+    /// <summary>Reads the text of <see cref="ToString"/>.</summary>
+    /// <param name="text">The text; anything else is allowed, since users can change what a scheduler stores.</param>
+    /// <returns>Null for any other text: then the execution counts as one that was not deferred before.</returns>
+    public static DeferralState? Parse(string? text) =>
+        text is { Length: <= LongestText }
+        && text.Split(Separator) is [Version, var deferrals, var unwoken, var ticks, { Length: > 0 } waiter]
+        && int.TryParse(deferrals, NumberStyles.None, CultureInfo.InvariantCulture, out int count)
+        && int.TryParse(unwoken, NumberStyles.None, CultureInfo.InvariantCulture, out int countUnwoken)
+        && long.TryParse(ticks, NumberStyles.None, CultureInfo.InvariantCulture, out long first) && first <= DateTime.MaxValue.Ticks
+            ? new DeferralState(count, countUnwoken, new DateTimeOffset(first, TimeSpan.Zero), waiter)
+            : null;
+
+    /// <summary>The state of a deferral that ends because of a wake-up, instead of after its delay.</summary>
+    public DeferralState Woken() => this with { DeferralsUnwoken = 0 };
+
+    /// <summary>The text to store. No two deferrals have the same.</summary>
+    public override string ToString() => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{Version}{Separator}{Deferrals}{Separator}{DeferralsUnwoken}{Separator}{FirstDeferredAt.UtcTicks}{Separator}{Waiter}");
+
+    /// <summary>The state after one more deferral.</summary>
+    /// <param name="before">The state before; null for the first deferral.</param>
+    /// <param name="now">The current time.</param>
+    /// <param name="waiter">The waiter of the execution.</param>
+    internal static DeferralState After(DeferralState? before, DateTimeOffset now, Waiter waiter) =>
+        before is null
+            ? new DeferralState(1, 1, now, waiter.Ticket)
+            : new DeferralState(before.Deferrals + 1, before.DeferralsUnwoken + 1, before.FirstDeferredAt, waiter.Ticket);
+}

@@ -1,0 +1,72 @@
+using JobLocking.Engine;
+using JobLocking.Policy;
+using Xunit;
+
+namespace JobLocking.Tests.Engine;
+
+/// <summary>The text by which a scheduler stores a deferral for the engine.</summary>
+public sealed class DeferralStateTests
+{
+    private static readonly DateTimeOffset First = new(2026, 1, 2, 3, 4, 5, 678, TimeSpan.FromHours(2));
+
+    [Fact]
+    public void A_state_is_the_same_after_it_was_stored_as_text()
+    {
+        DeferralState state = new(3, 1, First, "1764530000000000:Zx-9_aB3");
+
+        DeferralState? stored = DeferralState.Parse(state.ToString());
+
+        Assert.Equal(state, stored);
+        Assert.Equal((3, First), (stored!.Deferrals, stored.FirstDeferredAt));
+    }
+
+    [Fact]
+    public void A_wake_up_keeps_all_but_the_count_that_lengthens_the_delay()
+    {
+        DeferralState state = new(3, 3, First, "1:abc");
+
+        Assert.Equal(new DeferralState(3, 0, First, "1:abc"), state.Woken());
+    }
+
+    [Fact]
+    public void Each_deferral_of_an_execution_has_another_text()
+    {
+        DeferralState state = new(3, 1, First, "1:abc");
+
+        Assert.NotEqual(state.ToString(), new DeferralState(4, 1, First, "1:abc").ToString());
+        Assert.NotEqual(state.ToString(), new DeferralState(3, 1, First, "1:abd").ToString());
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("")]
+    [InlineData("not one of ours")]
+    [InlineData("0:abc")]
+    [InlineData("1;1;1;0")]
+    [InlineData("1;1;1;0;")]
+    [InlineData("1;1;1;0;1:abc;more")]
+    [InlineData("2;1;1;0;1:abc")]
+    [InlineData("1;-1;1;0;1:abc")]
+    [InlineData("1;1;99999999999;0;1:abc")]
+    [InlineData("1;1;1;9223372036854775807;1:abc")]
+    [InlineData("1;1;1;-1;1:abc")]
+    public void Another_text_is_no_state_and_throws_nothing(string? text) => Assert.Null(DeferralState.Parse(text));
+
+    [Fact]
+    public void A_text_that_is_longer_than_any_of_ours_is_not_read() =>
+        Assert.Null(DeferralState.Parse($"1;1;1;0;1:{new string('a', 500)}"));
+
+    [Theory]
+    [InlineData("1;2147483647;2147483647;0;1:abc")]
+    [InlineData("1;0;0;0;no waiter")]
+    public async Task A_forged_state_fails_no_decision(string text)
+    {
+        using EngineUnderTest node = new();
+        await using TaskLease? held = await node.Locks.TryAcquireAsync("x");
+        LockExecution execution = node.Execution(new TaskLockAttribute("x"), ExecutionOrigin.Deferred, deferral: DeferralState.Parse(text));
+
+        LockDecision.Defer defer = await node.DecideAsync<LockDecision.Defer>(execution);
+
+        Assert.NotNull(defer.State.ToString());
+    }
+}
