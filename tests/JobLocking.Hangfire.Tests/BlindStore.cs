@@ -20,6 +20,10 @@ internal sealed class BlindStore(ILockStore store) : ILockStore, IAsyncDisposabl
 
     public ValueTask<ReleaseOutcome> ReleaseAsync(ReleaseRequest request, CancellationToken cancellationToken) => store.ReleaseAsync(request, cancellationToken);
 
+    public ValueTask DeclineAsync(DeclineRequest request, CancellationToken cancellationToken) => store.DeclineAsync(request, cancellationToken);
+
+    public ValueTask LeaveAsync(LeaveRequest request, CancellationToken cancellationToken) => store.LeaveAsync(request, cancellationToken);
+
     public ValueTask<PollResult> PollAsync(PollRequest request, CancellationToken cancellationToken) =>
         throw new LockStoreException("The node is blind.", mayHaveBeenApplied: false);
 

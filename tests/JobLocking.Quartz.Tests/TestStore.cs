@@ -42,6 +42,10 @@ internal sealed class TestStore(ILockStore store) : ILockStore, IAsyncDisposable
 
     public ValueTask<ReleaseOutcome> ReleaseAsync(ReleaseRequest request, CancellationToken cancellationToken) => Open().ReleaseAsync(request, cancellationToken);
 
+    public ValueTask DeclineAsync(DeclineRequest request, CancellationToken cancellationToken) => Open().DeclineAsync(request, cancellationToken);
+
+    public ValueTask LeaveAsync(LeaveRequest request, CancellationToken cancellationToken) => Open().LeaveAsync(request, cancellationToken);
+
     public ValueTask<PollResult> PollAsync(PollRequest request, CancellationToken cancellationToken)
     {
         Interlocked.Increment(ref _looks);

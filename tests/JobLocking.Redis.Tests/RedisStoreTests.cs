@@ -74,9 +74,8 @@ public abstract class RedisStoreTests : IAsyncLifetime
     protected async Task<PollResult> PolledAsync(AcquireRequest parked) =>
         await Store.PollAsync(new PollRequest(parked.Name, parked.Limit, parked.Waiter!, parked.Holder, parked.Occurrence), Cancellation);
 
-    /// <summary>Ends a wait: leaves the queue, or passes a turn on.</summary>
-    protected async Task<ReleaseOutcome> EndsItsWaitAsync(AcquireRequest parked) =>
-        await Store.ReleaseAsync(new ReleaseRequest(parked.Name, null, Limit: parked.Limit, WaiterId: parked.Waiter!.Id), Cancellation);
+    /// <summary>Takes a waiter out of the queue, whether or not it was woken.</summary>
+    protected async Task LeavesAsync(AcquireRequest waiter) => await Store.LeaveAsync(new LeaveRequest(waiter.Name, waiter.Waiter!.Id), Cancellation);
 
     protected async Task<AcquireRequest> GrantedAsync(AcquireRequest request)
     {

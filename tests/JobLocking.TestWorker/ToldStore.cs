@@ -25,8 +25,20 @@ internal sealed class ToldStore(ILockStore store) : ILockStore, IAsyncDisposable
 
     public ValueTask<ReleaseOutcome> ReleaseAsync(ReleaseRequest request, CancellationToken cancellationToken)
     {
-        Say.Fact(request.LeaseId is null ? "passed on" : "released");
+        Say.Fact("released");
         return store.ReleaseAsync(request, cancellationToken);
+    }
+
+    public ValueTask DeclineAsync(DeclineRequest request, CancellationToken cancellationToken)
+    {
+        Say.Fact("declined");
+        return store.DeclineAsync(request, cancellationToken);
+    }
+
+    public ValueTask LeaveAsync(LeaveRequest request, CancellationToken cancellationToken)
+    {
+        Say.Fact("withdrawn");
+        return store.LeaveAsync(request, cancellationToken);
     }
 
     public async ValueTask<PollResult> PollAsync(PollRequest request, CancellationToken cancellationToken)

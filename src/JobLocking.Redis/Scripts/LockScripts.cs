@@ -15,10 +15,13 @@ internal static class LockScripts
 
     public static readonly LockScript RenewShared = Read("values", "holders", "renew_shared");
 
-    public static readonly LockScript Release = Read("values", "occurrence", "spent", "queue", "wake", "unaccepted", "release");
+    public static readonly LockScript Release = Read("values", "occurrence", "spent", "queue", "wake", "release");
 
-    public static readonly LockScript ReleaseShared = Read(
-        "values", "occurrence", "spent", "queue", "wake", "unaccepted", "holders", "release_shared");
+    public static readonly LockScript ReleaseShared = Read("values", "occurrence", "spent", "queue", "wake", "holders", "release_shared");
+
+    public static readonly LockScript Decline = Read("values", "queue", "wake", "unaccepted", "holders", "room", "decline");
+
+    public static readonly LockScript Leave = Read("values", "queue", "wake", "holders", "room", "leave");
 
     public static readonly LockScript Poll = Read("values", "occurrence", "queue", "enqueue", "restore", "wake", "unaccepted", "offer", "poll");
 

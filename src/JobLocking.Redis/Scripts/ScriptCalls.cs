@@ -48,7 +48,7 @@ internal static class ScriptCalls
             LockScripts.Release,
             Keys(derived, request.Spends, request.Occurrence?.Occurrence, keys.Lock(request.Name), derived.Queue, derived.Waiters),
             End(request),
-            Publishes: 5);
+            Publishes: 4);
     }
 
     public static ScriptCall ReleaseShared(LockKeys keys, ReleaseRequest request)
@@ -60,8 +60,17 @@ internal static class ScriptCalls
                 derived, request.Spends, request.Occurrence?.Occurrence,
                 keys.Lock(request.Name), derived.Queue, derived.Waiters, derived.Holders, derived.Limits),
             End(request),
-            Publishes: 5);
+            Publishes: 4);
     }
+
+    public static ScriptCall Decline(LockKeys keys, DeclineRequest request) => new(
+        LockScripts.Decline,
+        KeysOfAnyLimit(keys, request.Name),
+        request.NotAcceptedBy is { } waiter ? [default, default, waiter] : [default, default],
+        Publishes: 0);
+
+    public static ScriptCall Leave(LockKeys keys, LeaveRequest request) =>
+        new(LockScripts.Leave, KeysOfAnyLimit(keys, request.Name), [default, default, request.WaiterId], Publishes: 0);
 
     public static ScriptCall Poll(LockKeys keys, PollRequest request, string processId)
     {
@@ -81,15 +90,11 @@ internal static class ScriptCalls
             Publishes: 6);
     }
 
-    public static ScriptCall Break(LockKeys keys, string name, long fencingToken)
-    {
-        DerivedKeys derived = keys.Derived(name);
-        return new ScriptCall(
-            LockScripts.Break,
-            [keys.Lock(name), derived.Queue, derived.Waiters, derived.Holders, derived.Limits],
-            [fencingToken.ToString(CultureInfo.InvariantCulture), default, default],
-            Publishes: 1);
-    }
+    public static ScriptCall Break(LockKeys keys, string name, long fencingToken) => new(
+        LockScripts.Break,
+        KeysOfAnyLimit(keys, name),
+        [fencingToken.ToString(CultureInfo.InvariantCulture), default, default],
+        Publishes: 1);
 
     private static RedisValue[] Lease(AcquireRequest request, string processId, byte[] holder, long fenceLifetimeMs) =>
     [
@@ -106,25 +111,30 @@ internal static class ScriptCalls
         OccurrenceEnd? end = request.Occurrence;
         return
         [
-            request.LeaseId ?? "",
+            request.LeaseId,
             request.KeepFor > TimeSpan.Zero ? ScriptCall.Milliseconds(request.KeepFor) : 0,
             end is null or { Outcome: OccurrenceOutcome.Unfinished } ? "" : OccurrenceMark.Of(end),
             ScriptCall.Milliseconds(end?.Retention ?? TimeSpan.Zero),
-            request.WaiterId ?? "",
             default,
             default,
             request.Spends is null ? "0" : "1",
-            .. request.Unaccepted is { } woken ? (RedisValue[])[woken] : [],
         ];
     }
 
     private static RedisValue[] Place(WaiterEntry? entry) =>
-        entry is null ? [] : [entry.Id, entry.Since, entry.Patience > TimeSpan.Zero ? ScriptCall.Milliseconds(entry.Patience) : 0];
+        entry is null ? [] : [entry.Id, entry.Since, entry.LapsesAfter > TimeSpan.Zero ? ScriptCall.Milliseconds(entry.LapsesAfter) : 0];
 
     private static RedisValue[] Memory(WaiterEntry? entry) =>
         entry is { Spends: not null, SpentFor: var memory } ? [ScriptCall.Milliseconds(memory)] : [];
 
     private static RedisValue[] Other(OtherWaiter other) => [.. Place(other.Waiter), other.Limit, HolderJson.Write(other.Holder)];
+
+    /// <summary>Of a script that does for a lock of either kind what it has to, and finds out which it is.</summary>
+    private static RedisKey[] KeysOfAnyLimit(LockKeys keys, string name)
+    {
+        DerivedKeys derived = keys.Derived(name);
+        return [keys.Lock(name), derived.Queue, derived.Waiters, derived.Holders, derived.Limits];
+    }
 
     /// <summary>The deferral comes after the others, and the occurrence last, if there are any.</summary>
     private static RedisKey[] Keys(DerivedKeys derived, string? spends, LockOccurrence? occurrence, params ReadOnlySpan<RedisKey> always)

@@ -1,20 +1,20 @@
--- Ends the lease, or what is kept of it, with one fencing token, tells the process that holds it, and gives the turn to the
--- oldest that is parked.
+-- Ends the lease, or what is kept of it, with one fencing token, notifies the process that holds it, and wakes the oldest waiter.
 --
 -- KEYS[1]  the lock
--- KEYS[2]  and KEYS[3]: its queue, parked and waiters
--- KEYS[4]  and KEYS[5]: holders and limits
+-- KEYS[2]  and KEYS[3]: its queue and waiters
+-- KEYS[4]  and KEYS[5]: its holders and limits, if it has a limit above 1
 -- ARGV[1]  fencing token
--- ARGV[2]  what comes before the process id in the name of its channel
--- ARGV[3]  how many may be told of their turn in vain
+-- ARGV[2]  prefix of a process's channel; the process id follows it
+-- ARGV[3]  how many waiters may be notified although no process seems to listen
 --
 -- Result   1 if it was ended, else 0
 
 local lock, queue, waiters, holders, limits = unpack(KEYS)
+local broken_token, channel_prefix, most_unheard = unpack(ARGV)
 
 local function owner(value)
   local lease, token, process = string.match(value, '^([^:]+):(%d+):([^:]*):')
-  return token == ARGV[1] and lease, process
+  return token == broken_token and lease, process
 end
 
 local live, least = 0, math.huge
@@ -43,10 +43,10 @@ if not lease then
 end
 
 if process ~= '' then
-  -- Who cannot be told finds out at the next renewal.
-  redis.pcall('PUBLISH', ARGV[2] .. process, 'broken:' .. lease)
+  -- A process that cannot be notified finds out at its next renewal.
+  redis.pcall('PUBLISH', channel_prefix .. process, 'broken:' .. lease)
 end
-wake_next(queue, waiters, lock, ARGV[2], ARGV[3], function(limit)
+wake_next(queue, waiters, lock, channel_prefix, most_unheard, function(limit)
   return least and live < math.min(limit, least) and 0 or nil
 end)
 return 1

@@ -1,13 +1,13 @@
--- Reads a lock, and who waits for it, without touching anything.
+-- Reads a lock and its waiters, without writing anything.
 --
 -- KEYS[1]  the lock
--- KEYS[2]  and KEYS[3]: its queue, parked and waiters
+-- KEYS[2]  and KEYS[3]: its queue and waiters
 -- KEYS[4]  its holders, if it has a limit above 1
 --
--- Result   nil if it is missing, else
+-- Result   nil if it is missing, otherwise
 --          { { value, PTTL; of each holder, up to 1000, the one that ends first in front },
---            { parked since in µs, waiter; of each that waits among the oldest 1000 } }
---          The value of a stranger's key of another type is ''.
+--            { queued since in µs, waiter; of each that waits among the oldest 1000 } }
+--          The value of a foreign key of another type is ''.
 
 local lock, queue, waiters, holders = unpack(KEYS)
 local most = '1000'

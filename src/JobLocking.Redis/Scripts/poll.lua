@@ -1,22 +1,22 @@
--- Sees whether a parked execution should try; if not, makes sure of its place. And of other places of its process, anyhow.
--- If the lock has room it is the turn of the oldest that is queued, whichever process has parked it.
+-- The safety poll of a waiter. If the lock has room, wakes the oldest waiter, of whichever process; otherwise makes sure that the polled
+-- waiter is queued. In both cases makes sure that other waiters of its process are.
 --
 -- KEYS[1]  the lock
--- KEYS[2]  and KEYS[3]: its queue, parked and waiters
+-- KEYS[2]  and KEYS[3]: its queue and waiters
 -- KEYS[4]  the occurrence, if there is one
 -- ARGV[1]  waiter id
 -- ARGV[2]  since when it is queued, µs; '0' behind all others
--- ARGV[3]  when its place lapses, ms from now; '0' to leave it as it is
+-- ARGV[3]  after how many ms its entry lapses; '0' to leave it as it is
 -- ARGV[4]  process id
 -- ARGV[5]  limit
 -- ARGV[6]  holder, JSON
--- ARGV[7]  what comes before the process id in the name of its channel
--- ARGV[8]  how many may be told of their turn in vain
--- ARGV[9]… for each other place: waiter id, since when, when it lapses, limit, holder; as above
+-- ARGV[7]  prefix of a process's channel; the process id follows it
+-- ARGV[8]  how many waiters may be notified although no process seems to listen
+-- ARGV[9]… for each other waiter: waiter id, since when, after how many ms it lapses, limit, holder; as above
 --
--- Result   { 'free' or 'taken', was it queue, '1' or '0', parked since, when to look again, ms, and since when each other is parked }
---          'free': it should try, and is not parked any more, unless by another process
---          When to look again: when what is in its way ends, or when a wake-up should have been accepted; -1 if it is not known
+-- Result   { 'free' or 'taken', was it queued, '1' or '0', queued since, when to poll again, ms, and since when each other is queued }
+--          'free': it should try, and has left the queue, unless another process has put it there
+--          When to poll again: when what is in its way ends, or when a wake-up should have been accepted; -1 if it is not known
 
 local lock, queue, waiters, occurrence = unpack(KEYS)
 

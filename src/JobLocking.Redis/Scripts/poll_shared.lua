@@ -1,13 +1,12 @@
--- Sees whether a parked execution should try a lock with a limit above 1; if not, makes sure of its place. And of
--- other places of its process, anyhow. If the lock has room it is the turn of the oldest that is parked.
+-- The safety poll of a waiter for a lock with a limit above 1. Does what poll does.
 --
 -- KEYS[1]  the lock
--- KEYS[2]  and KEYS[3]: its queue, parked and waiters
--- KEYS[4]  and KEYS[5]: holders and limits
+-- KEYS[2]  and KEYS[3]: its queue and waiters
+-- KEYS[4]  and KEYS[5]: its holders and limits
 -- KEYS[6]  the occurrence, if there is one
--- ARGV     as of look
+-- ARGV     as those of poll
 --
--- Result   as of look; what is in its way is the holder that ends first
+-- Result   as that of poll; what is in its way is the holder that ends first
 
 local lock, queue, waiters, holders, limits, occurrence = unpack(KEYS)
 

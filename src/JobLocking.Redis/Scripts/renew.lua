@@ -1,12 +1,13 @@
--- Gives leases their expiry anew, unless they have longer to live. Never re-creates a key; one that fails harms no other.
+-- Renews leases: each lives for its expiry from now, or longer if it has longer to live. Never re-creates a key; one that fails harms
+-- no other.
 --
 -- KEYS     for each lease: its lock, and its occurrence if it has one
 -- ARGV     for each lease: lease id, expiry in ms, number of its keys (1 or 2)
 --
--- Result   a letter for each lease: 'r' renewed, 't' theirs, 'm' missing, '-' something went wrong: a reply for each would be
---          most of what a renewal costs its holder
+-- Result   a letter for each lease: 'r' renewed, 't' theirs, 'm' missing, '-' for an error. An array of replies would be most of
+--          what a renewal costs the client
 
--- Who owns a lock, and who runs an occurrence, by their values; the same as where they are acquired and released.
+-- The lease in the value of a lock and of an occurrence; the same patterns as where they are acquired and released.
 local of_lock, of_occurrence = '^([^:]+):%d+:[^:]*:', '^running:([^:]+):'
 
 local function failure(reply)

@@ -1,11 +1,11 @@
--- Gives leases of locks with a limit above 1 their expiry anew, unless they have longer to live. Never re-creates one; one that
--- fails harms no other.
+-- Renews leases of locks with a limit above 1: each lives for its expiry from now, or longer if it has longer to live. Never re-creates
+-- one; one that fails harms no other.
 --
 -- KEYS     for each lease: its lock, holders and limits, and its occurrence if it has one
 -- ARGV     for each lease: lease id, expiry in ms, number of its keys (3 or 4)
 --
--- Result   a letter for each lease: 'r' renewed, 't' theirs, 'm' missing, '-' something went wrong: a reply for each would be
---          most of what a renewal costs its holder
+-- Result   a letter for each lease: 'r' renewed, 't' theirs, 'm' missing, '-' for an error. An array of replies would be most of
+--          what a renewal costs the client
 
 local now = milliseconds()
 

@@ -99,6 +99,12 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
         return ScriptReply.Released(answer);
     }
 
+    public async ValueTask DeclineAsync(DeclineRequest request, CancellationToken cancellationToken) =>
+        await AskAsync(ScriptCalls.Decline(_keys, request), "Declining a wake-up of", request.Name, cancellationToken).ConfigureAwait(false);
+
+    public async ValueTask LeaveAsync(LeaveRequest request, CancellationToken cancellationToken) =>
+        await AskAsync(ScriptCalls.Leave(_keys, request), "Leaving the queue of", request.Name, cancellationToken).ConfigureAwait(false);
+
     public async ValueTask<PollResult> PollAsync(PollRequest request, CancellationToken cancellationToken) =>
         ScriptReply.Polled((await AskAsync(ScriptCalls.Poll(_keys, request, _processId), "Looking at", request.Name, cancellationToken).ConfigureAwait(false)).Answer);
 

@@ -3,14 +3,14 @@ using System.Security.Cryptography;
 
 namespace JobLocking.Stores;
 
-/// <summary>Ids that nobody can guess and that no two processes make alike.</summary>
+/// <summary>Ids that cannot be guessed, and that no two processes share.</summary>
 internal static class LeaseId
 {
     private const int Size = 16;
 
     private const int Ahead = 32;
 
-    // The generator takes about as long for many as for one.
+    // Filled for many ids at once: the generator takes about as long for one.
     [ThreadStatic]
     private static byte[]? _ahead;
 

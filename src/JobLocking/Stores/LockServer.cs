@@ -1,7 +1,7 @@
 namespace JobLocking.Stores;
 
-/// <summary>The part of the store that keeps a lock: while one is away, locks that another keeps can be had.</summary>
-/// <param name="Id">Equal for all locks that it keeps; its text stands in logs.</param>
+/// <summary>The server that keeps a lock: while one is away, locks of other servers can be acquired.</summary>
+/// <param name="Id">Equal for all locks that it keeps; logs show its text.</param>
 /// <param name="IsConnected">Whether there is a connection to it. It may be frozen all the same.</param>
 /// <param name="GoneFor">How long the connection has been gone; zero while there is one.</param>
 /// <param name="Losses">How often the connection was lost.</param>

@@ -1,6 +1,6 @@
 namespace JobLocking.Stores;
 
-/// <summary>The store could not be asked, or did not answer.</summary>
+/// <summary>The store is unavailable, or did not answer.</summary>
 public sealed class LockStoreException : Exception
 {
     /// <summary>Creates the exception.</summary>

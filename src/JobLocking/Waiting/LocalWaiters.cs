@@ -452,19 +452,22 @@ internal sealed class LocalWaiters : IDisposable
     }
 
     /// <summary>A wake-up is not used: the store wakes the next waiter.</summary>
-    private void Decline(string name) => Send(new ReleaseRequest(name, LeaseId: null));
+    private void Decline(string name) =>
+        Send(name, () => _store.DeclineAsync(new DeclineRequest(name), CancellationToken.None));
 
     /// <summary>A wake-up was not accepted in time: the store wakes the next waiter if this was its last wake-up.</summary>
-    private void WakeNextAfter(string name, string id) => Send(new ReleaseRequest(name, LeaseId: null, Unaccepted: id));
+    private void WakeNextAfter(string name, string id) =>
+        Send(name, () => _store.DeclineAsync(new DeclineRequest(name, NotAcceptedBy: id), CancellationToken.None));
 
     /// <summary>A waiter leaves the queue. If it was woken, the store wakes the next one.</summary>
-    private void Leave(string name, string id) => Send(new ReleaseRequest(name, LeaseId: null, WaiterId: id));
+    private void Leave(string name, string id) =>
+        Send(name, () => _store.LeaveAsync(new LeaveRequest(name, id), CancellationToken.None));
 
-    private void Send(ReleaseRequest request) => InBackground(async () =>
+    private void Send(string name, Func<ValueTask> call) => InBackground(async () =>
     {
         try
         {
-            await _store.ReleaseAsync(request, CancellationToken.None).ConfigureAwait(false);
+            await call().ConfigureAwait(false);
         }
         catch (LockStoreException e) when (e.Fault != LockStoreFault.Refused)
         {
@@ -472,7 +475,7 @@ internal sealed class LocalWaiters : IDisposable
         }
         catch (LockStoreException e)
         {
-            Log.DeclineFailed(_logger, e, request.Name);
+            Log.DeclineFailed(_logger, e, name);
         }
     });
 

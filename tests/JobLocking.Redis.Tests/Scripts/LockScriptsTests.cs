@@ -63,7 +63,7 @@ public sealed partial class LockScriptsTests
     private static string Sent(FieldInfo field) => ((LockScript)field.GetValue(null)!).Text;
 
     private static string[] NeededBy(string text) =>
-        Needs().Match(text) is { Success: true } match ? [.. match.Groups[1].Value.Split(" and ").Select(part => $"{part}.lua")] : [];
+        Needs().Match(text) is { Success: true } match ? [.. match.Groups[1].Value.Split([" and ", ", "], StringSplitOptions.None).Select(part => $"{part}.lua")] : [];
 
     private static string Text(string file)
     {
@@ -71,6 +71,6 @@ public sealed partial class LockScriptsTests
         return reader.ReadToEnd();
     }
 
-    [GeneratedRegex("Needs ([a-z ]+)\\.")]
+    [GeneratedRegex("Needs ([a-z, ]+)\\.")]
     private static partial Regex Needs();
 }

@@ -52,7 +52,7 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
             await ReleasedAsync(lease);
         }
 
-        await EndsItsWaitAsync(parked);
+        await LeavesAsync(parked);
         Assert.Equal([FenceKey], await KeysAsync());
     }
 
@@ -105,7 +105,7 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
         await GrantedAsync();
         AcquireRequest parked = await QueuedAsync(Patient(patience: TimeSpan.FromMinutes(10)));
 
-        await QueuedAsync(parked with { Waiter = parked.Waiter! with { Patience = TimeSpan.FromSeconds(1) } });
+        await QueuedAsync(parked with { Waiter = parked.Waiter! with { LapsesAfter = TimeSpan.FromSeconds(1) } });
 
         Assert.InRange((await Redis.KeyTimeToLiveAsync(QueueKey))!.Value, TimeSpan.FromMinutes(9), TimeSpan.FromMinutes(10));
     }
@@ -199,7 +199,7 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
 
         await GrantedAsync(parked[0]);
         Assert.False(await Redis.HashExistsAsync(WaitersKey, "woken"));
-        await EndsItsWaitAsync(parked[1]);
+        await LeavesAsync(parked[1]);
         Assert.False(await Redis.KeyExistsAsync(WaitersKey));
     }
 

@@ -63,7 +63,8 @@ public sealed class RoundTripTests : OwnServerTests
         await AssertCommandsAsync(1, async () => Assert.True((await PolledAsync(parked)).IsFree));
         await AssertCommandsAsync(1, async () => await GrantedAsync(parked));
         await AssertCommandsAsync(1, async () => Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(parked)));
-        await AssertCommandsAsync(1, async () => await EndsItsWaitAsync(parked));
+        await AssertCommandsAsync(1, async () => await LeavesAsync(parked));
+        await AssertCommandsAsync(1, async () => await Store.DeclineAsync(new DeclineRequest(Name), Cancellation));
     }
 
     [Fact]
@@ -132,7 +133,8 @@ public sealed class RoundTripTests : OwnServerTests
         Assert.InRange(await CallsWithinAsync(() => QueuedAsync(Patient(limit))), 1, 35);
         Assert.InRange(await CallsWithinAsync(() => RenewedAsync(holders[3])), 1, 20);
         Assert.InRange(await CallsWithinAsync(() => PolledAsync(parked)), 1, 30);
-        Assert.InRange(await CallsWithinAsync(() => EndsItsWaitAsync(parked)), 1, 30);
+        Assert.InRange(await CallsWithinAsync(() => LeavesAsync(parked)), 1, 30);
+        Assert.InRange(await CallsWithinAsync(() => Store.DeclineAsync(new DeclineRequest(Name), Cancellation).AsTask()), 1, 30);
         await using Notifications notices = await Notifications.OfAsync(Store);
         Assert.InRange(await CallsWithinAsync(() => ReleasedAsync(holders[3])), 1, 40);
         Assert.InRange(await CallsWithinAsync(() => GrantedAsync(Shared(limit))), 1, 40);
@@ -172,6 +174,8 @@ public sealed class RoundTripTests : OwnServerTests
         await RenewedAsync(lease);
         await PolledAsync(Patient(limit));
         await ReleasedAsync(lease);
+        await LeavesAsync(Patient(limit));
+        await Store.DeclineAsync(new DeclineRequest(Name), Cancellation);
     }
 
     private async Task AssertCommandsAsync(long expected, Func<Task> ask, long publishes = 0)

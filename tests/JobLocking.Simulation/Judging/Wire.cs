@@ -25,7 +25,7 @@ internal static class Wire
                 case Fact.Sent { ScriptCall: ScriptCall.Renew } sent when released.ContainsKey(sent.Lease):
                     yield return $"{sent.Lease} is renewed at {History.Moment(sent.At)} after it was given back";
                     break;
-                case Fact.Sent { ScriptCall: ScriptCall.Release, Lease: not "-" } sent:
+                case Fact.Sent { ScriptCall: ScriptCall.Release } sent:
                     released.TryAdd(sent.Lease, sent);
                     if (askedBy.GetValueOrDefault(sent.Lease) != sent.Node)
                     {

@@ -65,8 +65,8 @@ internal sealed class NodeStore(World world, Names names, Link link, string node
 
     public async ValueTask<ReleaseOutcome> ReleaseAsync(ReleaseRequest request, CancellationToken cancellationToken)
     {
-        string lease = request.LeaseId is { } id ? names.Lease(id) : "-";
-        string what = $"{node} release {request.Name} of {lease}, place {names.Place(request.WaiterId)}, keep {request.KeepFor}, {request.Occurrence?.Outcome}";
+        string lease = names.Lease(request.LeaseId);
+        string what = $"{node} release {request.Name} of {lease}, keep {request.KeepFor}, {request.Occurrence?.Outcome}";
         int call = Sent(ScriptCall.Release, lease, request.Name, TimeSpan.Zero);
         return await AskAsync(
             what,
@@ -80,6 +80,16 @@ internal sealed class NodeStore(World world, Names names, Link link, string node
             cancellationToken,
             call);
     }
+
+    public async ValueTask DeclineAsync(DeclineRequest request, CancellationToken cancellationToken) => await AskAsync(
+        $"{node} decline {request.Name}, not accepted by {names.Place(request.NotAcceptedBy)}",
+        store => Done(store.DeclineAsync(request, CancellationToken.None)),
+        cancellationToken);
+
+    public async ValueTask LeaveAsync(LeaveRequest request, CancellationToken cancellationToken) => await AskAsync(
+        $"{node} leave {request.Name}, waiter {names.Place(request.WaiterId)}",
+        store => Done(store.LeaveAsync(request, CancellationToken.None)),
+        cancellationToken);
 
     public ValueTask<PollResult> PollAsync(PollRequest request, CancellationToken cancellationToken)
     {
@@ -191,6 +201,12 @@ internal sealed class NodeStore(World world, Names names, Link link, string node
 
     // In memory nothing is waited for.
     private static T Done<T>(ValueTask<T> done) => done.AsTask().GetAwaiter().GetResult();
+
+    private static bool Done(ValueTask done)
+    {
+        done.AsTask().GetAwaiter().GetResult();
+        return true;
+    }
 
     private sealed class Listening(Link link) : IAsyncDisposable
     {

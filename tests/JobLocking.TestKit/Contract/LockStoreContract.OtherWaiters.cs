@@ -19,11 +19,11 @@ public abstract partial class LockStoreContract
         AcquireRequest waits = await QueuedAsync(Store, "waits", limit);
 
         Assert.True((await PolledForAllAsync(waits)).WasQueued);
-        await EndsItsWaitAsync(Store, waits);
+        await LeavesAsync(Store, waits);
         Assert.False((await PolledForAllAsync(waits)).WasQueued);
         Assert.True((await PolledForAllAsync(waits)).WasQueued);
 
-        await EndsItsWaitAsync(Store, waits);
+        await LeavesAsync(Store, waits);
         await ReleasedAsync(leases[0]);
         AssertFree(await PolledForAllAsync(waits), wasQueued: false);
     }
@@ -50,9 +50,9 @@ public abstract partial class LockStoreContract
         AcquireRequest first = await QueuedAsync(Store, "first", limit);
         AcquireRequest second = await QueuedAsync(Store, "second", limit);
         AcquireRequest third = await QueuedAsync(Store, "third", limit);
-        await EndsItsWaitAsync(Store, first);
-        await EndsItsWaitAsync(Store, second);
-        await EndsItsWaitAsync(Store, third);
+        await LeavesAsync(Store, first);
+        await LeavesAsync(Store, second);
+        await LeavesAsync(Store, third);
 
         PollResult look = await PolledForAllAsync(first, third, second);
 
@@ -71,9 +71,9 @@ public abstract partial class LockStoreContract
         AcquireRequest first = await QueuedAsync(Store, "first", limit);
         AcquireRequest second = await QueuedAsync(Store, "second", limit);
         AcquireRequest third = await QueuedAsync(Store, "third", limit);
-        await EndsItsWaitAsync(Store, first);
-        await EndsItsWaitAsync(Store, second);
-        await EndsItsWaitAsync(Store, third);
+        await LeavesAsync(Store, first);
+        await LeavesAsync(Store, second);
+        await LeavesAsync(Store, third);
         await ReleasedAsync(leases[0]);
 
         Assert.True((await PolledForAllAsync(first, second, third)).IsFree);
@@ -134,17 +134,17 @@ public abstract partial class LockStoreContract
         AcquireRequest[] leases = await FilledAsync(limit);
         AcquireRequest first = await QueuedAsync(Store, "first", limit);
         AcquireRequest second = await QueuedAsync(Store, "second", limit);
-        await EndsItsWaitAsync(Store, first);
+        await LeavesAsync(Store, first);
 
-        PollResult lost = await PolledForAllAsync(WithoutPatience(first));
-        PollResult parked = await PolledForAllAsync(WithoutPatience(second));
+        PollResult lost = await PolledForAllAsync(LapsingAtOnce(first));
+        PollResult parked = await PolledForAllAsync(LapsingAtOnce(second));
 
         Assert.Equal((false, 0, false), (lost.IsFree, lost.QueuedSince, lost.WasQueued));
         AssertTimeLeft(lost.TimeLeft, TimeSpan.Zero, AMinute);
         Assert.Equal((false, second.Waiter!.Since, true), (parked.IsFree, parked.QueuedSince, parked.WasQueued));
         Assert.Equal(["second"], await QueueAsync());
         await ReleasedAsync(leases[0]);
-        await Eventually.SeesAsync(() => PolledForAllAsync(WithoutPatience(first)), look => look is { IsFree: true, WasQueued: false });
+        await Eventually.SeesAsync(() => PolledForAllAsync(LapsingAtOnce(first)), look => look is { IsFree: true, WasQueued: false });
     }
 
     [Theory]
@@ -157,7 +157,7 @@ public abstract partial class LockStoreContract
         await PassAsync(AMoment);
         await Eventually.SeesAsync(QueueAsync, queue => queue.Count == 0);
 
-        Assert.Equal(0, (await PolledForAllAsync(WithoutPatience(waits))).QueuedSince);
+        Assert.Equal(0, (await PolledForAllAsync(LapsingAtOnce(waits))).QueuedSince);
 
         Assert.Empty(await QueueAsync());
     }
@@ -176,7 +176,7 @@ public abstract partial class LockStoreContract
         Assert.Equal(["looks", .. others.Select(other => other.Holder.Node)], await QueueAsync());
     }
 
-    private static AcquireRequest WithoutPatience(AcquireRequest parked) => parked with { Waiter = parked.Waiter! with { Patience = TimeSpan.Zero } };
+    private static AcquireRequest LapsingAtOnce(AcquireRequest parked) => parked with { Waiter = parked.Waiter! with { LapsesAfter = TimeSpan.Zero } };
 
     // As many hold the lock as may.
     private async Task<AcquireRequest[]> FilledAsync(int limit)

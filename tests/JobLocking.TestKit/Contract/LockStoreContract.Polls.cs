@@ -101,7 +101,7 @@ public abstract partial class LockStoreContract
         await PassAsync(AMoment);
         await Eventually.SeesAsync(QueueAsync, queue => queue.Count == 0);
 
-        await PolledAsync(waits with { Waiter = waits.Waiter! with { Patience = AMinute } });
+        await PolledAsync(waits with { Waiter = waits.Waiter! with { LapsesAfter = AMinute } });
 
         Assert.Equal(["waits"], await QueueAsync());
         await ReleasedAsync(lease);

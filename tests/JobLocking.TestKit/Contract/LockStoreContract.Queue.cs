@@ -22,9 +22,22 @@ public abstract partial class LockStoreContract
         return request with { Waiter = request.Waiter! with { Since = result.QueuedSince } };
     }
 
-    /// <summary>Ends a wait: leaves the queue, or passes on a turn.</summary>
-    protected static async Task<ReleaseOutcome> EndsItsWaitAsync(ILockStore store, AcquireRequest parked) =>
-        await store.ReleaseAsync(new ReleaseRequest(parked.Name, null, Limit: parked.Limit, WaiterId: parked.Waiter!.Id), Cancellation);
+    /// <summary>Takes a waiter out of the queue, whether or not it was woken.</summary>
+    protected static async Task LeavesAsync(ILockStore store, AcquireRequest waiter) =>
+        await store.LeaveAsync(new LeaveRequest(waiter.Name, waiter.Waiter!.Id), Cancellation);
+
+    /// <summary>A waiter of <see cref="Store"/> that was woken does not use its wake-up.</summary>
+    protected async Task DeclinesAsync(AcquireRequest woken, bool leaves)
+    {
+        if (leaves)
+        {
+            await LeavesAsync(Store, woken);
+        }
+        else
+        {
+            await Store.DeclineAsync(new DeclineRequest(woken.Name), Cancellation);
+        }
+    }
 
     /// <summary>The nodes in the queue of a lock that is held, as it is shown beside each holder.</summary>
     protected async Task<IReadOnlyList<string>> QueueAsync()

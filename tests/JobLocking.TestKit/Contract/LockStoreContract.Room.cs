@@ -21,7 +21,7 @@ public abstract partial class LockStoreContract
         Assert.Equal(["second"], await QueueAsync());
         Assert.Equal(AcquireOutcome.Granted, (await Store.AcquireAsync(first, Cancellation)).Outcome);
         Assert.Equal(["second"], await QueueAsync());
-        await EndsItsWaitAsync(Store, second);
+        await LeavesAsync(Store, second);
         Assert.Equal([first.Waiter!.Id], await here.WakeUpsAsync());
     }
 
@@ -43,8 +43,10 @@ public abstract partial class LockStoreContract
         Assert.Equal(parked.Take(2).Select(one => one.Waiter!.Id), await here.WakeUpsAsync());
     }
 
-    [Fact]
-    public async Task A_wake_up_that_is_not_taken_goes_to_the_next_as_long_as_there_is_room()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_wake_up_that_is_not_used_goes_to_the_next_as_long_as_there_is_room(bool leaves)
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         (AcquireRequest lease, _) = await GrantedAsync(Shared(2));
@@ -55,11 +57,11 @@ public abstract partial class LockStoreContract
         await ReleasedAsync(lease);
         await here.WakeUpAsync(first);
 
-        await EndsItsWaitAsync(Store, first);
+        await DeclinesAsync(first, leaves);
 
         await here.WakeUpAsync(second);
         await GrantedAsync(Shared(2));
-        await EndsItsWaitAsync(Store, second);
+        await DeclinesAsync(second, leaves);
         Assert.Equal(["third"], await QueueAsync());
         Assert.Equal([first.Waiter!.Id, second.Waiter!.Id], await here.WakeUpsAsync());
     }
@@ -96,8 +98,10 @@ public abstract partial class LockStoreContract
         Assert.Equal(["second"], await QueueAsync());
     }
 
-    [Fact]
-    public async Task A_wake_up_that_is_not_taken_while_the_last_place_is_kept_goes_to_the_next_with_the_time_that_remains()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_wake_up_that_is_not_used_while_the_last_slot_is_kept_goes_to_the_next_with_the_time_that_remains(bool leaves)
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         (AcquireRequest lease, _) = await GrantedAsync(Shared(2));
@@ -107,7 +111,7 @@ public abstract partial class LockStoreContract
         await ReleasedAsync(lease, keepFor: TimeSpan.FromSeconds(20));
         await here.WakeUpAsync(first);
 
-        AssertNotHeld(await EndsItsWaitAsync(Store, first));
+        await DeclinesAsync(first, leaves);
 
         AssertTimeLeft((await here.WakeUpAsync(second)).After, TimeSpan.Zero, TimeSpan.FromSeconds(20));
         Assert.Empty(await QueueAsync());

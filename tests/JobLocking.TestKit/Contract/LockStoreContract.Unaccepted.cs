@@ -107,5 +107,5 @@ public abstract partial class LockStoreContract
     }
 
     private async Task UnacceptedAsync(AcquireRequest woken) =>
-        await Store.ReleaseAsync(new ReleaseRequest(woken.Name, LeaseId: null, Limit: woken.Limit, Unaccepted: woken.Waiter!.Id), Cancellation);
+        await Store.DeclineAsync(new DeclineRequest(woken.Name, NotAcceptedBy: woken.Waiter!.Id), Cancellation);
 }

@@ -5,8 +5,10 @@ namespace JobLocking.TestKit.Contract;
 
 public abstract partial class LockStoreContract
 {
-    [Fact]
-    public async Task Who_does_not_take_its_wake_up_passes_it_on()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_wake_up_that_is_declined_or_whose_waiter_leaves_goes_to_the_next(bool leaves)
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         await using Notifications there = await Notifications.OfAsync(Other);
@@ -16,14 +18,16 @@ public abstract partial class LockStoreContract
         await ReleasedAsync(lease);
         await here.WakeUpAsync(first);
 
-        Assert.Equal(ReleaseOutcome.Missing, await EndsItsWaitAsync(Store, first));
+        await DeclinesAsync(first, leaves);
 
         await there.WakeUpAsync(second);
         Assert.Equal([first.Waiter!.Id], await here.WakeUpsAsync());
     }
 
-    [Fact]
-    public async Task A_wake_up_is_not_passed_on_when_the_lock_is_taken()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_wake_up_that_is_not_used_wakes_no_other_waiter_while_the_lock_is_taken(bool leaves)
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         (AcquireRequest lease, _) = await GrantedAsync();
@@ -33,7 +37,7 @@ public abstract partial class LockStoreContract
         await here.WakeUpAsync(first);
         (AcquireRequest newcomer, _) = await GrantedAsync();
 
-        Assert.Equal(ReleaseOutcome.NotYours, await EndsItsWaitAsync(Store, first));
+        await DeclinesAsync(first, leaves);
 
         Assert.Equal(["second"], await QueueAsync());
         Assert.Equal([first.Waiter!.Id], await here.WakeUpsAsync());
@@ -65,8 +69,8 @@ public abstract partial class LockStoreContract
         AcquireRequest first = await QueuedAsync(Store, "first");
         AcquireRequest second = await QueuedAsync(Store, "second");
 
-        Assert.Equal(ReleaseOutcome.NotYours, await EndsItsWaitAsync(Other, first));
-        Assert.Equal(ReleaseOutcome.NotYours, await EndsItsWaitAsync(Other, WithPlace(Request(Name))));
+        await LeavesAsync(Other, first);
+        await LeavesAsync(Other, WithPlace(Request(Name)));
 
         Assert.Equal(["second"], await QueueAsync());
         Assert.Equal(RenewOutcome.Renewed, await RenewedAsync(lease));
@@ -76,17 +80,21 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_release_can_forget_a_place_too()
+    public async Task A_declined_wake_up_takes_nothing_out_of_the_queue()
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         (AcquireRequest lease, _) = await GrantedAsync();
         AcquireRequest first = await QueuedAsync(Store, "first");
-        AcquireRequest second = await QueuedAsync(Store, "second");
+        await QueuedAsync(Store, "second");
+        await ReleasedAsync(lease);
+        await here.WakeUpAsync(first);
+        (AcquireRequest newcomer, _) = await GrantedAsync();
+        await Other.AcquireAsync(first, Cancellation);
 
-        await Store.ReleaseAsync(LockRequests.Release(lease) with { WaiterId = first.Waiter!.Id }, Cancellation);
+        await DeclinesAsync(first, leaves: false);
 
-        await here.WakeUpAsync(second);
-        Assert.Equal([second.Waiter!.Id], await here.WakeUpsAsync());
+        Assert.Equal(["first", "second"], await QueueAsync());
+        Assert.Equal(RenewOutcome.Renewed, await RenewedAsync(newcomer));
     }
 
     [Fact]
@@ -194,17 +202,21 @@ public abstract partial class LockStoreContract
         Assert.DoesNotContain(second.Waiter!.Id, await here.WakeUpsAsync());
     }
 
-    [Fact]
-    public async Task A_wake_up_that_is_not_taken_while_the_lock_is_kept_goes_to_the_next_with_the_time_that_remains()
+    [Theory]
+    [InlineData(false, 1)]
+    [InlineData(true, 1)]
+    [InlineData(false, 2)]
+    [InlineData(true, 2)]
+    public async Task A_wake_up_that_is_not_used_while_the_lock_is_kept_goes_to_the_next_with_the_time_that_remains(bool leaves, int limit)
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         (AcquireRequest lease, _) = await GrantedAsync();
-        AcquireRequest first = await QueuedAsync(Store, "first");
-        AcquireRequest second = await QueuedAsync(Store, "second");
+        AcquireRequest first = await QueuedAsync(Store, "first", limit);
+        AcquireRequest second = await QueuedAsync(Store, "second", limit);
         await ReleasedAsync(lease, keepFor: TimeSpan.FromSeconds(20));
         await here.WakeUpAsync(first);
 
-        Assert.Equal(ReleaseOutcome.NotYours, await EndsItsWaitAsync(Store, first));
+        await DeclinesAsync(first, leaves);
 
         AssertTimeLeft((await here.WakeUpAsync(second)).After, TimeSpan.Zero, TimeSpan.FromSeconds(20));
         Assert.Equal([first.Waiter!.Id, second.Waiter!.Id], await here.WakeUpsAsync());

@@ -91,7 +91,7 @@ public abstract partial class LockStoreContract
         await PassAsync(AcceptedWithin);
         await Eventually.SeesAsync(() => PolledAsync(living), look => look.IsFree);
 
-        await EndsItsWaitAsync(Store, living);
+        await LeavesAsync(Store, living);
         Assert.Equal([frozen.Waiter!.Id], (await there.WakeUpsAsync()).Take(1));
     }
 

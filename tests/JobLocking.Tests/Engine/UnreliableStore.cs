@@ -137,20 +137,21 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
     public async ValueTask<ReleaseOutcome> ReleaseAsync(ReleaseRequest request, CancellationToken cancellationToken)
     {
         Note($"release {request.Name} {request.LeaseId}");
-        if (HoldRelease is { } hold)
-        {
-            await hold.Task.WaitAsync(cancellationToken);
-        }
-
-        Breakage breakage = Release.TryDequeue(out Breakage next) ? next : ReleaseAlways;
         ReleaseOutcome outcome = default;
-        if (breakage is Breakage.None or Breakage.AnswerLost)
-        {
-            outcome = await inner.ReleaseAsync(request, cancellationToken);
-        }
-
-        Throw(breakage);
+        await BreakAsync(async () => outcome = await inner.ReleaseAsync(request, cancellationToken), cancellationToken);
         return outcome;
+    }
+
+    public async ValueTask DeclineAsync(DeclineRequest request, CancellationToken cancellationToken)
+    {
+        Note($"decline {request.Name}");
+        await BreakAsync(async () => await inner.DeclineAsync(request, cancellationToken), cancellationToken);
+    }
+
+    public async ValueTask LeaveAsync(LeaveRequest request, CancellationToken cancellationToken)
+    {
+        Note($"leave {request.Name}");
+        await BreakAsync(async () => await inner.LeaveAsync(request, cancellationToken), cancellationToken);
     }
 
     public async ValueTask<PollResult> PollAsync(PollRequest request, CancellationToken cancellationToken)
@@ -199,6 +200,23 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
         {
             throw fault;
         }
+    }
+
+    /// <summary>What frees a lock or leaves its queue breaks in one way.</summary>
+    private async Task BreakAsync(Func<Task> apply, CancellationToken cancellationToken)
+    {
+        if (HoldRelease is { } hold)
+        {
+            await hold.Task.WaitAsync(cancellationToken);
+        }
+
+        Breakage breakage = Release.TryDequeue(out Breakage next) ? next : ReleaseAlways;
+        if (breakage is Breakage.None or Breakage.AnswerLost)
+        {
+            await apply();
+        }
+
+        Throw(breakage);
     }
 
     private void Throw(Breakage breakage)

@@ -178,7 +178,7 @@ public sealed class DeferralTests : IDisposable
         foreach (string name in new[] { "first", "second", "third" })
         {
             DeferralState state = await DeferAsync(_other, name);
-            await _node.Memory.ReleaseAsync(new ReleaseRequest("x", LeaseId: null, WaiterId: state.Waiter.Split(':')[1]), CancellationToken.None);
+            await _node.Memory.LeaveAsync(new LeaveRequest("x", state.Waiter.Split(':')[1]), CancellationToken.None);
             _node.Time.Advance(TimeSpan.FromMilliseconds(1));
         }
 
@@ -257,7 +257,7 @@ public sealed class DeferralTests : IDisposable
     public async Task A_deferral_that_came_back_elsewhere_and_whose_place_is_lost_then_is_woken_by_a_release_all_the_same()
     {
         DeferralState state = await DeferAndComeBackElsewhereAsync();
-        await _node.Memory.ReleaseAsync(new ReleaseRequest("x", LeaseId: null, WaiterId: state.Waiter.Split(':')[1]), CancellationToken.None);
+        await _node.Memory.LeaveAsync(new LeaveRequest("x", state.Waiter.Split(':')[1]), CancellationToken.None);
 
         // Where it was before somebody looks for it first.
         await ReconnectAsync(_other);
@@ -372,7 +372,7 @@ public sealed class DeferralTests : IDisposable
         });
 
         Assert.IsType<LockDecision.Skip>(await asking);
-        await Eventually.IsTrueAsync(() => _other.Store.Has("release x "));
+        await Eventually.IsTrueAsync(() => _other.Store.Has("leave x"));
         Assert.Empty(Assert.Single(await _node.ListAsync()).Waiters);
         Assert.Equal((0, 0, 1), (measured.Sum(JobLockingDiagnostics.Waiters), measured.Sum(JobLockingDiagnostics.Defers), measured.Sum(JobLockingDiagnostics.Skips)));
     }
@@ -483,7 +483,7 @@ public sealed class DeferralTests : IDisposable
 
         _other.Queue.Stop();
         await Eventually.SeesAsync(() => _node.Time.Timers, timers => timers == parked - 1);
-        await Eventually.IsTrueAsync(() => _other.Store.Has("release x "));
+        await Eventually.IsTrueAsync(() => _other.Store.Has("decline x"));
     }
 
     [Theory]

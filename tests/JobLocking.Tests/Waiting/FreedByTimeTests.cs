@@ -149,7 +149,7 @@ public sealed class FreedByTimeTests : IDisposable
         {
             foreach (string ghost in those)
             {
-                await _node.Memory.ReleaseAsync(new ReleaseRequest("x", LeaseId: null, WaiterId: ghost), CancellationToken.None);
+                await _node.Memory.LeaveAsync(new LeaveRequest("x", ghost), CancellationToken.None);
             }
         }
     }

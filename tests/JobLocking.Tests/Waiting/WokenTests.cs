@@ -89,7 +89,7 @@ public sealed class WokenTests : IDisposable
         LockDecision.Run begun = await _node.DecideAsync<LockDecision.Run>(_node.Execution(Deferring, ExecutionOrigin.Deferred, deferral: first));
 
         await PassAsync(2.5);
-        await Eventually.IsTrueAsync(() => _other.Store.Has("release x "));
+        await Eventually.IsTrueAsync(() => _other.Store.Has("decline x"));
 
         Assert.Single(_woken);
         await begun.EndAsync(null, aborted: false);
@@ -114,7 +114,7 @@ public sealed class WokenTests : IDisposable
 
         await PassAsync(2.5);
 
-        Assert.False(_other.Store.Has("release x "));
+        Assert.False(_other.Store.Has("decline x"));
         await runs.EndAsync(null, aborted: false);
     }
 
@@ -160,7 +160,7 @@ public sealed class WokenTests : IDisposable
         _other.Queue.Stop();
         await PassAsync(3);
 
-        Assert.False(_other.Store.Has("release x "));
+        Assert.False(_other.Store.Has("decline x"));
     }
 
     public void Dispose()

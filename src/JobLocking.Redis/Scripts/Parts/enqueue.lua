@@ -1,10 +1,10 @@
--- Part of other scripts: gives an execution its place in the queue. Needs values and queue.
+-- Part of other scripts: puts a waiter into the queue. Needs values and queue.
 
--- 50,000 took 18.8 MB (MEMORY USAGE): 380 bytes each, 120 in 'parked' and 260 in 'waiters', so a full queue takes about 42 MB.
--- Beyond the first bound a newcomer is not parked. The rest is for those that have waited already, so that no newcomer passes them.
+-- 50,000 waiters took 18.8 MB (MEMORY USAGE): 380 bytes each, 120 in 'queue' and 260 in 'waiters'. A full queue takes about 42 MB.
+-- Beyond the first limit a newcomer is not queued. The rest is for those that have waited before: no newcomer overtakes them.
 local most_queued, most_queued_again = 100000, 110000
 
--- What ZSCORE says since when an execution is queued, µs; nil where that is not ours: beyond 2^53 nothing can be told apart.
+-- Since when a waiter is queued, µs, by its ZSCORE; nil if that is not ours: beyond 2^53 scores cannot be told apart.
 local function since_when(score)
   local since = tonumber(score)
   return since and since > 0 and since < 9007199254740992 and whole(since) or nil
@@ -12,28 +12,29 @@ end
 
 local function drop_lapsed(queue, waiters, now)
   for _ = 1, most_dropped do
-    local id, lapse = oldest(queue, waiters)
-    if not id or (lapse and lapse > now) or not dequeue(queue, waiters, id) then
+    local id, lapses_at = oldest(queue, waiters)
+    if not id or (lapses_at and lapses_at > now) or not dequeue(queue, waiters, id) then
       return
     end
   end
 end
 
--- Since when the execution is queued, µs; '0' if it cannot be. A place that it has already it keeps.
-local function enqueue(queue, waiters, id, since, patience, process, limit, holder, has_waited)
-  local parked_left, waiters_left = redis.call('PTTL', queue), redis.call('PTTL', waiters)
-  local place = redis.pcall('ZSCORE', queue, id)
-  if parked_left == -1 or waiters_left == -1 or type(place) == 'table' then
+-- Returns since when the waiter is queued, µs; '0' if it cannot be queued. A waiter that is queued already keeps its position.
+local function enqueue(queue, waiters, id, since, lapse_after, process, limit, holder, has_waited)
+  local queue_left, waiters_left = redis.call('PTTL', queue), redis.call('PTTL', waiters)
+  local score = redis.pcall('ZSCORE', queue, id)
+  if queue_left == -1 or waiters_left == -1 or type(score) == 'table' then
     return '0' -- not ours: ours have a time to live
   end
 
   local now = microseconds()
-  if place then
-    place = since_when(place)
-    if not place then
+  local queued_since
+  if score then
+    queued_since = since_when(score)
+    if not queued_since then
       return '0'
     end
-    redis.pcall('PEXPIRE', queue, whole(math.max(parked_left, tonumber(patience)))) -- so that it is kept at maxmemory, too
+    redis.pcall('PEXPIRE', queue, whole(math.max(queue_left, tonumber(lapse_after)))) -- so that it is kept at maxmemory, too
   else
     local most = (has_waited or since ~= '0') and most_queued_again or most_queued
     if redis.call('ZCARD', queue) >= most then
@@ -42,25 +43,25 @@ local function enqueue(queue, waiters, id, since, patience, process, limit, hold
         return '0'
       end
     end
-    place = since
-    if place == '0' then
+    queued_since = since
+    if queued_since == '0' then
       local last = redis.call('ZRANGE', queue, '-1', '-1', 'WITHSCORES')[2]
-      place = since_when(math.max(last and (tonumber(last) or math.huge) + 1 or 0, now)) -- Garnet's infinity is no number
-      if not place then
-        return '0' -- who would be behind a stranger's at the end of time
+      queued_since = since_when(math.max(last and (tonumber(last) or math.huge) + 1 or 0, now)) -- Garnet's infinity is no number
+      if not queued_since then
+        return '0' -- it would be behind a foreign member with the highest score
       end
     end
-    if redis.pcall('ZADD', queue, place, id) ~= 1 then
+    if redis.pcall('ZADD', queue, queued_since, id) ~= 1 then
       return '0' -- no memory
     end
   end
 
-  local waiter = whole(now / 1000 + tonumber(patience)) .. ':' .. process .. ':' .. limit .. ':' .. holder
+  local waiter = whole(now / 1000 + tonumber(lapse_after)) .. ':' .. process .. ':' .. limit .. ':' .. holder
   if type(redis.pcall('HSET', waiters, id, waiter)) ~= 'table'
-    and redis.pcall('PEXPIRE', queue, whole(math.max(parked_left, tonumber(patience)))) == 1
-    and redis.pcall('PEXPIRE', waiters, whole(math.max(waiters_left, tonumber(patience)))) == 1 then
-    return place
+    and redis.pcall('PEXPIRE', queue, whole(math.max(queue_left, tonumber(lapse_after)))) == 1
+    and redis.pcall('PEXPIRE', waiters, whole(math.max(waiters_left, tonumber(lapse_after)))) == 1 then
+    return queued_since
   end
-  dequeue(queue, waiters, id) -- nothing of ours may be without a time to live
+  dequeue(queue, waiters, id) -- none of our keys may be without a time to live
   return '0'
 end

@@ -1,7 +1,7 @@
 -- Part of other scripts: the holders of a lock with a limit above 1. Needs values.
 --
 -- lock     ZSET  lease id → when it expires, ms
--- holders  HASH  lease id → what is the value of a lock without a limit
+-- holders  HASH  lease id → the same text as the value of a lock with limit 1
 -- limits   ZSET  lease id → the limit it was acquired with
 --
 -- All three live until the last of the leases expires.
@@ -12,13 +12,13 @@ local function remove(lock, holders, limits, lease)
   redis.pcall('ZREM', limits, lease)
 end
 
--- What stands beside a lock that nobody holds is the rest of one that somebody has deleted; or a stranger's.
+-- Without a holder, what is left under the other keys belongs to a lock that was deleted by hand; or to a foreign client.
 local function is_rest(kind, key)
   local left = redis.call('PTTL', key)
   return left == -2 or (left ~= -1 and is_a(kind, key))
 end
 
--- How many leases hold the lock, without those that have expired by now; nil if it is, or may be, held by a stranger.
+-- How many leases hold the lock, without those that have expired by now; nil if a foreign client holds it, or may hold it.
 local function holding(lock, holders, limits, now)
   local kind = redis.call('TYPE', lock).ok
   if kind ~= 'none' and kind ~= 'zset' then
@@ -37,13 +37,13 @@ local function holding(lock, holders, limits, now)
   end
 end
 
--- The smallest limit of those who hold the lock: none is granted above it. Nil where a stranger's key stands.
+-- The smallest limit of the holders, which applies to all; nil if the key is a foreign client's.
 local function smallest(limits)
   local first = ask('ZRANGE', limits, '0', '0', 'WITHSCORES')
   return first and (tonumber(first[2]) or math.huge) or nil
 end
 
--- Whether the lease is there and lives, rather than being kept; and its token and holder.
+-- Whether the lease holds the lock and is not only kept; and its token and holder.
 local function owned(lock, holders, lease)
   local value = ask('HGET', holders, lease)
   if type(value) ~= 'string' or not redis.call('ZSCORE', lock, lease) then
@@ -64,8 +64,8 @@ local function set_lifetime(lock, holders, limits)
   end
 end
 
--- Adds a lease: what describes it first, and last what takes a place, each with its time to live. Of one that cannot be
--- written whole nothing is left. Says what went wrong.
+-- Adds a lease: its description first and its slot last, each with a time to live. If one write fails, nothing of the lease is left.
+-- Returns the error, if there is one.
 local function add(lock, holders, limits, lease, limit, expiry, value)
   local last = redis.call('ZRANGE', lock, '-1', '-1', 'WITHSCORES')[2]
   last = whole(math.max(expiry, tonumber(last or 0)))
@@ -93,7 +93,7 @@ local function expire_at(lock, holders, limits, lease, expiry, value)
   redis.call('PEXPIREAT', lock, last)
   if value then
     redis.call('HSET', holders, lease, value)
-    redis.call('PEXPIREAT', holders, last) -- the lock may have ended just now, and nobody would do so later
+    redis.call('PEXPIREAT', holders, last) -- the lock may have expired just now: no later write would set this
   end
   redis.call('ZADD', lock, 'XX', whole(expiry), lease)
   set_lifetime(lock, holders, limits)

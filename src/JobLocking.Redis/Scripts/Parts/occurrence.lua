@@ -1,6 +1,6 @@
 -- Part of other scripts: the mark of an occurrence. Needs values.
 
--- What forbids a lease to run the occurrence: 'succeeded', 'failed' or 'running', and the mark; nil if nothing does.
+-- What keeps a lease from running the occurrence: 'succeeded', 'failed' or 'running', and the mark; nil if nothing does.
 local function judge(key, lease, is_retry)
   local mark = read(key)
   if not mark then
@@ -20,8 +20,8 @@ local function mark_running(key, lease, holder, expiry)
   redis.call('SET', key, 'running:' .. lease .. ':' .. holder, 'PX', expiry)
 end
 
--- The mark of another lease is left alone, but that a run has failed gives way to the success of another: no retry shall run
--- the occurrence again. An empty one removes what stands there.
+-- The mark of another lease is left alone, except that a failure is replaced by the success of another run: no retry runs the
+-- occurrence again. An empty mark removes the one that is there.
 local function mark_ended(key, was, lease, mark, retention)
   local is_mine = was and starts(was, 'running:' .. lease .. ':')
   local gives_way = was and starts(was, 'failed:') and starts(mark, 'succeeded:')

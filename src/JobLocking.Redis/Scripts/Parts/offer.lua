@@ -1,60 +1,60 @@
--- Part of other scripts: what a look does when the lock has room. Needs values, queue, turn, late and park.
+-- Part of other scripts: what a safety poll does if the lock has room. Needs values, queue, wake, unaccepted and restore.
 
--- How long a wake-up may take to be accepted, ms. After some that were not, where nothing begins, no more are woken than a safety
--- poll finds.
-local function accepted_within(late)
-  return late < most_late and 1000 or 5000
+-- How much time a waiter has to accept a wake-up, ms. After some that were not accepted it has more: then no more waiters are woken
+-- than safety polls find.
+local function time_to_accept(not_accepted)
+  return not_accepted < most_not_accepted and 1000 or 5000
 end
 
--- Whether the execution that is looked for should try, and in how many ms to look again. The oldest of all goes first, in
--- whichever process: it is woken as by a release. While a wake-up may still be accepted there is no other, however many
--- processes look. One that was not accepted went to a process that is frozen or dead, which may have more in the queue: so then
--- the execution that is looked for tries, whose process is alive. 'woken', 'at' and 'late' are the last wake-up before the look.
-local function offer(queue, waiters, lock, id, is_mine, channels, passes, room_after, woken, at, late)
+-- Whether the polled waiter should try, and in how many ms to poll again. The oldest waiter goes first, in whichever process: it is
+-- woken as by a release. While a wake-up may still be accepted there is no other, however many processes poll. One that was not
+-- accepted went to a process that is frozen or dead, which may have more waiters in the queue: then the polled waiter tries, whose
+-- process is alive. 'woken', 'at' and 'not_accepted' are the last wake-up before the poll.
+local function offer(queue, waiters, lock, id, is_mine, channel_prefix, most_unheard, room_after, woken, at, not_accepted)
   local now = milliseconds()
   local is_past = woken and at <= now
   if woken ~= id then
-    if is_past and now < at + accepted_within(late) then
-      return false, at + accepted_within(late) - now
+    if is_past and now < at + time_to_accept(not_accepted) then
+      return false, at + time_to_accept(not_accepted) - now
     end
-    local told = not is_past and wake_next(queue, waiters, lock, channels, passes, room_after, is_mine and id)
-    if told then
-      return is_mine and told == id, accepted_within(0)
+    local next_id = not is_past and wake_next(queue, waiters, lock, channel_prefix, most_unheard, room_after, is_mine and id)
+    if next_id then
+      return is_mine and next_id == id, time_to_accept(0)
     end
   end
-  late = woken and late + 1 or 0
+  not_accepted = woken and not_accepted + 1 or 0
   if is_mine then
     dequeue(queue, waiters, id)
   end
-  woke(waiters, id, now, late)
-  return true, accepted_within(late)
+  remember_woken(waiters, id, now, not_accepted)
+  return true, time_to_accept(not_accepted)
 end
 
--- Does for look and look_shared what they have in common, and answers as they say.
+-- Does what poll and poll_shared have in common, and returns their result.
 local function answer_poll(queue, waiters, lock, arguments, room_after, is_running, left)
-  local id, since, patience, process, limit, holder, channels, passes = unpack(arguments, 1, 8)
+  local id, since, lapse_after, process, limit, holder, channel_prefix, most_unheard = unpack(arguments, 1, 8)
   local has_room = room_after(tonumber(limit))
-  local place, owner = place_of(queue, waiters, id)
-  local woken, at, late = last_woken(waiters)
-  local was_queued = (place or woken == id) and '1' or '0'
+  local queued_since, owner = queued(queue, waiters, id)
+  local woken, at, not_accepted = last_woken(waiters)
+  local was_queued = (queued_since or woken == id) and '1' or '0'
 
-  place = '0'
+  queued_since = '0'
   if not (has_room and is_running) then
-    place = restore(queue, waiters, id, since, patience, process, limit, holder)
-    owner = owner or (place ~= '0' and process)
+    queued_since = restore(queue, waiters, id, since, lapse_after, process, limit, holder)
+    owner = owner or (queued_since ~= '0' and process)
   elseif owner == process then
-    dequeue(queue, waiters, id) -- its turn would be in vain as long as its occurrence is running
+    dequeue(queue, waiters, id) -- it could not use a wake-up as long as its occurrence is running
   end
   local others = restore_all(queue, waiters, process, arguments, 9)
 
   local is_free = false
   if has_room and not is_running then
     local again
-    is_free, again = offer(queue, waiters, lock, id, owner == process, channels, passes, room_after, woken, at, late)
+    is_free, again = offer(queue, waiters, lock, id, owner == process, channel_prefix, most_unheard, room_after, woken, at, not_accepted)
     left = left and left >= 0 and math.min(left, again) or again
-    place = is_free and '0' or place
+    queued_since = is_free and '0' or queued_since
   elseif not has_room and woken and at <= milliseconds() then
     redis.pcall('HDEL', waiters, 'woken') -- it was accepted, or came too late
   end
-  return { is_free and 'free' or 'taken', was_queued, place, left, unpack(others) }
+  return { is_free and 'free' or 'taken', was_queued, queued_since, left, unpack(others) }
 end

@@ -1,32 +1,33 @@
--- Part of other scripts: makes sure of places that executions have. Needs values, queue and park.
+-- Part of other scripts: puts waiters back into the queue that should be there. Needs values, queue and enqueue.
 
--- The place of an execution, and its process; nothing if it has none, or that has lapsed.
-local function place_of(queue, waiters, id)
-  local waiter, place = redis.pcall('HGET', waiters, id), redis.pcall('ZSCORE', queue, id)
-  if type(waiter) == 'string' and type(place) == 'string' then
-    local lapse, process = string.match(waiter, '^(%d+):([^:]*):')
-    if lapse and tonumber(lapse) > milliseconds() then
-      return since_when(place) or '0', process
+-- Since when a waiter is queued, and its process; nothing if it is not queued, or if its entry has lapsed.
+local function queued(queue, waiters, id)
+  local waiter, score = redis.pcall('HGET', waiters, id), redis.pcall('ZSCORE', queue, id)
+  if type(waiter) == 'string' and type(score) == 'string' then
+    local lapses_at, process = string.match(waiter, '^(%d+):([^:]*):')
+    if lapses_at and tonumber(lapses_at) > milliseconds() then
+      return since_when(score) or '0', process
     end
   end
 end
 
--- Makes sure of a place. One that another process has taken for the same execution stands: that is where it waits now. Who
--- has no patience gets none that it does not have.
-local function restore(queue, waiters, id, since, patience, process, limit, holder)
-  local place, other = place_of(queue, waiters, id)
-  if patience == '0' or (place and other ~= process) then
-    return place or '0'
+-- Makes sure that a waiter is queued. The entry of another process for the same waiter stays: it waits there now. With
+-- 'lapse_after' 0 a waiter that is not queued is not put into the queue.
+local function restore(queue, waiters, id, since, lapse_after, process, limit, holder)
+  local queued_since, other = queued(queue, waiters, id)
+  if lapse_after == '0' or (queued_since and other ~= process) then
+    return queued_since or '0'
   end
-  return enqueue(queue, waiters, id, since, patience, process, limit, holder, true)
+  return enqueue(queue, waiters, id, since, lapse_after, process, limit, holder, true)
 end
 
--- Makes sure of the places of a process: five arguments for each, as of a look without the process. Says since when each is parked.
+-- Makes sure that other waiters of a process are queued: five arguments for each, as those of a poll, without the process. Returns
+-- since when each is queued.
 local function restore_all(queue, waiters, process, arguments, first)
-  local places = {}
+  local queued_since = {}
   for i = first, #arguments, 5 do
-    local id, since, patience, limit, holder = unpack(arguments, i, i + 4)
-    places[#places + 1] = restore(queue, waiters, id, since, patience, process, limit, holder)
+    local id, since, lapse_after, limit, holder = unpack(arguments, i, i + 4)
+    queued_since[#queued_since + 1] = restore(queue, waiters, id, since, lapse_after, process, limit, holder)
   end
-  return places
+  return queued_since
 end

@@ -1,10 +1,10 @@
--- Part of other scripts: what the value of a key is, and the time.
+-- Part of other scripts: reads and writes values, and reads the clock.
 
--- The value of a key, false if it is missing, '' for a key of another type: that is a foreign client's.
+-- The value of a key, false if it is missing, '' for a key of another type, which is a foreign client's.
 local function read(key)
   local value = redis.pcall('GET', key)
   if not value and redis.call('EXISTS', key) == 1 then
-    -- Garnet does not find, but does replace, a key of another type. Or it has come just now, where scripts interleave.
+    -- In Garnet GET does not find a key of another type, and SET replaces it. Or it was written just now, where scripts interleave.
     value = redis.pcall('GET', key) or ''
   end
   if type(value) ~= 'table' then
@@ -13,7 +13,7 @@ local function read(key)
   return string.find(value.err, 'WRONGTYPE', 1, true) and '' or redis.call('GET', key) -- raises what pcall caught
 end
 
--- What a command answers, false where the key is of another type.
+-- The reply of a command, false if the key is of another type.
 local function ask(...)
   local reply = redis.pcall(...)
   if type(reply) ~= 'table' or not reply.err then
@@ -37,7 +37,7 @@ local function starts(value, with)
   return string.sub(value, 1, #with) == with
 end
 
--- No value of ours is longer; a foreign one is not worth sending.
+-- None of our values is longer; a longer foreign one is not sent.
 local function shown(value)
   return string.sub(value or '', 1, 16384)
 end
@@ -47,7 +47,7 @@ local function whole(number)
   return string.format('%.0f', number)
 end
 
--- The clock of the server: no other is ever asked.
+-- The clock of the server, the only one that counts.
 local function microseconds()
   local time = redis.call('TIME')
   return tonumber(time[1]) * 1000000 + tonumber(time[2])

@@ -1,46 +1,48 @@
--- Part of other scripts: the turn of the next in the queue. Needs values and queue.
+-- Part of other scripts: wakes the oldest waiter. Needs values and queue.
 
--- Remembers the last wake-up while others wait. Every key of ours has a time to live, this one too where scripts interleave.
-local function woke(waiters, id, at, late)
+-- Remembers the last wake-up while others wait. Each of our keys has a time to live, this one too where scripts interleave.
+local function remember_woken(waiters, id, at, not_accepted)
   local left = redis.pcall('PTTL', waiters)
-  local value = whole(at) .. ':' .. id .. ((late or 0) > 0 and ':' .. whole(late) or '')
+  local value = whole(at) .. ':' .. id .. ((not_accepted or 0) > 0 and ':' .. whole(not_accepted) or '')
   if type(left) == 'number' and left > 0 and type(redis.pcall('HSET', waiters, 'woken', value)) == 'number' then
     redis.pcall('PEXPIRE', waiters, whole(left))
   end
 end
 
--- Gives the turn to the oldest: takes it out of the queue and tells its process; the next, where nobody listens.
--- 'room_after' says for a limit in how many ms the lock has room, nil if it will not.
--- In a cluster who listens at another node is not counted: 'passes' is how many may be told in vain, '1' where that is not known.
--- 'mine' is an execution whose process need not be told, since it hears the result: the id of the woken execution, nil for none.
--- 'late' wake-ups in a row before this one were not accepted; nil for none.
-local function wake_next(queue, waiters, lock, channels, passes, room_after, mine, late)
-  local now, told = nil, 0
+-- Wakes the oldest waiter: takes it out of the queue and notifies its process; the next waiter, if that process does not listen.
+-- Returns the id of the woken waiter, nil for none.
+-- room_after(limit)  in how many ms the lock has room for a waiter with this limit; nil if it has none
+-- most_unheard       how many waiters may be notified although no process seems to listen. In a cluster only the listeners of one node
+--                    are counted: then it is '1', and the first notification counts as heard
+-- mine               a waiter whose process need not be notified, since it sees the result
+-- not_accepted       how many wake-ups in a row before this one were not accepted; nil for none
+local function wake_next(queue, waiters, lock, channel_prefix, most_unheard, room_after, mine, not_accepted)
+  local now, notified = nil, 0
   for _ = 1, most_dropped do
-    local id, lapse, process, limit = oldest(queue, waiters)
+    local id, lapses_at, process, limit = oldest(queue, waiters)
     if not id then
       return
     end
-    if not lapse and redis.call('PTTL', queue) == -1 then
+    if not lapses_at and redis.call('PTTL', queue) == -1 then
       return -- not ours
     end
     now = now or milliseconds()
-    local is_waiting = lapse and lapse > now
+    local is_waiting = lapses_at and lapses_at > now
     local after = is_waiting and room_after(limit)
     if (is_waiting and not after) or not dequeue(queue, waiters, id) then
       return
     end
     if is_waiting then
-      told = told + 1
-      local heard = id == mine or redis.pcall('PUBLISH', channels .. process, 'wake:' .. id .. ':' .. whole(after) .. ':' .. lock)
+      notified = notified + 1
+      local heard = id == mine or redis.pcall('PUBLISH', channel_prefix .. process, 'wake:' .. id .. ':' .. whole(after) .. ':' .. lock)
       if type(heard) == 'table' then
-        return -- Where it may not be published all the queue would be told in vain.
+        return -- Without the right to publish, the whole queue would be emptied and no waiter notified.
       end
-      if heard ~= 0 or passes == '1' then
-        woke(waiters, id, now + after, late)
+      if heard ~= 0 or most_unheard == '1' then
+        remember_woken(waiters, id, now + after, not_accepted)
         return id
       end
-      if told >= tonumber(passes) then
+      if notified >= tonumber(most_unheard) then
         return
       end
     end

@@ -44,10 +44,22 @@ internal sealed class InMemoryLockStore : ILockStore
     public ValueTask<ReleaseOutcome> ReleaseAsync(ReleaseRequest request, CancellationToken cancellationToken) =>
         new(_locks.Step(request.Name, one => one.Release(request)));
 
+    public ValueTask DeclineAsync(DeclineRequest request, CancellationToken cancellationToken)
+    {
+        _locks.Step(request.Name, one => one.Decline(request));
+        return default;
+    }
+
+    public ValueTask LeaveAsync(LeaveRequest request, CancellationToken cancellationToken)
+    {
+        _locks.Step(request.Name, one => one.Leave(request));
+        return default;
+    }
+
     public ValueTask<PollResult> PollAsync(PollRequest request, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        return new(_locks.Step(request.Name, one => one.Look(request, _process)));
+        return new(_locks.Step(request.Name, one => one.Poll(request, _process)));
     }
 
     public ValueTask<IAsyncDisposable> SubscribeAsync(Action<LockNotification> onNotification, CancellationToken cancellationToken)

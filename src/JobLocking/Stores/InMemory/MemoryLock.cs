@@ -1,20 +1,22 @@
 namespace JobLocking.Stores.InMemory;
 
-/// <summary>One lock: who holds it, who waits for it, what is known of its occurrences. Used by one thread at a time.</summary>
+/// <summary>One lock: its holders, its waiters, and what is known of its occurrences. Used by one thread at a time.</summary>
 internal sealed class MemoryLock(string name, MemoryLocks locks)
 {
     private const int MostOthers = 99;
     private const int MostWaitersListed = 1000;
-    private const int MostWakeUps = 100;
 
-    /// <summary>So many wake-ups in a row follow soon upon one that was not accepted.</summary>
-    private const int MostLate = 3;
+    /// <summary>How many waiters of processes that do not listen one step passes over.</summary>
+    private const int MostPassedOver = 100;
 
-    /// <summary>How long a wake-up may take to be accepted.</summary>
-    private static readonly TimeSpan AcceptedSoon = TimeSpan.FromSeconds(1);
+    /// <summary>After this many wake-ups in a row that were not accepted, the next one has more time.</summary>
+    private const int MostNotAccepted = 3;
 
-    /// <summary>The same after so many that were not: where nothing begins, no more are woken than a safety poll finds.</summary>
-    private static readonly TimeSpan AcceptedLate = TimeSpan.FromSeconds(5);
+    /// <summary>How much time a waiter has to accept a wake-up.</summary>
+    private static readonly TimeSpan TimeToAccept = TimeSpan.FromSeconds(1);
+
+    /// <summary>The same after so many that were not accepted: then no more waiters are woken than safety polls find.</summary>
+    private static readonly TimeSpan LongTimeToAccept = TimeSpan.FromSeconds(5);
 
     private readonly MemoryClock _clock = locks.Clock;
     private readonly MemoryQueue _queue = new(locks.Clock);
@@ -32,13 +34,13 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
     // A deferral, and the lease that was granted for it.
     private sealed record Spent(string LeaseId, long ExpiresAt);
 
-    /// <summary>Whether there is nothing left to be remembered.</summary>
+    /// <summary>Whether nothing is left to be remembered.</summary>
     public bool IsIdle => _holders.Count == 0 && _queue.IsEmpty && _occurrences.Count == 0 && _spent.Count == 0;
 
     /// <summary>Ends the leases whose time has run out.</summary>
     public void Expire() => _holders.RemoveAll(held => _clock.HasPassed(held.ExpiresAt));
 
-    /// <summary>Forgets whatever has lapsed.</summary>
+    /// <summary>Forgets what has lapsed.</summary>
     public void Tidy()
     {
         Expire();
@@ -71,13 +73,13 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
         if (Judge(request) is { } judged)
         {
             bool standsBy = judged.Outcome == AcquireOutcome.OccurrenceRunning && !HasRoomFor(request.Limit);
-            return standsBy ? judged with { QueuedSince = Park(request, process) } : judged;
+            return standsBy ? judged with { QueuedSince = Enqueue(request, process) } : judged;
         }
 
         Held? own = Find(request.LeaseId);
         if (own is null && !HasRoomFor(request.Limit))
         {
-            return Contended() with { QueuedSince = Park(request, process) };
+            return Contended() with { QueuedSince = Enqueue(request, process) };
         }
 
         Held held = new(request.LeaseId, process, request.Holder, own?.Token ?? locks.Mint(), request.Limit, _clock.After(request.Expiry));
@@ -94,8 +96,8 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
 
         _queue.Forget(request.Waiter?.Id);
 
-        // Several holders may have died at once, and nobody told those who wait.
-        NameNext();
+        // Several holders may have died at once, and no waiter was woken for that.
+        WakeNext();
         return new AcquireResult(AcquireOutcome.Granted, held.Token);
     }
 
@@ -128,46 +130,60 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
             _spent.Remove(spent);
         }
 
-        int? late = request.Unaccepted is { } woken ? LateAfter(woken) : 0;
-        _queue.Forget(request.WaiterId);
         if (Find(request.LeaseId) is not { } held)
         {
-            if (late is { } before)
-            {
-                // A waiter that was woken for the end of a kept lock declines that wake-up, so the next is woken for the same moment.
-                Held? kept = request.LeaseId is null && _holders.Count > 0 && EndsFirst() is { LeaseId: null } first ? first : null;
-                NameNext(kept, late: before);
-            }
-
+            WakeNext();
             return _holders.Count == 0 ? ReleaseOutcome.Missing : ReleaseOutcome.NotYours;
         }
 
         Held? rest = request.KeepFor > TimeSpan.Zero ? held with { LeaseId = null, ExpiresAt = _clock.After(request.KeepFor) } : null;
         Replace(held, rest);
-        NameNext(rest);
+        WakeNext(rest);
         return ReleaseOutcome.Released;
     }
 
-    public PollResult Look(PollRequest request, MemoryProcess process)
+    public void Decline(DeclineRequest request)
+    {
+        int? notAccepted = request.NotAcceptedBy is { } woken ? NotAcceptedAfter(woken) : 0;
+        if (notAccepted is { } before)
+        {
+            WakeInstead(before);
+        }
+    }
+
+    public void Leave(LeaveRequest request)
+    {
+        _queue.Forget(request.WaiterId);
+        WakeInstead(notAccepted: 0);
+    }
+
+    // A waiter that was woken for the end of a kept lock does not accept: the next one is woken for the same moment.
+    private void WakeInstead(int notAccepted)
+    {
+        Held? kept = _holders.Count > 0 && EndsFirst() is { LeaseId: null } first ? first : null;
+        WakeNext(kept, notAccepted: notAccepted);
+    }
+
+    public PollResult Poll(PollRequest request, MemoryProcess process)
     {
         string id = request.Waiter.Id;
         bool hasRoom = HasRoomFor(request.Limit);
         Mark? runner = request.Occurrence is { } occurrence && Find(occurrence) is { LeaseId: not null } mark ? mark : null;
-        WakeUp? woken = _queue.Woken;
+        LastWakeUp? woken = _queue.Woken;
         bool wasQueued = _queue.Has(id) || woken?.Id == id;
         long since = 0;
         if (hasRoom && runner is not null)
         {
-            // Its turn would be in vain as long as its occurrence is running.
+            // It could not use a wake-up as long as its occurrence is running.
             _queue.Leave(id, process);
         }
         else
         {
-            since = _queue.Keep(request.Waiter, process, request.Holder, request.Limit);
+            since = _queue.Restore(request.Waiter, process, request.Holder, request.Limit);
         }
 
         long[]? others = request.Others is { Count: > 0 }
-            ? [.. request.Others.Select(other => _queue.Keep(other.Waiter, process, other.Holder, other.Limit))]
+            ? [.. request.Others.Select(other => _queue.Restore(other.Waiter, process, other.Holder, other.Limit))]
             : null;
         TimeSpan? left = runner is not null ? _clock.Until(runner.ExpiresAt)
             : _holders.Count > 0 ? _clock.Until(EndsFirst().ExpiresAt)
@@ -187,41 +203,41 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
     }
 
     /// <summary>
-    /// Whether the execution that is looked for should try, and when to look again. The oldest of all goes first, in whichever
-    /// process. While a wake-up may still be accepted there is no other, however many processes look. One that was not accepted
-    /// went to a process that is frozen or dead, which may have more in the queue: so then the execution that is looked for
-    /// tries, whose process is alive.
+    /// Whether the polled waiter should try, and when to poll again. The oldest waiter goes first, in whichever process. While a
+    /// wake-up may still be accepted there is no other, however many processes poll. One that was not accepted went to a process
+    /// that is frozen or dead, which may have more waiters in the queue: then the polled waiter tries, whose process is alive.
     /// </summary>
-    private (bool IsFree, TimeSpan Again) Offer(string id, MemoryProcess process, WakeUp? woken)
+    private (bool IsFree, TimeSpan Again) Offer(string id, MemoryProcess process, LastWakeUp? woken)
     {
         bool isPast = woken is { At: var at } && _clock.HasPassed(at);
         if (woken?.Id != id)
         {
-            if (isPast && _clock.Until(woken!.At) + AcceptedWithin(woken.Late) is { Ticks: > 0 } left)
+            if (isPast && _clock.Until(woken!.At) + AcceptedWithin(woken.NotAccepted) is { Ticks: > 0 } left)
             {
                 return (false, left);
             }
 
             bool isMine = _queue.IsOf(process, id);
-            if (!isPast && NameNext(mine: isMine ? id : null) is { } told)
+            if (!isPast && WakeNext(mine: isMine ? id : null) is { } told)
             {
-                return (isMine && told == id, AcceptedSoon);
+                return (isMine && told == id, TimeToAccept);
             }
         }
 
-        int late = woken is null ? 0 : woken.Late + 1;
+        int notAccepted = woken is null ? 0 : woken.NotAccepted + 1;
         _queue.Leave(id, process);
-        _queue.Woke(id, _clock.After(TimeSpan.Zero), late);
-        return (true, AcceptedWithin(late));
+        _queue.Woke(id, _clock.After(TimeSpan.Zero), notAccepted);
+        return (true, AcceptedWithin(notAccepted));
     }
 
-    private static TimeSpan AcceptedWithin(int late) => late < MostLate ? AcceptedSoon : AcceptedLate;
+    private static TimeSpan AcceptedWithin(int notAccepted) => notAccepted < MostNotAccepted ? TimeToAccept : LongTimeToAccept;
 
     /// <summary>
-    /// How many wake-ups in a row were not accepted if that of this execution was not; null if it was not the last one, or the next
+    /// How many wake-ups in a row were not accepted if that of this waiter was not; null if it was not the last one, or the next
     /// would be one too many.
     /// </summary>
-    private int? LateAfter(string id) => _queue.Woken is { } woken && woken.Id == id && woken.Late < MostLate ? woken.Late + 1 : null;
+    private int? NotAcceptedAfter(string id) =>
+        _queue.Woken is { } woken && woken.Id == id && woken.NotAccepted < MostNotAccepted ? woken.NotAccepted + 1 : null;
 
     public bool Break(long fencingToken)
     {
@@ -236,14 +252,14 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
             locks.Tell(held.Process, new LockNotification.Broken(held.LeaseId));
         }
 
-        NameNext();
+        WakeNext();
         return true;
     }
 
     public IEnumerable<HeldLock> List()
     {
-        List<LockWaiter> parked = [.. _queue.Waiting.Take(MostWaitersListed).Select(one => new LockWaiter(one.Waiter, MemoryClock.Utc(one.Since)))];
-        return _holders.Select(held => new HeldLock(name, held.Holder, held.Token, _clock.Until(held.ExpiresAt), held.LeaseId is null, parked));
+        List<LockWaiter> waiters = [.. _queue.Waiting.Take(MostWaitersListed).Select(one => new LockWaiter(one.Description, MemoryClock.Utc(one.Since)))];
+        return _holders.Select(held => new HeldLock(name, held.Holder, held.Token, _clock.Until(held.ExpiresAt), held.LeaseId is null, waiters));
     }
 
     private AcquireResult? Judge(AcquireRequest request)
@@ -270,12 +286,12 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
             AcquireOutcome.Contended, Holder: first.Holder, TimeLeft: _clock.Until(first.ExpiresAt), IsKept: first.LeaseId is null, Others: others);
     }
 
-    private long Park(AcquireRequest request, MemoryProcess process) =>
-        request.Waiter is { } entry ? _queue.Park(entry, process, request.Holder, request.Limit) : 0;
+    private long Enqueue(AcquireRequest request, MemoryProcess process) =>
+        request.Waiter is { } entry ? _queue.Enqueue(entry, process, request.Holder, request.Limit) : 0;
 
     private void End(OccurrenceEnd end, string? leaseId)
     {
-        // A success that is heard of after the failure of another run is a success all the same: no retry shall run it again.
+        // A success that is reported after the failure of another run is a success all the same: no retry runs it again.
         if (Find(end.Occurrence) is { } mark && (mark.LeaseId is null || mark.LeaseId != leaseId)
             && !(mark.Outcome == OccurrenceOutcome.Failed && end.Outcome == OccurrenceOutcome.Succeeded))
         {
@@ -292,11 +308,11 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
         }
     }
 
-    // The turn of the oldest, if the lock has room for it, or will have when it is no longer kept. The process of 'mine' hears it
-    // by the result: the id of the woken execution, null for none.
-    private string? NameNext(Held? kept = null, string? mine = null, int late = 0)
+    // Wakes the oldest waiter, if the lock has room for it, or will have when it is no longer kept. The process of 'mine' learns of
+    // its wake-up by the result. Returns the id of the woken waiter, null for none.
+    private string? WakeNext(Held? kept = null, string? mine = null, int notAccepted = 0)
     {
-        for (int turn = 0; turn < MostWakeUps && _queue.Oldest() is { } next; turn++)
+        for (int passedOver = 0; passedOver < MostPassedOver && _queue.Oldest() is { } next; passedOver++)
         {
             bool hasRoom = HasRoomFor(next.Limit);
             if (!hasRoom && (kept is null || !HasRoomFor(next.Limit, without: kept)))
@@ -313,7 +329,7 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
                     locks.Tell(next.Process, new LockNotification.WakeUp(name, next.Id, after));
                 }
 
-                _queue.Woke(next.Id, _clock.After(after), late);
+                _queue.Woke(next.Id, _clock.After(after), notAccepted);
                 return next.Id;
             }
         }
@@ -321,7 +337,7 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
         return null;
     }
 
-    // While one with a smaller limit holds, nobody is granted above that.
+    // If a current holder has a smaller limit, that limit applies.
     private bool HasRoomFor(int limit, Held? without = null)
     {
         int count = 0;

@@ -1,23 +1,23 @@
 namespace JobLocking.Stores.InMemory;
 
-/// <summary>The locks in memory, as a server has them: takes one step after the other, and tells who is concerned when a step is done.</summary>
+/// <summary>The locks in memory, as a server has them: takes one step after the other, and notifies processes when a step is done.</summary>
 internal sealed class MemoryLocks(TimeProvider time)
 {
     private static readonly TimeSpan TidyEvery = TimeSpan.FromMinutes(1);
 
     private readonly Lock _gate = new();
     private readonly Dictionary<string, MemoryLock> _locks = new(StringComparer.Ordinal);
-    private List<(MemoryProcess Process, LockNotification Notice)> _notifications = [];
+    private List<(MemoryProcess Process, LockNotification Notification)> _notifications = [];
     private long _lastToken;
     private long _tidyAt;
 
     public MemoryClock Clock { get; } = new(time);
 
-    /// <summary>Does something with one lock that nothing else comes between.</summary>
+    /// <summary>Does something with one lock as one atomic step.</summary>
     public T Step<T>(string name, Func<MemoryLock, T> step)
     {
         T result;
-        List<(MemoryProcess Process, LockNotification Notice)> notifications = [];
+        List<(MemoryProcess Process, LockNotification Notification)> notifications = [];
         lock (_gate)
         {
             Tidy();
@@ -39,14 +39,20 @@ internal sealed class MemoryLocks(TimeProvider time)
             }
         }
 
-        // Not under the gate: who is told may ask for something at once.
-        foreach ((MemoryProcess process, LockNotification notice) in notifications)
+        // Not under the gate: a notified process may call the store at once.
+        foreach ((MemoryProcess process, LockNotification notification) in notifications)
         {
-            process.Tell(notice);
+            process.Tell(notification);
         }
 
         return result;
     }
+
+    public void Step(string name, Action<MemoryLock> step) => Step(name, one =>
+    {
+        step(one);
+        return true;
+    });
 
     public List<HeldLock> List(string? prefix)
     {
@@ -66,13 +72,13 @@ internal sealed class MemoryLocks(TimeProvider time)
         }
     }
 
-    /// <summary>Within a step: has a process told something when the step is done.</summary>
-    public void Tell(MemoryProcess process, LockNotification notice) => _notifications.Add((process, notice));
+    /// <summary>Within a step: notifies a process when the step is done.</summary>
+    public void Tell(MemoryProcess process, LockNotification notification) => _notifications.Add((process, notification));
 
     /// <summary>Within a step: the fencing token of a new lease, by the clock as in Redis, so that tokens grow from one run of the process to the next.</summary>
     public long Mint() => _lastToken = Math.Max(_lastToken + 1, Clock.Microseconds);
 
-    // Locks named after what is done (an invoice, a customer) are not asked for again.
+    // Locks named after a piece of work (an invoice, a customer) are not acquired again.
     private void Tidy()
     {
         if (!Clock.HasPassed(_tidyAt))

@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 
 namespace JobLocking.Stores.InMemory;
 
-/// <summary>One process, or what stands for one where several share their locks in memory: who listens there.</summary>
+/// <summary>One process, or what stands for one where several share their locks in memory: its subscriptions.</summary>
 internal sealed class MemoryProcess
 {
     private ImmutableArray<Action<LockNotification>> _listeners = [];
@@ -13,11 +13,11 @@ internal sealed class MemoryProcess
 
     public void Remove(Action<LockNotification> onNotification) => ImmutableInterlocked.Update(ref _listeners, static (all, one) => all.Remove(one), onNotification);
 
-    public void Tell(LockNotification notice)
+    public void Tell(LockNotification notification)
     {
         foreach (Action<LockNotification> onNotification in _listeners)
         {
-            onNotification(notice);
+            onNotification(notification);
         }
     }
 }

@@ -1,72 +1,72 @@
 namespace JobLocking.Stores.InMemory;
 
-/// <summary>An execution that waits for a lock, and the process to be told when it is its turn.</summary>
-internal sealed record Parked(string Id, MemoryProcess Process, LockHolder Waiter, int Limit, long Since, long Arrival, long LapsesAt);
+/// <summary>A waiter in the queue, and the process that is notified when it is woken.</summary>
+internal sealed record QueuedWaiter(string Id, MemoryProcess Process, LockHolder Description, int Limit, long Since, long Arrival, long LapsesAt);
 
-/// <summary>The last wake-up: of which execution, when it had it, and how many in a row before it were not accepted.</summary>
-internal sealed record WakeUp(string Id, long At, int Late);
+/// <summary>The last wake-up: of which waiter, at which time, and how many in a row before it were not accepted.</summary>
+internal sealed record LastWakeUp(string Id, long At, int NotAccepted);
 
-/// <summary>The queue of one lock, oldest first. No step grows with the number of those in it by more than its logarithm.</summary>
+/// <summary>The waiting queue of one lock, oldest first. The cost of a step grows with the logarithm of its length.</summary>
 internal sealed class MemoryQueue(MemoryClock clock)
 {
-    // As in Redis: a queue that no process works off must not grow without end, and no newcomer passes those that have waited.
+    // As in Redis: a queue that no process works off must not grow without end, and no newcomer overtakes those that have waited.
     private const int Capacity = 100_000;
 
-    private const int CapacityForThoseThatHaveWaited = 110_000;
+    private const int CapacityForReturningWaiters = 110_000;
 
-    private static readonly Comparer<Parked> OldestFirst = Comparer<Parked>.Create(static (a, b) =>
+    private static readonly Comparer<QueuedWaiter> OldestFirst = Comparer<QueuedWaiter>.Create(static (a, b) =>
     {
         int bySince = a.Since.CompareTo(b.Since);
         return bySince != 0 ? bySince : a.Arrival.CompareTo(b.Arrival);
     });
 
-    private readonly Dictionary<string, Parked> _byId = new(StringComparer.Ordinal);
-    private readonly SortedSet<Parked> _parked = new(OldestFirst);
+    private readonly Dictionary<string, QueuedWaiter> _byId = new(StringComparer.Ordinal);
+    private readonly SortedSet<QueuedWaiter> _waiters = new(OldestFirst);
     private long _arrivals;
 
-    public bool IsEmpty => _parked.Count == 0;
+    public bool IsEmpty => _waiters.Count == 0;
 
-    public IEnumerable<Parked> Waiting => _parked.Where(one => !clock.HasPassed(one.LapsesAt));
+    public IEnumerable<QueuedWaiter> Waiting => _waiters.Where(one => !clock.HasPassed(one.LapsesAt));
 
     /// <summary>The last wake-up, while others wait and none has left the queue since.</summary>
-    public WakeUp? Woken { get; private set; }
+    public LastWakeUp? Woken { get; private set; }
 
-    /// <summary>Gives a place, the old one to who has or had one.</summary>
-    /// <returns>Since when it is parked; 0 if the queue is full.</returns>
-    public long Park(WaiterEntry entry, MemoryProcess process, LockHolder waiter, int limit, bool hasWaited = false)
+    /// <summary>Puts a waiter into the queue: at its old position, if it has or had one.</summary>
+    /// <returns>Since when it is in the queue; 0 if the queue is full.</returns>
+    public long Enqueue(WaiterEntry entry, MemoryProcess process, LockHolder description, int limit, bool hasWaited = false)
     {
-        Parked? before = _byId.GetValueOrDefault(entry.Id);
-        if (before is null && !HasRoom(hasWaited || entry.Since > 0 ? CapacityForThoseThatHaveWaited : Capacity))
+        QueuedWaiter? before = _byId.GetValueOrDefault(entry.Id);
+        if (before is null && !HasRoom(hasWaited || entry.Since > 0 ? CapacityForReturningWaiters : Capacity))
         {
             return 0;
         }
 
         long old = before?.Since ?? entry.Since;
-        long since = old > 0 ? old : Math.Max(clock.Microseconds, (_parked.Max?.Since ?? 0) + 1);
+        long since = old > 0 ? old : Math.Max(clock.Microseconds, (_waiters.Max?.Since ?? 0) + 1);
         if (before is not null)
         {
-            _parked.Remove(before);
+            _waiters.Remove(before);
         }
 
-        Parked parked = new(entry.Id, process, waiter, limit, since, ++_arrivals, clock.After(entry.Patience));
-        _byId[entry.Id] = parked;
-        _parked.Add(parked);
+        QueuedWaiter waiter = new(entry.Id, process, description, limit, since, ++_arrivals, clock.After(entry.LapsesAfter));
+        _byId[entry.Id] = waiter;
+        _waiters.Add(waiter);
         return since;
     }
 
     /// <summary>
-    /// Makes sure of a place. One that another process has taken for the same execution stands: that is where it waits now.
-    /// Who has no patience gets none that it does not have.
+    /// Makes sure that a waiter is in the queue. The entry of another process for the same waiter stays: it waits there now. A waiter
+    /// whose entry lapses at once is not put into the queue.
     /// </summary>
-    public long Keep(WaiterEntry entry, MemoryProcess process, LockHolder waiter, int limit)
+    public long Restore(WaiterEntry entry, MemoryProcess process, LockHolder description, int limit)
     {
-        Parked? parked = Living(entry.Id);
-        return entry.Patience <= TimeSpan.Zero || (parked is not null && parked.Process != process)
-            ? parked?.Since ?? 0
-            : Park(entry, process, waiter, limit, hasWaited: true);
+        QueuedWaiter? waiter = Living(entry.Id);
+        return entry.LapsesAfter <= TimeSpan.Zero || (waiter is not null && waiter.Process != process)
+            ? waiter?.Since ?? 0
+            : Enqueue(entry, process, description, limit, hasWaited: true);
     }
 
-    /// <summary>Gives a place up, unless another process has taken it for the same execution.</summary>
+    /// <summary>Takes a waiter out of the queue, unless another process has put it there.</summary>
     public void Leave(string id, MemoryProcess process)
     {
         if (IsOf(process, id))
@@ -80,23 +80,23 @@ internal sealed class MemoryQueue(MemoryClock clock)
         if (id is not null)
         {
             Woken = null;
-            if (_byId.Remove(id, out Parked? parked))
+            if (_byId.Remove(id, out QueuedWaiter? waiter))
             {
-                _parked.Remove(parked);
+                _waiters.Remove(waiter);
             }
         }
     }
 
     /// <summary>Remembers a wake-up, if others wait.</summary>
-    public void Woke(string id, long at, int late) => Woken = IsEmpty ? null : new WakeUp(id, at, late);
+    public void Woke(string id, long at, int notAccepted) => Woken = IsEmpty ? null : new LastWakeUp(id, at, notAccepted);
 
     /// <summary>The last wake-up was accepted, or came too late.</summary>
     public void ForgetWoken() => Woken = null;
 
-    /// <summary>Who is the next, unless their patience has ended.</summary>
-    public Parked? Oldest()
+    /// <summary>The oldest waiter whose entry has not lapsed.</summary>
+    public QueuedWaiter? Oldest()
     {
-        while (_parked.Min is { } first)
+        while (_waiters.Min is { } first)
         {
             if (!clock.HasPassed(first.LapsesAt))
             {
@@ -115,13 +115,13 @@ internal sealed class MemoryQueue(MemoryClock clock)
 
     private bool HasRoom(int capacity)
     {
-        if (_parked.Count >= capacity)
+        if (_waiters.Count >= capacity)
         {
             Oldest();
         }
 
-        return _parked.Count < capacity;
+        return _waiters.Count < capacity;
     }
 
-    private Parked? Living(string id) => _byId.GetValueOrDefault(id) is { } parked && !clock.HasPassed(parked.LapsesAt) ? parked : null;
+    private QueuedWaiter? Living(string id) => _byId.GetValueOrDefault(id) is { } waiter && !clock.HasPassed(waiter.LapsesAt) ? waiter : null;
 }

@@ -1,0 +1,34 @@
+namespace JobLocking.Stores;
+
+/// <summary>One scheduled fire time of one job, the same on every node.</summary>
+/// <param name="Job">The job, the same on every node.</param>
+/// <param name="ScheduledTime">The nominal fire time, UTC.</param>
+/// <param name="IsRetry">The scheduler runs it again after a failure: it may, unless the occurrence has succeeded meanwhile.</param>
+public sealed record LockOccurrence(string Job, DateTimeOffset ScheduledTime, bool IsRetry)
+{
+    /// <summary>The application that the job belongs to; the engine fills it in.</summary>
+    public string Application { get; init; } = "";
+
+    /// <summary>The scheduler that the job belongs to, the same on every node; empty for the one without a name of its own.</summary>
+    public string Scheduler { get; init; } = "";
+}
+
+/// <summary>How the run of an occurrence ended.</summary>
+public enum OccurrenceOutcome
+{
+    /// <summary>It did not come to its end, through no fault of the job: another node may run it.</summary>
+    Unfinished,
+
+    /// <summary>It succeeded: the occurrence is not run again.</summary>
+    Succeeded,
+
+    /// <summary>It failed: only a retry runs the occurrence again.</summary>
+    Failed,
+}
+
+/// <summary>The end of the run of an occurrence. A mark of another lease is left alone.</summary>
+/// <param name="Occurrence">The occurrence.</param>
+/// <param name="Holder">The holder that ran it, for the mark.</param>
+/// <param name="Outcome">How it ended: the mark is written, or removed if it was unfinished.</param>
+/// <param name="Retention">How long the mark is kept.</param>
+public sealed record OccurrenceEnd(LockOccurrence Occurrence, LockHolder Holder, OccurrenceOutcome Outcome, TimeSpan Retention);
