@@ -184,7 +184,7 @@ public sealed class LockEngine
             {
                 AcquireOutcome.Granted => Run(execution, lease, wanted.Holder),
                 AcquireOutcome.OccurrenceSucceeded => Skip(execution, result, $"the occurrence of {execution.Occurrence!.ScheduledTime:u} was run by {result.Holder}"),
-                AcquireOutcome.OccurrenceFailed => Skip(execution, result, $"the occurrence of {execution.Occurrence!.ScheduledTime:u} was run by {result.Holder}, and failed"),
+                AcquireOutcome.OccurrenceFailed => Skip(execution, result, $"the occurrence of {execution.Occurrence!.ScheduledTime:u} was run, and failed, by {result.Holder}"),
                 AcquireOutcome.OccurrenceRunning => Defer(
                     execution, now, $"standing by: the occurrence of {execution.Occurrence!.ScheduledTime:u} is being run by {result.Holder}", result, mayGiveUp: false),
                 AcquireOutcome.DeferralSpent => Copy(execution),

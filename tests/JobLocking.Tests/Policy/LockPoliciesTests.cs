@@ -182,8 +182,8 @@ public sealed class LockPoliciesTests
     {
         LockPolicies policies = Policies(o => o.ForJob<ITwice<int>>(new TaskLockAttribute("one")).ForJob<ITwice<string>>(new TaskLockAttribute("two")));
         TaskLockException error = Assert.Throws<TaskLockException>(() => policies.Find(typeof(Twice), null));
-        Assert.Contains("'one' by ", error.Message, StringComparison.Ordinal);
-        Assert.Contains("'two' by ", error.Message, StringComparison.Ordinal);
+        Assert.Contains("'one' on ", error.Message, StringComparison.Ordinal);
+        Assert.Contains("'two' on ", error.Message, StringComparison.Ordinal);
         Assert.Contains("Fix: call ForJob<Twice> with", error.Message, StringComparison.Ordinal);
 
         LockPolicies ofMethods = Policies(o => o

@@ -82,7 +82,7 @@ public sealed class CopyTests : IDisposable
     }
 
     [Fact]
-    public async Task A_lease_that_nobody_uses_gives_back_the_deferral_that_it_has_spent()
+    public async Task An_unused_lease_gives_back_the_deferral_that_it_has_spent()
     {
         DeferralState state = await DeferredAsync();
         AnswersAreLost();
@@ -93,7 +93,7 @@ public sealed class CopyTests : IDisposable
     }
 
     [Fact]
-    public async Task An_execution_is_not_turned_away_by_a_lease_of_its_own_that_could_never_be_given_back()
+    public async Task An_execution_is_not_refused_because_of_a_lease_of_its_own_that_could_not_be_released()
     {
         DeferralState state = await DeferredAsync();
         AnswersAreLost();

@@ -12,7 +12,7 @@ using Breakage = JobLocking.Tests.Engine.UnreliableStore.Breakage;
 
 namespace JobLocking.Tests.Waiting;
 
-/// <summary>Deferrals that a release wakes, as far as the engine has to do with them.</summary>
+/// <summary>Deferrals that a release wakes: the part of the engine.</summary>
 public sealed class DeferralTests : IDisposable
 {
     private static readonly TaskLockAttribute Deferring = new("x") { OnConflict = LockConflict.Defer };
@@ -48,7 +48,7 @@ public sealed class DeferralTests : IDisposable
     }
 
     [Fact]
-    public async Task A_deferral_that_is_not_stored_leaves_the_queue_and_passes_its_wake_up_on()
+    public async Task A_deferral_that_is_not_stored_leaves_the_queue_and_the_next_is_woken()
     {
         LockDecision.Run run = await HoldAsync();
         LockExecution execution = _other.Execution(Deferring);
@@ -65,7 +65,7 @@ public sealed class DeferralTests : IDisposable
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_deferral_that_is_not_there_any_more_or_cannot_be_woken_passes_its_wake_up_on(bool throws)
+    public async Task A_deferral_that_cannot_be_started_lets_the_next_be_woken(bool throws)
     {
         LockDecision.Run run = await HoldAsync();
         LockExecution execution = _other.Execution(Deferring);
@@ -80,7 +80,7 @@ public sealed class DeferralTests : IDisposable
     }
 
     [Fact]
-    public async Task A_deferral_whose_storage_failed_in_its_wake_up_is_woken_when_the_lock_is_polled()
+    public async Task A_deferral_whose_storage_failed_when_it_was_woken_is_woken_by_a_later_poll()
     {
         LockDecision.Run run = await HoldAsync();
         LockExecution execution = _other.Execution(Deferring);
@@ -97,7 +97,7 @@ public sealed class DeferralTests : IDisposable
     }
 
     [Fact]
-    public async Task A_woken_execution_that_finds_the_lock_taken_again_has_its_old_place()
+    public async Task A_woken_execution_that_finds_the_lock_taken_again_has_its_old_position()
     {
         LockDecision.Run run = await HoldAsync();
         DeferralState state = await DeferAsync(_other, "first");
@@ -106,7 +106,7 @@ public sealed class DeferralTests : IDisposable
         await run.EndAsync(null, aborted: false);
         await WokenAsync("first");
 
-        // Somebody was faster. Another process runs the first meanwhile.
+        // Another execution was faster. Another process runs the first meanwhile.
         TaskLease faster = (await _node.Locks.TryAcquireAsync("x"))!;
         Assert.Equal(state.Waiter, (await DeferAsync(_node, "first again", state)).Waiter);
         await faster.DisposeAsync();
@@ -127,7 +127,7 @@ public sealed class DeferralTests : IDisposable
     }
 
     [Fact]
-    public async Task A_standby_that_finds_its_occurrence_done_does_not_swallow_the_wake_up_of_the_next()
+    public async Task A_standby_that_finds_its_occurrence_done_declines_its_wake_up()
     {
         LockOccurrence occurrence = new("Job.Run", _node.Time.GetUtcNow(), IsRetry: false);
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(_node.Execution(Deferring, ExecutionOrigin.Recurring, occurrence: occurrence));
@@ -142,7 +142,7 @@ public sealed class DeferralTests : IDisposable
     }
 
     [Fact]
-    public async Task A_standby_whose_occurrence_is_still_running_does_not_swallow_the_wake_up_of_the_next_either()
+    public async Task A_standby_whose_occurrence_is_still_running_declines_its_wake_up()
     {
         LockOccurrence occurrence = new("Job.Run", _node.Time.GetUtcNow(), IsRetry: false);
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(_node.Execution(Deferring, ExecutionOrigin.Recurring, occurrence: occurrence));
@@ -158,7 +158,7 @@ public sealed class DeferralTests : IDisposable
     }
 
     [Fact]
-    public async Task A_holder_that_died_lets_one_deferral_go_within_its_expiry_and_a_poll()
+    public async Task When_a_holder_dies_one_deferral_is_woken_within_its_expiry_and_a_poll()
     {
         await _node.Memory.AcquireAsync(new AcquireRequest("x", "dead", TimeSpan.FromSeconds(30), new LockHolder("app", "dead", "Test", null, null, default)), CancellationToken.None);
         TaskLockAttribute patient = new("x") { OnConflict = LockConflict.Defer, DeferBy = 3600 };
@@ -172,7 +172,7 @@ public sealed class DeferralTests : IDisposable
     }
 
     [Fact]
-    public async Task A_poll_that_gives_places_back_beside_a_free_lock_names_the_next_soon()
+    public async Task A_poll_that_restores_entries_while_the_lock_is_free_wakes_the_next_soon()
     {
         await _node.Memory.AcquireAsync(new AcquireRequest("x", "dead", TimeSpan.FromSeconds(3), new LockHolder("app", "dead", "Test", null, null, default)), CancellationToken.None);
         foreach (string name in new[] { "first", "second", "third" })
@@ -202,7 +202,7 @@ public sealed class DeferralTests : IDisposable
     }
 
     [Fact]
-    public async Task Deferrals_that_nobody_asked_to_park_are_woken_one_and_all_when_the_store_is_back()
+    public async Task Deferrals_that_could_not_enter_the_queue_are_all_woken_when_the_store_is_back()
     {
         _other.Store.AcquireAlways = Breakage.Refused;
         foreach (string name in new[] { "first", "second", "third" })
@@ -219,7 +219,7 @@ public sealed class DeferralTests : IDisposable
     }
 
     [Fact]
-    public async Task A_place_that_a_poll_has_given_is_kept_from_then_on()
+    public async Task A_position_that_a_poll_has_given_is_kept()
     {
         LockDecision.Run run = await HoldAsync();
         _other.Store.AcquireAlways = Breakage.Refused;
@@ -229,7 +229,7 @@ public sealed class DeferralTests : IDisposable
         await PolledAtAsync(TimeSpan.FromSeconds(5.2));
         DateTimeOffset since = Assert.Single(Assert.Single(await _node.ListAsync()).Waiters).Since;
 
-        // Its turn comes, is lost, and a newcomer has the lock when it is looked at again.
+        // Its wake-up is lost, and a newcomer has the lock at the next poll.
         await _other.GoesDeafAsync();
         await run.EndAsync(null, aborted: false);
         await HoldAsync();
@@ -238,7 +238,7 @@ public sealed class DeferralTests : IDisposable
     }
 
     [Fact]
-    public async Task A_deferral_that_is_due_is_the_schedulers_and_no_longer_ours()
+    public async Task A_deferral_that_is_due_is_forgotten_some_time_later()
     {
         await HoldForDaysAsync();
         await DeferAsync(_other, "first");
@@ -254,12 +254,12 @@ public sealed class DeferralTests : IDisposable
     }
 
     [Fact]
-    public async Task A_deferral_that_came_back_elsewhere_and_whose_place_is_lost_then_is_woken_by_a_release_all_the_same()
+    public async Task A_deferral_that_came_back_elsewhere_and_lost_its_entry_is_still_woken_by_a_release()
     {
         DeferralState state = await DeferAndComeBackElsewhereAsync();
         await _node.Memory.LeaveAsync(new LeaveRequest("x", state.Waiter.Split(':')[1]), CancellationToken.None);
 
-        // Where it was before somebody looks for it first.
+        // The process where it was before polls first.
         await ReconnectAsync(_other);
         Assert.Empty(Assert.Single(await _node.ListAsync()).Waiters);
         await ReconnectAsync(_node);
@@ -270,7 +270,7 @@ public sealed class DeferralTests : IDisposable
     }
 
     [Fact]
-    public async Task Who_finds_the_lock_free_for_a_deferral_that_came_back_elsewhere_has_it_woken_there()
+    public async Task A_poll_that_finds_room_for_a_deferral_that_came_back_elsewhere_wakes_it_there()
     {
         await DeferAndComeBackElsewhereAsync();
         TaskCompletionSource neverPolls = new();
@@ -282,7 +282,7 @@ public sealed class DeferralTests : IDisposable
     }
 
     [Fact]
-    public async Task A_deferral_of_which_nothing_is_heard_again_is_forgotten()
+    public async Task A_deferral_that_is_never_reported_as_stored_is_forgotten()
     {
         using Measurements measured = new(_other.Meters);
         await HoldForDaysAsync();
@@ -293,7 +293,7 @@ public sealed class DeferralTests : IDisposable
     }
 
     [Fact]
-    public async Task A_deferral_that_is_told_of_after_it_has_come_back_leaves_nothing_behind()
+    public async Task A_deferral_that_is_reported_as_stored_after_it_came_back_leaves_nothing_behind()
     {
         using Measurements measured = new(_other.Meters);
         await HoldForDaysAsync();
@@ -312,35 +312,35 @@ public sealed class DeferralTests : IDisposable
     }
 
     [Fact]
-    public async Task A_place_is_asked_for_where_it_is_needed_and_not_beside_a_lock_that_is_free()
+    public async Task An_execution_asks_to_be_queued_only_when_it_has_to()
     {
         LockDecision.Run run = await HoldAsync();
-        Assert.Equal([false], HasPlace(_node));
+        Assert.Equal([false], HasWaiter(_node));
 
         // Of another process only the store knows; for a lock of its own each process knows what comes.
         await DeferAsync(_other, "behind another process");
-        Assert.Equal([false, true], HasPlace(_other));
+        Assert.Equal([false, true], HasWaiter(_other));
         await DeferAsync(_node, "behind its own");
-        Assert.Equal([false, true], HasPlace(_node));
+        Assert.Equal([false, true], HasWaiter(_node));
 
         Assert.Equal(2, Assert.Single(await _node.ListAsync()).Waiters.Count);
         await run.EndAsync(null, aborted: false);
 
-        static IEnumerable<bool> HasPlace(EngineUnderTest node) => node.Store.Asked.Select(request => request.Waiter is not null);
+        static IEnumerable<bool> HasWaiter(EngineUnderTest node) => node.Store.Asked.Select(request => request.Waiter is not null);
     }
 
     [Theory]
     [InlineData(LockUnavailable.Run)]
     [InlineData(LockUnavailable.Fail)]
     [InlineData(LockUnavailable.Defer)]
-    public async Task Who_was_refused_and_gets_no_answer_when_it_asks_for_a_place_is_deferred_whatever_OnUnavailable_says(LockUnavailable onUnavailable)
+    public async Task An_execution_that_gets_no_answer_when_it_asks_to_be_queued_is_deferred_whatever_OnUnavailable_says(LockUnavailable onUnavailable)
     {
         LockDecision.Run run = await HoldAsync();
         _other.Store.Acquire.Enqueue(Breakage.None);
         _other.Store.Acquire.Enqueue(Breakage.Refused);
         await DeferAsync(_other, "refused", taskLock: new TaskLockAttribute("x") { OnConflict = LockConflict.Defer, OnUnavailable = onUnavailable });
 
-        // The next look gives it the place that it asked for.
+        // The next poll enters it into the queue.
         await PolledAtAsync(TimeSpan.FromSeconds(5.2));
         Assert.Single(Assert.Single(await _node.ListAsync()).Waiters);
         await run.EndAsync(null, aborted: false);
@@ -348,7 +348,7 @@ public sealed class DeferralTests : IDisposable
     }
 
     [Fact]
-    public async Task Who_is_granted_the_lock_as_it_asks_for_a_place_has_none()
+    public async Task An_execution_that_is_granted_the_lock_when_it_asks_to_be_queued_is_not_queued()
     {
         using Measurements measured = new(_other.Meters);
         LockDecision.Run run = await HoldAsync();
@@ -360,7 +360,7 @@ public sealed class DeferralTests : IDisposable
     }
 
     [Fact]
-    public async Task Who_is_skipped_as_it_asks_for_a_place_leaves_it_and_is_counted_once()
+    public async Task An_execution_that_is_skipped_when_it_asks_to_be_queued_leaves_the_queue_and_is_counted_once()
     {
         using Measurements measured = new(_other.Meters);
         TaskLockAttribute taskLock = new("x");
@@ -378,7 +378,7 @@ public sealed class DeferralTests : IDisposable
     }
 
     [Fact]
-    public async Task Who_is_cancelled_as_it_asks_for_a_place_leaves_it()
+    public async Task An_execution_that_is_cancelled_when_it_asks_to_be_queued_leaves_the_queue()
     {
         await HoldAsync();
         using CancellationTokenSource cancelled = new();
@@ -388,11 +388,11 @@ public sealed class DeferralTests : IDisposable
 
         await cancelled.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => asking);
-        await Eventually.SeesAsync(async () => Assert.Single(await _node.ListAsync()).Waiters.Count, parked => parked == 0);
+        await Eventually.SeesAsync(async () => Assert.Single(await _node.ListAsync()).Waiters.Count, waiters => waiters == 0);
     }
 
     [Fact]
-    public async Task Without_a_host_too_a_job_that_has_its_lock_is_told_when_it_is_broken()
+    public async Task Without_a_host_a_job_learns_that_its_lock_was_broken()
     {
         using EngineUnderTest hostless = new(sharing: _node, node: "tool", listens: false);
         LockDecision.Run run = await hostless.DecideAsync<LockDecision.Run>(hostless.Execution(Deferring));
@@ -402,7 +402,7 @@ public sealed class DeferralTests : IDisposable
     }
 
     [Fact]
-    public async Task Without_a_host_too_a_deferral_for_want_of_an_answer_is_woken_by_a_release()
+    public async Task Without_a_host_a_deferral_because_the_store_is_unavailable_is_woken_by_a_release()
     {
         using EngineUnderTest hostless = new(sharing: _node, node: "tool", listens: false);
         LockDecision.Run run = await HoldAsync();
@@ -419,10 +419,10 @@ public sealed class DeferralTests : IDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Whatever_the_store_throws_when_it_is_listened_to_or_checked_the_process_hears_of_its_wake_ups(bool whenListenedTo)
+    public async Task A_store_that_throws_when_it_is_subscribed_to_or_checked_still_wakes_this_process(bool whenListenedTo)
     {
         using EngineUnderTest odd = new(sharing: _node, node: "odd", listens: false);
-        (whenListenedTo ? odd.Store.ListenFaults : odd.Store.CheckFaults).Enqueue(new InvalidOperationException("nobody has thought of it"));
+        (whenListenedTo ? odd.Store.ListenFaults : odd.Store.CheckFaults).Enqueue(new InvalidOperationException("unexpected"));
         LockDecision.Run run = await HoldAsync();
         await DeferAsync(odd, "odd");
         await Eventually.IsTrueAsync(() => odd.LoggedIds.Contains(whenListenedTo ? EventIds.SubscribeFailed : EventIds.StoreCheckFailed));
@@ -473,32 +473,32 @@ public sealed class DeferralTests : IDisposable
     }
 
     [Fact]
-    public async Task A_wake_up_for_later_does_not_outlive_the_host_and_is_the_next_ones()
+    public async Task A_wake_up_for_later_is_declined_when_the_host_stops()
     {
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(_node.Execution(new TaskLockAttribute("x") { MinHold = 20 }));
         await DeferAsync(_other, "first");
-        int parked = _node.Time.Timers;
+        int timers = _node.Time.Timers;
         await run.EndAsync(null, aborted: false);
-        Assert.Equal(parked + 1, _node.Time.Timers);
+        Assert.Equal(timers + 1, _node.Time.Timers);
 
         _other.Queue.Stop();
-        await Eventually.SeesAsync(() => _node.Time.Timers, timers => timers == parked - 1);
+        await Eventually.SeesAsync(() => _node.Time.Timers, now => now == timers - 1);
         await Eventually.IsTrueAsync(() => _other.Store.Has("decline x"));
     }
 
     [Theory]
     [InlineData(ExecutionOrigin.OneOff, null)]
-    [InlineData(ExecutionOrigin.Deferred, "1;1;1;0;1:a-waiter-from-before")]
-    public async Task A_deferral_for_want_of_an_answer_that_nobody_stores_is_forgotten(ExecutionOrigin origin, string? state)
+    [InlineData(ExecutionOrigin.Deferred, "1;1;1;0;1:an-earlier-waiter")]
+    public async Task A_deferral_because_the_store_is_unavailable_that_is_not_stored_is_forgotten(ExecutionOrigin origin, string? state)
     {
         _node.Store.AcquireAlways = Breakage.Refused;
-        WeakReference place = await UnstoredAsync(new TaskLockAttribute("x"), origin, DeferralState.Parse(state));
+        WeakReference waiter = await UnstoredAsync(new TaskLockAttribute("x"), origin, DeferralState.Parse(state));
         _node.Store.AcquireAlways = Breakage.None;
         await Eventually.IsTrueAsync(() =>
         {
             _node.Time.Advance(TimeSpan.FromSeconds(60));
             GC.Collect();
-            return !place.IsAlive;
+            return !waiter.IsAlive;
         });
     }
 
@@ -524,7 +524,7 @@ public sealed class DeferralTests : IDisposable
         _node.Dispose();
     }
 
-    /// <summary>An execution of the other node that was refused: something happens before it asks for a place, and that answer may be held.</summary>
+    /// <summary>An execution of the other node that was refused: something happens before it asks to be queued, and that answer may be held.</summary>
     private async Task<Task<LockDecision>> BetweenItsQuestionsAsync(
         TaskLockAttribute taskLock, ExecutionOrigin origin, Func<Task> happens, TaskCompletionSource? answer = null, CancellationToken cancellationToken = default)
     {
@@ -560,10 +560,10 @@ public sealed class DeferralTests : IDisposable
 
     private async Task ReconnectAsync(EngineUnderTest node)
     {
-        int looks = node.Store.Looks;
+        int polls = node.Store.Looks;
         node.Store.Tell(new LockNotification.Reconnected());
         _node.Time.Advance(TimeSpan.FromMilliseconds(1));
-        await Eventually.IsTrueAsync(() => node.Store.Looks > looks);
+        await Eventually.IsTrueAsync(() => node.Store.Looks > polls);
     }
 
     private async Task<DeferralState> DeferAsync(EngineUnderTest node, string name, DeferralState? state = null, LockOccurrence? occurrence = null, TaskLockAttribute? taskLock = null)
@@ -582,7 +582,7 @@ public sealed class DeferralTests : IDisposable
 
     private async Task WokenAsync(params string[] names) => await Eventually.SeesAsync(() => string.Join(", ", _woken), woken => woken == string.Join(", ", names));
 
-    /// <summary>Lets time pass, step by step, so that each look that falls due is over before the next.</summary>
+    /// <summary>Lets time pass, step by step, so that each poll that falls due is over before the next.</summary>
     private async Task PolledAtAsync(TimeSpan time)
     {
         TimeSpan step = TimeSpan.FromMilliseconds(100);

@@ -13,7 +13,7 @@ namespace JobLocking.Tests.Waiting;
 /// </summary>
 public sealed class FreedByTimeTests : IDisposable
 {
-    /// <summary>A look comes so much after the time that it waits for, at most, and a little more.</summary>
+    /// <summary>A poll comes at most so much later than the end that it waits for, plus a little.</summary>
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(150);
 
     private readonly EngineUnderTest _node = new();
@@ -29,7 +29,7 @@ public sealed class FreedByTimeTests : IDisposable
     [Theory]
     [InlineData(1)]
     [InlineData(3)]
-    public async Task Places_that_are_kept_for_different_times_are_taken_as_each_frees(int processes)
+    public async Task Slots_that_are_kept_for_different_times_are_taken_as_each_frees(int processes)
     {
         List<TaskLease> kept = [];
         for (int i = 0; i < 5; i++)
@@ -122,7 +122,7 @@ public sealed class FreedByTimeTests : IDisposable
     }
 
     [Fact]
-    public async Task Those_that_found_the_queue_full_are_listed_as_there_is_room_and_before_any_newcomer()
+    public async Task Waiters_that_found_the_queue_full_enter_it_before_any_newcomer_when_there_is_room()
     {
         await DiesAsync("x", TimeSpan.FromHours(1), limit: 1);
         string[] ghosts = [.. Enumerable.Range(0, 110_000).Select(_ => LockRequests.LeaseId())];
@@ -139,8 +139,8 @@ public sealed class FreedByTimeTests : IDisposable
         Pass(TimeSpan.FromSeconds(5.2));
         await LeaveAsync(ghosts[10_120..]);
 
-        IReadOnlyList<LockWaiter> parked = Assert.Single(await _node.ListAsync()).Waiters;
-        Assert.Equal(150, parked.Count(one => one.Description.Node == "node-2"));
+        IReadOnlyList<LockWaiter> waiters = Assert.Single(await _node.ListAsync()).Waiters;
+        Assert.Equal(150, waiters.Count(one => one.Description.Node == "node-2"));
 
         async Task<long> ListedAsync(string newcomer) => (await _node.Memory.AcquireAsync(
             LockRequests.Acquire("x") with { Waiter = new WaiterEntry(newcomer, TimeSpan.FromHours(1)) }, CancellationToken.None)).QueuedSince;
@@ -165,7 +165,7 @@ public sealed class FreedByTimeTests : IDisposable
     private async Task DiesAsync(string name, TimeSpan expiry, int limit) =>
         Assert.Equal(AcquireOutcome.Granted, (await _node.Memory.AcquireAsync(LockRequests.Acquire(name, expiry, "dead") with { Limit = limit }, CancellationToken.None)).Outcome);
 
-    /// <summary>So many who wait, one after the other, in the processes in turn.</summary>
+    /// <summary>So many waiters, one after the other, in the processes by turns.</summary>
     private async Task<Task<TaskLease>[]> WaitAsync(int count, TaskLockOptions options, int processes, bool isListed = true)
     {
         EngineUnderTest[] nodes = [_second, _third, _node];
@@ -178,14 +178,14 @@ public sealed class FreedByTimeTests : IDisposable
             await Eventually.IsTrueAsync(() => node.Store.Asked.Count > asked);
             if (isListed)
             {
-                await Eventually.SeesAsync(async () => (await _node.ListAsync())[0].Waiters.Count(one => one.Description.Node.StartsWith("node", StringComparison.Ordinal)), parked => parked == i + 1);
+                await Eventually.SeesAsync(async () => (await _node.ListAsync())[0].Waiters.Count(one => one.Description.Node.StartsWith("node", StringComparison.Ordinal)), queued => queued == i + 1);
             }
         }
 
         return [.. waiting];
     }
 
-    /// <summary>Lets time pass up to each of the moments, and a look further, and no further before the one is served whose turn it is.</summary>
+    /// <summary>Lets time pass up to each of the moments and the poll after it, and no further before the next waiter has its lock.</summary>
     private async Task ServedInTurnAsync(Task<TaskLease>[] waiting, Func<int, TimeSpan> at)
     {
         DateTimeOffset start = _node.Time.GetUtcNow();

@@ -7,8 +7,8 @@ using Xunit;
 namespace JobLocking.Tests.Waiting;
 
 /// <summary>
-/// Many who wait, are cancelled, are deferred, are moved by users, over several processes, in real parallel. The clock stands
-/// still: a turn that got lost is made good by no look, and whoever it was meant for would wait for ever.
+/// Many executions of several processes wait, are cancelled, are deferred, are moved by users, in real parallel. The clock stands
+/// still: no poll makes a lost wake-up good, and its waiter would wait for ever.
 /// </summary>
 public sealed class NoWakeUpIsLostTests
 {
@@ -18,7 +18,7 @@ public sealed class NoWakeUpIsLostTests
     [Theory]
     [InlineData(1)]
     [InlineData(3)]
-    public async Task Everybody_is_served_who_still_wants_the_lock_and_nobody_above_the_limit(int limit)
+    public async Task Every_waiter_that_still_wants_the_lock_gets_it_and_the_limit_holds(int limit)
     {
         using EngineUnderTest first = new();
         using EngineUnderTest second = new(sharing: first, node: "node-2");

@@ -8,7 +8,7 @@ namespace JobLocking.Tests.Waiting;
 
 /// <summary>
 /// An execution that is delivered a second time, with the deferral state of the first, to the process in which the first waits. The
-/// clock stands still: nobody is helped by a look, or by the end of a wait.
+/// clock stands still: no poll helps, and no wait ends.
 /// </summary>
 public sealed class SecondDeliveryTests : IDisposable
 {
@@ -22,7 +22,7 @@ public sealed class SecondDeliveryTests : IDisposable
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task Both_who_wait_in_place_are_served(bool whileItAsks)
+    public async Task Both_deliveries_that_wait_in_place_get_the_lock(bool whileItAsks)
     {
         TaskLease held = (await _node.Locks.TryAcquireAsync("x"))!;
         DeferralState state = await DeferredAsync();
@@ -38,7 +38,7 @@ public sealed class SecondDeliveryTests : IDisposable
 
         if (whileItAsks)
         {
-            // The answer named the place of the second. Its own the first is given by the next look.
+            // The answer was for the entry of the second. The next poll gives the first its own.
             await Eventually.IsTrueAsync(async () =>
             {
                 _node.Time.Advance(TimeSpan.FromSeconds(1));
@@ -54,7 +54,7 @@ public sealed class SecondDeliveryTests : IDisposable
     }
 
     [Fact]
-    public async Task Who_is_cancelled_takes_the_place_of_the_other_from_nobody()
+    public async Task A_cancelled_delivery_does_not_take_the_other_out_of_the_queue()
     {
         TaskLease held = (await _node.Locks.TryAcquireAsync("x"))!;
         DeferralState state = await DeferredAsync();

@@ -18,7 +18,7 @@ public sealed class WaitTests : IDisposable
     public WaitTests() => _other = new EngineUnderTest(sharing: _node, node: "node-2");
 
     [Fact]
-    public async Task Who_waits_has_the_lock_as_soon_as_it_is_released_with_two_tries_in_all()
+    public async Task A_waiter_has_the_lock_as_soon_as_it_is_released_after_two_acquires_in_all()
     {
         TaskLease held = (await _node.Locks.TryAcquireAsync("x"))!;
         Task<TaskLease> waiting = _other.Locks.AcquireAsync("x").AsTask();
@@ -33,7 +33,7 @@ public sealed class WaitTests : IDisposable
     }
 
     [Fact]
-    public async Task The_oldest_has_the_first_wake_up_whatever_process_it_waits_in()
+    public async Task The_oldest_waiter_of_all_processes_is_woken_first()
     {
         TaskLease held = (await _node.Locks.TryAcquireAsync("x"))!;
         List<Task<TaskLease>> waiting = [];
@@ -71,7 +71,7 @@ public sealed class WaitTests : IDisposable
     }
 
     [Fact]
-    public async Task A_wait_ends_with_its_time_and_leaves_no_place_behind()
+    public async Task A_wait_ends_with_its_time_and_leaves_no_entry_behind()
     {
         await _node.Locks.TryAcquireAsync("x");
         Task<TaskLease?> waiting = _other.Locks.TryAcquireAsync("x", new TaskLockOptions { Wait = TimeSpan.FromSeconds(10) }).AsTask();
@@ -90,7 +90,7 @@ public sealed class WaitTests : IDisposable
     }
 
     [Fact]
-    public async Task Who_is_cancelled_passes_its_wake_up_on()
+    public async Task A_cancelled_waiter_declines_its_wake_up()
     {
         TaskLease held = (await _node.Locks.TryAcquireAsync("x"))!;
         using CancellationTokenSource cancelled = new();
@@ -108,7 +108,7 @@ public sealed class WaitTests : IDisposable
     }
 
     [Fact]
-    public async Task Who_is_cancelled_while_it_tries_in_its_wake_up_passes_it_on()
+    public async Task A_woken_waiter_that_is_cancelled_while_it_asks_declines_its_wake_up()
     {
         TaskLease held = (await _node.Locks.TryAcquireAsync("x"))!;
         using CancellationTokenSource cancelled = new();
@@ -127,7 +127,7 @@ public sealed class WaitTests : IDisposable
     }
 
     [Fact]
-    public async Task A_wake_up_for_somebody_who_is_not_here_any_more_goes_to_the_next()
+    public async Task A_wake_up_for_a_waiter_that_has_gone_wakes_the_next()
     {
         TaskLease held = (await _node.Locks.TryAcquireAsync("x"))!;
         await _other.Memory.AcquireAsync(new AcquireRequest("x", "gone", TimeSpan.FromMinutes(1), held.Holder, Waiter: new WaiterEntry("ghost", TimeSpan.FromMinutes(1))), CancellationToken.None);
@@ -140,7 +140,7 @@ public sealed class WaitTests : IDisposable
     }
 
     [Fact]
-    public async Task A_holder_that_died_is_noticed_when_its_time_has_passed()
+    public async Task A_holder_that_died_is_noticed_when_its_lease_expires()
     {
         await DiesAsync(TimeSpan.FromSeconds(3));
         Task<TaskLease> waiting = _node.Locks.AcquireAsync("x").AsTask();
@@ -148,13 +148,13 @@ public sealed class WaitTests : IDisposable
         _node.Time.Advance(TimeSpan.FromSeconds(2.9));
         Assert.False(waiting.IsCompleted);
 
-        // The look is due a little later, not in all processes in the same moment.
+        // The poll is due a little later, not in all processes at the same moment.
         _node.Time.Advance(TimeSpan.FromSeconds(0.3));
         await waiting.WaitAsync(Eventually.DefaultTimeout);
     }
 
     [Fact]
-    public async Task A_wake_up_that_got_lost_is_made_good_by_the_safety_poll()
+    public async Task The_safety_poll_makes_good_a_wake_up_that_was_lost()
     {
         TaskLease held = (await _node.Locks.TryAcquireAsync("x"))!;
         Task<TaskLease> waiting = _other.Locks.AcquireAsync("x").AsTask();
@@ -189,7 +189,7 @@ public sealed class WaitTests : IDisposable
     }
 
     [Fact]
-    public async Task All_locks_are_polled_when_the_process_begins_to_listen_late()
+    public async Task All_locks_are_polled_when_the_process_subscribes_late()
     {
         using EngineUnderTest late = new(sharing: _node, node: "late", listens: false);
         late.Store.ListenFaults.Enqueue(new LockStoreException("no answer", mayHaveBeenApplied: false));
@@ -203,7 +203,7 @@ public sealed class WaitTests : IDisposable
         DateTimeOffset told = _node.Time.GetUtcNow();
         await Eventually.IsTrueAsync(() =>
         {
-            // By itself a look comes after five seconds.
+            // Otherwise a poll comes after five seconds.
             if (_node.Time.GetUtcNow() - told < TimeSpan.FromSeconds(4))
             {
                 _node.Time.Advance(TimeSpan.FromMilliseconds(100));
@@ -214,14 +214,14 @@ public sealed class WaitTests : IDisposable
     }
 
     [Fact]
-    public void A_process_that_is_not_told_anything_any_more_says_so_in_its_log()
+    public void A_process_that_lost_its_subscription_says_so_in_its_log()
     {
         _other.Store.Tell(new LockNotification.SubscriptionLost(new LockStoreException("refused", mayHaveBeenApplied: false)));
         Assert.Contains(EventIds.SubscriptionLost, _other.LoggedIds);
     }
 
     [Fact]
-    public async Task A_break_is_a_release_to_those_who_wait()
+    public async Task A_break_wakes_a_waiter_as_a_release_does()
     {
         TaskLease held = (await _node.Locks.TryAcquireAsync("x"))!;
         Task<TaskLease> waiting = _other.Locks.AcquireAsync("x").AsTask();
@@ -232,7 +232,7 @@ public sealed class WaitTests : IDisposable
     }
 
     [Fact]
-    public async Task Who_waits_for_days_keeps_its_place()
+    public async Task A_waiter_keeps_its_position_for_days()
     {
         await DiesAsync(TimeSpan.FromDays(7));
         Task<TaskLease> waiting = _other.Locks.AcquireAsync("x").AsTask();
@@ -250,7 +250,7 @@ public sealed class WaitTests : IDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task All_places_that_the_store_has_lost_are_made_sure_of_in_their_order(bool isTold)
+    public async Task All_entries_that_the_store_has_lost_are_restored_in_their_order(bool isTold)
     {
         const int Waiters = 250;
         TaskLease held = (await _node.Locks.TryAcquireAsync("x"))!;
@@ -262,7 +262,7 @@ public sealed class WaitTests : IDisposable
             _node.Time.Advance(TimeSpan.FromTicks(100));
         }
 
-        // Nobody hears of the releases, which pass over a hundred at most each, and all places are gone.
+        // No process hears of the releases, which each drop a hundred entries at most, until all entries are gone.
         await _other.GoesDeafAsync();
         for (int i = 0; i < 3; i++)
         {
@@ -281,14 +281,14 @@ public sealed class WaitTests : IDisposable
             _node.Time.Advance(TimeSpan.FromSeconds(5.2));
         }
 
-        IReadOnlyList<LockWaiter> parked = await QueuedAsync(Waiters);
-        Assert.Equal(parked.OrderBy(one => one.Since), parked);
+        IReadOnlyList<LockWaiter> queued = await QueuedAsync(Waiters);
+        Assert.Equal(queued.OrderBy(one => one.Since), queued);
         Assert.InRange(_other.Store.Calls.Count(call => call.StartsWith("look", StringComparison.Ordinal)), 1, 4);
         await held.DisposeAsync();
     }
 
     [Fact]
-    public async Task Who_waits_behind_a_smaller_limit_or_a_standby_of_the_same_process_is_polled_too()
+    public async Task A_waiter_behind_a_smaller_limit_or_a_standby_of_the_same_process_is_polled_for_too()
     {
         TaskLockOptions three = new() { Limit = 3 };
         TaskLease first = (await _node.Locks.TryAcquireAsync("x", three))!;
@@ -313,9 +313,9 @@ public sealed class WaitTests : IDisposable
     }
 
     [Fact]
-    public async Task A_wait_ends_with_one_more_try_since_not_all_who_free_a_lock_tell_of_it()
+    public async Task A_wait_ends_with_one_more_acquire_since_not_every_client_wakes_waiters()
     {
-        // As the ancestor does, or an operator with DEL: nobody is told.
+        // As the ancestor does, or an operator with DEL: no process is notified.
         await DiesAsync(TimeSpan.FromSeconds(3.5));
         Task<TaskLease?> waiting = _other.Locks.TryAcquireAsync("x", new TaskLockOptions { Wait = TimeSpan.FromSeconds(3.501) }).AsTask();
         await QueuedAsync(1);
@@ -325,7 +325,7 @@ public sealed class WaitTests : IDisposable
     }
 
     [Fact]
-    public async Task Who_waits_learns_that_the_store_is_out_of_reach()
+    public async Task A_waiter_learns_that_the_store_is_out_of_reach()
     {
         await _node.Locks.TryAcquireAsync("x");
         Task<TaskLease> waiting = _other.Locks.AcquireAsync("x").AsTask();
@@ -336,7 +336,7 @@ public sealed class WaitTests : IDisposable
     }
 
     [Fact]
-    public async Task Nobody_waits_on_after_the_services_have_been_disposed_of()
+    public async Task No_wait_outlives_the_disposal_of_the_services()
     {
         await _node.Locks.TryAcquireAsync("x");
         Task<TaskLease> waiting = _other.Locks.AcquireAsync("x").AsTask();
@@ -346,7 +346,7 @@ public sealed class WaitTests : IDisposable
     }
 
     [Fact]
-    public async Task A_process_without_a_host_listens_from_its_first_wait_on()
+    public async Task A_process_without_a_host_subscribes_at_its_first_wait()
     {
         using EngineUnderTest hostless = new(sharing: _node, node: "tool", listens: false);
         TaskLease held = (await _node.Locks.TryAcquireAsync("x"))!;
@@ -373,7 +373,7 @@ public sealed class WaitTests : IDisposable
     }
 
     [Fact]
-    public async Task A_refusal_whose_answer_is_lost_leaves_nobody_queued_who_does_not_wait()
+    public async Task A_refusal_whose_answer_is_lost_leaves_no_entry_behind()
     {
         await _node.Locks.TryAcquireAsync("x");
         _other.Store.Acquire.Enqueue(Breakage.AnswerLost);
@@ -383,7 +383,7 @@ public sealed class WaitTests : IDisposable
     }
 
     [Fact]
-    public async Task Who_leaves_while_the_lock_is_polled_leaves_no_place_behind()
+    public async Task A_waiter_that_leaves_while_the_lock_is_polled_leaves_no_entry_behind()
     {
         await _node.Locks.TryAcquireAsync("x");
         using CancellationTokenSource cancelled = new();
@@ -396,7 +396,7 @@ public sealed class WaitTests : IDisposable
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
         await QueuedAsync(0);
 
-        // It parks once more whom nobody waits for.
+        // It enters a waiter once more that has gone.
         int releases = _other.Store.Calls.Count;
         _other.Store.HoldPoll.SetResult();
         await Eventually.IsTrueAsync(() => _other.Store.Calls.Count > releases);
@@ -449,7 +449,7 @@ public sealed class WaitTests : IDisposable
     }
 
     [Fact]
-    public async Task A_job_that_is_skipped_or_fails_without_waiting_costs_one_try_and_no_place()
+    public async Task A_job_that_is_skipped_or_fails_without_waiting_costs_one_acquire_and_no_entry()
     {
         await _node.Locks.TryAcquireAsync("x");
         await _other.DecideAsync<LockDecision.Skip>(_other.Execution(new TaskLockAttribute("x") { OnConflict = LockConflict.Skip }));
@@ -459,7 +459,7 @@ public sealed class WaitTests : IDisposable
     }
 
     [Fact]
-    public async Task Many_who_wait_in_several_processes_are_all_served_with_one_wake_up_for_each_release()
+    public async Task Many_waiters_of_several_processes_all_get_the_lock_with_one_wake_up_for_each_release()
     {
         const int Waiters = 40;
         using EngineUnderTest third = new(sharing: _node, node: "node-3");
@@ -478,7 +478,7 @@ public sealed class WaitTests : IDisposable
         await Task.WhenAll(all).WaitAsync(Eventually.DefaultTimeout);
         Assert.Equal(1, most);
 
-        // One try that parked it and one in its turn, and its release.
+        // One acquire that queued it, one after its wake-up, and its release.
         int acquires = nodes.Sum(node => node.Store.Calls.Count(call => call.StartsWith("acquire", StringComparison.Ordinal)));
         Assert.Equal(1 + (2 * Waiters), acquires);
 
@@ -499,7 +499,7 @@ public sealed class WaitTests : IDisposable
 
     private async Task<IReadOnlyList<LockWaiter>> QueuedAsync(int count) =>
         await Eventually.SeesAsync(
-            async () => (await _node.ListAsync()) is [var held, ..] ? held.Waiters : [], parked => parked.Count == count);
+            async () => (await _node.ListAsync()) is [var held, ..] ? held.Waiters : [], waiters => waiters.Count == count);
 
     /// <summary>Somebody takes the lock and is never heard of again.</summary>
     private async Task DiesAsync(TimeSpan expiry) =>

@@ -8,8 +8,8 @@ using Xunit;
 namespace JobLocking.Tests.Waiting;
 
 /// <summary>
-/// Deferrals that are woken and do not run: deleted, or behind other work. No look finds that in these tests: only what the process
-/// remembers of its wake-ups explains that the next one is woken.
+/// Deferrals that are woken and do not run: deleted, or behind other work. No poll is answered in these tests, so the next one is woken
+/// only because the process follows its wake-ups up.
 /// </summary>
 public sealed class WokenTests : IDisposable
 {
@@ -26,7 +26,7 @@ public sealed class WokenTests : IDisposable
     }
 
     [Fact]
-    public async Task A_woken_execution_that_does_not_begin_within_two_seconds_lets_the_next_be_woken_wherever_that_is()
+    public async Task A_woken_execution_that_does_not_begin_within_two_seconds_lets_the_next_of_all_processes_be_woken()
     {
         LockDecision.Run run = await HoldAsync();
         await DeferAsync(_node, "first");
@@ -97,7 +97,7 @@ public sealed class WokenTests : IDisposable
     }
 
     [Fact]
-    public async Task A_scheduler_that_starts_the_execution_before_it_says_so_costs_no_request_either()
+    public async Task A_woken_execution_that_begins_before_the_scheduler_returns_costs_no_request_either()
     {
         LockDecision.Run run = await HoldAsync();
         LockExecution execution = _other.Execution(Deferring);
@@ -119,7 +119,7 @@ public sealed class WokenTests : IDisposable
     }
 
     [Fact]
-    public async Task An_execution_that_is_gone_after_its_wake_up_passes_that_on_at_once()
+    public async Task An_execution_that_is_gone_after_its_wake_up_lets_the_next_be_woken_at_once()
     {
         LockDecision.Run run = await HoldAsync();
         DeferralState first = await DeferAsync(_other, "first");
@@ -127,7 +127,7 @@ public sealed class WokenTests : IDisposable
         await EndAsync(run);
         await WokenAsync("first");
 
-        // Whichever process sees that.
+        // Any process may see that.
         _node.Engine.Gone("x", first);
 
         await WokenAsync("first", "second");
@@ -143,7 +143,7 @@ public sealed class WokenTests : IDisposable
         _other.Engine.Gone("x", first);
         _other.Engine.Gone("x", DeferralState.Parse("1;1;1;0;no waiter")!);
 
-        await Eventually.SeesAsync(async () => Assert.Single(await _node.ListAsync()).Waiters.Count, parked => parked == 1);
+        await Eventually.SeesAsync(async () => Assert.Single(await _node.ListAsync()).Waiters.Count, waiters => waiters == 1);
         await EndAsync(run);
         await WokenAsync("second");
     }
