@@ -74,12 +74,15 @@ public static class JobLockingServiceCollectionExtensions
 
         services.AddSingleton(static sp => new MetricsReporter(sp.GetService<IMeterFactory>()));
         services.AddSingleton(static sp => new StoreGate(OnlyStore.Of(sp), Time(sp), Logger(sp)));
-        services.AddSingleton(static sp => new RenewalLoop(OnlyStore.Of(sp), Background(sp), Metrics(sp), Time(sp), Logger(sp)));
-        services.AddSingleton(static sp => new Leases(OnlyStore.Of(sp), Gate(sp), sp.GetRequiredService<RenewalLoop>(), Background(sp), Metrics(sp), Time(sp), Logger(sp)));
+        services.AddSingleton(static sp => new HeldLeases(Background(sp), Metrics(sp), Time(sp), Logger(sp)));
+        services.AddSingleton(static sp => new RenewalLoop(
+            OnlyStore.Of(sp), Gate(sp), Held(sp), Background(sp), Metrics(sp), Time(sp), Logger(sp)));
+        services.AddSingleton(static sp => new Leases(
+            OnlyStore.Of(sp), Gate(sp), Held(sp), sp.GetRequiredService<RenewalLoop>(), Background(sp), Metrics(sp), Time(sp), Logger(sp)));
         services.AddSingleton(static sp => new BackgroundWork(Time(sp), Logger(sp)));
         services.AddSingleton(static sp => new LocalWaiters(OnlyStore.Of(sp), Gate(sp), Background(sp), Metrics(sp), Time(sp), Logger(sp)));
         services.AddSingleton(static sp => new LockAcquirer(sp.GetRequiredService<Leases>(), sp.GetRequiredService<LocalWaiters>(), sp.GetRequiredService<StoreNotifications>(), Metrics(sp), Time(sp)));
-        services.AddSingleton(static sp => new StoreNotifications(OnlyStore.Of(sp), Gate(sp), sp.GetRequiredService<RenewalLoop>(), sp.GetRequiredService<LocalWaiters>(), Time(sp), Logger(sp)));
+        services.AddSingleton(static sp => new StoreNotifications(OnlyStore.Of(sp), Gate(sp), Held(sp), sp.GetRequiredService<RenewalLoop>(), sp.GetRequiredService<LocalWaiters>(), Time(sp), Logger(sp)));
         services.AddSingleton(sp => new LockPolicies(Options(sp), services));
         services.AddSingleton(_ => new LockAdapters(services));
         services.AddSingleton<TaskLeaseAccessor>();
@@ -101,6 +104,8 @@ public static class JobLockingServiceCollectionExtensions
     private static TimeProvider Time(IServiceProvider services) => services.GetService<TimeProvider>() ?? TimeProvider.System;
 
     private static StoreGate Gate(IServiceProvider services) => services.GetRequiredService<StoreGate>();
+
+    private static HeldLeases Held(IServiceProvider services) => services.GetRequiredService<HeldLeases>();
 
     private static BackgroundWork Background(IServiceProvider services) => services.GetRequiredService<BackgroundWork>();
 

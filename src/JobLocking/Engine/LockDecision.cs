@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using JobLocking.Leasing;
 using JobLocking.Stores;
 using JobLocking.Telemetry;
 using JobLocking.Waiting;
@@ -57,7 +58,7 @@ public abstract class LockDecision
             if (Span is null)
             {
                 Span = Activity.Current;
-                Spans.Decided(Span, Execution, this);
+                Spans.Decided(Span, this.Tags(Execution));
                 TellAcquire();
             }
         }
@@ -70,7 +71,7 @@ public abstract class LockDecision
         {
             if (this is { Span: { } span, Lease: { } lease } && lease.IsLost())
             {
-                Spans.Lost(span, lease.Loss!.Value);
+                Spans.Lost(span, lease.Loss!.Value.Tag());
             }
         }
 
@@ -83,7 +84,7 @@ public abstract class LockDecision
         /// <summary>Called when the run ends, at the latest: an adapter does not have to call <see cref="JobBegins"/>.</summary>
         internal void TellAcquire()
         {
-            Spans.Acquired(Acquire, Execution, this);
+            Spans.Acquired(Acquire, this.Tags(Execution));
             Acquire = null;
         }
     }

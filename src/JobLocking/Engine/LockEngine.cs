@@ -69,7 +69,7 @@ public sealed class LockEngine
         own?.Ends();
         if (current is not null && decision is not null)
         {
-            Spans.Decided(current, execution, decision);
+            Spans.Decided(current, decision.Tags(execution));
         }
 
         if (decision is LockDecision.Run run)
@@ -78,7 +78,7 @@ public sealed class LockEngine
         }
         else
         {
-            Spans.Acquired(own, execution, decision);
+            Spans.Acquired(own, decision?.Tags(execution));
         }
     }
 
@@ -152,7 +152,7 @@ public sealed class LockEngine
     {
         // A deferral that came back is in the waiting queue. It has to leave it, or it would be woken.
         if (execution.Occurrence is not null || execution.Deferral is not null || execution.Policy.Wait > TimeSpan.Zero
-            || _leases.Local.Contention(execution.Name, execution.Policy.Limit) is not { } contention)
+            || _leases.Held.Contention(execution.Name, execution.Policy.Limit) is not { } contention)
         {
             return null;
         }
@@ -178,11 +178,11 @@ public sealed class LockEngine
     {
         try
         {
-            (AcquireResult result, TaskLease? lease) = await _acquirer.AcquireAsync(wanted, waiter, execution.Policy.Wait, execution.EndOfWait, cancellationToken).ConfigureAwait(false);
+            (AcquireResult result, HeldLease? lease) = await _acquirer.AcquireAsync(wanted, waiter, execution.Policy.Wait, execution.EndOfWait, cancellationToken).ConfigureAwait(false);
             WarnOnce(execution, result);
             return result.Outcome switch
             {
-                AcquireOutcome.Granted => Run(execution, lease, wanted.Holder),
+                AcquireOutcome.Granted => Run(execution, new TaskLease(_leases, lease!), wanted.Holder),
                 AcquireOutcome.OccurrenceSucceeded => Skip(execution, result, $"the occurrence of {execution.Occurrence!.ScheduledTime:u} was run by {result.Holder}"),
                 AcquireOutcome.OccurrenceFailed => Skip(execution, result, $"the occurrence of {execution.Occurrence!.ScheduledTime:u} was run, and failed, by {result.Holder}"),
                 AcquireOutcome.OccurrenceRunning => Defer(
@@ -262,7 +262,7 @@ public sealed class LockEngine
     internal void Stored(LockDecision.Defer deferral, Func<ValueTask<bool>> wake)
     {
         LockExecution execution = deferral.Execution;
-        _metrics.Deferred(execution, TagValues.Of(deferral.Cause));
+        _metrics.Deferred(execution.Policy.Template, execution.Scheduler, deferral.Cause?.Tag() ?? TagValues.Unavailable);
         Log.Deferred(_logger, execution.Job, execution.Execution, deferral.Delay, deferral.State.Deferrals, deferral.Reason, deferral.TimeLeft, execution.Name, deferral.Holder);
         _queue.OnDeferralStored(deferral.Waiter, deferral.Delay, wake);
     }
@@ -292,7 +292,7 @@ public sealed class LockEngine
             : aborted || (endedByLoss && lease.Loss != LeaseLoss.HeldTooLong) ? OccurrenceOutcome.Unfinished
             : OccurrenceOutcome.Failed;
         OccurrenceEnd? occurrence = lease.Occurrence is { } ran ? new OccurrenceEnd(ran, run.Holder, outcome, run.Execution.Policy.OccurrenceRetention) : null;
-        await _leases.EndAsync(lease, keep: error is null, occurrence).ConfigureAwait(false);
+        await _leases.EndAsync(lease.Held, keep: error is null, occurrence).ConfigureAwait(false);
 
         return endedByLoss && !aborted && error is OperationCanceledException ? lease.LostError(error) : null;
     }
@@ -348,7 +348,7 @@ public sealed class LockEngine
 
     private LockDecision.Skip Skip(LockExecution execution, AcquireResult result, string reason)
     {
-        _metrics.Skipped(execution, TagValues.Of(result.Outcome));
+        _metrics.Skipped(execution.Policy.Template, execution.Scheduler, result.Outcome.Tag());
         Log.Skipped(_logger, execution.Job, execution.Execution, reason, result.TimeLeft, execution.Name, result.Holder);
         return new LockDecision.Skip(reason, result.Holder, result.Outcome);
     }

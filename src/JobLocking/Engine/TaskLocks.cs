@@ -50,7 +50,7 @@ internal sealed class TaskLocks(
             if (broken)
             {
                 Log.Broken(logger, name, fencingToken);
-                leases.Local.Break(name, fencingToken);
+                leases.Held.Break(name, fencingToken);
             }
 
             return broken;
@@ -70,47 +70,48 @@ internal sealed class TaskLocks(
         LeaseTerms terms = Terms(name, how);
         cancellationToken.ThrowIfCancellationRequested();
         using Activity? span = Spans.StartAcquire();
-        if (wait == TimeSpan.Zero && leases.Local.Contention(resolved, how.Limit) is not null)
+        if (wait == TimeSpan.Zero && leases.Held.Contention(resolved, how.Limit) is not null)
         {
             metrics.ContendedLocally(JobLockingDiagnostics.ByHand, JobLockingDiagnostics.ByHand);
-            Spans.AnsweredByHand(span, resolved, TagValues.Contended, lease: null);
+            Spans.AnsweredByHand(span, resolved, TagValues.Contended, fencingToken: null);
             return null;
         }
 
         LeaseRequest wanted = new(JobLockingDiagnostics.ByHand, resolved, terms, Holder());
         try
         {
-            (AcquireResult result, TaskLease? lease) = await AskAsync(wanted, wait, cancellationToken).ConfigureAwait(false);
-            Spans.AnsweredByHand(span, wanted.Name, TagValues.Of(result.Outcome), lease);
-            if (lease is not null)
+            (AcquireResult result, HeldLease? lease) = await AskAsync(wanted, wait, cancellationToken).ConfigureAwait(false);
+            Spans.AnsweredByHand(span, wanted.Name, result.Outcome.Tag(), lease?.FencingToken);
+            if (lease is null)
             {
-                Log.Acquired(logger, lease.Name, lease.FencingToken, lease.Holder);
+                return null;
             }
 
-            return lease;
+            Log.Acquired(logger, lease.Name, lease.FencingToken, lease.Holder);
+            return new TaskLease(leases, lease);
         }
         catch (TaskLockUnavailableException e) when (queue.IsDisposed)
         {
             // A caller who tries again when the store is unavailable must not do so for ever.
-            Spans.AnsweredByHand(span, wanted.Name, TagValues.Of(e), lease: null);
+            Spans.FailedByHand(span, wanted.Name, e);
             throw new ObjectDisposedException($"Lock '{wanted.Name}' cannot be acquired: the services of JobLocking were disposed.", e);
         }
         catch (Exception e)
         {
-            Spans.AnsweredByHand(span, wanted.Name, TagValues.Of(e), lease: null);
+            Spans.FailedByHand(span, wanted.Name, e);
             throw;
         }
     }
 
-    private ValueTask<(AcquireResult Result, TaskLease? Lease)> AskAsync(LeaseRequest wanted, TimeSpan wait, CancellationToken cancellationToken) =>
+    private ValueTask<(AcquireResult Result, HeldLease? Lease)> AskAsync(LeaseRequest wanted, TimeSpan wait, CancellationToken cancellationToken) =>
         wait == TimeSpan.Zero ? acquirer.AcquireAsync(wanted, waiter: null, wait, endOfWait: default, cancellationToken) : WaitAsync(wanted, wait, cancellationToken);
 
-    private async ValueTask<(AcquireResult Result, TaskLease? Lease)> WaitAsync(LeaseRequest wanted, TimeSpan wait, CancellationToken cancellationToken)
+    private async ValueTask<(AcquireResult Result, HeldLease? Lease)> WaitAsync(LeaseRequest wanted, TimeSpan wait, CancellationToken cancellationToken)
     {
         Waiter waiter = Waiter.For(wanted, wait == Timeout.InfiniteTimeSpan || wait > WaitingTimes.LongestLapse ? WaitingTimes.LongestLapse : wait, ticket: null);
         try
         {
-            (AcquireResult Result, TaskLease? Lease) answer = await acquirer.AcquireAsync(wanted, waiter, wait, endOfWait: default, cancellationToken).ConfigureAwait(false);
+            (AcquireResult Result, HeldLease? Lease) answer = await acquirer.AcquireAsync(wanted, waiter, wait, endOfWait: default, cancellationToken).ConfigureAwait(false);
             if (answer.Lease is null)
             {
                 queue.Leave(waiter);

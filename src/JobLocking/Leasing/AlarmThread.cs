@@ -2,22 +2,19 @@
 namespace JobLocking.Leasing;
 
 /// <summary>
-/// Rings on a thread of its own, which also sends the renewals and applies their answers. Deadlines must not wait for the
-/// thread pool: with more blocked jobs than threads a timer of the pool fires seconds late. The thread ends when it has had
+/// Rings on a thread of its own, which also sends the renewals and applies their answers. Deadlines must not depend on the
+/// thread pool: while more jobs block than it has threads, a timer of the pool fires seconds late. The thread ends when it has had
 /// nothing to do for a while.
 /// </summary>
 internal sealed class AlarmThread(TimeProvider time, Action ring) : IAlarm
 {
-    private static readonly TimeSpan LongestIdle = TimeSpan.FromSeconds(10);
-
     private readonly object _gate = new();
     private readonly Queue<Task> _tasks = [];
     private Thread? _thread;
     private long _ringAt = long.MaxValue;
     private bool _disposed;
 
-    /// <remarks>On a machine whose cores are busy a thread that wakes waits some milliseconds for one.</remarks>
-    public TimeSpan Earliness { get; } = TimeSpan.FromMilliseconds(50);
+    public TimeSpan Earliness => LeaseTimes.AlarmThreadEarliness;
 
     public TaskScheduler Scheduler => field ??= new OnThread(this);
 
@@ -46,8 +43,8 @@ internal sealed class AlarmThread(TimeProvider time, Action ring) : IAlarm
     {
         if (_thread is null)
         {
-            // Unsafe: a thread that captured the context of the first job would keep its ambient lease and its trace for ever.
-            // It is ours once it has started: a machine may have no thread left.
+            // Unsafe: otherwise the thread would keep the execution context of the first job, with its ambient lease and its trace.
+            // The field is set after the start, which fails when the machine has no thread left.
             Thread thread = new(Run) { IsBackground = true, Name = "JobLocking leases", Priority = ThreadPriority.AboveNormal };
             thread.UnsafeStart();
             _thread = thread;
@@ -73,13 +70,14 @@ internal sealed class AlarmThread(TimeProvider time, Action ring) : IAlarm
         }
     }
 
-    /// <summary>Waits for what is to be done next: a task, or to ring, which comes first. False when the thread may end.</summary>
+    /// <summary>Waits until there is a task to run, or until the alarm has to ring, which comes first.</summary>
+    /// <returns>False when the thread may end.</returns>
     private bool Next(out Task? task)
     {
         task = null;
         lock (_gate)
         {
-            long idleUntil = Deadline.Add(time, time.GetTimestamp(), LongestIdle);
+            long idleUntil = Deadline.Add(time, time.GetTimestamp(), LeaseTimes.AlarmThreadIdle);
             while (true)
             {
                 long now = time.GetTimestamp();

@@ -22,7 +22,7 @@ internal sealed class AlarmTimer(TimeProvider time, Action ring) : IAlarm
             report();
             return Task.CompletedTask;
         }
-#pragma warning disable CA1031 // Code of others: what it throws must not end the alarm.
+#pragma warning disable CA1031 // Foreign code: its exceptions must not end the alarm.
         catch (Exception e)
 #pragma warning restore CA1031
         {
@@ -38,7 +38,7 @@ internal sealed class AlarmTimer(TimeProvider time, Action ring) : IAlarm
 
     private ITimer CreateTimer()
     {
-        // A timer that captured the context of the first job would keep its ambient lease and its trace for ever.
+        // Otherwise the timer would keep the execution context of the first job, with its ambient lease and its trace.
         using (ExecutionContext.SuppressFlow())
         {
             return time.CreateTimer(static ring => ((Action)ring!).Invoke(), ring, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);

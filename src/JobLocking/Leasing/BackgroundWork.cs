@@ -4,18 +4,18 @@ using Microsoft.Extensions.Logging;
 
 namespace JobLocking.Leasing;
 
-/// <summary>What is set right behind the back of the job: releases that were not answered, turns that are passed on, callbacks.</summary>
+/// <summary>
+/// Work that goes on while its caller continues: releases that are repeated, wake-ups that are declined, callbacks on a loss.
+/// </summary>
 internal sealed class BackgroundWork(TimeProvider time, ILogger logger) : IDisposable
 {
-    private static readonly TimeSpan LongestDrain = TimeSpan.FromSeconds(2);
-
     private readonly ConcurrentDictionary<Task, bool> _tasks = [];
     private readonly CancellationTokenSource _ended = new();
 
-    /// <summary>Cancelled with the container, whose store will never answer again.</summary>
+    /// <summary>Cancelled when the container is disposed: its store will not answer any more.</summary>
     public CancellationToken Ended => _ended.Token;
 
-    /// <summary>Takes notice of work that has begun, and that answers for its own failures.</summary>
+    /// <summary>Adds work that has begun and that handles its own failures.</summary>
     public void Add(Task task)
     {
         if (task.IsCompleted)
@@ -24,15 +24,16 @@ internal sealed class BackgroundWork(TimeProvider time, ILogger logger) : IDispo
         }
 
         _tasks.TryAdd(task, true);
-        task.ContinueWith(static (done, all) => ((ConcurrentDictionary<Task, bool>)all!).TryRemove(done, out _), _tasks, TaskScheduler.Default);
+        task.ContinueWith(
+            static (done, all) => ((ConcurrentDictionary<Task, bool>)all!).TryRemove(done, out _), _tasks, TaskScheduler.Default);
     }
 
-    /// <summary>Waits a while, so that a process that ends leaves no lock behind that it could have freed.</summary>
+    /// <summary>Waits a while, so that a process that ends leaves no lock behind that it could have released.</summary>
     public async Task DrainAsync(CancellationToken cancellationToken)
     {
         try
         {
-            await Task.WhenAll(_tasks.Keys).WaitAsync(LongestDrain, time, cancellationToken).ConfigureAwait(false);
+            await Task.WhenAll(_tasks.Keys).WaitAsync(LeaseTimes.LongestDrain, time, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (e is TimeoutException or OperationCanceledException)
         {

@@ -1,18 +1,14 @@
 namespace JobLocking.Leasing;
 
-/// <summary>The moment, on the holder's own monotonic clock, after which it must not believe in its lease.</summary>
+/// <summary>The moment, on the holder's own monotonic clock, at which it must stop believing in its lease.</summary>
 internal static class Deadline
 {
-    private static readonly TimeSpan FixedDrift = TimeSpan.FromMilliseconds(2);
-
     /// <summary>
-    /// Counted from before the request was sent, because nobody knows when it arrived, and less what two clocks may drift
-    /// apart meanwhile: 1 % and 2 ms, as in Redlock (https://redis.io/docs/latest/develop/clients/patterns/distributed-locks/).
+    /// Counts from the moment before the request was sent, because the holder cannot know when it arrived, and subtracts the
+    /// <see cref="LeaseTimes.Drift"/> of the two clocks.
     /// </summary>
     public static long After(TimeProvider time, long sentAt, TimeSpan expiry) =>
-        Add(time, sentAt, expiry - Drift(expiry));
-
-    public static TimeSpan Drift(TimeSpan expiry) => (expiry / 100) + FixedDrift;
+        Add(time, sentAt, expiry - LeaseTimes.Drift(expiry));
 
     public static long Add(TimeProvider time, long timestamp, TimeSpan span) =>
         timestamp + (long)(span.TotalSeconds * time.TimestampFrequency);

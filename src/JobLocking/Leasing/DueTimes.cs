@@ -1,154 +1,97 @@
-using System.Numerics;
-using System.Runtime.InteropServices;
-
 namespace JobLocking.Leasing;
 
 /// <summary>
-/// Leases by the moment at which something is due for them: a binary heap that knows where each lease is, so that one that
-/// ends can be taken out. Adding what is due last, as a new lease is, costs next to nothing, and nothing is allocated for it.
+/// Leases by the moment at which the renewal loop has to act. A lease that is moved or removed leaves its old entry in the queue:
+/// the entry is skipped when its turn comes, and when most entries are old the queue is built again without them.
 /// </summary>
 internal sealed class DueTimes
 {
-    // What is compared stands beside each other: with thousands of leases, looking into each would be most of the cost.
-    private readonly List<(long Due, TaskLease Lease)> _heap = [];
+    /// <summary>So many old entries are always allowed: building the queue again for a few would cost more than it saves.</summary>
+    private const int FewEntries = 64;
 
-    public TaskLease? First => _heap.Count > 0 ? _heap[0].Lease : null;
+    private readonly PriorityQueue<HeldLease, long> _queue = new();
+    private int _count;
 
-    public static bool Contains(TaskLease lease) => lease.Place >= 0;
-
-    /// <summary>Adds the lease, or moves it to another moment.</summary>
-    public void Set(TaskLease lease, long due)
+    /// <summary>The earliest moment; null if there is none.</summary>
+    public long? First
     {
-        lease.Due = due;
-        if (lease.Place < 0)
+        get
         {
-            _heap.Add(default);
-            Rise(_heap.Count - 1, due, lease);
-        }
-        else if (due < _heap[lease.Place].Due)
-        {
-            Rise(lease.Place, due, lease);
-        }
-        else
-        {
-            Sink(lease.Place, due, lease);
+            while (_queue.TryPeek(out HeldLease? lease, out long due))
+            {
+                if (lease.IsScheduled && lease.DueAt == due)
+                {
+                    return due;
+                }
+
+                _queue.Dequeue();
+            }
+
+            return null;
         }
     }
 
-    public void Remove(TaskLease lease)
+    /// <summary>Adds the lease, or moves it to another moment.</summary>
+    public void Set(HeldLease lease, long due)
     {
-        int place = lease.Place;
-        if (place < 0)
+        if (lease.IsScheduled && lease.DueAt == due)
         {
             return;
         }
 
-        lease.Place = -1;
-        (long due, TaskLease last) = _heap[^1];
-        _heap.RemoveAt(_heap.Count - 1);
-        if (last != lease)
+        _count += lease.IsScheduled ? 0 : 1;
+        (lease.IsScheduled, lease.DueAt) = (true, due);
+        _queue.Enqueue(lease, due);
+        DropOldEntries();
+    }
+
+    public void Remove(HeldLease lease)
+    {
+        if (lease.IsScheduled)
         {
-            if (place > 0 && due < _heap[(place - 1) / 2].Due)
-            {
-                Rise(place, due, last);
-            }
-            else
-            {
-                Sink(place, due, last);
-            }
+            lease.IsScheduled = false;
+            _count--;
+            DropOldEntries();
         }
     }
 
-    /// <summary>Takes out what is due until then, the first in front, and no more than so many.</summary>
-    public List<TaskLease> Take(long moment, int most)
+    /// <summary>Takes out what is due at this moment, earliest first, at most so many.</summary>
+    public List<HeldLease> Take(long moment, int most)
     {
-        List<TaskLease> due = [];
-        while (due.Count < most && First is { } first && first.Due <= moment)
+        List<HeldLease> due = [];
+        while (due.Count < most && First <= moment)
         {
-            Remove(first);
-            due.Add(first);
+            HeldLease lease = _queue.Dequeue();
+            Remove(lease);
+            due.Add(lease);
         }
 
         return due;
     }
 
-    /// <summary>Moves leases that are here to other moments.</summary>
-    public void Move(List<(TaskLease Lease, long Due)> leases)
-    {
-        // One by one each takes as many steps as the heap is high; all at once takes one for each that is here:
-        // Floyd, Algorithm 245, https://doi.org/10.1145/355588.365103.
-        if (leases.Count * BitOperations.Log2((uint)_heap.Count + 1) < _heap.Count)
-        {
-            foreach ((TaskLease lease, long due) in leases)
-            {
-                Set(lease, due);
-            }
-
-            return;
-        }
-
-        foreach ((TaskLease lease, long due) in leases)
-        {
-            lease.Due = due;
-            _heap[lease.Place] = (due, lease);
-        }
-
-        for (int place = (_heap.Count / 2) - 1; place >= 0; place--)
-        {
-            // Nothing is written into a lease that stays where it is.
-            (long due, TaskLease lease) = _heap[place];
-            if (_heap[SoonerBelow(place)].Due < due)
-            {
-                Sink(place, due, lease);
-            }
-        }
-    }
-
-    /// <summary>Makes everything due at the same moment.</summary>
+    /// <summary>Moves all leases to the same moment.</summary>
     public void SetAll(long due)
     {
-        foreach (ref (long Due, TaskLease Lease) entry in CollectionsMarshal.AsSpan(_heap))
+        List<HeldLease> all = Scheduled();
+        all.ForEach(lease => lease.DueAt = due);
+        _queue.Clear();
+        _queue.EnqueueRange(all, due);
+    }
+
+    private void DropOldEntries()
+    {
+        if (_count == 0)
         {
-            entry.Due = due;
-            entry.Lease.Due = due;
+            _queue.Clear();
+        }
+        else if (_queue.Count > (2 * _count) + FewEntries)
+        {
+            List<HeldLease> all = Scheduled();
+            _queue.Clear();
+            _queue.EnqueueRange(all.Select(lease => (lease, lease.DueAt)));
         }
     }
 
-    /// <summary>One by one: an operator breaks a lock now and then.</summary>
-    public TaskLease? Find(string leaseId) => _heap.Find(entry => entry.Lease.Id == leaseId).Lease;
-
-    private void Rise(int place, long due, TaskLease lease)
-    {
-        while (place > 0 && _heap[(place - 1) / 2] is var above && due < above.Due)
-        {
-            Put(place, above);
-            place = (place - 1) / 2;
-        }
-
-        Put(place, (due, lease));
-    }
-
-    private void Sink(int place, long due, TaskLease lease)
-    {
-        while ((place * 2) + 1 < _heap.Count && SoonerBelow(place) is var below && _heap[below].Due < due)
-        {
-            Put(place, _heap[below]);
-            place = below;
-        }
-
-        Put(place, (due, lease));
-    }
-
-    /// <summary>The one of the two below a place that is due sooner; there has to be one.</summary>
-    private int SoonerBelow(int place)
-    {
-        int left = (place * 2) + 1;
-        return left + 1 < _heap.Count && _heap[left + 1].Due < _heap[left].Due ? left + 1 : left;
-    }
-
-    private void Put(int place, (long Due, TaskLease Lease) entry)
-    {
-        _heap[place] = entry;
-        entry.Lease.Place = place;
-    }
+    private List<HeldLease> Scheduled() =>
+        [.. _queue.UnorderedItems.Select(entry => entry.Element).Where(lease => lease.IsScheduled).Distinct()];
 }

@@ -3,12 +3,12 @@ using JobLocking.Stores;
 
 namespace JobLocking.Leasing;
 
-/// <summary>A lease that somebody wants.</summary>
-/// <param name="Template">The template of the lock's name, by which metrics tell leases apart.</param>
+/// <summary>What is asked of the store for one execution, or for one lock taken by hand.</summary>
+/// <param name="Template">The template of the lock's name; metrics use it to tell locks apart.</param>
 /// <param name="Name">The resolved name.</param>
-/// <param name="Terms">How it will be held.</param>
-/// <param name="Holder">Who wants it.</param>
-/// <param name="Occurrence">The occurrence that will be run under it; null for none.</param>
-/// <param name="Workers">The workers among which it asks; null for a lock taken by hand.</param>
+/// <param name="Terms">How long, and beside how many others, the lock is held.</param>
+/// <param name="Holder">The future holder.</param>
+/// <param name="Occurrence">The occurrence that runs under the lease; null for none.</param>
+/// <param name="Workers">The workers of the scheduler that asks; null for a lock taken by hand.</param>
 internal sealed record LeaseRequest(
     string Template, string Name, LeaseTerms Terms, LockHolder Holder, LockOccurrence? Occurrence = null, LockWorkers? Workers = null);

@@ -7,154 +7,88 @@ using static System.FormattableString;
 namespace JobLocking.Leasing;
 
 /// <summary>
-/// Takes leases from the store and gives them back, for jobs and by hand alike. What the store may have done although it
-/// did not answer is set right here.
+/// Acquires, extends and releases leases, for jobs and for locks taken by hand. Where the store may have granted a lease and did not
+/// answer, a release for that lease id follows in the background.
 /// </summary>
 internal sealed class Leases(
-    ILockStore store, StoreGate gate, RenewalLoop renewal, BackgroundWork background, MetricsReporter metrics, TimeProvider time, ILogger logger)
+    ILockStore store,
+    StoreGate gate,
+    HeldLeases held,
+    RenewalLoop renewal,
+    BackgroundWork background,
+    MetricsReporter metrics,
+    TimeProvider time,
+    ILogger logger)
 {
-    private const int AcquireAttempts = 2;
-
     public TimeProvider Time => time;
 
-    public LocalHolders Local { get; } = new(time);
+    /// <summary>All leases that this process holds.</summary>
+    public HeldLeases Held => held;
 
-    /// <summary>One logical acquire. Throws <see cref="TaskLockUnavailableException"/> if it is not known to be granted or refused.</summary>
+    /// <summary>One logical acquire.</summary>
+    /// <exception cref="TaskLockUnavailableException">It is not known whether the lock was granted or refused.</exception>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    public async ValueTask<(AcquireResult Result, TaskLease? Lease)> AcquireAsync(LeaseRequest wanted, WaiterEntry? entry, CancellationToken cancellationToken)
+    public async ValueTask<(AcquireResult Result, HeldLease? Lease)> AcquireAsync(
+        LeaseRequest wanted, WaiterEntry? entry, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
 
-        AcquireRequest request = new(wanted.Name, LeaseId.New(), wanted.Terms.Expiry, wanted.Holder, wanted.Occurrence, wanted.Terms.Limit, entry);
+        AcquireRequest request = new(
+            wanted.Name, LeaseId.New(), wanted.Terms.Expiry, wanted.Holder, wanted.Occurrence, wanted.Terms.Limit, entry);
         long askedAt = time.GetTimestamp();
         try
         {
-            (AcquireResult Result, TaskLease? Lease) answer = await AskAsync(wanted, request, cancellationToken).ConfigureAwait(false);
-            metrics.StoreAsked(wanted.Template, wanted.Holder.Scheduler, TagValues.Of(answer.Result.Outcome), time.GetElapsedTime(askedAt));
+            (AcquireResult Result, HeldLease? Lease) answer = await SendAsync(wanted, request, cancellationToken).ConfigureAwait(false);
+            Asked(wanted, answer.Result.Outcome.Tag(), askedAt);
             return answer;
         }
         catch (Exception e)
         {
-            metrics.StoreAsked(wanted.Template, wanted.Holder.Scheduler, TagValues.Of(e), time.GetElapsedTime(askedAt));
+            Asked(wanted, TagValues.Of(e), askedAt);
             throw;
         }
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<(AcquireResult Result, TaskLease? Lease)> AskAsync(
-        LeaseRequest wanted, AcquireRequest request, CancellationToken cancellationToken)
-    {
-        string name = request.Name;
-        bool mayHold = false;
-        for (int attempt = 1; ; attempt++)
-        {
-            long sentAt = time.GetTimestamp();
-            try
-            {
-                AcquireResult result = await gate.AcquireAsync(request, wanted.Workers, isRetry: attempt > 1, cancellationToken).ConfigureAwait(false);
-                if (result.Outcome != AcquireOutcome.Granted)
-                {
-                    return (result, null);
-                }
-
-                sentAt = result.SentAt == 0 ? sentAt : result.SentAt;
-                TaskLease lease = new(this, wanted, request.LeaseId, result.FencingToken, sentAt);
-                if (lease.DeadlineAt > time.GetTimestamp())
-                {
-                    Begin(lease, sentAt);
-                    return (result, lease);
-                }
-
-                Compensate(request);
-                throw new TaskLockUnavailableException(
-                    Invariant($"Lock '{name}' was granted, but the answer took longer than its expiry of {request.Expiry.TotalSeconds} seconds."),
-                    name,
-                    null)
-                {
-                    WasGranted = true,
-                    MayHoldLease = true,
-                };
-            }
-            catch (LockStoreException e)
-            {
-                mayHold |= e.MayHaveBeenApplied;
-                if (attempt == AcquireAttempts || !e.MayHaveBeenApplied)
-                {
-                    if (mayHold)
-                    {
-                        Compensate(request);
-                    }
-
-                    gate.Unavailable(name, e);
-                    throw new TaskLockUnavailableException($"Lock '{name}' could not be acquired: {e.Message}", name, e)
-                    {
-                        MayHoldLease = mayHold,
-                    };
-                }
-            }
-            catch (Exception e) when (e is not TaskLockUnavailableException)
-            {
-                // Cancelled, or a fault of the store's that nobody has thought of: either way it may hold the lock.
-                Compensate(request);
-                throw;
-            }
-        }
-    }
-
-    private void Begin(TaskLease lease, long sentAt)
-    {
-        metrics.LeaseBegan(lease);
-        Local.Add(lease);
-        try
-        {
-            renewal.Add(lease, sentAt);
-        }
-        catch
-        {
-            // A lease that is not renewed is none. The caller gives it back.
-            Forget(lease);
-            throw;
-        }
-    }
-
-    /// <summary>Ends a lease, lost or not.</summary>
+    /// <summary>Ends a lease, lost or not. Never throws for reasons of the store.</summary>
+    /// <param name="lease">The lease.</param>
+    /// <param name="keep">Whether the lock stays taken for the rest of the minimum hold.</param>
+    /// <param name="occurrence">How the run of its occurrence ended; null for none.</param>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
-    public async ValueTask EndAsync(TaskLease lease, bool keep, OccurrenceEnd? occurrence)
+    public async ValueTask EndAsync(HeldLease lease, bool keep, OccurrenceEnd? occurrence)
     {
-        bool held = lease.Release();
-        if (held)
-        {
-            metrics.LeaseReleased(lease);
-        }
-
-        Forget(lease);
-        if (!held && occurrence is null && lease.Loss is not (LeaseLoss.Expired or LeaseLoss.HeldTooLong))
+        bool wasHeld = held.Release(lease);
+        if (!wasHeld && occurrence is null && lease.Loss is not (LeaseLoss.Expired or LeaseLoss.HeldTooLong))
         {
             return;
         }
 
-        // A lease whose deadline passed may still have its key, which nobody shall wait for. The store compares the id.
+        // The key of a lease whose deadline has passed may still exist, and others would wait for it. The store compares the lease id.
         try
         {
-            ReleaseOutcome outcome = await gate.ReleaseAsync(Release(lease, held && keep, occurrence), lease.Workers).ConfigureAwait(false);
-            if (held && outcome != ReleaseOutcome.Released)
+            ReleaseRequest request = Release(lease, wasHeld && keep, occurrence);
+            ReleaseOutcome outcome = await gate.ReleaseAsync(request, lease.Workers).ConfigureAwait(false);
+            if (wasHeld && outcome != ReleaseOutcome.Released)
             {
-                Log.ReleasedTooLate(logger, lease.Name, lease.FencingToken, outcome);
+                Log.ReleasedTooLate(logger, lease.Name, lease.FencingToken, outcome.Text());
             }
             else
             {
-                Log.Released(logger, lease.Name, lease.FencingToken, outcome);
+                Log.Released(logger, lease.Name, lease.FencingToken, outcome.Text());
             }
         }
         catch (LockStoreException e)
         {
-            ReleaseLater(lease, held && keep, occurrence, e);
+            ReleaseLater(lease, wasHeld && keep, occurrence, e);
         }
     }
 
-    public async ValueTask ExtendAsync(TaskLease lease, TimeSpan duration, CancellationToken cancellationToken)
+    /// <summary>
+    /// Makes a lease last at least so long from now. It is lost if the store says that it does not hold the lock any more.
+    /// </summary>
+    /// <exception cref="TaskLockUnavailableException">The store did not answer.</exception>
+    public async ValueTask ExtendAsync(HeldLease lease, TimeSpan duration, CancellationToken cancellationToken)
     {
-        // A store goes on where it was called to renew, and a caller may block the one thread on which it waits for the answer.
+        // A store continues where it was called to renew, and a caller may block the only thread of its scheduler while it waits.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
 
         RenewResult answer = default;
@@ -163,7 +97,8 @@ internal sealed class Leases(
         try
         {
             RenewRequest[] request = [new(lease.Name, lease.Id, duration, lease.Occurrence, lease.Terms.Limit)];
-            await store.RenewAsync(request, answers => answer = answers.Count > 0 ? answers[0] : answer, cancellationToken).ConfigureAwait(false);
+            await store.RenewAsync(request, answers => answer = answers.Count > 0 ? answers[0] : answer, cancellationToken)
+                .ConfigureAwait(false);
         }
         catch (LockStoreException e)
         {
@@ -176,66 +111,134 @@ internal sealed class Leases(
                 lease.Prolong(Deadline.After(time, answer.SentAt == 0 ? sentAt : answer.SentAt, duration));
                 break;
             case RenewOutcome.NotYours:
-                lease.Lose(LeaseLoss.Taken);
+                held.Lose(lease, LeaseLoss.Taken);
                 break;
             case RenewOutcome.Missing:
-                lease.Lose(LeaseLoss.Gone);
+                held.Lose(lease, LeaseLoss.Gone);
                 break;
             default:
-                throw new TaskLockUnavailableException($"Lock '{lease.Name}' could not be extended: {error?.Message ?? "the store did not answer"}", lease.Name, error);
+                throw new TaskLockUnavailableException(
+                    $"Lock '{lease.Name}' could not be extended: {error?.Message ?? "the store did not answer"}", lease.Name, error);
         }
-
-        lease.ThrowIfLost();
     }
 
-    /// <summary>The store of a lease has answered for it.</summary>
-    public void OnRenewed(TaskLease lease) => gate.Answered(lease.Name);
-
-    /// <summary>The lease has ended for its holder.</summary>
-    public void Forget(TaskLease lease)
+    /// <summary>Sends an acquire, a second time with the same lease id if it was not answered.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<(AcquireResult Result, HeldLease? Lease)> SendAsync(
+        LeaseRequest wanted, AcquireRequest request, CancellationToken cancellationToken)
     {
-        Local.Remove(lease);
-        renewal.Remove(lease);
+        string name = request.Name;
+        bool mayHold = false;
+        for (int attempt = 1; ; attempt++)
+        {
+            long sentAt = time.GetTimestamp();
+            try
+            {
+                AcquireResult result = await gate.AcquireAsync(request, wanted.Workers, isRetry: attempt > 1, cancellationToken)
+                    .ConfigureAwait(false);
+                if (result.Outcome != AcquireOutcome.Granted)
+                {
+                    return (result, null);
+                }
+
+                sentAt = result.SentAt == 0 ? sentAt : result.SentAt;
+                HeldLease lease = new(wanted, request.LeaseId, result.FencingToken, sentAt, time);
+                if (lease.DeadlineAt > time.GetTimestamp())
+                {
+                    Begin(lease, sentAt);
+                    return (result, lease);
+                }
+
+                Compensate(request);
+                throw new TaskLockUnavailableException(
+                    Invariant($"Lock '{name}' was granted, but the answer took longer than its Expire of {request.Expiry.TotalSeconds} s."),
+                    name,
+                    null)
+                {
+                    WasGranted = true,
+                    MayHoldLease = true,
+                };
+            }
+            catch (LockStoreException e)
+            {
+                mayHold |= e.MayHaveBeenApplied;
+                if (attempt == LeaseTimes.AcquireAttempts || !e.MayHaveBeenApplied)
+                {
+                    if (mayHold)
+                    {
+                        Compensate(request);
+                    }
+
+                    gate.Unavailable(name, e);
+                    throw new TaskLockUnavailableException($"Could not acquire lock '{name}': {e.Message}", name, e)
+                    {
+                        MayHoldLease = mayHold,
+                    };
+                }
+            }
+            catch (Exception e) when (e is not TaskLockUnavailableException)
+            {
+                // Cancelled, or an unexpected fault of the store: either way the lock may have been granted.
+                Compensate(request);
+                throw;
+            }
+        }
     }
 
-    public void OnLost(TaskLease lease, Task callbacks)
+    private void Begin(HeldLease lease, long sentAt)
     {
-        metrics.LeaseLost(lease, lease.Loss!.Value);
-        (string cause, string advice) = lease.DescribeLoss();
-        Log.LeaseLost(logger, lease.Name, lease.FencingToken, lease.Loss!.Value, lease.Holder, cause, advice);
-        background.Add(ObserveAsync(lease.Name, callbacks));
+        try
+        {
+            renewal.Add(lease, sentAt);
+        }
+        catch
+        {
+            // A lease that is not renewed must not be used. The caller gives it back.
+            held.Release(lease);
+            throw;
+        }
     }
 
-    /// <summary>The rest of the minimum hold is counted when it is sent, each time.</summary>
-    private static ReleaseRequest Release(TaskLease lease, bool keep, OccurrenceEnd? occurrence) =>
+    private void Asked(LeaseRequest wanted, string outcome, long askedAt) =>
+        metrics.StoreAsked(wanted.Template, wanted.Holder.Scheduler, outcome, time.GetElapsedTime(askedAt));
+
+    /// <summary>Built each time it is sent, since the rest of the minimum hold gets shorter.</summary>
+    private static ReleaseRequest Release(HeldLease lease, bool keep, OccurrenceEnd? occurrence) =>
         new(lease.Name, lease.Id, keep ? lease.RemainingMinHold() : TimeSpan.Zero, occurrence, lease.Terms.Limit);
 
-    private void ReleaseLater(TaskLease lease, bool keep, OccurrenceEnd? occurrence, LockStoreException error)
+    private void ReleaseLater(HeldLease lease, bool keep, OccurrenceEnd? occurrence, LockStoreException error)
     {
-        // By then it is gone: what it had left of an extension, or of an expiry that a renewal under way may have begun anew.
-        TimeSpan left = Deadline.Until(time, lease.DeadlineAt) + Deadline.Drift(lease.Terms.Expiry);
+        // When the lease has ended in any case: by an extension that lasts longer, or by a renewal that was on its way and has given it
+        // a full expiry.
+        TimeSpan left = Deadline.Until(time, lease.DeadlineAt) + LeaseTimes.Drift(lease.Terms.Expiry);
         TimeSpan expiry = left > lease.Terms.Expiry ? left : lease.Terms.Expiry;
         Log.ReleaseFailed(logger, error, lease.Name, expiry);
         background.Add(ReleaseAgainAsync(() => Release(lease, keep, occurrence), expiry));
     }
 
+    /// <summary>
+    /// Takes back what the store may have granted: the lease, the mark of its occurrence and the deferral that it spends.
+    /// </summary>
     private void Compensate(AcquireRequest request)
     {
-        OccurrenceEnd? occurrence = request.Occurrence is { } running ? new OccurrenceEnd(running, request.Holder, OccurrenceOutcome.Unfinished, TimeSpan.Zero) : null;
+        OccurrenceEnd? occurrence = request.Occurrence is { } running
+            ? new OccurrenceEnd(running, request.Holder, OccurrenceOutcome.Unfinished, TimeSpan.Zero)
+            : null;
         string? spent = request.Waiter?.Spends;
         ReleaseRequest release = new(request.Name, request.LeaseId, Occurrence: occurrence, Limit: request.Limit, Spends: spent);
         background.Add(ReleaseAgainAsync(() => release, request.Expiry));
     }
 
     /// <summary>
-    /// Until it is answered, or the lease has ended by itself, or the container is gone. The mark of an occurrence outlives its lease and is worth
-    /// more patience: without it a standby would run the occurrence again.
+    /// Sends a release until it is answered, or the lease has ended by itself, or the container is disposed. The mark of an occurrence
+    /// outlives its lease, so its release is repeated for longer: without the mark, a standby would run the occurrence again.
     /// </summary>
     private async Task ReleaseAgainAsync(Func<ReleaseRequest> request, TimeSpan expiry)
     {
         TimeSpan patience = request().Occurrence is { Retention: var retention } && retention > expiry ? retention : expiry;
         long start = time.GetTimestamp();
-        for (TimeSpan pause = TimeSpan.FromMilliseconds(50); ; pause = pause * 2 > TimeSpan.FromSeconds(5) ? TimeSpan.FromSeconds(5) : pause * 2)
+        TimeSpan pause = LeaseTimes.FirstReleaseRetry;
+        while (true)
         {
             try
             {
@@ -252,20 +255,9 @@ internal sealed class Leases(
                 }
             }
 
-            // Its end is one more try, and the last.
+            // When the container is disposed, the release is sent once more at once.
             await Task.Delay(pause, time, background.Ended).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
-    }
-
-    private async Task ObserveAsync(string name, Task callbacks)
-    {
-        try
-        {
-            await callbacks.ConfigureAwait(false);
-        }
-        catch (AggregateException e)
-        {
-            Log.LostCallbackFailed(logger, e, name);
+            pause = pause * 2 < LeaseTimes.LongestReleaseRetry ? pause * 2 : LeaseTimes.LongestReleaseRetry;
         }
     }
 }

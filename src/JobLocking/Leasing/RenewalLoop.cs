@@ -5,116 +5,91 @@ using Microsoft.Extensions.Logging;
 namespace JobLocking.Leasing;
 
 /// <summary>
-/// Renews all leases of the process and watches their deadlines, with one alarm, set to whatever is due first. It lives as
-/// long as there are leases and ends neither with the host nor with its container: a job that outlives them still has to be
-/// told when its lease is over. Without leases, the alarm goes with the container.
+/// Renews all leases of the process and checks their deadlines, with one alarm that is set to the earliest of
+/// <see cref="HeldLeases.FirstDue"/>. It works as long as there are leases, also after the end of the host and of its container: a job
+/// that outlives them still has to learn when its lease ends. Without leases, the alarm is disposed with the container.
 /// </summary>
 internal sealed class RenewalLoop : IDisposable
 {
-    /// <summary>More leases than this are looked after in several rounds: meanwhile leases can be added, and deadlines are watched.</summary>
-    private const int MostAtOnce = 2000;
-
-    private static readonly TimeSpan LongestRetryPause = TimeSpan.FromSeconds(1);
-
-    // A timer knows no more than 49 days; one that fires too early is set again.
-    private static readonly TimeSpan LongestWait = TimeSpan.FromDays(1);
-
     private readonly ILockStore _store;
+    private readonly StoreGate _storeGate;
+    private readonly HeldLeases _held;
     private readonly BackgroundWork _background;
     private readonly MetricsReporter _metrics;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly IAlarm _alarm;
     private readonly Lock _gate = new();
-    private readonly DueTimes _leases = new();
 
     private long _armedFor = long.MaxValue;
-    private bool _disposed;
+    private volatile bool _disposed;
 
-    public RenewalLoop(ILockStore store, BackgroundWork background, MetricsReporter metrics, TimeProvider time, ILogger logger)
+    public RenewalLoop(
+        ILockStore store,
+        StoreGate gate,
+        HeldLeases held,
+        BackgroundWork background,
+        MetricsReporter metrics,
+        TimeProvider time,
+        ILogger logger)
     {
         _store = store;
+        _storeGate = gate;
+        _held = held;
         _background = background;
         _metrics = metrics;
         _time = time;
         _logger = logger;
+        _held.Emptied += OnEmptied;
 
-        // By the machine's clock on a thread of its own; any other clock, a test's for example, has its timers.
+        // The machine's clock gets a thread of its own. Any other clock, for example that of a test, has its own timers.
         _alarm = time == TimeProvider.System ? new AlarmThread(time, Tick) : new AlarmTimer(time, Tick);
     }
 
-    /// <summary>By how much the loop is late, for the health check: it is alive if that is little.</summary>
-    public TimeSpan Lateness
+    /// <summary>By how much the loop is late. The health check takes a small value as a sign that it works.</summary>
+    public TimeSpan Lateness => _held.FirstDue is { } first && Deadline.Until(_time, first) is { Ticks: < 0 } late ? -late : TimeSpan.Zero;
+
+    /// <summary>Registers a new lease and renews it from now on.</summary>
+    public void Add(HeldLease lease, long sentAt)
     {
-        get
+        long due = NextRenewal(lease, sentAt);
+        _held.Add(lease, due);
+        if (due < Volatile.Read(ref _armedFor))
         {
             lock (_gate)
             {
-                return _leases.First is { } first && Deadline.Until(_time, first.Due) is { Ticks: < 0 } late ? -late : TimeSpan.Zero;
+                Arm();
             }
-        }
-    }
-
-    public void Add(TaskLease lease, long sentAt)
-    {
-        lock (_gate)
-        {
-            _leases.Set(lease, NextRenewal(lease, sentAt));
-            Arm();
-        }
-    }
-
-    public void Remove(TaskLease lease)
-    {
-        lock (_gate)
-        {
-            _leases.Remove(lease);
-            EndAlarm();
         }
     }
 
     public void Dispose()
     {
-        lock (_gate)
-        {
-            _disposed = true;
-            EndAlarm();
-        }
+        _disposed = true;
+        OnEmptied();
     }
 
-    /// <summary>An operator has ended a lease.</summary>
-    public void Break(string leaseId)
-    {
-        TaskLease? broken;
-        lock (_gate)
-        {
-            broken = _leases.Find(leaseId);
-        }
-
-        broken?.Lose(LeaseLoss.Broken);
-    }
-
-    /// <summary>The connection is back, and nobody knows how long it will last.</summary>
+    /// <summary>The connection is back, and may be lost again at any moment.</summary>
     public void RenewAllNow()
     {
         lock (_gate)
         {
-            _leases.SetAll(_time.GetTimestamp());
+            _held.SetAllDue(_time.GetTimestamp());
             Arm();
         }
     }
 
     private void Tick()
     {
-        List<TaskLease> renew = [];
-        List<(TaskLease Lease, LeaseLoss Loss)> expired = [];
+        List<HeldLease> renew = [];
+        List<(HeldLease Lease, LeaseLoss Loss)> expired = [];
         lock (_gate)
         {
-            _armedFor = long.MaxValue;
+            Volatile.Write(ref _armedFor, long.MaxValue);
             long now = _time.GetTimestamp();
             long horizon = now;
-            List<TaskLease> due = _leases.Take(now, MostAtOnce);
-            foreach (TaskLease lease in due)
+            List<HeldLease> due = _held.TakeDue(now, LeaseTimes.MostAtOnce);
+            foreach (HeldLease lease in due)
             {
                 if (now >= EndsAt(lease))
                 {
@@ -123,25 +98,21 @@ internal sealed class RenewalLoop : IDisposable
                 else if (!lease.IsRenewing && lease.LongestExpiry(now) > TimeSpan.Zero)
                 {
                     renew.Add(Begin(lease));
-                    horizon = Math.Max(horizon, Deadline.Add(_time, now, lease.Terms.Expiry / 10));
+                    horizon = Math.Max(horizon, Deadline.Add(_time, now, LeaseTimes.RenewTogether(lease.Terms.Expiry)));
                 }
             }
 
-            // Together with what falls due a little later: otherwise leases that were taken one by one are renewed one by one.
-            List<TaskLease> soon = _leases.Take(horizon, MostAtOnce - due.Count);
-            foreach (TaskLease lease in soon)
+            // Leases that were acquired one by one are renewed together from now on.
+            List<HeldLease> soon = _held.TakeDue(horizon, LeaseTimes.MostAtOnce - due.Count);
+            foreach (HeldLease lease in soon)
             {
-                if (lease.Due < EndsAt(lease) && !lease.IsRenewing)
+                if (lease.DueAt < EndsAt(lease) && !lease.IsRenewing)
                 {
                     renew.Add(Begin(lease));
                 }
             }
 
-            foreach (TaskLease lease in due.Concat(soon).Where(lease => now < EndsAt(lease)))
-            {
-                _leases.Set(lease, EndsAt(lease));
-            }
-
+            _held.SetDue(due.Concat(soon).Select(lease => (lease, EndsAt(lease))).Where(one => now < one.Item2));
             Arm();
             EndAlarm();
         }
@@ -156,35 +127,35 @@ internal sealed class RenewalLoop : IDisposable
         report();
     }
 
-    private static TaskLease Begin(TaskLease lease)
+    private static HeldLease Begin(HeldLease lease)
     {
         lease.IsRenewing = true;
         return lease;
     }
 
     /// <summary>Ends leases, so that all their holders know at once.</summary>
-    /// <returns>Says so to others, who may take their time.</returns>
-    private Action Lose(List<(TaskLease Lease, LeaseLoss Loss)> leases)
+    /// <returns>Logs and counts the losses, which may take time.</returns>
+    private Action Lose(List<(HeldLease Lease, LeaseLoss Loss)> leases)
     {
-        List<(TaskLease Lease, Task Callbacks)> ended = [];
-        foreach ((TaskLease lease, LeaseLoss loss) in leases)
+        List<(HeldLease Lease, Task Callbacks)> ended = [];
+        foreach ((HeldLease lease, LeaseLoss loss) in leases)
         {
-            if (lease.TryLose(loss) is { } callbacks)
+            if (_held.TryLose(lease, loss) is { } callbacks)
             {
                 ended.Add((lease, callbacks));
             }
         }
 
-        return ended.Count == 0 ? static () => { } : () => Report(() => ended.ForEach(one => one.Lease.OnLost(one.Callbacks)));
+        return ended.Count == 0 ? static () => { } : () => Report(() => ended.ForEach(one => _held.Report(one.Lease, one.Callbacks)));
     }
 
-    /// <summary>Logs and metrics are foreign code that may block: on the alarm's thread that would hold up the other leases.</summary>
+    /// <summary>Logs and metrics are foreign code that may block: on the alarm's thread, that would hold up the other leases.</summary>
     private void Report(Action report) => _background.Add(_alarm.Afterwards(report));
 
-    /// <remarks>Runs on the alarm's scheduler, and so goes on there after each await.</remarks>
-    private async Task RenewAsync(List<TaskLease> due)
+    /// <remarks>Runs on the alarm's scheduler, and continues there after each await.</remarks>
+    private async Task RenewAsync(List<HeldLease> due)
     {
-        TaskLease[] leases = [.. due.Where(lease => !lease.IsReleased)];
+        HeldLease[] leases = [.. due.Where(lease => !lease.IsReleased)];
         if (leases.Length == 0)
         {
             return;
@@ -194,7 +165,7 @@ internal sealed class RenewalLoop : IDisposable
         RenewRequest[] requests = new RenewRequest[leases.Length];
         for (int i = 0; i < requests.Length; i++)
         {
-            TaskLease lease = leases[i];
+            HeldLease lease = leases[i];
             requests[i] = new RenewRequest(lease.Name, lease.Id, Expiry(lease, sentAt), lease.Occurrence, lease.Terms.Limit);
         }
 
@@ -204,7 +175,7 @@ internal sealed class RenewalLoop : IDisposable
         {
             await _store.RenewAsync(requests, answers => Apply(renewal, answers), CancellationToken.None).ConfigureAwait(true);
         }
-#pragma warning disable CA1031 // Whatever it is, the leases that were not answered are tried again until their deadlines.
+#pragma warning disable CA1031 // Whatever was thrown, renewals that were not answered are tried again until the deadlines of their leases.
         catch (Exception e)
 #pragma warning restore CA1031
         {
@@ -220,22 +191,22 @@ internal sealed class RenewalLoop : IDisposable
 
     private void Apply(Renewal renewal, IReadOnlyList<RenewResult> answers)
     {
-        List<(TaskLease Lease, RenewOutcome Outcome)> known = new(answers.Count);
-        List<(TaskLease Lease, LeaseLoss Loss)> lost = [];
-        List<(TaskLease Lease, long Due)> next = new(answers.Count);
+        List<(HeldLease Lease, RenewOutcome Outcome)> known = new(answers.Count);
+        List<(HeldLease Lease, LeaseLoss Loss)> lost = [];
+        List<(HeldLease Lease, long Due)> next = new(answers.Count);
         lock (_gate)
         {
             foreach (RenewResult answer in answers)
             {
-                // The second answer for a lease tells nothing, nor does one for a lease that has ended meanwhile.
-                TaskLease lease = renewal.Leases[answer.Index];
+                // Only the first answer for a lease counts, and only while the lease is held.
+                HeldLease lease = renewal.Leases[answer.Index];
                 if (!renewal.Take(answer.Index))
                 {
                     continue;
                 }
 
                 lease.IsRenewing = false;
-                bool isHeld = DueTimes.Contains(lease);
+                bool isHeld = lease.IsScheduled;
                 if (isHeld)
                 {
                     known.Add((lease, answer.Outcome));
@@ -251,7 +222,7 @@ internal sealed class RenewalLoop : IDisposable
                 }
             }
 
-            _leases.Move(next);
+            _held.SetDue(next);
             Arm();
         }
 
@@ -260,86 +231,94 @@ internal sealed class RenewalLoop : IDisposable
         report();
     }
 
-    private void Answered((TaskLease Lease, RenewOutcome Outcome) one)
+    private void Answered((HeldLease Lease, RenewOutcome Outcome) one)
     {
-        _metrics.RenewalAnswered(one.Lease, one.Outcome);
+        _metrics.RenewalAnswered(one.Lease.Template, one.Lease.Holder.Scheduler, one.Outcome.Tag());
         if (one.Outcome == RenewOutcome.Renewed)
         {
-            one.Lease.OnRenewed();
+            _storeGate.Answered(one.Lease.Name);
         }
     }
 
     /// <summary>Moves the deadline of a lease that was renewed, and says when the next renewal is due.</summary>
-    private long Due(Renewal renewal, TaskLease lease, RenewResult answer)
+    private long Due(Renewal renewal, HeldLease lease, RenewResult answer)
     {
         if (answer.Outcome != RenewOutcome.Renewed)
         {
             return NextRetry(lease);
         }
 
-        // The rest of a MaxHold was counted when the renewal began.
+        // What was left of a MaxHold was computed when the renewal began.
         long sentAt = answer.SentAt == 0 || lease.Terms.MaxHold > TimeSpan.Zero ? renewal.SentAt : answer.SentAt;
         lease.Prolong(Deadline.After(_time, sentAt, renewal.Requests[answer.Index].Expiry));
         return NextRenewal(lease, sentAt);
     }
 
-    private static TimeSpan Expiry(TaskLease lease, long now)
+    private static TimeSpan Expiry(HeldLease lease, long now)
     {
         TimeSpan longest = lease.LongestExpiry(now);
         return longest < lease.Terms.Expiry ? longest : lease.Terms.Expiry;
     }
 
-    /// <summary>A third of the expiry, or the deadline when a renewal could not move it any more.</summary>
-    private long NextRenewal(TaskLease lease, long sentAt)
+    /// <summary>The next renewal, or the deadline if a renewal could not move it any more.</summary>
+    private long NextRenewal(HeldLease lease, long sentAt)
     {
-        long next = Deadline.Add(_time, sentAt, lease.Terms.Expiry / 3);
+        long next = Deadline.Add(_time, sentAt, LeaseTimes.RenewAfter(lease.Terms.Expiry));
         bool canGrow = lease.Terms.MaxHold == TimeSpan.Zero || lease.LongestExpiry(sentAt) > lease.Terms.Expiry;
         return canGrow ? Math.Min(next, EndsAt(lease)) : EndsAt(lease);
     }
 
-    private long NextRetry(TaskLease lease)
+    private long NextRetry(HeldLease lease)
     {
-        TimeSpan pause = lease.Terms.Expiry / 10;
-        long next = Deadline.Add(_time, _time.GetTimestamp(), pause < LongestRetryPause ? pause : LongestRetryPause);
+        long next = Deadline.Add(_time, _time.GetTimestamp(), LeaseTimes.RetryRenewalAfter(lease.Terms.Expiry));
         return Math.Min(next, EndsAt(lease));
     }
 
+    /// <summary>When the lease has to be ended, so that its holder knows by the deadline.</summary>
+    private long EndsAt(HeldLease lease) =>
+        Deadline.Add(_time, lease.DeadlineAt, -LeaseTimes.EndEarlyBy(lease.Terms.Expiry, _alarm.Earliness));
+
     private void Arm()
     {
-        if (_leases.First is not { } first || first.Due >= _armedFor)
+        if (_held.FirstDue is not { } first || first >= _armedFor)
         {
             return;
         }
 
         // Up to the next millisecond: an alarm that rings a little early would ring again and again.
-        double wait = Math.Clamp(Math.Ceiling(Deadline.Until(_time, first.Due).TotalMilliseconds), 0, LongestWait.TotalMilliseconds);
+        double wait = Math.Ceiling(Deadline.Until(_time, first).TotalMilliseconds);
+        wait = Math.Clamp(wait, 0, LeaseTimes.LongestAlarm.TotalMilliseconds);
         _alarm.Set(TimeSpan.FromMilliseconds(wait));
-        _armedFor = first.Due;
+        Volatile.Write(ref _armedFor, first);
     }
 
-    /// <summary>Not with every last lease: the next would have to make it again.</summary>
-    private void EndAlarm()
+    private void OnEmptied()
     {
-        if (_disposed && _leases.First is null)
+        if (_disposed)
         {
-            _alarm.Dispose();
-            _armedFor = long.MaxValue;
+            lock (_gate)
+            {
+                EndAlarm();
+            }
         }
     }
 
-    /// <summary>When the holder has to be told, so that it knows by the deadline.</summary>
-    private long EndsAt(TaskLease lease)
+    /// <summary>Keeps the alarm until the container is disposed: the next lease would have to create it again.</summary>
+    private void EndAlarm()
     {
-        TimeSpan most = lease.Terms.Expiry / 40;
-        return Deadline.Add(_time, lease.DeadlineAt, -(_alarm.Earliness < most ? _alarm.Earliness : most));
+        if (_disposed && _held.IsEmpty)
+        {
+            _alarm.Dispose();
+            Volatile.Write(ref _armedFor, long.MaxValue);
+        }
     }
 
     /// <summary>One call to the store, and which of its leases were answered.</summary>
-    private sealed class Renewal(TaskLease[] leases, RenewRequest[] requests, long sentAt)
+    private sealed class Renewal(HeldLease[] leases, RenewRequest[] requests, long sentAt)
     {
         private readonly bool[] _isAnswered = new bool[leases.Length];
 
-        public TaskLease[] Leases => leases;
+        public HeldLease[] Leases => leases;
 
         public RenewRequest[] Requests => requests;
 

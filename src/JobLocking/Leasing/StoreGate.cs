@@ -7,44 +7,42 @@ using static System.FormattableString;
 namespace JobLocking.Leasing;
 
 /// <summary>
-/// Asks the store on behalf of those who would wait for it, and refuses at once where that would be in vain: without a connection, after
-/// its first second; while the server is silent, but for one probe at a time. Renewals do not pass here, a lease lives by them; nor does
-/// what runs in the background.
+/// Sends the requests for which a caller waits, and refuses them at once where waiting is pointless: when the connection has been gone
+/// for a second, and while the server is silent, except for one probe at a time. Renewals bypass the gate because leases depend on them;
+/// so does work in the background.
 /// </summary>
 internal sealed class StoreGate(ILockStore store, TimeProvider time, ILogger logger)
 {
-    /// <summary>How long a request waits for a connection that is gone, counted from its loss.</summary>
-    private static readonly TimeSpan LongestReconnect = TimeSpan.FromSeconds(1);
-
-    /// <summary>How long an execution waits for an answer. A client library may wait longer, and a worker with it.</summary>
-    private static readonly TimeSpan LongestAnswer = TimeSpan.FromSeconds(2);
-
-    /// <summary>The same for one that is sent again: by then a server that is there has been able to answer the first.</summary>
-    private static readonly TimeSpan LongestSecondAnswer = TimeSpan.FromSeconds(0.5);
-
-    /// <summary>The same for the first answer: a process that starts has to connect, and is slow in what it does for the first time.</summary>
-    private static readonly TimeSpan LongestFirstAnswer = TimeSpan.FromSeconds(5);
-
     private readonly ConcurrentDictionary<object, StoreServer> _servers = [];
 
-    // All leases of a process may be renewed at once. While all is well, that must cost nothing here.
+    // All leases of a process may be renewed at once. While no server is in trouble, that must cost nothing here.
     private volatile bool _areInTrouble;
 
     /// <param name="request">The request.</param>
-    /// <param name="workers">The workers among which it is asked; null for all the patience of the store.</param>
-    /// <param name="isRetry">The same request was not answered a moment ago: it is sent again although the server is silent.</param>
-    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="workers">The workers of the scheduler that asks; null to wait as long as the store does.</param>
+    /// <param name="isRetry">The same request was not answered a moment ago. It is sent again although the server is silent.</param>
+    /// <param name="cancellationToken">Stops waiting for the answer.</param>
     public ValueTask<AcquireResult> AcquireAsync(
-        AcquireRequest request, LockWorkers? workers, bool isRetry, CancellationToken cancellationToken) => AskAsync(
-            request.Name, request, static (store, request, token) => store.AcquireAsync(request, token), workers, isRetry, cancellationToken);
+        AcquireRequest request, LockWorkers? workers, bool isRetry, CancellationToken cancellationToken) =>
+        SendAsync(request.Name, request, static (store, r, token) => store.AcquireAsync(r, token), workers, isRetry, cancellationToken);
 
-    public ValueTask<ReleaseOutcome> ReleaseAsync(ReleaseRequest request, LockWorkers? workers) => AskAsync(
-        request.Name, request, static (store, request, token) => store.ReleaseAsync(request, token), workers, isRetry: false, CancellationToken.None);
+    public ValueTask<ReleaseOutcome> ReleaseAsync(ReleaseRequest request, LockWorkers? workers) => SendAsync(
+        request.Name,
+        request,
+        static (store, r, token) => store.ReleaseAsync(r, token),
+        workers,
+        isRetry: false,
+        CancellationToken.None);
 
-    public ValueTask<PollResult> PollAsync(PollRequest request, CancellationToken cancellationToken) => AskAsync(
-        request.Name, request, static (store, request, token) => store.PollAsync(request, token), workers: null, isRetry: false, cancellationToken);
+    public ValueTask<PollResult> PollAsync(PollRequest request, CancellationToken cancellationToken) => SendAsync(
+        request.Name,
+        request,
+        static (store, r, token) => store.PollAsync(r, token),
+        workers: null,
+        isRetry: false,
+        cancellationToken);
 
-    /// <summary>The server of a lock has answered something that did not pass here.</summary>
+    /// <summary>The server of a lock has answered a request that bypassed the gate.</summary>
     public void Answered(string name)
     {
         if (_areInTrouble)
@@ -54,7 +52,7 @@ internal sealed class StoreGate(ILockStore store, TimeProvider time, ILogger log
         }
     }
 
-    /// <summary>An acquire is given up. The first in an outage is logged, the others are counted.</summary>
+    /// <summary>An acquire has failed. The first failure of an outage is logged, the others are counted.</summary>
     public void Unavailable(string name, LockStoreException error)
     {
         LockServer at = store.ServerOf(name);
@@ -62,7 +60,7 @@ internal sealed class StoreGate(ILockStore store, TimeProvider time, ILogger log
         Of(at).Unavailable(at, name, error);
     }
 
-    /// <summary>Some connection is back.</summary>
+    /// <summary>A connection is back; it is not known to which server.</summary>
     public void Reconnected()
     {
         foreach (StoreServer server in _servers.Values)
@@ -72,7 +70,7 @@ internal sealed class StoreGate(ILockStore store, TimeProvider time, ILogger log
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<TAnswer> AskAsync<TRequest, TAnswer>(
+    private async ValueTask<TAnswer> SendAsync<TRequest, TAnswer>(
         string name,
         TRequest request,
         Func<ILockStore, TRequest, CancellationToken, ValueTask<TAnswer>> ask,
@@ -111,7 +109,9 @@ internal sealed class StoreGate(ILockStore store, TimeProvider time, ILogger log
 
     private async ValueTask<T> InTimeAsync<T>(Task<T> asked, StoreServer server, bool isRetry)
     {
-        TimeSpan longest = isRetry ? LongestSecondAnswer : server.HasAnswered ? LongestAnswer : LongestFirstAnswer;
+        TimeSpan longest = isRetry ? LeaseTimes.LongestSecondAnswer
+            : server.HasAnswered ? LeaseTimes.LongestAnswer
+            : LeaseTimes.LongestFirstAnswer;
         try
         {
             return await asked.WaitAsync(longest, time, CancellationToken.None).ConfigureAwait(false);
@@ -136,16 +136,16 @@ internal sealed class StoreGate(ILockStore store, TimeProvider time, ILogger log
         }
     }
 
-    /// <summary>Waits for the connection, if it went only now and not too many wait for it.</summary>
+    /// <summary>Waits for the connection, if it was lost within the last second and not too many workers wait for it.</summary>
     private async ValueTask<LockServer> ConnectedAsync(
         string name, LockServer gone, LockWorkers? workers, CancellationToken cancellationToken)
     {
         StoreServer server = Of(gone);
-        if (server.AwayFor(gone) < LongestReconnect && (workers is null || workers.TryWait()))
+        if (server.AwayFor(gone) < LeaseTimes.LongestReconnect && (workers is null || workers.TryWait()))
         {
             try
             {
-                await server.ReconnectAsync(name, LongestReconnect).WaitAsync(cancellationToken).ConfigureAwait(false);
+                await server.ReconnectAsync(name, LeaseTimes.LongestReconnect).WaitAsync(cancellationToken).ConfigureAwait(false);
             }
             finally
             {

@@ -5,23 +5,15 @@ using static System.FormattableString;
 
 namespace JobLocking.Leasing;
 
-/// <summary>A request that is under way to a server of the store.</summary>
+/// <summary>A request that the gate has let through to a server of the store.</summary>
 /// <param name="SentAt">When it was sent.</param>
-/// <param name="IsRetry">It was sent before, and not answered.</param>
-/// <param name="IsProbe">It finds out, alone, whether a silent server answers again.</param>
+/// <param name="IsRetry">It was sent before and not answered.</param>
+/// <param name="IsProbe">The only request that is sent to a silent server, to find out whether it answers again.</param>
 internal readonly record struct StorePass(long SentAt, bool IsRetry, bool IsProbe);
 
 /// <summary>What is known of one server of the store: whether it answers, and since when it does not.</summary>
 internal sealed class StoreServer(object id, ILockStore store, TimeProvider time, ILogger logger)
 {
-    /// <summary>After an unanswered request no other is sent for so long; and a refusal is forgotten after so long.</summary>
-    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(2);
-
-    /// <summary>While an answer is owed for longer, no more than their share of the workers may ask.</summary>
-    private static readonly TimeSpan Late = TimeSpan.FromSeconds(1);
-
-    private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(10);
-
     private readonly Lock _gate = new();
 
     private volatile Silence? _silence;
@@ -34,7 +26,7 @@ internal sealed class StoreServer(object id, ILockStore store, TimeProvider time
 
     private long _answeredAt = long.MinValue;
 
-    // Since when requests are under way and none was answered; 0 while there are none.
+    // Since when requests have been sent and none was answered; 0 while there are none.
     private long _owedSince;
 
     /// <summary>From the first unanswered request to the next answer.</summary>
@@ -42,7 +34,9 @@ internal sealed class StoreServer(object id, ILockStore store, TimeProvider time
     {
         public long Since => since;
 
-        /// <summary>A connection that was lost and is back since then is another one.</summary>
+        /// <summary>
+        /// How often the connection had been lost then. If it was lost since, the silence was that of another connection.
+        /// </summary>
         public int Losses => losses;
 
         public long Until { get; set; }
@@ -50,7 +44,7 @@ internal sealed class StoreServer(object id, ILockStore store, TimeProvider time
         public bool IsProbed { get; set; }
     }
 
-    /// <summary>What the log tells: from the first acquire that was given up to the next answer.</summary>
+    /// <summary>What the log reports: from the first acquire that failed to the next answer.</summary>
     private sealed class Outage(string name, long since)
     {
         public string Name => name;
@@ -66,20 +60,20 @@ internal sealed class StoreServer(object id, ILockStore store, TimeProvider time
         public long? AnsweredAt { get; set; }
     }
 
-    /// <summary>Ever since the process started.</summary>
+    /// <summary>Whether it has answered at all since the process started.</summary>
     public bool HasAnswered => Volatile.Read(ref _answeredAt) != long.MinValue;
 
-    /// <summary>It did not answer, or not properly, when it was last asked.</summary>
+    /// <summary>It did not answer the last request, or refused it.</summary>
     public bool IsInTrouble => _silence is not null || _outage is not null;
 
-    /// <summary>How long it has been away, as far as that is known.</summary>
+    /// <summary>How long it has been unreachable, as far as that is known.</summary>
     public TimeSpan AwayFor(in LockServer at)
     {
         TimeSpan silent = _silence is { } silence ? time.GetElapsedTime(silence.Since) : TimeSpan.Zero;
         return at.GoneFor > silent ? at.GoneFor : silent;
     }
 
-    /// <summary>Ends when the connection is back, or has been gone for too long. All waiting requests share one poll.</summary>
+    /// <summary>Completes when the connection is back, or has been gone for too long. All waiting requests share one poll.</summary>
     public Task ReconnectAsync(string name, TimeSpan longest)
     {
         lock (_gate)
@@ -89,7 +83,7 @@ internal sealed class StoreServer(object id, ILockStore store, TimeProvider time
                 TaskCompletionSource reconnecting = new(TaskCreationOptions.RunContinuationsAsynchronously);
                 _reconnecting = reconnecting.Task;
 
-                // It must not run in the context of the first job that waits: with its ambient lease, in its trace.
+                // It must not run in the execution context of the first job that waits, with its ambient lease and its trace.
                 using (ExecutionContext.SuppressFlow())
                 {
                     _ = Task.Run(() => PollAsync(name, longest, reconnecting));
@@ -101,13 +95,14 @@ internal sealed class StoreServer(object id, ILockStore store, TimeProvider time
     }
 
     /// <summary>A request is about to be sent.</summary>
-    /// <exception cref="LockStoreException">It must not be.</exception>
+    /// <exception cref="LockStoreException">The server is silent, and the request must not be sent.</exception>
     public StorePass Enter(in LockServer at, LockWorkers? workers, bool isRetry)
     {
         bool isProbe = _silence is not null && BeginProbe(at, isRetry);
         long now = time.GetTimestamp();
         long owedSince = Volatile.Read(ref _owedSince);
-        if (!isProbe && !isRetry && HasAnswered && workers is { AreManyAsking: true } && owedSince != 0 && time.GetElapsedTime(owedSince, now) >= Late)
+        bool isLate = owedSince != 0 && time.GetElapsedTime(owedSince, now) >= LeaseTimes.AnswerIsLate;
+        if (!isProbe && !isRetry && HasAnswered && workers is { AreManyAsking: true } && isLate)
         {
             throw Unanswered(owedSince);
         }
@@ -139,7 +134,9 @@ internal sealed class StoreServer(object id, ILockStore store, TimeProvider time
         }
     }
 
-    /// <param name="isRenewal">What is full, or forbids to acquire, renews all the same: it says nothing of a refusal.</param>
+    /// <param name="isRenewal">
+    /// A server that is full, or that forbids an acquire, still renews: such an answer does not end an outage of refusals.
+    /// </param>
     public void Answered(bool isRenewal = false)
     {
         Volatile.Write(ref _answeredAt, time.GetTimestamp());
@@ -160,7 +157,7 @@ internal sealed class StoreServer(object id, ILockStore store, TimeProvider time
 
     public void Failed(in LockServer at, StorePass pass, LockStoreFault fault)
     {
-        // A first time-out may be our own, on a busy machine: what becomes of the second try decides.
+        // On a busy machine this process may have caused the first time-out: the second attempt decides.
         if (fault == LockStoreFault.Unanswered && !pass.IsRetry && !pass.IsProbe)
         {
             return;
@@ -168,11 +165,11 @@ internal sealed class StoreServer(object id, ILockStore store, TimeProvider time
 
         lock (_gate)
         {
-            // One lost answer between others that came is no silence. A lost connection is seen by the next request itself.
+            // One lost answer between others that arrived is no silence. The next request itself notices a lost connection.
             if (fault == LockStoreFault.Unanswered && at.IsConnected && pass.SentAt > Volatile.Read(ref _answeredAt))
             {
                 _silence ??= new Silence(pass.SentAt, at.Losses);
-                _silence.Until = Deadline.Add(time, time.GetTimestamp(), Pause);
+                _silence.Until = Deadline.Add(time, time.GetTimestamp(), LeaseTimes.SilencePause);
             }
             else if (fault == LockStoreFault.Refused)
             {
@@ -188,7 +185,7 @@ internal sealed class StoreServer(object id, ILockStore store, TimeProvider time
         bool begins;
         lock (_gate)
         {
-            // A lock that is refused for a reason of its own must not hide that the store has gone.
+            // A lock that is refused for a reason of its own must not hide that the store is unreachable.
             begins = _outage is null || (_outage.LastFault == LockStoreFault.Refused && error.Fault != LockStoreFault.Refused);
             _outage ??= new Outage(name, Deadline.Add(time, now, -AwayFor(at)));
             _outage.Count++;
@@ -206,7 +203,9 @@ internal sealed class StoreServer(object id, ILockStore store, TimeProvider time
     public void Reconnected()
     {
         // Before its first connection is made, a store does not know all of its servers.
-        if (_outage is { } outage && store.ServerOf(outage.Name) is { IsConnected: true } at && (outage.LastFault == LockStoreFault.Disconnected || !at.Id.Equals(id)))
+        if (_outage is { } outage
+            && store.ServerOf(outage.Name) is { IsConnected: true } at
+            && (outage.LastFault == LockStoreFault.Disconnected || !at.Id.Equals(id)))
         {
             End(isAnswer: false);
         }
@@ -227,9 +226,9 @@ internal sealed class StoreServer(object id, ILockStore store, TimeProvider time
                 return;
             }
 
-            // What refuses one lock may answer for another: it is over when nothing was refused for a while.
+            // A server that refuses one lock may answer for another: the outage is over when nothing was refused for a while.
             ended.AnsweredAt ??= now;
-            if (isAnswer && ended.LastFault == LockStoreFault.Refused && time.GetElapsedTime(ended.LastAt, now) < Pause)
+            if (isAnswer && ended.LastFault == LockStoreFault.Refused && time.GetElapsedTime(ended.LastAt, now) < LeaseTimes.SilencePause)
             {
                 return;
             }
@@ -282,7 +281,7 @@ internal sealed class StoreServer(object id, ILockStore store, TimeProvider time
         {
             while (store.ServerOf(name) is { IsConnected: false } at && at.Id.Equals(id) && AwayFor(at) < longest)
             {
-                await Task.Delay(Pace, time).ConfigureAwait(false);
+                await Task.Delay(LeaseTimes.ReconnectPoll, time).ConfigureAwait(false);
             }
         }
         finally

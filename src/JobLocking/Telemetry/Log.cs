@@ -1,5 +1,3 @@
-using JobLocking.Leasing;
-using JobLocking.Stores;
 using Microsoft.Extensions.Logging;
 
 namespace JobLocking.Telemetry;
@@ -14,15 +12,25 @@ internal static partial class Log
     public static partial void Acquired(ILogger logger, string lockName, long fencingToken, LockHolder holder);
 
     [LoggerMessage(EventIds.Released, LogLevel.Debug, "Lock '{LockName}' with fencing token {FencingToken} released: {Outcome}")]
-    public static partial void Released(ILogger logger, string lockName, long fencingToken, ReleaseOutcome outcome);
+    public static partial void Released(ILogger logger, string lockName, long fencingToken, string outcome);
 
-    [LoggerMessage(EventIds.ReleasedTooLate, LogLevel.Warning, "The lease of lock '{LockName}' with fencing token {FencingToken} had already ended when it was released ({Outcome}): another execution may have run at the same time")]
-    public static partial void ReleasedTooLate(ILogger logger, string lockName, long fencingToken, ReleaseOutcome outcome);
+    [LoggerMessage(
+        EventIds.ReleasedTooLate,
+        LogLevel.Warning,
+        "Lock '{LockName}' with fencing token {FencingToken} was no longer held when it was released ({Outcome}): "
+        + "another execution may have run at the same time")]
+    public static partial void ReleasedTooLate(ILogger logger, string lockName, long fencingToken, string outcome);
 
-    [LoggerMessage(EventIds.ReleaseFailed, LogLevel.Warning, "Lock '{LockName}' could not be released; retrying in the background. Its lease ends by itself within {Expiry}")]
+    [LoggerMessage(
+        EventIds.ReleaseFailed,
+        LogLevel.Warning,
+        "Lock '{LockName}' could not be released; retrying in the background. If that fails too, the lock expires within {Expiry}")]
     public static partial void ReleaseFailed(ILogger logger, Exception error, string lockName, TimeSpan expiry);
 
-    [LoggerMessage(EventIds.ReleaseGivenUp, LogLevel.Warning, "Lock '{LockName}' could not be released until its expiry; if it was held at all, its lease has ended now")]
+    [LoggerMessage(
+        EventIds.ReleaseGivenUp,
+        LogLevel.Warning,
+        "Lock '{LockName}' was not released: the store did not answer. If the lock was held, it has expired")]
     public static partial void ReleaseGivenUp(ILogger logger, Exception error, string lockName);
 
     [LoggerMessage(
@@ -30,66 +38,126 @@ internal static partial class Log
         LogLevel.Warning,
         "Lock '{LockName}' with fencing token {FencingToken} was lost ({Loss}) while it was held by {Holder}: {Cause}. {Advice}")]
     public static partial void LeaseLost(
-        ILogger logger, string lockName, long fencingToken, LeaseLoss loss, LockHolder holder, string cause, string advice);
+        ILogger logger, string lockName, long fencingToken, string loss, LockHolder holder, string cause, string advice);
 
     [LoggerMessage(EventIds.LostCallbackFailed, LogLevel.Error, "A callback on TaskLease.Lost of lock '{LockName}' threw an exception")]
     public static partial void LostCallbackFailed(ILogger logger, Exception error, string lockName);
 
-    [LoggerMessage(EventIds.RenewalFailed, LogLevel.Warning, "{Count} leases could not be renewed, for example that of lock '{LockName}'; retrying until their deadlines")]
+    [LoggerMessage(
+        EventIds.RenewalFailed,
+        LogLevel.Warning,
+        "{Count} leases could not be renewed, among them that of lock '{LockName}'; retrying until their deadlines")]
     public static partial void RenewalFailed(ILogger logger, Exception error, int count, string lockName);
 
-    [LoggerMessage(EventIds.SucceededAfterLoss, LogLevel.Warning, "Job {Job} #{Execution} succeeded after its lock '{LockName}' was lost: another execution may have run at the same time")]
+    [LoggerMessage(
+        EventIds.SucceededAfterLoss,
+        LogLevel.Warning,
+        "Job {Job} #{Execution} succeeded after its lock '{LockName}' was lost: another execution may have run at the same time")]
     public static partial void SucceededAfterLoss(ILogger logger, string? job, string? execution, string lockName);
 
-    [LoggerMessage(EventIds.NotDrained, LogLevel.Warning, "The host stops while {Count} releases or callbacks on lost leases are still running; leases that are not released end at their expiry")]
+    [LoggerMessage(
+        EventIds.NotDrained,
+        LogLevel.Warning,
+        "The host stops while {Count} releases or callbacks on lost locks are still running; locks that are not released expire")]
     public static partial void NotDrained(ILogger logger, int count);
 
-    [LoggerMessage(EventIds.Skipped, LogLevel.Information, "Job {Job} #{Execution} skipped: {Reason}; time left {TimeLeft}; lock '{LockName}', holder {Holder}")]
-    public static partial void Skipped(ILogger logger, string job, string execution, string reason, TimeSpan? timeLeft, string lockName, LockHolder? holder);
+    [LoggerMessage(
+        EventIds.Skipped,
+        LogLevel.Information,
+        "Job {Job} #{Execution} skipped: {Reason}; time left {TimeLeft}; lock '{LockName}', holder {Holder}")]
+    public static partial void Skipped(
+        ILogger logger, string job, string execution, string reason, TimeSpan? timeLeft, string lockName, LockHolder? holder);
 
-    [LoggerMessage(EventIds.Deferred, LogLevel.Information, "Job {Job} #{Execution} deferred by {Delay} (deferral {Deferrals}): {Reason}; time left {TimeLeft}; lock '{LockName}', holder {Holder}")]
-    public static partial void Deferred(ILogger logger, string job, string execution, TimeSpan delay, int deferrals, string reason, TimeSpan? timeLeft, string lockName, LockHolder? holder);
+    [LoggerMessage(
+        EventIds.Deferred,
+        LogLevel.Information,
+        "Job {Job} #{Execution} deferred by {Delay} (deferral {Deferrals}): {Reason}; "
+        + "time left {TimeLeft}; lock '{LockName}', holder {Holder}")]
+    public static partial void Deferred(
+        ILogger logger,
+        string job,
+        string execution,
+        TimeSpan delay,
+        int deferrals,
+        string reason,
+        TimeSpan? timeLeft,
+        string lockName,
+        LockHolder? holder);
 
-    [LoggerMessage(EventIds.Failed, LogLevel.Warning, "Job {Job} #{Execution} failed because of its lock '{LockName}': {Reason}")]
+    [LoggerMessage(EventIds.Failed, LogLevel.Warning, "Job {Job} #{Execution} failed because it could not get lock '{LockName}': {Reason}")]
     public static partial void Failed(ILogger logger, string job, string execution, string lockName, string reason);
 
-    [LoggerMessage(EventIds.RunsWithoutLock, LogLevel.Warning, "Job {Job} #{Execution} runs WITHOUT its lock '{LockName}' because the store is unavailable and OnUnavailable = Run")]
+    [LoggerMessage(
+        EventIds.RunsWithoutLock,
+        LogLevel.Warning,
+        "Job {Job} #{Execution} runs WITHOUT its lock '{LockName}', because OnUnavailable = Run")]
     public static partial void RunsWithoutLock(ILogger logger, string job, string execution, string lockName);
 
-    [LoggerMessage(EventIds.Unavailable, LogLevel.Warning, "Lock '{LockName}' cannot be acquired: {Reason} Until the store answers again, executions follow OnUnavailable, and this message is not repeated")]
+    [LoggerMessage(
+        EventIds.Unavailable,
+        LogLevel.Warning,
+        "Could not acquire lock '{LockName}': {Reason} "
+        + "Executions follow OnUnavailable until the store answers again. This message is not repeated during the outage")]
     public static partial void Unavailable(ILogger logger, Exception error, string lockName, string reason);
 
-    [LoggerMessage(EventIds.AvailableAgain, LogLevel.Warning, "Locks of {Server} are available again after {Duration}; {Count} requests failed as unavailable in that time")]
+    [LoggerMessage(
+        EventIds.AvailableAgain,
+        LogLevel.Warning,
+        "Locks of {Server} are available again after {Duration}; {Count} requests failed in the meantime")]
     public static partial void AvailableAgain(ILogger logger, string server, TimeSpan duration, long count);
 
-    [LoggerMessage(EventIds.OtherApplication, LogLevel.Warning, "Lock '{LockName}' is shared with another application: {Holder}. If this is not intended, rename the lock or give each application its own key prefix")]
+    [LoggerMessage(
+        EventIds.OtherApplication,
+        LogLevel.Warning,
+        "Lock '{LockName}' is shared with another application: {Holder}. "
+        + "If that is not intended, give the lock another name, or each application its own key prefix")]
     public static partial void OtherApplication(ILogger logger, string lockName, LockHolder holder);
 
-    [LoggerMessage(EventIds.NoExpiry, LogLevel.Warning, "Lock '{LockName}' is held by {Holder} without an expiry: it stays taken until its key is deleted")]
+    [LoggerMessage(
+        EventIds.NoExpiry,
+        LogLevel.Warning,
+        "Lock '{LockName}' is held without an expiry, by {Holder}: it stays taken until its key is deleted")]
     public static partial void NoExpiry(ILogger logger, string lockName, string holder);
 
     [LoggerMessage(EventIds.Woken, LogLevel.Debug, "Job {Job} #{Execution} was woken because lock '{LockName}' is available")]
     public static partial void Woken(ILogger logger, string? job, string? execution, string lockName);
 
-    [LoggerMessage(EventIds.WakeFailed, LogLevel.Warning, "Job {Job} #{Execution} could not be woken although lock '{LockName}' is available; the next safety poll tries again, and the job comes back by itself after its delay")]
+    [LoggerMessage(
+        EventIds.WakeFailed,
+        LogLevel.Warning,
+        "Job {Job} #{Execution} could not be woken when lock '{LockName}' became available; "
+        + "the next safety poll tries again, and the deferral ends by itself after its delay")]
     public static partial void WakeFailed(ILogger logger, Exception error, string? job, string? execution, string lockName);
 
-    [LoggerMessage(EventIds.DeclineFailed, LogLevel.Warning, "A wake-up for lock '{LockName}' could not be declined; a safety poll wakes the next waiter within seconds")]
+    [LoggerMessage(
+        EventIds.DeclineFailed,
+        LogLevel.Warning,
+        "A wake-up for lock '{LockName}' could not be declined; the safety polls of the other waiters find the lock free within seconds")]
     public static partial void DeclineFailed(ILogger logger, Exception error, string lockName);
 
-    [LoggerMessage(EventIds.PollFailed, LogLevel.Debug, "The safety poll of lock '{LockName}' failed; it is repeated within seconds")]
+    [LoggerMessage(EventIds.PollFailed, LogLevel.Debug, "The safety poll of lock '{LockName}' failed; retrying within seconds")]
     public static partial void PollFailed(ILogger logger, Exception error, string lockName);
 
-    [LoggerMessage(EventIds.WakeUpNotAccepted, LogLevel.Debug, "Job {Job} #{Execution} was woken because lock '{LockName}' is available, but did not request it in this process within {Time}. The next waiter is woken unless the job requested the lock in another process")]
+    [LoggerMessage(
+        EventIds.WakeUpNotAccepted,
+        LogLevel.Debug,
+        "Job {Job} #{Execution} was woken because lock '{LockName}' is available, and has not asked for it in this process within {Time}. "
+        + "If it has not asked in another process either, the next waiter is woken")]
     public static partial void WakeUpNotAccepted(ILogger logger, string? job, string? execution, TimeSpan time, string lockName);
 
-    [LoggerMessage(EventIds.DeferralSpent, LogLevel.Information, "Job {Job} #{Execution} does not run: another execution of the same deferral acquired lock '{LockName}' and does the work")]
+    [LoggerMessage(
+        EventIds.DeferralSpent,
+        LogLevel.Information,
+        "Job {Job} #{Execution} does not run: another execution from the same deferral has acquired lock '{LockName}' and does the work")]
     public static partial void DeferralSpent(ILogger logger, string job, string execution, string lockName);
 
     [LoggerMessage(EventIds.Locks, LogLevel.Information, "The locks of this process:{Locks}")]
     public static partial void Locks(ILogger logger, string locks);
 
-    [LoggerMessage(EventIds.LockHidden, LogLevel.Warning, "A lock on a method replaces the lock on its class: {Hidden}. If this is not intended, remove one of them")]
+    [LoggerMessage(
+        EventIds.LockHidden,
+        LogLevel.Warning,
+        "The lock of a method replaces that of its class: {Hidden}. If that is not intended, remove one of them")]
     public static partial void LockHidden(ILogger logger, string hidden);
 
     [LoggerMessage(EventIds.AdapterMissing, LogLevel.Warning, "Jobs may run without their locks: {Jobs}. {Why} Fix: {Fix}")]
@@ -114,13 +182,19 @@ internal static partial class Log
         + "If this persists, check the connection and the permission to subscribe (see the error)")]
     public static partial void SubscriptionLost(ILogger logger, Exception error);
 
-    [LoggerMessage(EventIds.StoreWarning, LogLevel.Warning, "The lock store works, but has a problem: {Warning}")]
+    [LoggerMessage(EventIds.StoreWarning, LogLevel.Warning, "The lock store works, but with a problem: {Warning}")]
     public static partial void StoreWarning(ILogger logger, string warning);
 
-    [LoggerMessage(EventIds.UnmatchedOverride, LogLevel.Warning, "Configuration {Path} is for lock '{Template}', but no job that is known at start has a lock with this template")]
+    [LoggerMessage(
+        EventIds.UnmatchedOverride,
+        LogLevel.Warning,
+        "Configuration {Path} is for lock '{Template}', but no job known at start has a lock with this template")]
     public static partial void UnmatchedOverride(ILogger logger, string path, string template);
 
-    [LoggerMessage(EventIds.StoreCheckFailed, LogLevel.Warning, "The lock store failed its check, so locks cannot be acquired; checking again until it passes")]
+    [LoggerMessage(
+        EventIds.StoreCheckFailed,
+        LogLevel.Warning,
+        "The lock store failed its check, so that no lock can be acquired; checking again until it passes")]
     public static partial void StoreCheckFailed(ILogger logger, Exception error);
 
     [LoggerMessage(EventIds.ConnectionReplaced, LogLevel.Warning, "The lock store replaced its connection: {Reason}")]

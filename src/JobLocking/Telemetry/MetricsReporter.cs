@@ -1,15 +1,11 @@
 using System.Diagnostics.Metrics;
-using JobLocking.Engine;
-using JobLocking.Leasing;
-using JobLocking.Stores;
-using JobLocking.Waiting;
 using static JobLocking.JobLockingDiagnostics;
 
 namespace JobLocking.Telemetry;
 
 /// <summary>
-/// Measures, with a verb for each fact. At most three tags, whose values are bounded, so that nothing is allocated,
-/// listened to or not.
+/// Measures, with one method for each fact. Instruments have at most three tags with a bounded number of values, so that measuring
+/// allocates nothing, with or without a listener.
 /// </summary>
 internal sealed class MetricsReporter : IDisposable
 {
@@ -19,7 +15,7 @@ internal sealed class MetricsReporter : IDisposable
         HistogramBucketBoundaries = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
     };
 
-    // From one handoff to the longest wait of a job.
+    // From the time of one wake-up to the longest wait of a job.
     private static readonly InstrumentAdvice<double> Waits = new()
     {
         HistogramBucketBoundaries = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600],
@@ -48,15 +44,17 @@ internal sealed class MetricsReporter : IDisposable
     {
         MeterOptions options = new(MeterName) { Version = typeof(MetricsReporter).Assembly.GetName().Version?.ToString(3) };
         _meter = factory?.Create(options) ?? new Meter(options);
-        _acquireDuration = _meter.CreateHistogram(AcquireDuration, "s", "Time from requesting a lock from the store to its answer.", tags: null, RoundTrips);
+        _acquireDuration = _meter.CreateHistogram(
+            AcquireDuration, "s", "Time from the request for a lock to the answer of the store.", tags: null, RoundTrips);
         _acquisitions = _meter.CreateCounter<long>(Acquisitions, "{acquisition}", "Attempts to acquire a lock, by outcome.");
-        _held = _meter.CreateUpDownCounter<long>(Held, "{lease}", "Leases that this process holds now.");
-        _holdDuration = _meter.CreateHistogram(HoldDuration, "s", "Time that leases were held.", tags: null, Runs);
+        _held = _meter.CreateUpDownCounter<long>(Held, "{lease}", "Leases that are held now.");
+        _holdDuration = _meter.CreateHistogram(HoldDuration, "s", "Time for which leases were held.", tags: null, Runs);
         _waitDuration = _meter.CreateHistogram(WaitDuration, "s", "Time spent waiting in place for a lock.", tags: null, Waits);
-        _waiters = _meter.CreateUpDownCounter<long>(JobLockingDiagnostics.Waiters, "{execution}", "Executions of this process in the waiting queue now, in place or deferred.");
-        _skips = _meter.CreateCounter<long>(Skips, "{execution}", "Skipped executions.");
-        _defers = _meter.CreateCounter<long>(Defers, "{execution}", "Deferrals of executions.");
-        _lost = _meter.CreateCounter<long>(Lost, "{lease}", "Leases that were lost while the work was running.");
+        _waiters = _meter.CreateUpDownCounter<long>(
+            JobLockingDiagnostics.Waiters, "{execution}", "Executions that wait for a lock now, in place or deferred.");
+        _skips = _meter.CreateCounter<long>(Skips, "{execution}", "Executions that were skipped.");
+        _defers = _meter.CreateCounter<long>(Defers, "{execution}", "Executions that were deferred.");
+        _lost = _meter.CreateCounter<long>(Lost, "{lease}", "Leases that were lost while they were held.");
         _renewals = _meter.CreateCounter<long>(Renewals, "{renewal}", "Renewals of leases, by outcome.");
     }
 
@@ -67,70 +65,66 @@ internal sealed class MetricsReporter : IDisposable
         _acquisitions.Add(1, Tag(LockTag, template), Tag(SchedulerTag, scheduler), Tag(OutcomeTag, outcome));
     }
 
-    /// <summary>The store was not asked, because this process itself has the lock.</summary>
+    /// <summary>The store was not asked, because this process itself holds the lock.</summary>
     public void ContendedLocally(string template, string scheduler) =>
         _acquisitions.Add(1, Tag(LockTag, template), Tag(SchedulerTag, scheduler), Tag(OutcomeTag, TagValues.Contended));
 
-    public void LeaseBegan(TaskLease lease)
+    /// <returns>
+    /// Whether the lease is counted. Its end is subtracted only then: a listener that starts while leases are held must not see less than
+    /// zero.
+    /// </returns>
+    public bool LeaseBegan(string template, string scheduler) => Began(_held, template, scheduler);
+
+    public void LeaseReleased(string template, string scheduler, bool isCounted, TimeSpan heldFor)
     {
-        // Whoever begins to listen while leases are held must not see fewer than none when they end.
-        lease.IsCounted = _held.Enabled;
-        if (lease.IsCounted)
-        {
-            _held.Add(1, Tag(LockTag, lease.Template), Tag(SchedulerTag, lease.Holder.Scheduler));
-        }
+        Ended(_held, template, scheduler, isCounted);
+        _holdDuration.Record(heldFor.TotalSeconds, Tag(LockTag, template), Tag(SchedulerTag, scheduler));
     }
 
-    public void LeaseReleased(TaskLease lease) => End(lease);
-
-    public void LeaseLost(TaskLease lease, LeaseLoss loss)
+    public void LeaseLost(string template, string scheduler, bool isCounted, TimeSpan heldFor, string reason)
     {
-        End(lease);
-        _lost.Add(1, Tag(LockTag, lease.Template), Tag(SchedulerTag, lease.Holder.Scheduler), Tag(ReasonTag, TagValues.Of(loss)));
+        LeaseReleased(template, scheduler, isCounted, heldFor);
+        _lost.Add(1, Tag(LockTag, template), Tag(SchedulerTag, scheduler), Tag(ReasonTag, reason));
     }
 
-    public void RenewalAnswered(TaskLease lease, RenewOutcome outcome) =>
-        _renewals.Add(1, Tag(LockTag, lease.Template), Tag(SchedulerTag, lease.Holder.Scheduler), Tag(OutcomeTag, TagValues.Of(outcome)));
+    public void RenewalAnswered(string template, string scheduler, string outcome) =>
+        _renewals.Add(1, Tag(LockTag, template), Tag(SchedulerTag, scheduler), Tag(OutcomeTag, outcome));
 
-    public void Waited(LeaseRequest wanted, string outcome, TimeSpan duration) =>
-        _waitDuration.Record(duration.TotalSeconds, Tag(LockTag, wanted.Template), Tag(SchedulerTag, wanted.Holder.Scheduler), Tag(OutcomeTag, outcome));
+    /// <summary>A wait in place has ended.</summary>
+    public void Waited(string template, string scheduler, string outcome, TimeSpan duration) =>
+        _waitDuration.Record(duration.TotalSeconds, Tag(LockTag, template), Tag(SchedulerTag, scheduler), Tag(OutcomeTag, outcome));
 
-    /// <summary>May be told of the same place again.</summary>
-    public void Queued(Waiter waiter)
-    {
-        if (!waiter.IsCounted && _waiters.Enabled)
-        {
-            waiter.IsCounted = true;
-            _waiters.Add(1, Tag(LockTag, waiter.Wanted.Template), Tag(SchedulerTag, waiter.Wanted.Holder.Scheduler));
-        }
-    }
+    /// <returns>Whether the waiter is counted, as for <see cref="LeaseBegan"/>.</returns>
+    public bool Queued(string template, string scheduler) => Began(_waiters, template, scheduler);
 
-    public void Dequeued(Waiter waiter)
-    {
-        if (waiter.IsCounted)
-        {
-            waiter.IsCounted = false;
-            _waiters.Add(-1, Tag(LockTag, waiter.Wanted.Template), Tag(SchedulerTag, waiter.Wanted.Holder.Scheduler));
-        }
-    }
+    public void Dequeued(string template, string scheduler, bool isCounted) => Ended(_waiters, template, scheduler, isCounted);
 
-    public void Skipped(LockExecution execution, string cause) =>
-        _skips.Add(1, Tag(LockTag, execution.Policy.Template), Tag(SchedulerTag, execution.Scheduler), Tag(ReasonTag, cause));
+    public void Skipped(string template, string scheduler, string reason) =>
+        _skips.Add(1, Tag(LockTag, template), Tag(SchedulerTag, scheduler), Tag(ReasonTag, reason));
 
-    public void Deferred(LockExecution execution, string cause) =>
-        _defers.Add(1, Tag(LockTag, execution.Policy.Template), Tag(SchedulerTag, execution.Scheduler), Tag(ReasonTag, cause));
+    public void Deferred(string template, string scheduler, string reason) =>
+        _defers.Add(1, Tag(LockTag, template), Tag(SchedulerTag, scheduler), Tag(ReasonTag, reason));
 
     public void Dispose() => _meter.Dispose();
 
     private static KeyValuePair<string, object?> Tag(string name, string value) => new(name, value);
 
-    private void End(TaskLease lease)
+    private static bool Began(UpDownCounter<long> counter, string template, string scheduler)
     {
-        if (lease.IsCounted)
+        bool isCounted = counter.Enabled;
+        if (isCounted)
         {
-            _held.Add(-1, Tag(LockTag, lease.Template), Tag(SchedulerTag, lease.Holder.Scheduler));
+            counter.Add(1, Tag(LockTag, template), Tag(SchedulerTag, scheduler));
         }
 
-        _holdDuration.Record(lease.HeldFor.TotalSeconds, Tag(LockTag, lease.Template), Tag(SchedulerTag, lease.Holder.Scheduler));
+        return isCounted;
+    }
+
+    private static void Ended(UpDownCounter<long> counter, string template, string scheduler, bool isCounted)
+    {
+        if (isCounted)
+        {
+            counter.Add(-1, Tag(LockTag, template), Tag(SchedulerTag, scheduler));
+        }
     }
 }

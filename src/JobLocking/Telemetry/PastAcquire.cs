@@ -1,8 +1,8 @@
 namespace JobLocking.Telemetry;
 
 /// <summary>
-/// When a lock was asked for. Where the job's own span begins only after the lock was had, the span of the acquire is started
-/// once that is known, with these times: a span cannot be moved to another trace.
+/// The times of an acquire whose span is started later. Where the job's own span begins after the lock was acquired, the span of the
+/// acquire is started below it then, with these times: a span cannot be moved to another trace.
 /// </summary>
 internal sealed class PastAcquire(TimeProvider time)
 {

@@ -1,13 +1,11 @@
 using System.Diagnostics;
-using JobLocking.Engine;
-using JobLocking.Leasing;
 using static JobLocking.JobLockingDiagnostics;
 
 namespace JobLocking.Telemetry;
 
 /// <summary>
-/// What traces tell. A scheduler that traces its jobs has a span for each already, and gets the lock as tags on it. A span
-/// of our own is for where there is none: Hangfire, and locks by hand.
+/// What traces show. A scheduler that traces its jobs has a span for each already, and gets the lock as tags on it. JobLocking has a span
+/// of its own where the scheduler has none: in Hangfire, and for locks taken by hand.
 /// </summary>
 internal static class Spans
 {
@@ -15,18 +13,17 @@ internal static class Spans
 
     private static readonly ActivitySource Source = new(ActivitySourceName, typeof(Spans).Assembly.GetName().Version?.ToString(3));
 
-    /// <summary>Null when nobody listens.</summary>
+    /// <summary>Null if the source has no listener.</summary>
     public static Activity? StartAcquire() => Source.StartActivity(Acquire);
 
-    /// <summary>An acquire begins whose span is started when it is over. Null if the source has no listener.</summary>
+    /// <summary>Notes that an acquire begins; its span is started when it is over. Null if the source has no listener.</summary>
     /// <param name="time">The clock.</param>
     public static PastAcquire? BeginAcquire(TimeProvider time) => Source.HasListeners() ? new PastAcquire(time) : null;
 
     /// <summary>Gives an acquire that is over its span: below the span that is current now, or in a trace of its own.</summary>
     /// <param name="acquire">The acquire; null if the source had no listener when it began.</param>
-    /// <param name="execution">The execution that asked.</param>
-    /// <param name="decision">What it was told; null if the question was given up.</param>
-    public static void Acquired(PastAcquire? acquire, LockExecution execution, LockDecision? decision)
+    /// <param name="tags">What was decided; null if the acquire was cancelled.</param>
+    public static void Acquired(PastAcquire? acquire, in AcquireTags? tags)
     {
         if (acquire is null)
         {
@@ -34,53 +31,61 @@ internal static class Spans
         }
 
         using Activity? span = Source.StartActivity(ActivityKind.Internal, startTime: acquire.Start, name: Acquire);
-        if (decision is not null)
+        if (tags is { } decided)
         {
-            Decided(span, execution, decision);
+            Decided(span, decided);
         }
 
         span?.SetEndTime(acquire.End.UtcDateTime);
     }
 
-    public static void Decided(Activity? span, LockExecution execution, LockDecision decision)
+    /// <summary>Sets the tags of a job's acquire on a span: that of the scheduler, or our own.</summary>
+    public static void Decided(Activity? span, in AcquireTags tags)
     {
         if (span is not { IsAllDataRequested: true })
         {
             return;
         }
 
-        Name(span, execution.Policy.Template, execution.Name, execution.Scheduler);
-        span.SetTag(DecisionTag, TagValues.Of(decision));
-        switch (decision)
+        Name(span, tags.Template, tags.Name, tags.Scheduler);
+        span.SetTag(DecisionTag, tags.Decision);
+        if (tags.FencingToken is { } token)
         {
-            case LockDecision.Run { Lease: { } lease }:
-                span.SetTag(FencingTokenTag, lease.FencingToken);
-                break;
-            case LockDecision.Skip skip:
-                span.SetTag(ReasonTag, TagValues.Of(skip.Cause)).SetTag(HolderTag, skip.Holder?.ToString());
-                break;
-            case LockDecision.Defer defer:
-                span.SetTag(ReasonTag, TagValues.Of(defer.Cause)).SetTag(HolderTag, defer.Holder?.ToString());
-                break;
+            span.SetTag(FencingTokenTag, token);
+        }
+
+        if (tags.Reason is { } reason)
+        {
+            span.SetTag(ReasonTag, reason).SetTag(HolderTag, tags.Holder?.ToString());
         }
     }
 
-    public static void AnsweredByHand(Activity? span, string name, string outcome, TaskLease? lease)
+    /// <summary>Sets the tags of a lock taken by hand.</summary>
+    /// <param name="span">The span; null if the source has no listener.</param>
+    /// <param name="name">The resolved name of the lock.</param>
+    /// <param name="outcome">The outcome.</param>
+    /// <param name="fencingToken">The token of the lease; null if the lock is taken.</param>
+    public static void AnsweredByHand(Activity? span, string name, string outcome, long? fencingToken)
     {
-        if (span is not { IsAllDataRequested: true })
+        if (span is { IsAllDataRequested: true })
         {
-            return;
+            Name(span, ByHand, name, ByHand);
+            span.SetTag(OutcomeTag, outcome).SetTag(FencingTokenTag, fencingToken);
         }
+    }
 
-        Name(span, ByHand, name, ByHand);
-        span.SetTag(OutcomeTag, outcome).SetTag(FencingTokenTag, lease?.FencingToken);
-        if (outcome is TagValues.Unavailable or TagValues.Error)
+    /// <summary>Sets the tags of a lock by hand that could not be acquired. A cancelled acquire is no error.</summary>
+    public static void FailedByHand(Activity? span, string name, Exception error)
+    {
+        AnsweredByHand(span, name, TagValues.Of(error), fencingToken: null);
+        if (error is not OperationCanceledException && span is { IsAllDataRequested: true })
         {
             span.SetStatus(ActivityStatusCode.Error);
         }
     }
 
-    public static void Lost(Activity? span, LeaseLoss loss) => span?.SetTag(LossTag, TagValues.Of(loss));
+    /// <summary>Marks the span of a job whose lease was lost.</summary>
+    public static void Lost(Activity? span, string loss) => span?.SetTag(LossTag, loss);
 
     private static void Name(Activity span, string template, string name, string scheduler) =>
         span.SetTag(LockTag, template).SetTag(LockNameTag, name).SetTag(SchedulerTag, scheduler);

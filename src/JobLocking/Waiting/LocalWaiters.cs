@@ -378,7 +378,8 @@ internal sealed class LocalWaiters : IDisposable
     private void Forget(Waiter waiter)
     {
         _byId.Remove(waiter.Id);
-        _metrics.Dequeued(waiter);
+        _metrics.Dequeued(waiter.Wanted.Template, waiter.Wanted.Holder.Scheduler, waiter.IsCounted);
+        waiter.IsCounted = false;
         if (waiter.IsListed)
         {
             LockWaiters waiters = _byLock[waiter.Wanted.Name];
@@ -402,7 +403,7 @@ internal sealed class LocalWaiters : IDisposable
         waiter.QueuedSince = queuedSince > 0 ? queuedSince : waiter.QueuedSince;
         waiter.CareAt = waiter.StartDeferral is null ? Deadline.Add(_time, waiter.LapsesAt, -waiter.LapsesAfter / 2) : waiter.LapsesAt;
         waiters.Add(waiter);
-        _metrics.Queued(waiter);
+        waiter.IsCounted = waiter.IsCounted || _metrics.Queued(waiter.Wanted.Template, waiter.Wanted.Holder.Scheduler);
     }
 
     /// <summary>Another execution of this process has come with its id.</summary>

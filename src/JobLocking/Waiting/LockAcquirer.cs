@@ -21,7 +21,7 @@ internal sealed class LockAcquirer(
     /// <param name="wait">How long to wait in place at most.</param>
     /// <param name="endOfWait">Ends the wait early, without asking once more: a scheduler that stops does not begin a job.</param>
     /// <param name="cancellationToken">Cancels the acquire.</param>
-    public ValueTask<(AcquireResult Result, TaskLease? Lease)> AcquireAsync(
+    public ValueTask<(AcquireResult Result, HeldLease? Lease)> AcquireAsync(
         LeaseRequest wanted, Waiter? waiter, TimeSpan wait, CancellationToken endOfWait, CancellationToken cancellationToken)
     {
         notifications.Begin();
@@ -31,7 +31,7 @@ internal sealed class LockAcquirer(
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<(AcquireResult Result, TaskLease? Lease)> WaitAsync(
+    private async ValueTask<(AcquireResult Result, HeldLease? Lease)> WaitAsync(
         LeaseRequest wanted, Waiter waiter, TimeSpan wait, CancellationToken endOfWait, CancellationToken cancellationToken)
     {
         long start = time.GetTimestamp();
@@ -42,7 +42,7 @@ internal sealed class LockAcquirer(
         {
             for (; ; )
             {
-                (AcquireResult Result, TaskLease? Lease) answer;
+                (AcquireResult Result, HeldLease? Lease) answer;
                 try
                 {
                     answer = await leases.AcquireAsync(wanted, waiter.Entry, cancellationToken).ConfigureAwait(false);
@@ -64,7 +64,7 @@ internal sealed class LockAcquirer(
 
                 if (answer.Result.Outcome == AcquireOutcome.DeferralSpent)
                 {
-                    Waited(wanted, waitedSince, TagValues.Of(answer.Result.Outcome));
+                    Waited(wanted, waitedSince, answer.Result.Outcome.Tag());
                     return answer;
                 }
 
@@ -72,7 +72,7 @@ internal sealed class LockAcquirer(
                 if (answer.Result.Outcome != AcquireOutcome.Contended || isOver || endOfWait.IsCancellationRequested
                     || Left(wait, start) is not { } left)
                 {
-                    Waited(wanted, waitedSince, TagValues.Of(answer.Result.Outcome));
+                    Waited(wanted, waitedSince, answer.Result.Outcome.Tag());
                     return answer;
                 }
 
@@ -80,7 +80,7 @@ internal sealed class LockAcquirer(
                 isOver = !await waiters.WaitInPlaceAsync(waiter, left, endOfWait, cancellationToken).ConfigureAwait(false);
                 if (isOver && endOfWait.IsCancellationRequested)
                 {
-                    Waited(wanted, waitedSince, TagValues.Of(answer.Result.Outcome));
+                    Waited(wanted, waitedSince, answer.Result.Outcome.Tag());
                     return answer;
                 }
             }
@@ -103,7 +103,7 @@ internal sealed class LockAcquirer(
     {
         if (since is { } start)
         {
-            metrics.Waited(wanted, outcome, time.GetElapsedTime(start));
+            metrics.Waited(wanted.Template, wanted.Holder.Scheduler, outcome, time.GetElapsedTime(start));
         }
     }
 

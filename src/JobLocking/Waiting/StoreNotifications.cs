@@ -10,7 +10,7 @@ namespace JobLocking.Waiting;
 /// since that lease may be broken, or its execution may wait.
 /// </summary>
 internal sealed class StoreNotifications(
-    ILockStore store, StoreGate gate, RenewalLoop renewal, LocalWaiters waiters, TimeProvider time, ILogger logger) : IDisposable
+    ILockStore store, StoreGate gate, HeldLeases held, RenewalLoop renewal, LocalWaiters waiters, TimeProvider time, ILogger logger) : IDisposable
 {
     private readonly CancellationTokenSource _ended = new();
     private readonly Lock _gate = new();
@@ -47,7 +47,7 @@ internal sealed class StoreNotifications(
         switch (notification)
         {
             case LockNotification.Broken broken:
-                renewal.Break(broken.LeaseId);
+                held.Break(broken.LeaseId);
                 break;
             case LockNotification.WakeUp wakeUp:
                 waiters.OnWakeUp(wakeUp);

@@ -16,9 +16,9 @@ internal sealed class Holding
         _world = world;
         _node = node;
         _lease = lease;
-        Name = names.Lease(lease.Id);
+        Name = names.Lease(lease.Held.Id);
         world.History.Add(new Fact.Held(
-            world.Now, node.Name, Name, lease.Name, lease.Terms.Limit, lease.FencingToken, lease.Terms.Expiry, lease.Terms.MinHold, lease.Terms.MaxHold));
+            world.Now, node.Name, Name, lease.Name, lease.Held.Terms.Limit, lease.FencingToken, lease.Held.Terms.Expiry, lease.Held.Terms.MinHold, lease.Held.Terms.MaxHold));
         lease.Lost.UnsafeRegister(_ => Ended(End.Told), null);
     }
 
@@ -92,7 +92,7 @@ internal sealed class Holding
 
     private async Task ExtendAsync()
     {
-        TimeSpan duration = _world.Chance.Span(0.1, _lease.Terms.Expiry.TotalSeconds * 3);
+        TimeSpan duration = _world.Chance.Span(0.1, _lease.Held.Terms.Expiry.TotalSeconds * 3);
         try
         {
             await _lease.ExtendAsync(duration);

@@ -1,25 +1,24 @@
+using System.Runtime.CompilerServices;
 using JobLocking.Leasing;
-using JobLocking.Tests.Engine;
+using JobLocking.Policy;
 using Xunit;
 
 namespace JobLocking.Tests.Leasing;
 
-public sealed class DueTimesTests : IDisposable
+public sealed class DueTimesTests
 {
-    private readonly EngineUnderTest _node = new();
-
     [Fact]
-    public async Task Whatever_is_added_moved_and_removed_the_first_is_what_is_due_first()
+    public void The_first_is_the_earliest_after_any_sequence_of_changes()
     {
-        TaskLease[] leases = await EndedAsync(40);
+        HeldLease[] leases = [.. Enumerable.Range(0, 40).Select(Lease)];
         for (int seed = 0; seed < 300; seed++)
         {
             Random random = new(seed);
             DueTimes times = new();
-            Dictionary<TaskLease, long> expected = [];
+            Dictionary<HeldLease, long> expected = [];
             for (int step = 0; step < 200; step++)
             {
-                TaskLease lease = leases[random.Next(leases.Length)];
+                HeldLease lease = leases[random.Next(leases.Length)];
                 switch (random.Next(21))
                 {
                     case < 12:
@@ -30,16 +29,14 @@ public sealed class DueTimesTests : IDisposable
                         expected.Remove(lease);
                         break;
                     case 18:
-                        // A few, which are moved one by one, or nearly all.
-                        TaskLease[] some = [.. expected.Keys.Where(_ => random.Next(10) < step % 10)];
-                        Array.ForEach(some, one => expected[one] = random.Next(50));
-                        times.Move([.. some.Select(one => (one, expected[one]))]);
-                        Assert.All(some, one => Assert.Equal(expected[one], one.Due));
+                        // A few, or nearly all.
+                        HeldLease[] some = [.. expected.Keys.Where(_ => random.Next(10) < step % 10)];
+                        Array.ForEach(some, one => times.Set(one, expected[one] = random.Next(50)));
                         break;
                     case 19:
                         (int until, int most) = (random.Next(50), random.Next(10));
-                        List<TaskLease> taken = times.Take(until, most);
-                        Assert.Equal(expected.Values.Where(due => due <= until).Order().Take(most), taken.Select(one => one.Due));
+                        List<HeldLease> taken = times.Take(until, most);
+                        Assert.Equal(expected.Values.Where(due => due <= until).Order().Take(most), taken.Select(one => one.DueAt));
                         Assert.All(taken, one => Assert.True(expected.Remove(one)));
                         break;
                     default:
@@ -49,35 +46,46 @@ public sealed class DueTimesTests : IDisposable
                         break;
                 }
 
-                Assert.Equal(expected.Count == 0 ? null : expected.Values.Min(), times.First?.Due);
-                Assert.All(leases, one => Assert.Equal(expected.ContainsKey(one), DueTimes.Contains(one)));
-                Assert.Equal(expected.ContainsKey(lease) ? lease : null, times.Find(lease.Id));
+                Assert.Equal(expected.Count == 0 ? null : expected.Values.Min(), times.First);
+                Assert.All(leases, one => Assert.Equal(expected.ContainsKey(one), one.IsScheduled));
+                Assert.All(expected, one => Assert.Equal(one.Value, one.Key.DueAt));
             }
 
-            // In order of what is due, to the last.
-            List<long> order = [];
-            while (times.First is { } first)
-            {
-                order.Add(first.Due);
-                times.Remove(first);
-            }
-
-            Assert.Equal(expected.Values.Order(), order);
+            // In order, to the last.
+            Assert.Equal(expected.Values.Order(), times.Take(long.MaxValue, int.MaxValue).Select(one => one.DueAt));
+            Assert.Null(times.First);
         }
     }
 
-    public void Dispose() => _node.Dispose();
-
-    /// <summary>Leases that no renewal knows any more.</summary>
-    private async Task<TaskLease[]> EndedAsync(int count)
+    [Fact]
+    public void A_lease_that_has_ended_is_not_kept_until_it_would_have_been_due()
     {
-        TaskLease[] leases = new TaskLease[count];
-        for (int i = 0; i < count; i++)
+        DueTimes times = new();
+        times.Set(Lease(0), 0);
+        List<WeakReference> ended = [];
+        for (int i = 1; i <= 1000; i++)
         {
-            leases[i] = await _node.Locks.AcquireAsync($"lock-{i}");
-            await leases[i].DisposeAsync();
+            ended.Add(AddAndRemove(times, i));
         }
 
-        return leases;
+        GC.Collect();
+        Assert.InRange(ended.Count(lease => lease.IsAlive), 0, 100);
+        Assert.Equal(0, times.First);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static WeakReference AddAndRemove(DueTimes times, int due)
+    {
+        HeldLease lease = Lease(due);
+        times.Set(lease, due);
+        times.Remove(lease);
+        return new WeakReference(lease);
+    }
+
+    private static HeldLease Lease(int number)
+    {
+        LeaseTerms terms = new(TimeSpan.FromMinutes(1), TimeSpan.Zero, TimeSpan.Zero);
+        LockHolder holder = new("app", "node", "Test", null, null, default);
+        return new HeldLease(new LeaseRequest("x", "x", terms, holder), $"lease-{number}", number, sentAt: 0, TimeProvider.System);
     }
 }

@@ -12,7 +12,7 @@ public sealed class LeasesTests : IDisposable
     private readonly EngineUnderTest _node = new();
 
     [Fact]
-    public async Task A_lock_by_hand_excludes_and_is_given_back()
+    public async Task A_lock_by_hand_excludes_others_until_it_is_released()
     {
         await using (TaskLease? first = await AcquireAsync())
         {
@@ -35,7 +35,7 @@ public sealed class LeasesTests : IDisposable
     }
 
     [Fact]
-    public async Task What_a_lost_answer_cost_is_not_taken_from_the_hold()
+    public async Task The_hold_does_not_include_the_time_of_an_attempt_that_was_lost()
     {
         TaskCompletionSource patience = new();
         (_node.Store.HoldAcquire, TaskLockOptions bounded) = (patience, new() { Expire = TimeSpan.FromSeconds(10), MaxHold = TimeSpan.FromSeconds(20), MinHold = TimeSpan.FromSeconds(5) });
@@ -79,7 +79,7 @@ public sealed class LeasesTests : IDisposable
     }
 
     [Fact]
-    public async Task A_release_is_not_repeated_when_the_container_is_gone()
+    public async Task A_release_is_not_repeated_after_the_container_was_disposed()
     {
         BackgroundWork background = _node.Background;
         _node.Store.ReleaseAlways = Breakage.RequestLost;
@@ -94,7 +94,7 @@ public sealed class LeasesTests : IDisposable
     }
 
     [Fact]
-    public async Task A_certain_refusal_is_not_asked_twice()
+    public async Task An_acquire_that_certainly_failed_is_not_sent_again()
     {
         _node.Store.AcquireAlways = Breakage.Refused;
         await Assert.ThrowsAsync<TaskLockUnavailableException>(async () => await AcquireAsync());
@@ -112,7 +112,7 @@ public sealed class LeasesTests : IDisposable
     }
 
     [Fact]
-    public async Task Who_blocks_the_only_thread_that_it_runs_on_can_extend_a_lease()
+    public async Task A_caller_that_blocks_the_only_thread_of_its_scheduler_can_extend_a_lease()
     {
         TaskLease lease = (await AcquireAsync())!;
         _node.Store.AnsweredLate.Add(lease.Name);
@@ -191,7 +191,7 @@ public sealed class LeasesTests : IDisposable
     }
 
     [Fact]
-    public async Task A_release_that_is_repeated_counts_what_is_left_of_the_minimum_hold_anew()
+    public async Task A_repeated_release_keeps_the_lock_for_what_is_left_of_the_minimum_hold()
     {
         TaskLease lease = (await AcquireAsync(new TaskLockOptions { MinHold = TimeSpan.FromSeconds(40) }))!;
         _node.Store.Release.Enqueue(Breakage.RequestLost);
@@ -266,7 +266,7 @@ public sealed class LeasesTests : IDisposable
     }
 
     [Fact]
-    public async Task A_lease_that_another_took_releases_nothing()
+    public async Task A_lease_that_was_taken_by_another_holder_sends_no_release()
     {
         TaskLease lease = (await AcquireAsync())!;
         lease.Lose(LeaseLoss.Taken);
@@ -284,7 +284,7 @@ public sealed class LeasesTests : IDisposable
 
         _node.Time.Advance(TimeSpan.FromSeconds(20));
         await Eventually.IsTrueAsync(() => _node.Store.Calls.Count(c => c == "renew 1") == 2);
-        await Eventually.IsTrueAsync(() => !lease.IsRenewing);
+        await Eventually.IsTrueAsync(() => !lease.Held.IsRenewing);
         Assert.Equal(extended, lease.ExpiresAt);
         Assert.Equal(580, Assert.Single(await _node.ListAsync()).TimeLeft!.Value.TotalSeconds, 0.001);
     }
@@ -310,7 +310,7 @@ public sealed class LeasesTests : IDisposable
     }
 
     [Fact]
-    public async Task A_host_that_stops_waits_for_what_is_being_released_and_not_for_ever()
+    public async Task A_stopping_host_waits_for_releases_but_not_forever()
     {
         TaskLease lease = (await AcquireAsync())!;
         _node.Store.ReleaseAlways = Breakage.RequestLost;
@@ -338,7 +338,7 @@ public sealed class LeasesTests : IDisposable
     }
 
     [Fact]
-    public async Task Breaking_ends_the_lease_that_was_seen_and_never_its_successor()
+    public async Task Breaking_ends_the_lease_with_that_token_and_never_its_successor()
     {
         TaskLease lease = (await AcquireAsync())!;
         Assert.False(await _node.Locks.BreakAsync("x", lease.FencingToken - 1, CancellationToken.None));
@@ -352,7 +352,7 @@ public sealed class LeasesTests : IDisposable
     }
 
     [Fact]
-    public async Task A_broken_lease_is_told_at_once()
+    public async Task The_holder_of_a_broken_lease_is_told_at_once()
     {
         TaskLease lease = (await AcquireAsync())!;
         await _node.Memory.BreakAsync("x", lease.FencingToken, CancellationToken.None);

@@ -80,7 +80,7 @@ public sealed class RenewalLoopTests : IDisposable
     }
 
     [Fact]
-    public async Task A_lease_at_its_MaxHold_is_not_renewed_in_company()
+    public async Task A_lease_at_its_MaxHold_is_not_renewed_together_with_others()
     {
         TaskLease bounded = await AcquireAsync("bounded", new TaskLockOptions { Expire = TimeSpan.FromSeconds(21), MaxHold = TimeSpan.FromSeconds(21) });
         await AcquireAsync("x");
@@ -166,7 +166,7 @@ public sealed class RenewalLoopTests : IDisposable
     }
 
     [Fact]
-    public async Task A_renewal_that_was_never_answered_does_not_hold_up_the_loss_of_the_lease()
+    public async Task A_renewal_without_an_answer_does_not_delay_the_loss_of_the_lease()
     {
         TaskLease lease = await AcquireAsync("x");
         _node.Store.RenewAlways = Breakage.AnswerLost;
@@ -177,27 +177,27 @@ public sealed class RenewalLoopTests : IDisposable
     }
 
     [Fact]
-    public async Task A_lease_whose_answer_has_come_does_not_wait_for_those_of_the_others()
+    public async Task A_lease_whose_answer_has_arrived_does_not_wait_for_the_answers_of_others()
     {
         TaskLease answered = await AcquireAsync("answered");
         TaskLease late = await AcquireAsync("late");
         _node.Store.AnsweredLate.Add("late");
         Advance(20);
-        await Eventually.IsTrueAsync(() => !answered.IsRenewing);
-        Assert.True(late.IsRenewing);
+        await Eventually.IsTrueAsync(() => !answered.Held.IsRenewing);
+        Assert.True(late.Held.IsRenewing);
 
         Advance(20);
-        await Eventually.IsTrueAsync(() => Renewals == 2 && !answered.IsRenewing);
+        await Eventually.IsTrueAsync(() => Renewals == 2 && !answered.Held.IsRenewing);
         Assert.Equal(["renew 2", "renew 1"], _node.Store.Calls.Where(c => c.StartsWith("renew", StringComparison.Ordinal)));
         Advance(19);
         _node.Store.HoldRenew.SetResult();
-        await Eventually.IsTrueAsync(() => !late.IsRenewing);
+        await Eventually.IsTrueAsync(() => !late.Held.IsRenewing);
         Advance(0.39);
         Assert.All(_leases, lease => Assert.False(lease.IsLost()));
     }
 
     [Fact]
-    public async Task Leases_that_end_together_have_all_been_told_when_the_first_is_logged()
+    public async Task When_leases_end_together_all_holders_know_before_the_first_loss_is_logged()
     {
         for (int i = 0; i < 5; i++)
         {
@@ -212,7 +212,7 @@ public sealed class RenewalLoopTests : IDisposable
     }
 
     [Fact]
-    public async Task A_log_that_throws_over_a_loss_ends_nothing()
+    public async Task A_log_that_throws_on_a_loss_does_not_stop_the_loop()
     {
         await AcquireAsync("x", new TaskLockOptions { Expire = TimeSpan.FromSeconds(20), MaxHold = TimeSpan.FromSeconds(20) });
         await AcquireAsync("y");
@@ -222,7 +222,7 @@ public sealed class RenewalLoopTests : IDisposable
     }
 
     [Fact]
-    public async Task Very_many_leases_are_renewed_in_several_calls()
+    public async Task More_than_2000_leases_are_renewed_in_several_calls()
     {
         for (int i = 0; i < 4001; i++)
         {
@@ -230,14 +230,14 @@ public sealed class RenewalLoopTests : IDisposable
         }
 
         Advance(20);
-        await Eventually.IsTrueAsync(() => Renewals == 3 && _leases.TrueForAll(lease => !lease.IsRenewing));
+        await Eventually.IsTrueAsync(() => Renewals == 3 && _leases.TrueForAll(lease => !lease.Held.IsRenewing));
         Assert.Equal(2, _node.Store.Calls.Count(c => c == "renew 2000"));
         Advance(40);
         Assert.All(_leases, lease => Assert.False(lease.IsLost()));
     }
 
     [Fact]
-    public async Task A_log_that_takes_its_time_over_a_failed_renewal_holds_up_no_retry()
+    public async Task A_slow_log_of_a_failed_renewal_delays_no_retry()
     {
         await AcquireAsync("x");
         _node.Store.RenewAlways = Breakage.RequestLost;
@@ -266,11 +266,11 @@ public sealed class RenewalLoopTests : IDisposable
     }
 
     [Fact]
-    public async Task A_log_that_takes_its_time_over_a_loss_holds_up_no_renewal()
+    public async Task A_slow_log_of_a_loss_delays_no_renewal()
     {
         // Both in the same moment: the one is at its end, less the drift of the clocks, the other at a third of its expiry.
         await AcquireAsync("bounded", new TaskLockOptions { Expire = TimeSpan.FromSeconds(20), MaxHold = TimeSpan.FromSeconds(20) });
-        await AcquireAsync("x", new TaskLockOptions { Expire = (TimeSpan.FromSeconds(20) - Deadline.Drift(TimeSpan.FromSeconds(20))) * 3 });
+        await AcquireAsync("x", new TaskLockOptions { Expire = (TimeSpan.FromSeconds(20) - LeaseTimes.Drift(TimeSpan.FromSeconds(20))) * 3 });
         using ManualResetEventSlim isWritten = new();
         TaskCompletionSource isTold = new(TaskCreationOptions.RunContinuationsAsynchronously);
         _node.OnLogged = _ =>
@@ -304,7 +304,7 @@ public sealed class RenewalLoopTests : IDisposable
     }
 
     [Fact]
-    public async Task A_lease_that_another_has_is_lost_at_once()
+    public async Task A_lease_that_another_holder_has_taken_is_lost_at_once()
     {
         TaskLease lease = await AcquireAsync("x");
         await _node.GoesDeafAsync();
@@ -369,7 +369,7 @@ public sealed class RenewalLoopTests : IDisposable
     }
 
     [Fact]
-    public async Task A_job_that_outlives_the_container_is_still_told_of_the_loss()
+    public async Task A_job_that_outlives_the_container_still_learns_of_the_loss()
     {
         TaskLease lease = await AcquireAsync("x");
         _node.Dispose();
@@ -387,19 +387,21 @@ public sealed class RenewalLoopTests : IDisposable
         UnreliableStore store = new(new InMemoryLockStore(TimeProvider.System)) { OnRenew = () => seen.TrySetResult(ofTheJob.Value) };
         using MetricsReporter metrics = new(null);
         using BackgroundWork background = new(TimeProvider.System, NullLogger.Instance);
-        using RenewalLoop loop = new(store, background, metrics, TimeProvider.System, NullLogger.Instance);
-        Leases leases = new(store, new StoreGate(store, TimeProvider.System, NullLogger.Instance), loop, background, metrics, TimeProvider.System, NullLogger.Instance);
+        HeldLeases held = new(background, metrics, TimeProvider.System, NullLogger.Instance);
+        StoreGate gate = new(store, TimeProvider.System, NullLogger.Instance);
+        using RenewalLoop loop = new(store, gate, held, background, metrics, TimeProvider.System, NullLogger.Instance);
+        Leases leases = new(store, gate, held, loop, background, metrics, TimeProvider.System, NullLogger.Instance);
 
         ofTheJob.Value = "job";
         LeaseTerms terms = new(TimeSpan.FromMilliseconds(300), TimeSpan.Zero, TimeSpan.Zero);
         LockHolder holder = new("app", "node", "Test", null, null, default);
-        (_, TaskLease? lease) = await leases.AcquireAsync(new LeaseRequest("x", "x", terms, holder), entry: null, CancellationToken.None);
+        (_, HeldLease? lease) = await leases.AcquireAsync(new LeaseRequest("x", "x", terms, holder), entry: null, CancellationToken.None);
         Assert.Null(await seen.Task.WaitAsync(Eventually.DefaultTimeout));
-        await lease!.DisposeAsync();
+        await leases.EndAsync(lease!, keep: true, occurrence: null);
     }
 
     [Fact]
-    public async Task A_callback_on_the_loss_that_throws_is_logged_and_harms_no_other_lease()
+    public async Task A_callback_on_a_loss_that_throws_is_logged_and_harms_no_other_lease()
     {
         TaskLease first = await AcquireAsync("x");
         TaskLease second = await AcquireAsync("y");
@@ -412,7 +414,7 @@ public sealed class RenewalLoopTests : IDisposable
     }
 
     [Fact]
-    public async Task A_holder_that_was_frozen_finds_its_lease_lost_as_it_resumes()
+    public async Task A_holder_that_was_frozen_finds_its_lease_lost_when_it_resumes()
     {
         TaskLease lease = await AcquireAsync("x");
 
@@ -427,7 +429,7 @@ public sealed class RenewalLoopTests : IDisposable
     public void Dispose() => _node.Dispose();
 
     [Fact]
-    public async Task The_timer_goes_with_the_container_or_with_the_last_lease_after_it()
+    public async Task The_timer_ends_with_the_container_or_with_the_last_lease_after_it()
     {
         TaskLease lease = await AcquireAsync("x");
         await lease.DisposeAsync();
@@ -468,6 +470,6 @@ public sealed class RenewalLoopTests : IDisposable
     {
         int before = Renewals;
         Advance(seconds);
-        await Eventually.IsTrueAsync(() => Renewals > before && _leases.TrueForAll(lease => !lease.IsRenewing));
+        await Eventually.IsTrueAsync(() => Renewals > before && _leases.TrueForAll(lease => !lease.Held.IsRenewing));
     }
 }

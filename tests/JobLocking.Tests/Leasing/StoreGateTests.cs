@@ -20,7 +20,7 @@ public sealed class StoreGateTests : IDisposable
     private IEnumerable<int> Told => _node.LoggedIds.Where(id => id is EventIds.Unavailable or EventIds.AvailableAgain);
 
     [Fact]
-    public async Task After_an_unanswered_request_the_store_is_not_asked_for_two_seconds_and_then_by_one_at_a_time()
+    public async Task After_an_unanswered_request_none_is_sent_for_two_seconds_and_then_one_at_a_time()
     {
         FallsSilent();
         await UnavailableAsync();
@@ -44,7 +44,7 @@ public sealed class StoreGateTests : IDisposable
     }
 
     [Fact]
-    public async Task What_may_have_been_granted_is_given_back_and_the_answer_to_that_ends_the_silence()
+    public async Task A_lock_that_may_have_been_granted_is_released_and_the_answer_ends_the_silence()
     {
         FallsSilent();
         await UnavailableAsync();
@@ -59,7 +59,7 @@ public sealed class StoreGateTests : IDisposable
     }
 
     [Fact]
-    public async Task A_probe_that_is_given_up_lets_the_next_one_through()
+    public async Task A_probe_that_is_cancelled_lets_the_next_one_through()
     {
         FallsSilent();
         await UnavailableAsync();
@@ -75,7 +75,7 @@ public sealed class StoreGateTests : IDisposable
     }
 
     [Fact]
-    public async Task An_answer_that_gets_lost_between_others_silences_nobody()
+    public async Task One_lost_answer_between_others_is_no_silence()
     {
         (_node.Store.Fault, _node.Store.HoldAcquire) = (LockStoreFault.Unanswered, new TaskCompletionSource());
         _node.Store.Acquire.Enqueue(Breakage.RequestLost);
@@ -112,7 +112,7 @@ public sealed class StoreGateTests : IDisposable
     }
 
     [Fact]
-    public async Task A_connection_that_was_made_again_is_asked_at_once()
+    public async Task A_new_connection_gets_requests_at_once()
     {
         LockServer server = new("one", IsConnected: true);
         _node.Store.Server = _ => server;
@@ -136,7 +136,7 @@ public sealed class StoreGateTests : IDisposable
     }
 
     [Fact]
-    public async Task Of_twenty_workers_five_wait_for_a_connection_that_is_gone_and_the_others_are_told_at_once()
+    public async Task Of_twenty_workers_five_wait_for_a_lost_connection_and_the_others_fail_at_once()
     {
         bool isConnected = false;
         _node.Store.Server = _ => new LockServer("one", isConnected);
@@ -152,7 +152,7 @@ public sealed class StoreGateTests : IDisposable
     }
 
     [Fact]
-    public async Task Who_waits_for_a_connection_is_told_after_its_first_second_and_who_comes_later_at_once()
+    public async Task A_request_without_a_connection_fails_one_second_after_its_loss_and_a_later_one_at_once()
     {
         long goneAt = _node.Time.GetTimestamp();
         _node.Store.Server = _ => new LockServer("one", IsConnected: false, _node.Time.GetElapsedTime(goneAt));
@@ -168,7 +168,7 @@ public sealed class StoreGateTests : IDisposable
     }
 
     [Fact]
-    public async Task An_execution_waits_two_seconds_for_an_answer_and_what_it_may_have_been_granted_is_given_back()
+    public async Task An_execution_waits_two_seconds_for_an_answer_and_releases_what_may_have_been_granted()
     {
         await (await TryAsync("first"))!.DisposeAsync();
         _node.Store.HoldAcquire = new TaskCompletionSource();
@@ -179,7 +179,7 @@ public sealed class StoreGateTests : IDisposable
     }
 
     [Fact]
-    public async Task An_answer_that_comes_late_ends_the_silence()
+    public async Task A_late_answer_ends_the_silence()
     {
         (_node.Store.HoldAcquire, _node.Store.ReleaseAlways) = (new TaskCompletionSource(), Breakage.RequestLost);
         await PassesAsync(DecideAsync("x", new LockWorkers(20)));
@@ -190,7 +190,7 @@ public sealed class StoreGateTests : IDisposable
     }
 
     [Fact]
-    public async Task While_an_answer_is_owed_a_quarter_of_the_workers_ask()
+    public async Task While_an_answer_is_late_only_a_quarter_of_the_workers_send_requests()
     {
         LockWorkers workers = new(20);
         await DecideAsync("first", workers);
@@ -205,7 +205,7 @@ public sealed class StoreGateTests : IDisposable
     }
 
     [Fact]
-    public async Task A_run_that_ends_while_the_store_is_away_frees_its_worker_and_its_lock_afterwards()
+    public async Task A_run_that_ends_during_an_outage_frees_its_worker_at_once_and_its_lock_afterwards()
     {
         LockDecision.Run run = Assert.IsType<LockDecision.Run>(await DecideAsync("x", new LockWorkers(4)));
         LockServer server = new("one", IsConnected: false, TimeSpan.FromSeconds(5));
@@ -219,7 +219,7 @@ public sealed class StoreGateTests : IDisposable
     }
 
     [Fact]
-    public async Task An_outage_is_logged_when_it_begins_and_when_it_ends_however_many_ask()
+    public async Task An_outage_is_logged_when_it_begins_and_when_it_ends_however_many_requests_fail()
     {
         FallsSilent();
         foreach (int i in Enumerable.Range(0, 30))
@@ -238,14 +238,14 @@ public sealed class StoreGateTests : IDisposable
     }
 
     [Fact]
-    public async Task A_renewal_does_not_end_an_outage_of_refusals_and_a_refused_lock_does_not_hide_that_the_store_is_gone()
+    public async Task A_renewal_does_not_end_an_outage_of_refusals_and_a_refused_lock_does_not_hide_a_lost_connection()
     {
         TaskLease held = (await TryAsync("held"))!;
         _node.Store.Fault = LockStoreFault.Refused;
         _node.Store.AcquireAlways = Breakage.Refused;
         await UnavailableAsync();
         _node.Time.Advance(TimeSpan.FromSeconds(10));
-        await Eventually.IsTrueAsync(() => _node.Store.Has("renew 1") && !held.IsRenewing);
+        await Eventually.IsTrueAsync(() => _node.Store.Has("renew 1") && !held.Held.IsRenewing);
         Assert.Equal([EventIds.Unavailable], Told);
 
         _node.Store.Fault = LockStoreFault.Disconnected;
@@ -254,7 +254,7 @@ public sealed class StoreGateTests : IDisposable
     }
 
     [Fact]
-    public async Task What_refuses_one_lock_and_answers_for_another_does_not_fill_the_log()
+    public async Task A_server_that_refuses_one_lock_and_answers_for_another_does_not_fill_the_log()
     {
         _node.Store.Fault = LockStoreFault.Refused;
         for (int i = 0; i < 10; i++)
@@ -272,7 +272,7 @@ public sealed class StoreGateTests : IDisposable
     }
 
     [Fact]
-    public async Task The_end_of_an_outage_is_logged_when_the_connection_is_back_although_nobody_asks()
+    public async Task The_end_of_an_outage_is_logged_when_the_connection_is_back_even_without_requests()
     {
         LockServer server = new("one", IsConnected: false, TimeSpan.FromSeconds(5));
         _node.Store.Server = _ => server;
@@ -283,7 +283,7 @@ public sealed class StoreGateTests : IDisposable
     }
 
     [Fact]
-    public async Task Those_who_wait_for_a_lock_are_told_that_the_store_is_away_and_nothing_is_sent_for_them()
+    public async Task Waiters_learn_that_the_store_is_unavailable_and_nothing_is_sent_for_them()
     {
         using EngineUnderTest other = new(sharing: _node, node: "node-2");
         await TryAsync();

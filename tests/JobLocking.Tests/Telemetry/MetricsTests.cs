@@ -48,7 +48,7 @@ public sealed class MetricsTests : IDisposable
     }
 
     [Fact]
-    public async Task A_lock_by_hand_has_no_name_in_the_metrics_but_code()
+    public async Task Metrics_of_a_lock_by_hand_do_not_contain_its_name()
     {
         await using (TaskLease? lease = await _node.Locks.TryAcquireAsync("customer-4711"))
         {
@@ -60,7 +60,7 @@ public sealed class MetricsTests : IDisposable
     }
 
     [Fact]
-    public async Task Contention_that_the_process_knows_itself_is_counted_but_not_timed()
+    public async Task Contention_with_this_process_is_counted_but_not_timed()
     {
         TaskLockAttribute skip = new("x") { OnConflict = LockConflict.Skip };
         await _node.DecideAsync<LockDecision.Run>(_node.Execution(skip));
@@ -70,7 +70,7 @@ public sealed class MetricsTests : IDisposable
     }
 
     [Fact]
-    public async Task A_store_that_cannot_be_asked_is_an_outcome()
+    public async Task An_unavailable_store_is_an_outcome()
     {
         _node.Store.AcquireAlways = Breakage.Refused;
         LockExecution execution = _node.Execution(Plain);
@@ -82,7 +82,7 @@ public sealed class MetricsTests : IDisposable
     }
 
     [Fact]
-    public async Task An_acquire_that_is_cancelled_is_an_outcome()
+    public async Task A_cancelled_acquire_is_an_outcome()
     {
         _node.Store.HoldAcquire = new TaskCompletionSource();
         using CancellationTokenSource cancel = new();
@@ -93,7 +93,7 @@ public sealed class MetricsTests : IDisposable
     }
 
     [Fact]
-    public async Task Who_waits_in_place_is_queued_and_timed_to_the_end()
+    public async Task A_wait_in_place_is_counted_while_it_lasts_and_timed()
     {
         TaskLease held = (await _other.Locks.TryAcquireAsync("x"))!;
         Task<TaskLease> waiting = _node.Locks.AcquireAsync("x").AsTask();
@@ -106,7 +106,7 @@ public sealed class MetricsTests : IDisposable
     }
 
     [Fact]
-    public async Task A_wait_that_is_over_or_cancelled_is_timed_as_that()
+    public async Task A_wait_that_times_out_or_is_cancelled_is_timed_with_that_outcome()
     {
         await _other.Locks.TryAcquireAsync("x");
         Task<TaskLease?> waiting = _node.Locks.TryAcquireAsync("x", new TaskLockOptions { Wait = TimeSpan.FromSeconds(1) }).AsTask();
@@ -124,7 +124,7 @@ public sealed class MetricsTests : IDisposable
     }
 
     [Fact]
-    public async Task A_deferral_is_queued_until_it_is_woken()
+    public async Task A_deferral_counts_as_a_waiter_until_it_is_woken()
     {
         TaskLease held = (await _other.Locks.TryAcquireAsync("x"))!;
         LockExecution execution = _node.Execution(Plain);
@@ -137,7 +137,7 @@ public sealed class MetricsTests : IDisposable
     }
 
     [Fact]
-    public async Task A_skip_says_why()
+    public async Task A_skip_has_its_reason()
     {
         await _other.DecideAsync<LockDecision.Run>(_other.Execution(Plain));
         await _node.DecideAsync<LockDecision.Skip>(_node.Execution(Plain, ExecutionOrigin.Recurring));
@@ -147,7 +147,7 @@ public sealed class MetricsTests : IDisposable
     [Theory]
     [InlineData(false, "occurrence_succeeded")]
     [InlineData(true, "occurrence_failed")]
-    public async Task A_skip_for_its_occurrence_says_how_that_ended(bool fails, string reason)
+    public async Task A_skip_because_of_an_occurrence_has_the_outcome_of_that_occurrence(bool fails, string reason)
     {
         LockDecision.Run run = await _other.DecideAsync<LockDecision.Run>(Occurrence(_other));
         await run.EndAsync(fails ? new InvalidOperationException() : null, aborted: false);
@@ -157,7 +157,7 @@ public sealed class MetricsTests : IDisposable
     }
 
     [Fact]
-    public async Task A_deferral_counts_when_it_has_been_stored_and_says_why()
+    public async Task A_deferral_is_counted_when_it_was_stored_and_has_its_reason()
     {
         await _other.DecideAsync<LockDecision.Run>(Occurrence(_other));
         foreach (LockExecution execution in new[] { Occurrence(_node), _node.Execution(Plain) })
@@ -177,7 +177,7 @@ public sealed class MetricsTests : IDisposable
     [InlineData(LeaseLoss.Taken, "taken")]
     [InlineData(LeaseLoss.Gone, "gone")]
     [InlineData(LeaseLoss.Broken, "broken")]
-    internal async Task A_loss_ends_the_hold_once_and_says_how(LeaseLoss loss, string reason)
+    internal async Task A_loss_ends_the_hold_once_and_has_its_reason(LeaseLoss loss, string reason)
     {
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(_node.Execution(Plain));
         _node.Time.Advance(TimeSpan.FromSeconds(3));
@@ -193,7 +193,7 @@ public sealed class MetricsTests : IDisposable
     }
 
     [Fact]
-    public async Task Every_renewal_is_counted_by_its_answer()
+    public async Task Every_renewal_is_counted_with_its_outcome()
     {
         await _node.DecideAsync<LockDecision.Run>(_node.Execution(Plain));
         await RenewalAnsweredAsync("renewed");
@@ -207,7 +207,7 @@ public sealed class MetricsTests : IDisposable
     }
 
     [Fact]
-    public async Task A_renewal_that_finds_another_holder_says_so()
+    public async Task A_renewal_that_finds_another_holder_is_counted_as_not_yours()
     {
         await _node.DecideAsync<LockDecision.Run>(_node.Execution(Plain));
         await _node.GoesDeafAsync();
@@ -233,12 +233,12 @@ public sealed class MetricsTests : IDisposable
         await asked.Task.WaitAsync(Eventually.DefaultTimeout);
         await run.EndAsync(null, aborted: false);
         released.Set();
-        await Eventually.IsTrueAsync(() => !run.Lease!.IsRenewing && !still.Lease!.IsRenewing && _measured.Of(Renewals).Count > 0);
+        await Eventually.IsTrueAsync(() => !run.Lease!.Held.IsRenewing && !still.Lease!.Held.IsRenewing && _measured.Of(Renewals).Count > 0);
         Assert.Equal(["1 lock=y scheduler=Test outcome=renewed"], _measured.Of(Renewals));
     }
 
     [Fact]
-    public async Task Who_begins_to_listen_while_a_lease_is_held_never_sees_fewer_than_none()
+    public async Task A_listener_that_starts_while_a_lease_is_held_never_sees_less_than_zero()
     {
         LockDecision.Run run = await _other.DecideAsync<LockDecision.Run>(_other.Execution(Plain));
         using Measurements late = new(_other.Meters);
@@ -255,12 +255,9 @@ public sealed class MetricsTests : IDisposable
     }
 
     [Fact]
-    public async Task Nothing_is_allocated_to_tell_nobody()
+    public void Measuring_allocates_nothing_without_a_listener()
     {
         using MetricsReporter metrics = new(null);
-        LockExecution execution = _other.Execution(Plain);
-        TaskLease lease = (await _other.DecideAsync<LockDecision.Run>(execution)).Lease!;
-
         Tell(); // What runs for the first time is compiled, and that allocates.
         long before = GC.GetAllocatedBytesForCurrentThread();
         for (int i = 0; i < 100; i++)
@@ -272,14 +269,17 @@ public sealed class MetricsTests : IDisposable
 
         void Tell()
         {
-            metrics.StoreAsked("x", "Test", TagValues.Of(AcquireOutcome.Granted), TimeSpan.FromSeconds(1));
+            metrics.StoreAsked("x", "Test", AcquireOutcome.Granted.Tag(), TimeSpan.FromSeconds(1));
             metrics.ContendedLocally("x", "Test");
-            metrics.LeaseBegan(lease);
-            metrics.RenewalAnswered(lease, RenewOutcome.Renewed);
-            metrics.LeaseReleased(lease);
-            metrics.LeaseLost(lease, LeaseLoss.Expired);
-            metrics.Skipped(execution, TagValues.Contended);
-            metrics.Deferred(execution, TagValues.Contended);
+            bool isCounted = metrics.LeaseBegan("x", "Test");
+            metrics.RenewalAnswered("x", "Test", RenewOutcome.Renewed.Tag());
+            metrics.LeaseReleased("x", "Test", isCounted, TimeSpan.FromSeconds(1));
+            metrics.LeaseLost("x", "Test", isCounted, TimeSpan.FromSeconds(1), LeaseLoss.Expired.Tag());
+            isCounted = metrics.Queued("x", "Test");
+            metrics.Dequeued("x", "Test", isCounted);
+            metrics.Waited("x", "Test", TagValues.Granted, TimeSpan.FromSeconds(1));
+            metrics.Skipped("x", "Test", TagValues.Contended);
+            metrics.Deferred("x", "Test", TagValues.Contended);
         }
     }
 

@@ -36,7 +36,7 @@ public sealed class TracesTests : IDisposable
     private IEnumerable<Activity> Own => _ended.Where(a => a.Source.Name == ActivitySourceName && _name.Equals(a.GetTagItem(LockNameTag)));
 
     [Fact]
-    public async Task The_span_of_the_scheduler_has_the_lock_and_none_of_ours_is_beside_it()
+    public async Task The_span_of_the_scheduler_has_the_lock_and_there_is_none_of_ours()
     {
         using Activity span = _scheduler.StartActivity("job")!;
         LockExecution execution = _node.Execution(new TaskLockAttribute("of:{id}")) with { Name = _name };
@@ -51,7 +51,7 @@ public sealed class TracesTests : IDisposable
     }
 
     [Fact]
-    public async Task A_loss_stands_on_the_span_of_the_scheduler()
+    public async Task The_span_of_the_scheduler_shows_a_loss()
     {
         using Activity span = _scheduler.StartActivity("job")!;
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(Execution(_node));
@@ -61,7 +61,7 @@ public sealed class TracesTests : IDisposable
     }
 
     [Fact]
-    public async Task Who_was_turned_away_says_why_and_by_whom()
+    public async Task A_skip_or_deferral_shows_its_reason_and_the_holder()
     {
         await _other.DecideAsync<LockDecision.Run>(Execution(_other));
         using (Activity skipped = _scheduler.StartActivity("job")!)
@@ -80,7 +80,7 @@ public sealed class TracesTests : IDisposable
     [Theory]
     [InlineData(LockUnavailable.Run, "run_without_lock")]
     [InlineData(LockUnavailable.Fail, "fail")]
-    public async Task What_is_decided_without_an_answer_is_told_too(LockUnavailable onUnavailable, string decision)
+    public async Task A_decision_without_an_answer_of_the_store_is_shown_too(LockUnavailable onUnavailable, string decision)
     {
         _node.Store.AcquireAlways = Breakage.Refused;
         using Activity span = _scheduler.StartActivity("job")!;
@@ -89,7 +89,7 @@ public sealed class TracesTests : IDisposable
     }
 
     [Fact]
-    public async Task Where_the_scheduler_has_no_span_ours_tells_the_decision()
+    public async Task Where_the_scheduler_has_no_span_ours_shows_the_decision()
     {
         Assert.Null(Activity.Current);
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(Execution(_node));
@@ -126,7 +126,7 @@ public sealed class TracesTests : IDisposable
     }
 
     [Fact]
-    public async Task A_loss_stands_on_a_span_that_begins_with_the_job_before_it_ends()
+    public async Task A_span_that_begins_with_the_job_shows_a_loss_before_it_ends()
     {
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(Execution(_node));
         using (Activity job = _scheduler.StartActivity("job")!)
@@ -141,7 +141,7 @@ public sealed class TracesTests : IDisposable
     }
 
     [Fact]
-    public async Task An_acquire_of_a_job_that_never_begins_is_told_when_its_run_ends()
+    public async Task The_acquire_of_a_job_that_never_begins_is_shown_when_its_run_ends()
     {
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(Execution(_node));
         Assert.Empty(Own);
@@ -166,7 +166,7 @@ public sealed class TracesTests : IDisposable
     }
 
     [Fact]
-    public async Task A_lock_by_hand_that_cannot_be_asked_for_is_an_error()
+    public async Task A_lock_by_hand_is_an_error_while_the_store_is_unavailable()
     {
         _node.Store.AcquireAlways = Breakage.Refused;
         await Assert.ThrowsAsync<TaskLockUnavailableException>(async () => await _node.Locks.TryAcquireAsync(_name));

@@ -299,7 +299,7 @@ public sealed class DeferralTests : IDisposable
         await HoldForDaysAsync();
         LockExecution execution = _other.Execution(Deferring);
         LockDecision.Defer slow = await _other.DecideAsync<LockDecision.Defer>(execution);
-        LockExecution back = _other.Execution(Deferring, ExecutionOrigin.Deferred, deferral: slow.State);
+        LockExecution back = _other.Execution(Deferring, ExecutionOrigin.Deferred, deferral: slow.State.Woken());
         LockDecision.Defer again = await _other.DecideAsync<LockDecision.Defer>(back);
         slow.Stored(() => Wake("slow"));
         again.Stored(() => Wake("again"));

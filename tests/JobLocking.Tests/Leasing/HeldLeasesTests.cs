@@ -6,12 +6,12 @@ using Xunit;
 
 namespace JobLocking.Tests.Leasing;
 
-public sealed class LocalHoldersTests : IDisposable
+public sealed class HeldLeasesTests : IDisposable
 {
     private readonly EngineUnderTest _node = new();
 
     [Fact]
-    public async Task A_lock_that_this_process_holds_is_not_asked_for_by_hand()
+    public async Task A_lock_by_hand_that_this_process_holds_needs_no_request()
     {
         TaskLease lease = (await _node.Locks.TryAcquireAsync("x"))!;
         Assert.Null(await _node.Locks.TryAcquireAsync("x"));
@@ -24,7 +24,7 @@ public sealed class LocalHoldersTests : IDisposable
     [Theory]
     [InlineData(LockConflict.Skip, typeof(LockDecision.Skip))]
     [InlineData(LockConflict.Fail, typeof(LockDecision.Fail))]
-    public async Task What_is_skipped_or_fails_for_a_holder_of_this_process_needs_no_round_trip(LockConflict onConflict, Type decision)
+    public async Task A_skip_or_failure_because_of_a_holder_of_this_process_needs_no_request(LockConflict onConflict, Type decision)
     {
         TaskLockAttribute taskLock = new("x") { OnConflict = onConflict };
         await _node.DecideAsync<LockDecision.Run>(_node.Execution(taskLock));
@@ -42,7 +42,7 @@ public sealed class LocalHoldersTests : IDisposable
     }
 
     [Fact]
-    public async Task A_lease_past_its_deadline_or_lost_answers_for_nobody()
+    public async Task A_lease_past_its_deadline_or_lost_counts_as_no_holder()
     {
         TaskLease expired = (await _node.Locks.TryAcquireAsync("x"))!;
         _node.Time.TimersAreFrozen = true;
@@ -62,7 +62,7 @@ public sealed class LocalHoldersTests : IDisposable
     }
 
     [Fact]
-    public async Task An_occurrence_is_judged_by_the_store_even_while_the_lock_is_held_here()
+    public async Task The_store_judges_an_occurrence_even_while_this_process_holds_the_lock()
     {
         TaskLockAttribute taskLock = new("x") { OnConflict = LockConflict.Skip };
         await _node.DecideAsync<LockDecision.Run>(_node.Execution(taskLock));
@@ -71,7 +71,7 @@ public sealed class LocalHoldersTests : IDisposable
     }
 
     [Fact]
-    public async Task A_lock_with_a_limit_is_full_here_when_as_many_of_this_process_hold_it()
+    public async Task A_lock_with_a_limit_needs_no_request_while_this_process_holds_all_of_it()
     {
         TaskLockOptions two = new() { Limit = 2 };
         TaskLease first = (await _node.Locks.TryAcquireAsync("x", two))!;
