@@ -77,6 +77,9 @@ internal sealed class HeldLease
     /// <summary>Whether <see cref="DueAt"/> is still to come. Belongs to <see cref="DueTimes"/>.</summary>
     public bool IsScheduled { get; set; }
 
+    /// <summary>It is in the registry. Belongs to <see cref="HeldLeases"/>.</summary>
+    public bool IsListed { get; set; }
+
     /// <summary>The lease of the same lock and process that was acquired before this one. Belongs to <see cref="HeldLeases"/>.</summary>
     public HeldLease? Older { get; set; }
 

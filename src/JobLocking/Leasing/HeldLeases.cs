@@ -6,13 +6,12 @@ using Microsoft.Extensions.Logging;
 namespace JobLocking.Leasing;
 
 /// <summary>
-/// The registry of the leases that this process holds: by id, by the name of the lock, and by the moment at which the renewal loop
+/// The registry of the leases that this process holds: by the name of the lock, by id, and by the moment at which the renewal loop
 /// has to act. A lease leaves it only by <see cref="Release"/> or by being lost, both of which happen here.
 /// </summary>
 internal sealed class HeldLeases(BackgroundWork background, MetricsReporter metrics, TimeProvider time, ILogger logger)
 {
     private readonly Lock _gate = new();
-    private readonly Dictionary<string, HeldLease> _byId = new(StringComparer.Ordinal);
 
     // The newest of each lock, which refers to the others: a lock has few, and an acquire should not pay for a collection.
     private readonly Dictionary<string, HeldLease> _byName = new(StringComparer.Ordinal);
@@ -27,7 +26,7 @@ internal sealed class HeldLeases(BackgroundWork background, MetricsReporter metr
         {
             lock (_gate)
             {
-                return _byId.Count == 0;
+                return _byName.Count == 0;
             }
         }
     }
@@ -49,7 +48,7 @@ internal sealed class HeldLeases(BackgroundWork background, MetricsReporter metr
         lease.IsCounted = metrics.LeaseBegan(lease.Template, lease.Holder.Scheduler);
         lock (_gate)
         {
-            _byId.Add(lease.Id, lease);
+            lease.IsListed = true;
             ref HeldLease? newest = ref CollectionsMarshal.GetValueRefOrAddDefault(_byName, lease.Name, out _);
             lease.Older = newest;
             newest = lease;
@@ -73,7 +72,7 @@ internal sealed class HeldLeases(BackgroundWork background, MetricsReporter metr
         {
             foreach ((HeldLease lease, long due) in leases)
             {
-                if (_byId.ContainsKey(lease.Id))
+                if (lease.IsListed)
                 {
                     _due.Set(lease, due);
                 }
@@ -136,13 +135,13 @@ internal sealed class HeldLeases(BackgroundWork background, MetricsReporter metr
         background.Add(ObserveAsync(lease.Name, callbacks));
     }
 
-    /// <summary>An operator has ended a lease.</summary>
+    /// <summary>An operator has ended a lease. That is rare, so it is found without an index by id.</summary>
     public void Break(string leaseId)
     {
         HeldLease? lease;
         lock (_gate)
         {
-            lease = _byId.GetValueOrDefault(leaseId);
+            lease = _byName.Values.Select(newest => First(newest, one => one.Id == leaseId)).FirstOrDefault(one => one is not null);
         }
 
         BreakIfHeld(lease);
@@ -154,11 +153,7 @@ internal sealed class HeldLeases(BackgroundWork background, MetricsReporter metr
         HeldLease? lease;
         lock (_gate)
         {
-            lease = _byName.GetValueOrDefault(name);
-            while (lease is not null && lease.FencingToken != fencingToken)
-            {
-                lease = lease.Older;
-            }
+            lease = First(_byName.GetValueOrDefault(name), one => one.FencingToken == fencingToken);
         }
 
         BreakIfHeld(lease);
@@ -228,6 +223,16 @@ internal sealed class HeldLeases(BackgroundWork background, MetricsReporter metr
         return others;
     }
 
+    private static HeldLease? First(HeldLease? lease, Func<HeldLease, bool> isWanted)
+    {
+        while (lease is not null && !isWanted(lease))
+        {
+            lease = lease.Older;
+        }
+
+        return lease;
+    }
+
     private void BreakIfHeld(HeldLease? lease)
     {
         if (lease is not null)
@@ -240,14 +245,15 @@ internal sealed class HeldLeases(BackgroundWork background, MetricsReporter metr
     {
         lock (_gate)
         {
-            if (!_byId.Remove(lease.Id))
+            if (!lease.IsListed)
             {
                 return;
             }
 
+            lease.IsListed = false;
             _due.Remove(lease);
             RemoveFromName(lease);
-            if (_byId.Count > 0)
+            if (_byName.Count > 0)
             {
                 return;
             }
