@@ -53,7 +53,7 @@ internal sealed class ByHand(World world, Names names)
     private async Task<string> WorkAsync(Node node, TaskLease lease)
     {
         Holding holding = new(world, names, node, lease);
-        Exception? error = await holding.WorkAsync(world.Chance.Span(0, lease.Terms.Expiry.TotalSeconds * 2), CancellationToken.None);
+        Exception? error = await holding.WorkAsync(world.Chance.Span(0, lease.Held.Terms.Expiry.TotalSeconds * 2), CancellationToken.None);
         holding.Ended(End.Released);
         ValueTask releasing = lease.DisposeAsync();
         if (world.Chance.Of(0.2))
