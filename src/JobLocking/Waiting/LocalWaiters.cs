@@ -22,7 +22,7 @@ internal sealed class LocalWaiters : IDisposable
     private readonly CancellationTokenSource _stopped = new();
     private readonly Lock _gate = new();
     private readonly Dictionary<string, Waiter> _byId = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, LockWaiters> _byLock = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, WaitersOfLock> _byLock = new(StringComparer.Ordinal);
     private long _arrivals;
     private bool _disposed;
 
@@ -218,7 +218,7 @@ internal sealed class LocalWaiters : IDisposable
     {
         lock (_gate)
         {
-            foreach (LockWaiters waiters in _byLock.Values)
+            foreach (WaitersOfLock waiters in _byLock.Values)
             {
                 _poll.PollNow(waiters);
             }
@@ -248,7 +248,7 @@ internal sealed class LocalWaiters : IDisposable
         {
             _disposed = true;
             _poll.End();
-            foreach (LockWaiters waiters in _byLock.Values)
+            foreach (WaitersOfLock waiters in _byLock.Values)
             {
                 SafetyPoll.Disarm(waiters);
                 foreach (Waiter waiter in waiters.All)
@@ -334,7 +334,7 @@ internal sealed class LocalWaiters : IDisposable
 
         if (waiter.IsListed)
         {
-            LockWaiters waiters = _byLock[waiter.Wanted.Name];
+            WaitersOfLock waiters = _byLock[waiter.Wanted.Name];
             waiters.Regroup(waiter);
             if (effects.HasFlag(WaiterEffects.ArmPoll))
             {
@@ -382,7 +382,7 @@ internal sealed class LocalWaiters : IDisposable
         waiter.IsCounted = false;
         if (waiter.IsListed)
         {
-            LockWaiters waiters = _byLock[waiter.Wanted.Name];
+            WaitersOfLock waiters = _byLock[waiter.Wanted.Name];
             waiters.Remove(waiter);
             if (waiters.IsEmpty)
             {
@@ -394,9 +394,9 @@ internal sealed class LocalWaiters : IDisposable
 
     private void List(Waiter waiter, long queuedSince)
     {
-        if (!_byLock.TryGetValue(waiter.Wanted.Name, out LockWaiters? waiters))
+        if (!_byLock.TryGetValue(waiter.Wanted.Name, out WaitersOfLock? waiters))
         {
-            _byLock.Add(waiter.Wanted.Name, waiters = new LockWaiters(waiter.Wanted.Name));
+            _byLock.Add(waiter.Wanted.Name, waiters = new WaitersOfLock(waiter.Wanted.Name));
         }
 
         waiters.Remove(waiter);

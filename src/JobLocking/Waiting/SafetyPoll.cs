@@ -33,7 +33,7 @@ internal sealed class SafetyPoll(Lock gate, SafetyPoll.Found found, StoreGate st
     /// </summary>
     /// <param name="waiters">The waiters of the lock.</param>
     /// <param name="timeLeft">Until the holder expires; null if that is not known.</param>
-    public void Arm(LockWaiters waiters, TimeSpan? timeLeft)
+    public void Arm(WaitersOfLock waiters, TimeSpan? timeLeft)
     {
         TimeSpan delay = TimeSpan.FromMilliseconds(
             Chance((int)WaitingTimes.ShortestPollDelay.TotalMilliseconds, (int)WaitingTimes.LongestPollDelay.TotalMilliseconds));
@@ -42,18 +42,18 @@ internal sealed class SafetyPoll(Lock gate, SafetyPoll.Found found, StoreGate st
     }
 
     /// <summary>The connection is back: wake-ups may have been lost, and the queue.</summary>
-    public void PollNow(LockWaiters waiters)
+    public void PollNow(WaitersOfLock waiters)
     {
         waiters.IsInDoubt = true;
         ArmAt(waiters, time.GetTimestamp());
     }
 
-    public static void Disarm(LockWaiters waiters) => waiters.PollTimer?.Dispose();
+    public static void Disarm(WaitersOfLock waiters) => waiters.PollTimer?.Dispose();
 
     /// <summary>The services are disposed of: no lock is polled any more.</summary>
     public void End() => _isEnded = true;
 
-    private void ArmAt(LockWaiters waiters, long moment)
+    private void ArmAt(WaitersOfLock waiters, long moment)
     {
         if (_isEnded || waiters.IsPolling || waiters.IsEmpty || moment >= waiters.PollAt)
         {
@@ -66,7 +66,7 @@ internal sealed class SafetyPoll(Lock gate, SafetyPoll.Found found, StoreGate st
         waiters.PollTimer.Change(TimeSpan.FromMilliseconds(wait), Timeout.InfiniteTimeSpan);
     }
 
-    private ITimer CreateTimer(LockWaiters waiters)
+    private ITimer CreateTimer(WaitersOfLock waiters)
     {
         // Otherwise it would run in the context of a job: with its ambient lease, in its trace.
         using (ExecutionContext.SuppressFlow())
@@ -75,7 +75,7 @@ internal sealed class SafetyPoll(Lock gate, SafetyPoll.Found found, StoreGate st
         }
     }
 
-    private void OnTimer(LockWaiters waiters)
+    private void OnTimer(WaitersOfLock waiters)
     {
         lock (gate)
         {
@@ -91,7 +91,7 @@ internal sealed class SafetyPoll(Lock gate, SafetyPoll.Found found, StoreGate st
         _ = PollAsync(waiters);
     }
 
-    private async Task PollAsync(LockWaiters waiters)
+    private async Task PollAsync(WaitersOfLock waiters)
     {
         TimeSpan? timeLeft = null;
         bool wasDoubted = false;
@@ -129,7 +129,7 @@ internal sealed class SafetyPoll(Lock gate, SafetyPoll.Found found, StoreGate st
         }
     }
 
-    private List<Waiter> Pollers(LockWaiters waiters)
+    private List<Waiter> Pollers(WaitersOfLock waiters)
     {
         lock (gate)
         {
@@ -139,7 +139,7 @@ internal sealed class SafetyPoll(Lock gate, SafetyPoll.Found found, StoreGate st
     }
 
     /// <summary>Forgets the waiters whose time is over, and has the entries of those renewed that go on waiting in place.</summary>
-    private void TakeCare(LockWaiters waiters)
+    private void TakeCare(WaitersOfLock waiters)
     {
         long now = time.GetTimestamp();
         while (waiters.NextForCare is { } waiter && waiter.CareAt <= now)
@@ -165,7 +165,7 @@ internal sealed class SafetyPoll(Lock gate, SafetyPoll.Found found, StoreGate st
     /// One request checks the entries of other waiters as well: after a loss of the queue the others would otherwise get their entries
     /// back one by one. A waiter that asks just now gets its entry by that, and a deferral that is due may have come back elsewhere.
     /// </summary>
-    private PollRequest Request(LockWaiters waiters, Waiter waiter, out List<Waiter> others)
+    private PollRequest Request(WaitersOfLock waiters, Waiter waiter, out List<Waiter> others)
     {
         others = [];
         lock (gate)
@@ -200,7 +200,7 @@ internal sealed class SafetyPoll(Lock gate, SafetyPoll.Found found, StoreGate st
     /// <returns>
     /// Whether more entries have to be checked at once. An entry that is lost again and again is no reason to poll without end.
     /// </returns>
-    private bool Apply(LockWaiters waiters, Waiter waiter, List<Waiter> others, PollResult result, ref bool wasDoubted)
+    private bool Apply(WaitersOfLock waiters, Waiter waiter, List<Waiter> others, PollResult result, ref bool wasDoubted)
     {
         bool isMore = others.Count == WaitingTimes.MostOthers;
         lock (gate)
@@ -227,7 +227,7 @@ internal sealed class SafetyPoll(Lock gate, SafetyPoll.Found found, StoreGate st
         return isMore;
     }
 
-    private void Failed(LockWaiters waiters)
+    private void Failed(WaitersOfLock waiters)
     {
         lock (gate)
         {

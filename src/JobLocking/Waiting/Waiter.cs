@@ -61,7 +61,7 @@ internal sealed class Waiter
     /// <summary>When it is to be forgotten, or its entry to be renewed.</summary>
     public long CareAt { get; set; }
 
-    /// <summary>Listed in the <see cref="LockWaiters"/> of its lock.</summary>
+    /// <summary>Listed in the <see cref="WaitersOfLock"/> of its lock.</summary>
     public bool IsListed { get; set; }
 
     /// <summary>The group in which it is polled for there; null while it does not wait.</summary>

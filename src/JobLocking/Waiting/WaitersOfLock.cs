@@ -12,7 +12,7 @@ internal readonly record struct PollGroup(int Limit, LockOccurrence? Occurrence)
 /// The waiters of one lock in this process, in the orders in which they are needed. A lock may have many: no step goes through all of
 /// them, except after the store may have lost its queue. All members are called under the lock of <see cref="LocalWaiters"/>.
 /// </summary>
-internal sealed class LockWaiters(string name)
+internal sealed class WaitersOfLock(string name)
 {
     private static readonly Comparer<Waiter> OldestFirst = Comparer<Waiter>.Create(static (a, b) =>
     {
