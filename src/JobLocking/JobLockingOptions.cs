@@ -147,7 +147,8 @@ public sealed class JobLockingOptions
 
     /// <summary>The name of the application in holders and marks.</summary>
     internal string ApplicationAndEnvironment =>
-        string.IsNullOrWhiteSpace(HostEnvironment) || string.Equals(HostEnvironment, Environments.Production, StringComparison.OrdinalIgnoreCase)
+        string.IsNullOrWhiteSpace(HostEnvironment)
+            || string.Equals(HostEnvironment, Environments.Production, StringComparison.OrdinalIgnoreCase)
             ? ApplicationName
             : $"{ApplicationName} ({HostEnvironment})";
 
@@ -155,7 +156,7 @@ public sealed class JobLockingOptions
 
     internal List<LockOverride> Overrides { get; } = [];
 
-    internal List<JobLock> Jobs { get; } = [];
+    internal List<ForJobDeclaration> Jobs { get; } = [];
 
     /// <summary>Problems found while the configuration was read. The host does not start if there are any.</summary>
     internal List<string> Problems { get; } = [];
@@ -210,7 +211,7 @@ public sealed class JobLockingOptions
     {
         ArgumentNullException.ThrowIfNull(type);
         ArgumentNullException.ThrowIfNull(taskLock);
-        Jobs.Add(new JobLock(type, method, taskLock));
+        Jobs.Add(new ForJobDeclaration(type, method, taskLock));
         return this;
     }
 }

@@ -77,7 +77,7 @@ public sealed class LockAdapters : IDisposable
     /// <summary>The names of what the hosted services are and are derived from.</summary>
     internal IEnumerable<string> HostedTypes() =>
         from service in HostedServices
-        from type in Generics.Bases(Registrations.MadeBy(service) ?? typeof(object))
+        from type in OpenGenericTypes.Bases(ServiceImplementations.CreatedBy(service) ?? typeof(object))
         select type.FullName;
 
     /// <inheritdoc/>

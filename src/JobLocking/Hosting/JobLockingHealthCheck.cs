@@ -15,7 +15,9 @@ internal sealed class JobLockingHealthCheck(ILockStore store, RenewalLoop renewa
 
         if (renewal.Lateness is var late && late > LatestTick)
         {
-            return new HealthCheckResult(context.Registration.FailureStatus, $"The renewal of leases is {late.TotalSeconds:0} seconds late: is the thread pool starved?");
+            return new HealthCheckResult(
+                context.Registration.FailureStatus,
+                $"The renewal of leases is {late.TotalSeconds:0} seconds late: is the thread pool starved?");
         }
 
         try

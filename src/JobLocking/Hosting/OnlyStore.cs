@@ -13,9 +13,11 @@ internal static class OnlyStore
         {
             1 => stores[0],
             0 => throw new TaskLockException(
-                "AddJobLocking() has no store. Fix: add one, for example AddJobLocking().UseRedis(\"localhost:6379\"), or .UseInMemory() for a single node."),
+                "AddJobLocking() has no store. "
+                + "Fix: add one, as in AddJobLocking().UseRedis(\"localhost:6379\"), or .UseInMemory() for a single node."),
             _ => throw new TaskLockException(
-                $"AddJobLocking() has {stores.Length} stores: {string.Join(", ", stores.Select(s => s.GetType().Name))}. Fix: keep one of UseRedis and UseInMemory."),
+                $"AddJobLocking() has {stores.Length} stores: {string.Join(", ", stores.Select(s => s.GetType().Name))}. "
+                + "Fix: keep one of UseRedis and UseInMemory."),
         };
     }
 }

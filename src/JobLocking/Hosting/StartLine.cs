@@ -16,7 +16,7 @@ internal static class StartLine
     }
 
     private static string Line(LockPolicy policy, string adapter) =>
-        $"{Environment.NewLine}  '{policy.Template}' of {policy.Job}: {adapter}; {policy.SettingsText}";
+        $"{Environment.NewLine}  '{policy.Template}' of {policy.Job}: {adapter}; {policy.DescribeSettings()}";
 
     private static string Adapter(LockedJob job, LockAdapters adapters)
     {

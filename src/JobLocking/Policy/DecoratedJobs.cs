@@ -3,10 +3,16 @@ using System.Runtime.CompilerServices;
 
 namespace JobLocking.Policy;
 
-/// <summary>Finds the lock that a job carries, and all that carry one, so that a bad declaration stops the host and not a job at night.</summary>
+/// <summary>Finds the [TaskLock] of a job, and all jobs that have one, so that a bad declaration stops the host at start.</summary>
 internal static class DecoratedJobs
 {
-    /// <summary>The lock of a method, or of a type when <paramref name="method"/> is null: its own or inherited, else that of an interface.</summary>
+    private const BindingFlags DeclaredMethods =
+        BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
+
+    /// <summary>
+    /// The lock of a method, or of a type when <paramref name="method"/> is null: its own or inherited lock, otherwise the lock of an
+    /// interface.
+    /// </summary>
     public static TaskLockAttribute? LockOf(Type type, MethodInfo? method)
     {
         MemberInfo member = method is null ? type : method;
@@ -22,7 +28,8 @@ internal static class DecoratedJobs
             if (found is not null && candidate is not null && !found.Equals(candidate))
             {
                 throw new TaskLockException(
-                    $"Job {Describe(type, method)} has two locks, '{found.Name}' and '{candidate.Name}', from two interfaces. Fix: put [TaskLock] on the job itself.");
+                    $"Job {Describe(type, method)} has two locks, '{found.Name}' and '{candidate.Name}', from two interfaces. "
+                    + "Fix: put [TaskLock] on the job itself.");
             }
 
             found ??= candidate;
@@ -31,7 +38,7 @@ internal static class DecoratedJobs
         return found;
     }
 
-    /// <summary>All types and methods that carry a lock, in the assemblies that use JobLocking.</summary>
+    /// <summary>All types and methods with a lock, in these assemblies.</summary>
     public static IEnumerable<(Type Type, MethodInfo? Method)> In(IEnumerable<Assembly> assemblies)
     {
         foreach (Type type in assemblies.SelectMany(TypesOf))
@@ -41,7 +48,7 @@ internal static class DecoratedJobs
                 yield return (type, null);
             }
 
-            foreach (MethodInfo method in type.GetMethods(BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly))
+            foreach (MethodInfo method in type.GetMethods(DeclaredMethods))
             {
                 if (method.IsDefined(typeof(TaskLockAttribute), inherit: false))
                 {
@@ -53,7 +60,7 @@ internal static class DecoratedJobs
 
     public static string Describe(Type type, MethodInfo? method) => method is null ? $"{type}" : $"{type}.{method.Name}";
 
-    /// <summary>Whether a compiler made the method, of a lambda or a local function: schedulers do not ask it for attributes.</summary>
+    /// <summary>Whether the method is a lambda or a local function: schedulers do not read the attributes of those.</summary>
     public static bool IsLambda(MethodInfo method) =>
         method.Name.StartsWith('<')
         || method.IsDefined(typeof(CompilerGeneratedAttribute), inherit: false)
@@ -64,7 +71,7 @@ internal static class DecoratedJobs
         type.GetInterfaces().Append(type).Any(i => i.FullName == "Quartz.IJob")
         || method?.GetParameters().Any(p => p.ParameterType.FullName == "Quartz.IJobExecutionContext") == true;
 
-    /// <summary>The classes that implement an interface, or are derived from a class, and can be made, as far as they are loaded.</summary>
+    /// <summary>The loaded classes that implement an interface or are derived from a class, and are not abstract.</summary>
     public static IEnumerable<Type> DerivedFrom(Type contract) =>
         from assembly in AppDomain.CurrentDomain.GetAssemblies()
         where assembly == contract.Assembly
@@ -88,7 +95,7 @@ internal static class DecoratedJobs
             InterfaceMapping map = type.GetInterfaceMap(contract);
             for (int i = 0; i < map.TargetMethods.Length; i++)
             {
-                // By what they are, not by reference: the same method is another object when reflected from a derived type.
+                // By handle, not by reference: reflection on a derived type gives another object for the same method.
                 if (map.TargetMethods[i].MethodHandle == definition.MethodHandle)
                 {
                     yield return map.InterfaceMethods[i];

@@ -4,8 +4,8 @@ using Microsoft.Extensions.Configuration;
 namespace JobLocking.Policy;
 
 /// <summary>
-/// Reads the section <c>JobLocking</c>. By hand and not by a binder, because a binder passes over unknown keys, or names
-/// neither the lock nor the fix.
+/// Reads the section <c>JobLocking</c>. It does not use a configuration binder, because a binder ignores unknown keys, or its error
+/// names neither the lock nor the fix.
 /// </summary>
 internal static class LockConfigurationReader
 {
@@ -15,21 +15,10 @@ internal static class LockConfigurationReader
 
     private const string Example = "\"Locks\": { \"nightly\": { \"Name\": \"nightly-report\", \"Expire\": 300 } }";
 
-    private static readonly Dictionary<string, Func<LockSettings, string, bool>> Properties = new(StringComparer.OrdinalIgnoreCase)
-    {
-        [nameof(LockSettings.Expire)] = (s, v) => Number(v, n => s.Expire = n),
-        [nameof(LockSettings.MaxHold)] = (s, v) => Number(v, n => s.MaxHold = n),
-        [nameof(LockSettings.MinHold)] = (s, v) => Number(v, n => s.MinHold = n),
-        [nameof(LockSettings.Limit)] = (s, v) => Number(v, n => s.Limit = n),
-        [nameof(LockSettings.Wait)] = (s, v) => Number(v, n => s.Wait = n),
-        [nameof(LockSettings.DeferBy)] = (s, v) => Number(v, n => s.DeferBy = n),
-        [nameof(LockSettings.GiveUpAfter)] = (s, v) => Number(v, n => s.GiveUpAfter = n),
-        [nameof(LockSettings.OnConflict)] = (s, v) => Named<LockConflict>(v, n => s.OnConflict = n),
-        [nameof(LockSettings.OnUnavailable)] = (s, v) => Named<LockUnavailable>(v, n => s.OnUnavailable = n),
-        [nameof(LockSettings.OncePerOccurrence)] = (s, v) => bool.TryParse(v, out bool b) && Set(() => s.OncePerOccurrence = b),
-    };
+    private static readonly Dictionary<string, LockSettingRule> Settings =
+        LockSettingRules.All.ToDictionary(rule => rule.Name, StringComparer.OrdinalIgnoreCase);
 
-    private static readonly Dictionary<string, Func<JobLockingOptions, string, bool>> ProcessProperties = new(StringComparer.OrdinalIgnoreCase)
+    private static readonly Dictionary<string, Func<JobLockingOptions, string, bool>> OfProcess = new(StringComparer.OrdinalIgnoreCase)
     {
         [nameof(JobLockingOptions.NodeName)] = (o, v) => Set(() => o.NodeName = v),
         [nameof(JobLockingOptions.ApplicationName)] = (o, v) => Set(() => o.ApplicationName = v),
@@ -46,13 +35,13 @@ internal static class LockConfigurationReader
             {
                 ReadLocks(entry, sources, options);
             }
-            else if (ProcessProperties.TryGetValue(entry.Key, out Func<JobLockingOptions, string, bool>? set))
+            else if (OfProcess.TryGetValue(entry.Key, out Func<JobLockingOptions, string, bool>? set))
             {
                 Apply(entry, value => set(options, value), options.Problems);
             }
             else
             {
-                ReadProperty(entry, options.Defaults, [.. ProcessProperties.Keys, .. Properties.Keys, Locks], options.Problems);
+                ReadProperty(entry, options.Defaults, [.. OfProcess.Keys, .. Settings.Keys, Locks], options.Problems);
             }
         }
     }
@@ -67,32 +56,33 @@ internal static class LockConfigurationReader
         foreach (IConfigurationSection entry in locks.GetChildren())
         {
             LockSettings settings = new();
-            List<string> said = [];
+            List<string> texts = [];
             foreach (IConfigurationSection property in entry.GetChildren())
             {
                 if (!property.Key.Equals(Name, StringComparison.OrdinalIgnoreCase))
                 {
-                    ReadProperty(property, settings, [Name, .. Properties.Keys], options.Problems);
-                    said.Add($"{property.Key} = {property.Value}");
+                    ReadProperty(property, settings, [Name, .. Settings.Keys], options.Problems);
+                    texts.Add($"{property.Key} = {property.Value}");
                 }
             }
 
             if (entry[Name] is { Length: > 0 } name)
             {
-                options.Overrides.Add(new LockOverride(entry.Path, name, settings, string.Join(", ", said)));
+                options.Overrides.Add(new LockOverride(entry.Path, name, settings, string.Join(", ", texts)));
                 RefuseTwoLocks(entry, sources, options.Problems);
             }
             else
             {
                 options.Problems.Add(
-                    $"Configuration {entry.Path} has no Name. Fix: give each lock a key without ':', and set Name to its template: {Example}.");
+                    $"Configuration {entry.Path} has no Name. "
+                    + $"Fix: give each lock a key without ':', and set Name to its template: {Example}.");
             }
         }
     }
 
     /// <summary>
-    /// What two sources say at one position is merged, and neither is wrong alone: one lock loses its settings, the other gets them. Only
-    /// the sources tell, not what came of them.
+    /// The entries of two sources at one position of a list are merged, and neither is wrong alone: one lock loses its settings, the other
+    /// lock gets them. Only the sources show it, not the merged configuration.
     /// </summary>
     private static void RefuseTwoLocks(IConfigurationSection entry, IConfigurationProvider[] sources, List<string> problems)
     {
@@ -118,13 +108,14 @@ internal static class LockConfigurationReader
 
     private static void ReadProperty(IConfigurationSection property, LockSettings settings, string[] known, List<string> problems)
     {
-        if (Properties.TryGetValue(property.Key, out Func<LockSettings, string, bool>? set))
+        if (Settings.TryGetValue(property.Key, out LockSettingRule? rule))
         {
-            Apply(property, value => set(settings, value), problems);
+            Apply(property, value => rule.TrySet(settings, value), problems);
         }
         else
         {
-            problems.Add($"Configuration {property.Path}: '{property.Key}' is not a property of a lock. Fix: use one of {string.Join(", ", known)}.");
+            problems.Add($"Configuration {property.Path}: '{property.Key}' is not a property of a lock. "
+                + $"Fix: use one of {string.Join(", ", known)}.");
         }
     }
 
@@ -132,17 +123,13 @@ internal static class LockConfigurationReader
     {
         if (property.Value is not { Length: > 0 } value || !set(value))
         {
-            problems.Add($"Configuration {property.Path} is '{property.Value}', which is not a valid value for {property.Key}. Fix: write times as whole seconds (300), a limit as a whole number (3), and names as in code (Defer, true).");
+            problems.Add($"Configuration {property.Path} is '{property.Value}', which is not a valid value for {property.Key}. "
+                + "Fix: write times as whole seconds (300), a limit as a whole number (3), and names as in code (Defer, true).");
         }
     }
 
     private static bool Number(string value, Action<int> set) =>
         int.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int number) && Set(() => set(number));
-
-    // Not Enum.Parse, which takes numbers, and adds up what stands between commas: "Skip, Defer" would be Fail.
-    private static bool Named<T>(string value, Action<T> set)
-        where T : struct, Enum =>
-        Array.Find(Enum.GetNames<T>(), name => name.Equals(value, StringComparison.OrdinalIgnoreCase)) is { } known && Set(() => set(Enum.Parse<T>(known)));
 
     private static bool Set(Action set)
     {

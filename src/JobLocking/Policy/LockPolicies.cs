@@ -6,17 +6,17 @@ using static System.FormattableString;
 
 namespace JobLocking.Policy;
 
-/// <summary>The locks of all jobs of this process: which job has which.</summary>
+/// <summary>Which job of this process has which lock: finds the declaration, merges the layers, checks and remembers the result.</summary>
 public sealed class LockPolicies
 {
     private readonly JobLockingOptions _options;
-    private readonly OwnLocks _own;
-    private readonly Contracts _contracts;
-    private readonly bool _looksForMore;
+    private readonly LockDeclarations _declarations;
+    private readonly ImplementationLocks _ofImplementations;
+    private readonly bool _watchesAssemblies;
     private readonly ConcurrentDictionary<string, (int Limit, string Job)> _templates = new(StringComparer.Ordinal);
 
-    // Replaced as a whole when assemblies were loaded, so that no answer of before gets in.
-    private volatile Answers _answers;
+    // Replaced as a whole when assemblies were loaded, so that no result from before gets in.
+    private volatile FoundPolicies _found;
 
     internal LockPolicies(IOptions<JobLockingOptions> options, IServiceCollection registrations)
         : this(options, registrations, null)
@@ -31,16 +31,16 @@ public sealed class LockPolicies
     private LockPolicies(IOptions<JobLockingOptions> options, IServiceCollection? registrations, IReadOnlyList<Assembly>? assemblies)
     {
         _options = options.Value;
-        _own = new OwnLocks(_options.Jobs);
-        _contracts = new Contracts(_own, new Registrations(registrations));
+        _declarations = new LockDeclarations(_options.Jobs);
+        _ofImplementations = new ImplementationLocks(_declarations, new ServiceImplementations(registrations));
         if (assemblies is null)
         {
-            _looksForMore = true;
+            _watchesAssemblies = true;
             LoadedAssemblies.LoadReferences();
         }
 
         int loads = LoadedAssemblies.Loads;
-        _answers = new Answers(loads, assemblies ?? LoadedAssemblies.ThatUseJobLocking());
+        _found = new FoundPolicies(loads, assemblies ?? LoadedAssemblies.ThatUseJobLocking());
     }
 
     /// <summary>The jobs that have a lock: in the assemblies that are loaded by now, and in code; for checks at start.</summary>
@@ -61,8 +61,8 @@ public sealed class LockPolicies
     /// <summary>Overrides in configuration that a lock known so far has.</summary>
     internal IEnumerable<LockOverride> AppliedOverrides => _options.Overrides.Where(o => _templates.ContainsKey(o.Template));
 
-    /// <summary>The lock that a type, or one of its methods, has by itself.</summary>
-    internal TaskLockAttribute? OwnLockOf(Type type, MethodInfo? method = null) => _own.Of(type, method);
+    /// <summary>The lock that is declared for a type, or one of its methods, itself.</summary>
+    internal TaskLockAttribute? DeclaredLockOf(Type type, MethodInfo? method = null) => _declarations.Of(type, method);
 
     /// <summary>The lock of a job, or null if it has none.</summary>
     /// <param name="type">The job's type.</param>
@@ -71,14 +71,14 @@ public sealed class LockPolicies
     public LockPolicy? Find(Type type, MethodInfo? method)
     {
         ArgumentNullException.ThrowIfNull(type);
-        Answers answers = Current();
-        return answers.Found.GetOrAdd(
-            (type, method), static (job, from) => from.Self.FindNew(job.Item1, job.Item2, from.Answers), (Self: this, Answers: answers));
+        FoundPolicies found = Current();
+        return found.Policies.GetOrAdd(
+            (type, method), static (job, from) => from.Self.FindNew(job.Item1, job.Item2, from.Found), (Self: this, Found: found));
     }
 
     /// <summary>The lock of a job that was given to it in code by the adapter's own means.</summary>
     /// <param name="taskLock">The lock.</param>
-    /// <param name="job">The job as messages shall name it.</param>
+    /// <param name="job">The job as messages name it.</param>
     /// <exception cref="TaskLockException">The lock is declared wrongly.</exception>
     public LockPolicy Resolve(TaskLockAttribute taskLock, string job)
     {
@@ -91,26 +91,35 @@ public sealed class LockPolicies
             problems.Add($"Name: {nameProblem}");
         }
 
-        LockSettings settings = taskLock.Settings.Over(_options.Defaults).Over(LockSettings.BuiltIn);
-        foreach (LockOverride @override in _options.Overrides.Where(o => o.Template == taskLock.Name))
-        {
-            settings = @override.Settings.Over(settings);
-        }
-
-        problems.AddRange(LockSettingsValidator.Problems(settings).Select(Invariant));
+        LockSettings settings = Merge(taskLock);
+        problems.AddRange(LockSettingRules.Problems(settings));
         if (problems.Count > 0)
         {
-            throw new TaskLockException(string.Join(Environment.NewLine, problems.Select(p => $"Lock '{taskLock.Name}' of job {job}: {p}")));
+            throw new TaskLockException(
+                string.Join(Environment.NewLine, problems.Select(problem => $"Lock '{taskLock.Name}' of job {job}: {problem}")));
         }
 
         (int limit, string first) = _templates.GetOrAdd(taskLock.Name, (settings.Limit!.Value, job));
         if (limit != settings.Limit)
         {
             throw new TaskLockException(
-                $"Lock '{taskLock.Name}' of job {job}: Limit is {settings.Limit}, but it is {limit} for job {first}; a lock has one limit. Fix: use the same Limit for both, or set it once under JobLocking:Locks.");
+                $"Lock '{taskLock.Name}' of job {job}: Limit is {settings.Limit}, but it is {limit} for job {first}; a lock has one limit. "
+                + "Fix: use the same Limit for both, or set it once under JobLocking:Locks.");
         }
 
         return new LockPolicy(job, template!, settings, TimeSpan.FromSeconds(_options.OccurrenceRetention));
+    }
+
+    /// <summary>The layers, from strong to weak: the entry in configuration, the declaration, the options, the built-in defaults.</summary>
+    private LockSettings Merge(TaskLockAttribute declared)
+    {
+        LockSettings settings = declared.Settings.Over(_options.Defaults).Over(LockSettings.BuiltIn);
+        foreach (LockOverride @override in _options.Overrides.Where(o => o.Template == declared.Name))
+        {
+            settings = @override.Settings.Over(settings);
+        }
+
+        return settings;
     }
 
     /// <summary>
@@ -118,67 +127,92 @@ public sealed class LockPolicies
     /// with any; an adapter that may run without a host has to refuse to be registered with any.
     /// </summary>
     /// <returns>The problems, each with the job or property, the value and the fix; empty if all is well.</returns>
-    public IReadOnlyList<string> Problems()
+    public IReadOnlyList<string> Problems() =>
+        [.. _options.Problems, .. ProblemsOfProcess(), .. ProblemsOfOverrides(), .. ProblemsOfForJob(), .. ProblemsOfJobs()];
+
+    private IEnumerable<string> ProblemsOfProcess()
     {
-        List<string> problems = [.. _options.Problems];
         if (_options.OccurrenceRetention < 60)
         {
-            problems.Add(Invariant(
-                $"OccurrenceRetention is {_options.OccurrenceRetention}, but must be at least 60 seconds. Fix: keep the default of one day, or set it above the longest delay of a firing."));
+            yield return Invariant($"OccurrenceRetention is {_options.OccurrenceRetention}, but must be at least 60 seconds. ")
+                + "Fix: keep the default of one day, or set it above the longest delay of a firing.";
         }
 
-        foreach ((string property, string value) in new[] { (nameof(_options.NodeName), _options.NodeName), (nameof(_options.ApplicationName), _options.ApplicationName) })
+        (string, string)[] names =
+        [
+            (nameof(_options.NodeName), _options.NodeName),
+            (nameof(_options.ApplicationName), _options.ApplicationName),
+        ];
+        foreach ((string property, string value) in names)
         {
             if (string.IsNullOrWhiteSpace(value))
             {
-                problems.Add($"{property} is empty, so the holder of a lock could not be identified. Fix: do not set it, or set it to a name.");
+                yield return $"{property} is empty, so the holder of a lock could not be identified. "
+                    + "Fix: do not set it, or set it to a name.";
             }
         }
+    }
 
-        foreach (IGrouping<string, LockOverride> twice in _options.Overrides.GroupBy(o => o.Template).Where(g => g.Count() > 1))
+    private IEnumerable<string> ProblemsOfOverrides() =>
+        from sameLock in _options.Overrides.GroupBy(o => o.Template)
+        where sameLock.Count() > 1
+        let paths = string.Join(", ", sameLock.Select(o => o.Path))
+        select $"Configuration has lock '{sameLock.Key}' more than once: {paths}. Fix: merge them.";
+
+    private IEnumerable<string> ProblemsOfForJob()
+    {
+        IEnumerable<ForJobDeclaration[]> sameJobs = _options.Jobs.GroupBy(j => (j.Type, j.Method)).Select(same => same.ToArray());
+        foreach (ForJobDeclaration[] sameJob in sameJobs.Where(same => same.Length > 1))
         {
-            problems.Add($"Configuration has lock '{twice.Key}' more than once: {string.Join(", ", twice.Select(o => o.Path))}. Fix: merge them.");
+            string locks = string.Join(", ", sameJob.Select(j => $"'{j.Lock.Name}'"));
+            yield return $"Job {sameJob[0].Type} has {sameJob.Length} locks in code: {locks}. Fix: keep one ForJob call.";
         }
 
-        foreach (IGrouping<(Type, string?), JobLock> twice in _options.Jobs.GroupBy(j => (j.Type, j.Method)).Where(g => g.Count() > 1))
+        foreach (ForJobDeclaration job in _options.Jobs.Where(j => j.Method is not null && !MethodsOf(j).Any()))
         {
-            problems.Add($"Job {twice.Key.Item1} has {twice.Count()} locks in code: {string.Join(", ", twice.Select(j => $"'{j.Lock.Name}'"))}. Fix: keep one ForJob call.");
+            yield return $"ForJob<{job.Type.Name}>(\"{job.Method}\", …): {job.Type} has no public method '{job.Method}'. "
+                + "Fix: name one with nameof.";
         }
+    }
 
-        foreach (JobLock job in _options.Jobs.Where(j => j.Method is not null && !MethodsOf(j).Any()))
-        {
-            problems.Add($"ForJob<{job.Type.Name}>(\"{job.Method}\", …): {job.Type} has no public method '{job.Method}'. Fix: name one with nameof.");
-        }
-
+    private IEnumerable<string> ProblemsOfJobs()
+    {
         foreach ((Type type, MethodInfo? method) in KnownJobs())
         {
             if (method is not null && DecoratedJobs.IsLambda(method))
             {
-                problems.Add($"[TaskLock] is on a lambda or a local function in {type.DeclaringType ?? type}, where schedulers do not find it. "
-                    + "Fix: remove it; for a delegate job of Quartz, use q.AddTaskLocks(o => o.ForJob(new JobKey(\"name\"), new TaskLockAttribute(…))).");
-                continue;
+                yield return
+                    $"[TaskLock] is on a lambda or a local function in {type.DeclaringType ?? type}, where schedulers do not find it. "
+                    + "Fix: remove it; for a delegate job of Quartz, use "
+                    + "q.AddTaskLocks(o => o.ForJob(new JobKey(\"name\"), new TaskLockAttribute(…))).";
             }
-
-            try
+            else if (ProblemOf(type, method) is { } problem)
             {
-                Find(type, method);
-            }
-            catch (TaskLockException e)
-            {
-                problems.Add(e.Message);
+                yield return problem;
             }
         }
-
-        return problems;
     }
 
-    private static IEnumerable<MethodInfo> MethodsOf(JobLock job) =>
+    private string? ProblemOf(Type type, MethodInfo? method)
+    {
+        try
+        {
+            Find(type, method);
+            return null;
+        }
+        catch (TaskLockException e)
+        {
+            return e.Message;
+        }
+    }
+
+    private static IEnumerable<MethodInfo> MethodsOf(ForJobDeclaration job) =>
         from type in job.Type.IsInterface ? job.Type.GetInterfaces().Prepend(job.Type) : [job.Type]
         from method in type.GetMethods(BindingFlags.Public | BindingFlags.Instance | BindingFlags.Static)
         where method.Name == job.Method
         select method;
 
-    /// <summary>A lock on a contract says nothing of the scheduler by itself: what is derived from it does.</summary>
+    /// <summary>A lock on a contract does not tell the scheduler by itself: the classes that implement the contract do.</summary>
     private static bool IsForQuartz(Type type, MethodInfo? method)
     {
         if (DecoratedJobs.IsForQuartz(type, method))
@@ -192,55 +226,55 @@ public sealed class LockPolicies
 
     private IEnumerable<(Type Type, MethodInfo? Method)> KnownJobs() => KnownJobs(Current());
 
-    private IEnumerable<(Type Type, MethodInfo? Method)> KnownJobs(Answers answers) =>
+    private IEnumerable<(Type Type, MethodInfo? Method)> KnownJobs(FoundPolicies found) =>
         _options.Jobs
             .SelectMany(job => job.Method is null ? [(job.Type, null)] : MethodsOf(job).Select(m => (job.Type, (MethodInfo?)m)))
-            .Concat(answers.Decorated)
+            .Concat(found.Decorated)
             .Distinct();
 
-    /// <summary>What was answered so far, unless assemblies with jobs were loaded meanwhile: an answer may be another then.</summary>
-    private Answers Current()
+    /// <summary>What was found so far, unless assemblies with jobs were loaded since: the result may differ then.</summary>
+    private FoundPolicies Current()
     {
-        Answers answers = _answers;
-        return !_looksForMore || answers.Loads == LoadedAssemblies.Loads ? answers : _answers = PollAgain(answers);
+        FoundPolicies found = _found;
+        return !_watchesAssemblies || found.Loads == LoadedAssemblies.Loads ? found : _found = Refresh(found);
     }
 
-    private static Answers PollAgain(Answers answers)
+    private static FoundPolicies Refresh(FoundPolicies found)
     {
-        // Counted before it looks: what is loaded meanwhile is found the next time.
+        // Read before the assemblies are listed: what is loaded in between is found the next time.
         int loads = LoadedAssemblies.Loads;
         IReadOnlyList<Assembly> assemblies = LoadedAssemblies.ThatUseJobLocking();
-        return assemblies.SequenceEqual(answers.Assemblies) ? answers with { Loads = loads } : new Answers(loads, assemblies);
+        return assemblies.SequenceEqual(found.Assemblies) ? found with { Loads = loads } : new FoundPolicies(loads, assemblies);
     }
 
-    private LockPolicy? FindNew(Type type, MethodInfo? method, Answers answers)
+    private LockPolicy? FindNew(Type type, MethodInfo? method, FoundPolicies found)
     {
-        if (method is not null && _own.Of(type, method) is { } own)
+        if (method is not null && _declarations.Of(type, method) is { } ofMethod)
         {
-            return Resolve(own, DecoratedJobs.Describe(type, method));
+            return Resolve(ofMethod, DecoratedJobs.Describe(type, method));
         }
 
-        if (_own.Of(type, null) is { } ofType)
+        if (_declarations.Of(type, null) is { } ofType)
         {
             // The policy of a type is one for all its methods.
             return method is not null ? Find(type, null) : Resolve(ofType, DecoratedJobs.Describe(type, null));
         }
 
-        // Of a contract that says nothing itself, what its implementations say; they may differ from method to method.
-        IEnumerable<Type> known = KnownJobs(answers).Select(job => job.Type).Distinct();
-        return !type.IsSealed && _contracts.LockOf(type, method, known) is { } implementation
+        // A contract that declares no lock has the lock of its implementation, which may differ from method to method.
+        IEnumerable<Type> known = KnownJobs(found).Select(job => job.Type).Distinct();
+        return !type.IsSealed && _ofImplementations.LockOf(type, method, known) is { } implementation
             ? Resolve(implementation.Lock, DecoratedJobs.Describe(implementation.Type, implementation.Method))
             : null;
     }
 
-    /// <summary>The answers of one state of the process.</summary>
+    /// <summary>The policies that were found while the same assemblies were loaded.</summary>
     /// <param name="Loads">How many assemblies had been loaded.</param>
     /// <param name="Assemblies">Those of them that use JobLocking.</param>
-    private sealed record Answers(int Loads, IReadOnlyList<Assembly> Assemblies)
+    private sealed record FoundPolicies(int Loads, IReadOnlyList<Assembly> Assemblies)
     {
         private readonly Lazy<(Type Type, MethodInfo? Method)[]> _decorated = new(() => [.. DecoratedJobs.In(Assemblies)]);
 
-        public ConcurrentDictionary<(Type, MethodInfo?), LockPolicy?> Found { get; } = [];
+        public ConcurrentDictionary<(Type, MethodInfo?), LockPolicy?> Policies { get; } = [];
 
         public IReadOnlyList<(Type Type, MethodInfo? Method)> Decorated => _decorated.Value;
     }

@@ -1,7 +1,6 @@
-
 namespace JobLocking.Policy;
 
-/// <summary>All that is known of a job's lock: attribute or code, configuration and defaults merged and checked.</summary>
+/// <summary>The lock of one job: declaration, configuration and defaults, merged and checked.</summary>
 public sealed class LockPolicy
 {
     private readonly NameTemplate _template;
@@ -43,7 +42,7 @@ public sealed class LockPolicy
     public bool ComparesJobs => OnConflict == LockConflict.Auto;
 
     /// <summary>
-    /// Whether contention may skip a first attempt that comes from there. A second one is never skipped: where this is true,
+    /// Whether contention may skip a first attempt of this origin. A second attempt is never skipped: where this is true,
     /// an adapter must be able to tell it from the first, whatever has become of that.
     /// </summary>
     /// <param name="first">Where the first attempt comes from: a recurring or a one-off job.</param>
@@ -59,9 +58,6 @@ public sealed class LockPolicy
     /// as soon as a run has ended.
     /// </summary>
     public bool RunsOncePerStorage => MinHold == TimeSpan.Zero && OnConflict != LockConflict.Fail;
-
-    /// <summary>Its settings as people read them.</summary>
-    internal string SettingsText => Policy.SettingsText.Of(_settings);
 
     internal TimeSpan Expire { get; }
 
@@ -83,13 +79,18 @@ public sealed class LockPolicy
 
     internal TimeSpan OccurrenceRetention { get; }
 
+    /// <summary>Its settings as people read them.</summary>
+    internal string DescribeSettings() => _settings.Describe();
+
     /// <summary>The name of the lock for one execution.</summary>
     /// <param name="valueOf">
-    /// The value of a placeholder's root: for <c>{order.Id}</c> it is asked for <c>order.Id</c> and, if that is nothing, for
+    /// The value of a placeholder's root. For <c>{order.Id}</c> it is called with <c>order.Id</c> and, if that has no value, with
     /// <c>order</c>, whose public property <c>Id</c> is then read. Null where there is none.
     /// </param>
     /// <returns>The resolved name; different values never give the same.</returns>
-    /// <exception cref="TaskLockException">A placeholder resolves to nothing or to something without a text of its own, or the name is too long.</exception>
+    /// <exception cref="TaskLockException">
+    /// A placeholder resolves to nothing or to something without a text of its own, or the name is too long.
+    /// </exception>
     public string ResolveName(Func<string, object?> valueOf) => _template.Resolve(Job, valueOf);
 
     /// <summary>What types tell at start of placeholders like <c>{order.Id}</c>: a property that the type does not have.</summary>

@@ -1,21 +1,17 @@
+using System.Globalization;
+
 namespace JobLocking.Policy;
 
-/// <summary>What one source (attribute, code, configuration, defaults) says about a lock; null where it says nothing.</summary>
+/// <summary>
+/// What one layer says about a lock; null where it says nothing. Layers, from weak to strong: the built-in defaults, the options
+/// (<c>JobLocking:Expire</c> in configuration, then code), the attribute or <c>ForJob</c>, the entry of the lock in configuration.
+/// </summary>
 internal sealed record LockSettings
 {
-    public static readonly LockSettings BuiltIn = new()
-    {
-        Expire = 60,
-        MaxHold = 0,
-        MinHold = 0,
-        Limit = 1,
-        OnConflict = LockConflict.Auto,
-        Wait = 0,
-        DeferBy = 15,
-        GiveUpAfter = 0,
-        OncePerOccurrence = false,
-        OnUnavailable = LockUnavailable.Defer,
-    };
+    private static readonly string[] AlwaysShown = [nameof(Expire), nameof(OnConflict)];
+
+    /// <summary>The weakest layer, which has a value for every setting.</summary>
+    public static readonly LockSettings BuiltIn = Of(rule => rule.Default);
 
     public int? Expire { get; set; }
 
@@ -38,17 +34,24 @@ internal sealed record LockSettings
     public LockUnavailable? OnUnavailable { get; set; }
 
     /// <summary>These settings, and where they say nothing those of <paramref name="weaker"/>.</summary>
-    public LockSettings Over(LockSettings weaker) => new()
+    public LockSettings Over(LockSettings weaker) => Of(rule => rule.ValueIn(this) ?? rule.ValueIn(weaker));
+
+    /// <summary>The settings as people read them: those that always matter, and those that differ from the built-in defaults.</summary>
+    public string Describe() => string.Join(
+        ", ",
+        from rule in LockSettingRules.All
+        let value = rule.ValueIn(this)
+        where AlwaysShown.Contains(rule.Name) || !Equals(value, rule.Default)
+        select string.Create(CultureInfo.InvariantCulture, $"{rule.Name} = {value}"));
+
+    private static LockSettings Of(Func<LockSettingRule, object?> valueOf)
     {
-        Expire = Expire ?? weaker.Expire,
-        MaxHold = MaxHold ?? weaker.MaxHold,
-        MinHold = MinHold ?? weaker.MinHold,
-        Limit = Limit ?? weaker.Limit,
-        OnConflict = OnConflict ?? weaker.OnConflict,
-        Wait = Wait ?? weaker.Wait,
-        DeferBy = DeferBy ?? weaker.DeferBy,
-        GiveUpAfter = GiveUpAfter ?? weaker.GiveUpAfter,
-        OncePerOccurrence = OncePerOccurrence ?? weaker.OncePerOccurrence,
-        OnUnavailable = OnUnavailable ?? weaker.OnUnavailable,
-    };
+        LockSettings settings = new();
+        foreach (LockSettingRule rule in LockSettingRules.All)
+        {
+            rule.Set(settings, valueOf(rule));
+        }
+
+        return settings;
+    }
 }

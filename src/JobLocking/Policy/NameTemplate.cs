@@ -120,7 +120,8 @@ internal sealed class NameTemplate
             else if (separates || (parts[i - 1].IsPlaceholder && parts[i].IsPlaceholder))
             {
                 string next = parts[separates ? i + 1 : i].Text;
-                problem = $"nothing separates {{{parts[i - 1].Text}}} from {{{next}}}, so different values could give the same name. Fix: put a ':' between them.";
+                problem = $"nothing separates {{{parts[i - 1].Text}}} from {{{next}}}, so different values could give the same name. "
+                    + "Fix: put a ':' between them.";
             }
         }
 
@@ -183,7 +184,10 @@ internal sealed class NameTemplate
                 + $"Fix: use one of its properties, for example {{{part.Text}.Id}}, or a value that is a string, a number or a time.");
             if (text.Length == 0)
             {
-                throw Wrong(job, $"placeholder {{{part.Text}}} has no value. Fix: use an argument or job data key that has a value, or write {{{{ for a literal brace.");
+                throw Wrong(
+                    job,
+                    $"placeholder {{{part.Text}}} has no value. "
+                    + "Fix: use an argument or job data key that has a value, or write {{ for a literal brace.");
             }
 
             Escape(text, name, _escapedInValues);
@@ -273,7 +277,8 @@ internal sealed class NameTemplate
             int bytes = StrictUtf8.GetByteCount(resolved);
             return bytes <= MaxBytes
                 ? null
-                : $"the name '{Shorten(resolved)}' has {bytes} bytes, but at most {MaxBytes} are allowed. Fix: use a shorter name or value, for example an id.";
+                : $"the name '{Shorten(resolved)}' has {bytes} bytes, but at most {MaxBytes} are allowed. "
+                    + "Fix: use a shorter name or value, for example an id.";
         }
         catch (EncoderFallbackException)
         {

@@ -16,7 +16,7 @@ public static class SameJob
     /// <summary>Stands for the node in the name of a scheduler.</summary>
     private const string Node = "~";
 
-    /// <summary>A name of a node that is shorter is in other words by chance.</summary>
+    /// <summary>A shorter name of a node may be part of other words by chance.</summary>
     private const int LongEnough = 4;
 
     /// <summary>One text for all parts.</summary>
@@ -61,7 +61,9 @@ public static class SameJob
     /// <returns>Its text; null if its type has none of its own.</returns>
     public static string? TextOf(object? value) => value is null ? "" : NameTemplate.Format(value);
 
-    /// <summary>The name of a scheduler without that of its node; the name itself if nothing else is left, which tells tenants apart.</summary>
+    /// <summary>
+    /// The name of a scheduler without the name of its node; the name itself if nothing else is left, which tells tenants apart.
+    /// </summary>
     internal static string WithoutNode(string name, string node, string machine)
     {
         string without = WithoutAny(name, node, machine);
@@ -80,7 +82,8 @@ public static class SameJob
         int at = 0;
         while (node.Length > 0 && (at = name.IndexOf(node, at, StringComparison.OrdinalIgnoreCase)) >= 0)
         {
-            // One that may be an ordinary word counts as a word only: node jobs is no part of jobsystem, web01 is one of Quartzweb01.
+            // A name that may be an ordinary word counts only as a whole word: node "jobs" is not in "jobsystem", "web01" is in
+            // "Quartzweb01".
             if (IsUnmistakable(node) || (!IsOfWord(name, at - 1) && !IsOfWord(name, at + node.Length)))
             {
                 name = string.Concat(name.AsSpan(0, at), Node, name.AsSpan(at + node.Length));

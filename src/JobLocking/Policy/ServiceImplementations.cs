@@ -2,10 +2,10 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace JobLocking.Policy;
 
-/// <summary>What the registrations of the host tell of the class that its container makes of a type.</summary>
-internal sealed class Registrations(IServiceCollection? services)
+/// <summary>Which class the container of the host creates for a type, as far as its registrations tell.</summary>
+internal sealed class ServiceImplementations(IServiceCollection? services)
 {
-    /// <summary>The class that the container makes of a type; null if the type is not registered, or by a factory that does not tell.</summary>
+    /// <summary>The class that the container creates for a type; null if it is not registered, or its factory does not tell.</summary>
     public Type? ImplementationOf(Type service)
     {
         if (Of(service) is not { } descriptor)
@@ -15,14 +15,16 @@ internal sealed class Registrations(IServiceCollection? services)
 
         if ((descriptor.ImplementationType ?? descriptor.ImplementationInstance?.GetType()) is { } type)
         {
-            return type.IsGenericTypeDefinition ? Generics.Close(type, service) : type;
+            return type.IsGenericTypeDefinition ? OpenGenericTypes.Close(type, service) : type;
         }
 
-        return MadeBy(descriptor) is { IsAbstract: false } made && made != service && service.IsAssignableFrom(made) ? made : null;
+        return CreatedBy(descriptor) is { IsAbstract: false } created && created != service && service.IsAssignableFrom(created)
+            ? created
+            : null;
     }
 
-    /// <summary>The type that a registration says it makes; a factory says it by the type of its delegate.</summary>
-    public static Type? MadeBy(ServiceDescriptor descriptor) =>
+    /// <summary>The type that a registration says it creates; a factory says it by the type of its delegate.</summary>
+    public static Type? CreatedBy(ServiceDescriptor descriptor) =>
         descriptor.IsKeyedService ? null
         : descriptor.ImplementationType
             ?? descriptor.ImplementationInstance?.GetType()

@@ -1,11 +1,11 @@
 namespace JobLocking.Policy;
 
 /// <summary>Finds the class that an open generic class becomes when it is used through one of its contracts.</summary>
-internal static class Generics
+internal static class OpenGenericTypes
 {
     /// <summary>
     /// <c>Handler&lt;T&gt; : IHandler&lt;T&gt;</c> for <c>IHandler&lt;Order&gt;</c> is <c>Handler&lt;Order&gt;</c>. The definition
-    /// itself where the contract does not tell all arguments, null where it is not a contract of the class.
+    /// itself where the contract does not determine all arguments, null where it is not a contract of the class.
     /// </summary>
     public static Type? Close(Type definition, Type contract)
     {

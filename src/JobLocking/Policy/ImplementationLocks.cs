@@ -3,24 +3,26 @@ using System.Reflection;
 namespace JobLocking.Policy;
 
 /// <summary>
-/// The lock of a job that is enqueued through a contract: an interface, an abstract class or a base class that has none itself.
-/// Only the container knows which class will do the work, and not always in time; but to run it without the lock that stands on
-/// it is the worse mistake.
+/// Finds the lock of a job that is enqueued through a contract (an interface, an abstract class or a base class) that has no lock of its
+/// own: the lock of the class that implements it. Only the container knows which class will do the work, and not always in time. But to
+/// run the work without the lock that its class declares is the worse mistake.
 /// </summary>
-internal sealed class Contracts(OwnLocks own, Registrations container)
+internal sealed class ImplementationLocks(LockDeclarations declarations, ServiceImplementations container)
 {
-    /// <summary>The lock of what implements the contract, and where it stands; null if there is none.</summary>
+    /// <summary>The lock of the class that implements the contract, and where it is declared; null if there is none.</summary>
     /// <param name="contract">The type through which the job is enqueued.</param>
     /// <param name="method">Its method, if the job is a method.</param>
     /// <param name="known">The types that have locks.</param>
-    /// <exception cref="TaskLockException">The implementations have different locks, and the container does not say which is meant.</exception>
+    /// <exception cref="TaskLockException">
+    /// The implementations have different locks, and the container does not say which one is used.
+    /// </exception>
     public Implementation? LockOf(Type contract, MethodInfo? method, IEnumerable<Type> known)
     {
         Type? made = container.ImplementationOf(contract);
         if (contract is { IsAbstract: false, IsInterface: false })
         {
-            // A class that can do the work itself: another one does it only if it is registered for that. What a factory makes is not
-            // known, and a job that needs no lock must not wait for that of another one.
+            // The contract is a class that can do the work itself. Another class does it only if it is registered for that. What a
+            // factory creates is not known, and a job that needs no lock must not wait for the lock of another job.
             known = made is not null ? [made] : [];
         }
 
@@ -48,18 +50,18 @@ internal sealed class Contracts(OwnLocks own, Registrations container)
         if (method is not null)
         {
             MethodInfo? target = TargetOf(type, method);
-            if ((own.InCode(type, method.Name) ?? (target is null ? null : own.Of(type, target))) is { } ofMethod)
+            if ((declarations.InCode(type, method.Name) ?? (target is null ? null : declarations.Of(type, target))) is { } ofMethod)
             {
                 return new Implementation(type, target ?? method, ofMethod);
             }
         }
 
-        return own.Of(type, null) is { } ofType ? new Implementation(type, null, ofType) : null;
+        return declarations.Of(type, null) is { } ofType ? new Implementation(type, null, ofType) : null;
     }
 
     /// <summary>The class as an implementation of the contract, or null.</summary>
     private static Type? As(Type type, Type contract) =>
-        type.IsGenericTypeDefinition ? Generics.Close(type, contract) : contract.IsAssignableFrom(type) ? type : null;
+        type.IsGenericTypeDefinition ? OpenGenericTypes.Close(type, contract) : contract.IsAssignableFrom(type) ? type : null;
 
     /// <summary>The method of a class that runs when a method of its contract is called.</summary>
     private static MethodInfo? TargetOf(Type type, MethodInfo method)
@@ -82,6 +84,6 @@ internal sealed class Contracts(OwnLocks own, Registrations container)
         return index < 0 ? null : map.TargetMethods[index];
     }
 
-    /// <summary>Where the lock of a contract stands.</summary>
+    /// <summary>Where the lock of a contract is declared.</summary>
     public sealed record Implementation(Type Type, MethodInfo? Method, TaskLockAttribute Lock);
 }
