@@ -23,7 +23,7 @@ internal sealed class PrimaryCheck(IDatabase database, LockKeys keys, string pro
     private static readonly TimeSpan Expiry = TimeSpan.FromSeconds(5);
 
     /// <param name="channels">What comes before the process id in the name of its channel.</param>
-    /// <param name="echo">Hears what is sent; null if this process cannot listen.</param>
+    /// <param name="echo">Receives what is sent; null if this process cannot subscribe.</param>
     /// <param name="cancellationToken">Ends the check.</param>
     /// <returns>What does not work as it should, although a lock was had.</returns>
     public async Task<IReadOnlyList<string>> RunAsync(byte[] channels, Echo? echo, CancellationToken cancellationToken)
@@ -62,12 +62,13 @@ internal sealed class PrimaryCheck(IDatabase database, LockKeys keys, string pro
             Task heard = echo?.HearAsync(name) ?? Task.CompletedTask;
 
             // A lease that has as long to live already would not be touched.
-            Task<RedisResult> renewed = RedisFault.Observed(AskAsync(new ScriptCall(LockScripts.Renew, key, [lease.LeaseId, ScriptCall.Milliseconds(2 * Expiry), 1])));
+            ScriptCall renew = new(LockScripts.Renew, key, [lease.LeaseId, ScriptCall.Milliseconds(2 * Expiry), 1]);
+            Task<RedisResult> renewed = RedisFault.Observed(AskAsync(renew));
 
             // As text: after a restart the server has forgotten the other scripts, and they are sent so once.
             RedisValue channel = (byte[])[.. channels, .. Encoding.UTF8.GetBytes(processId)];
             DateTimeOffset before = time.GetUtcNow();
-            RedisResult answer = await RedisFault.UntilAsync(
+            RedisResult reply = await RedisFault.UntilAsync(
                 database.ScriptEvaluateAsync(
                     LockScripts.Check.Text, key, [channel, name], CommandFlags.DemandMaster | CommandFlags.NoScriptCache),
                 cancellationToken).ConfigureAwait(false);
@@ -80,9 +81,9 @@ internal sealed class PrimaryCheck(IDatabase database, LockKeys keys, string pro
 
             string?[] found =
             [
-                EvictionWarning((string)answer[2]!),
-                await NotificationWarningAsync((string)answer[1]!, heard).ConfigureAwait(false),
-                ClockWarning(DateTimeOffset.UnixEpoch.AddMicroseconds((double)answer[0]), before, after),
+                EvictionWarning((string)reply[2]!),
+                await NotificationWarningAsync((string)reply[1]!, heard).ConfigureAwait(false),
+                ClockWarning(DateTimeOffset.UnixEpoch.AddMicroseconds((double)reply[0]), before, after),
             ];
             return [.. found.OfType<string>()];
         }
@@ -91,7 +92,8 @@ internal sealed class PrimaryCheck(IDatabase database, LockKeys keys, string pro
         {
             if (refused.Length > 0)
             {
-                return $"{StoreCheck.What} at {server}: a notification cannot be sent: Redis answered '{refused}'.{(echo is null ? "" : Echo.Consequence)}";
+                return $"{StoreCheck.What} at {server}: a notification cannot be sent: Redis answered '{refused}'."
+                    + (echo is null ? "" : Echo.Consequence);
             }
 
             try
@@ -101,12 +103,13 @@ internal sealed class PrimaryCheck(IDatabase database, LockKeys keys, string pro
             }
             catch (TimeoutException)
             {
-                return $"{StoreCheck.What} at {server}: a notification from this process to itself did not arrive within {LongestDelivery.TotalSeconds:0} s.{Echo.Consequence}";
+                return $"{StoreCheck.What} at {server}: a notification from this process to itself did not arrive within "
+                    + $"{LongestDelivery.TotalSeconds:0} s.{Echo.Consequence}";
             }
         }
 
-        Task<RedisResult> AskAsync(ScriptCall question) =>
-            RedisFault.UntilAsync(question.Script.EvaluateAsync(database, question.Keys, question.Values).AsTask(), cancellationToken);
+        Task<RedisResult> AskAsync(ScriptCall call) =>
+            RedisFault.UntilAsync(call.Script.EvaluateAsync(database, call.Keys, call.Values).AsTask(), cancellationToken);
     }
 
     private LockStoreException Unfit(string why) => new($"{StoreCheck.What} at {server}: {why}", mayHaveBeenApplied: false);
@@ -114,7 +117,8 @@ internal sealed class PrimaryCheck(IDatabase database, LockKeys keys, string pro
     // Every lock has a time to live, so every policy but one may evict it.
     private string? EvictionWarning(string policy) => policy is "" or "noeviction"
         ? null
-        : $"Redis at {server} evicts keys when its memory is full (maxmemory-policy {policy}), including locks, so a lock could have two holders. Fix: set maxmemory-policy to noeviction.";
+        : $"Redis at {server} evicts keys when its memory is full (maxmemory-policy {policy}), including locks, "
+            + "so a lock could have two holders. Fix: set maxmemory-policy to noeviction.";
 
     // The server read its clock between the two times of this machine, however long the answer took.
     private string? ClockWarning(DateTimeOffset read, DateTimeOffset before, DateTimeOffset after)
@@ -126,6 +130,7 @@ internal sealed class PrimaryCheck(IDatabase database, LockKeys keys, string pro
             ? null
             : string.Create(
                 CultureInfo.InvariantCulture,
-                $"The clock of this machine is {difference.TotalSeconds:0.0} s {(behind > ahead ? "behind" : "ahead of")} the clock of Redis at {server}: the nodes fire the same schedule at different times. Fix: synchronise the clocks.");
+                $"The clock of this machine is {difference.TotalSeconds:0.0} s {(behind > ahead ? "behind" : "ahead of")} "
+                + $"the clock of Redis at {server}: the nodes fire the same schedule at different times. Fix: synchronise the clocks.");
     }
 }

@@ -36,7 +36,9 @@ internal sealed class StoreCheck(IConnectionMultiplexer connection, LockKeys key
         if (faults.Length > 0)
         {
             throw new LockStoreException(
-                string.Join(' ', faults.Select(fault => fault.Message)), faults.Any(fault => fault.MayHaveBeenApplied), faults[0].InnerException);
+                string.Join(' ', faults.Select(fault => fault.Message)),
+                faults.Any(fault => fault.MayHaveBeenApplied),
+                faults[0].InnerException);
         }
 
         await RedisFault.UntilAsync(pinged, cancellationToken).ConfigureAwait(false);
@@ -61,7 +63,7 @@ internal sealed class StoreCheck(IConnectionMultiplexer connection, LockKeys key
         }
     }
 
-    /// <summary>In a cluster, a name for each primary that serves slots. Elsewhere the client chooses the server, whatever the name.</summary>
+    /// <summary>In a cluster, a name for each primary that serves slots. Elsewhere the client chooses the server for any name.</summary>
     private async Task<IReadOnlyList<(string Name, string Server)>> PrimariesAsync(CancellationToken cancellationToken)
     {
         IServer[] servers = connection.GetServers();

@@ -13,8 +13,8 @@ internal sealed class Channels(RedisChannel prefix)
     /// <summary>Null until the server was asked, once: a connection that is made again has the same prefix.</summary>
     public byte[]? Prefix => _asTheServerSeesIt;
 
-    // A connection that somebody else made may wrap another, so the server is asked, by what StackExchange.Redis connects
-    // with. Where that is disabled or forbidden the configuration is believed: else nothing could be released.
+    // A connection that the application made may wrap another, so the server is asked, with a command that StackExchange.Redis also uses
+    // to connect. Where that is disabled or forbidden, the configuration is believed: otherwise nothing could be released.
     public async Task<byte[]> AskAsync(IDatabase database)
     {
         try

@@ -7,7 +7,7 @@ namespace JobLocking.Redis.Connections;
 
 /// <summary>
 /// Which server keeps a lock, and whether there is a connection to it, by what the client knows: nothing is sent. In a cluster the
-/// primary of the slot; everywhere else one for all locks, whichever is the primary now.
+/// primary of the slot; everywhere else one for all locks: the present primary.
 /// </summary>
 internal sealed class LockServers : IDisposable
 {
@@ -77,7 +77,7 @@ internal sealed class LockServers : IDisposable
 
     /// <summary>
     /// Another may have taken the place of a primary: the other members tell when they are asked for one of its keys, and no other
-    /// request asks for one while it is gone. Nobody waits for this one; its answer does not matter.
+    /// request asks for one while it is gone. No caller waits for this request; its reply does not matter.
     /// </summary>
     private void AskForSuccessor(Server gone, RedisKey key)
     {
@@ -114,12 +114,13 @@ internal sealed class LockServers : IDisposable
 
         private long _askedAt;
 
-        /// <summary>It was not asked for a while who has taken its place; it is now.</summary>
+        /// <summary>The members were not asked for its successor for a while; they are now.</summary>
         public bool IsToBeReplaced(TimeSpan pause)
         {
             long now = TimeProvider.System.GetTimestamp();
             long asked = Volatile.Read(ref _askedAt);
-            return (asked == 0 || TimeProvider.System.GetElapsedTime(asked, now) >= pause) && Interlocked.CompareExchange(ref _askedAt, now, asked) == asked;
+            return (asked == 0 || TimeProvider.System.GetElapsedTime(asked, now) >= pause)
+                && Interlocked.CompareExchange(ref _askedAt, now, asked) == asked;
         }
 
         public LockServer Seen(bool isConnected)
@@ -136,7 +137,8 @@ internal sealed class LockServers : IDisposable
 
             long now = TimeProvider.System.GetTimestamp();
             long since = Interlocked.CompareExchange(ref _goneSince, now, 0);
-            return new LockServer(id, IsConnected: false, since == 0 ? TimeSpan.Zero : TimeProvider.System.GetElapsedTime(since, now), Volatile.Read(ref _losses));
+            TimeSpan lostFor = since == 0 ? TimeSpan.Zero : TimeProvider.System.GetElapsedTime(since, now);
+            return new LockServer(id, IsConnected: false, lostFor, Volatile.Read(ref _losses));
         }
 
         public void Lost(bool isBack)
@@ -161,7 +163,8 @@ internal sealed class LockServers : IDisposable
         public static Slots Of(IConnectionMultiplexer connection, Slots? before)
         {
             IServer[] servers = connection.GetServers();
-            ClusterConfiguration? cluster = servers.FirstOrDefault(server => server is { IsConnected: true, ClusterConfiguration: not null })?.ClusterConfiguration;
+            ClusterConfiguration? cluster = servers
+                .FirstOrDefault(server => server is { IsConnected: true, ClusterConfiguration: not null })?.ClusterConfiguration;
             return new Slots(servers, cluster ?? before?.Cluster);
         }
 
@@ -180,6 +183,7 @@ internal sealed class LockServers : IDisposable
             Array.Find(servers, server => server.IsConnected && announced.Equals(Announced(server)))
             ?? Array.Find(servers, server => announced.Equals(server.EndPoint));
 
-        private static EndPoint? Announced(IServer server) => server.ClusterConfiguration?.Nodes.FirstOrDefault(node => node.IsMyself)?.EndPoint;
+        private static EndPoint? Announced(IServer server) =>
+            server.ClusterConfiguration?.Nodes.FirstOrDefault(node => node.IsMyself)?.EndPoint;
     }
 }

@@ -10,7 +10,7 @@ namespace JobLocking.Redis.Connections;
 /// </summary>
 internal static class NotificationText
 {
-    /// <summary>The notice, or null if that is not what one of our scripts has published.</summary>
+    /// <summary>The notification, or null if the text is not from one of our scripts.</summary>
     public static LockNotification? Read(string text, LockKeys keys) => text.Split(':', 4) switch
     {
         ["broken", { Length: > 0 } leaseId] => new LockNotification.Broken(leaseId),

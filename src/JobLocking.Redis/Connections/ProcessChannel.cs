@@ -15,7 +15,7 @@ namespace JobLocking.Redis.Connections;
 internal sealed class ProcessChannel : IAsyncDisposable
 {
     /// <summary>How it is called where it fails.</summary>
-    public const string What = "Listening for notices";
+    public const string What = "Subscribing to notifications";
 
     // Nothing depends on it, and a Redis that is frozen must not keep the host from stopping.
     private static readonly TimeSpan LongestGoodbye = TimeSpan.FromSeconds(1);
@@ -41,7 +41,11 @@ internal sealed class ProcessChannel : IAsyncDisposable
     private bool _isOver;
 
     private ProcessChannel(
-        RedisConnection source, IConnectionMultiplexer connection, ChannelMessageQueue messages, LockKeys keys, Action<LockNotification> onNotification)
+        RedisConnection source,
+        IConnectionMultiplexer connection,
+        ChannelMessageQueue messages,
+        LockKeys keys,
+        Action<LockNotification> onNotification)
     {
         _source = source;
         _connection = connection;
@@ -57,13 +61,19 @@ internal sealed class ProcessChannel : IAsyncDisposable
     /// <param name="onNotification">Is called with what is heard.</param>
     /// <param name="cancellationToken">Ends the attempt.</param>
     public static async Task<ProcessChannel> OpenAsync(
-        RedisConnection source, IConnectionMultiplexer connection, LockKeys keys, string processId, Action<LockNotification> onNotification, CancellationToken cancellationToken)
+        RedisConnection source,
+        IConnectionMultiplexer connection,
+        LockKeys keys,
+        string processId,
+        Action<LockNotification> onNotification,
+        CancellationToken cancellationToken)
     {
-        ChannelMessageQueue messages = await SubscribeAsync(connection.GetSubscriber(), keys.Channel(processId), cancellationToken).ConfigureAwait(false);
+        ChannelMessageQueue messages =
+            await SubscribeAsync(connection.GetSubscriber(), keys.Channel(processId), cancellationToken).ConfigureAwait(false);
         ProcessChannel opened = new(source, connection, messages, keys, onNotification);
         connection.ConnectionRestored += opened.OnRestored;
 
-        // Else all notices would come in the context of who listens.
+        // Otherwise all notifications would arrive in the context of the subscriber.
         using (ExecutionContext.SuppressFlow())
         {
             messages.OnMessage(opened.OnMessage);
@@ -122,7 +132,7 @@ internal sealed class ProcessChannel : IAsyncDisposable
 
                 (inVain, refused) = await MakeSureAsync().ConfigureAwait(false) ? (0, null) : (inVain + 1, refused);
             }
-#pragma warning disable CA1031 // It is tried again soon, whatever it is: nobody else watches.
+#pragma warning disable CA1031 // It is tried again soon after any error: nothing else observes it.
             catch (Exception error)
 #pragma warning restore CA1031
             {
@@ -132,7 +142,8 @@ internal sealed class ProcessChannel : IAsyncDisposable
         }
     }
 
-    private static async Task<ChannelMessageQueue> SubscribeAsync(ISubscriber subscriber, RedisChannel channel, CancellationToken cancellationToken)
+    private static async Task<ChannelMessageQueue> SubscribeAsync(
+        ISubscriber subscriber, RedisChannel channel, CancellationToken cancellationToken)
     {
         try
         {
@@ -141,7 +152,7 @@ internal sealed class ProcessChannel : IAsyncDisposable
         }
         catch
         {
-            // It would come alive with the connection, and a process that hears nothing would be told of its turns. What the
+            // It would come alive with the connection, and a process that receives nothing would be woken. What the
             // server subscribes to after that the client does not know: the next try is what makes an end of it.
             _ = RedisFault.Observed(subscriber.UnsubscribeAsync(channel));
             throw;
@@ -167,7 +178,7 @@ internal sealed class ProcessChannel : IAsyncDisposable
 
         if (!isMadeAgain)
         {
-            // The client leaves a subscription where it is for as long as somebody has it.
+            // The client leaves a subscription where it is as long as it has a handler.
             _ = RedisFault.Observed(_messages.UnsubscribeAsync());
         }
 
@@ -198,19 +209,20 @@ internal sealed class ProcessChannel : IAsyncDisposable
     {
         IServer[] servers = connection.GetServers();
         return subscribed is not null
-            && (!servers.Any(server => server.IsReplica && subscribed.Equals(server.EndPoint)) || !servers.Any(server => server is { IsReplica: false, IsConnected: true }));
+            && (!servers.Any(server => server.IsReplica && subscribed.Equals(server.EndPoint))
+                || !servers.Any(server => server is { IsReplica: false, IsConnected: true }));
     }
 
     private void OnMessage(ChannelMessage message)
     {
         // Anybody may publish here.
-        if (NotificationText.Read((string?)message.Message ?? "", _keys) is { } notice)
+        if (NotificationText.Read((string?)message.Message ?? "", _keys) is { } notification)
         {
-            _onNotification(notice);
+            _onNotification(notification);
         }
     }
 
-    // Each of the two that RESP2 needs: notices are lost without the one for subscriptions, answers without the other. To be
-    // told twice does no harm.
+    // Each of the two that RESP2 needs: notifications are lost without the one for subscriptions, replies without the other. A
+    // second report does no harm.
     private void OnRestored(object? sender, ConnectionFailedEventArgs restored) => _onNotification(new LockNotification.Reconnected());
 }

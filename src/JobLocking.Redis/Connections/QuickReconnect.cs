@@ -4,8 +4,9 @@ namespace JobLocking.Redis.Connections;
 
 /// <summary>
 /// Has a connection of our own come back soon after its server does. By default StackExchange.Redis tries again after more than
-/// 2.5 seconds, and looks each second whether it should: a restart of half a second costs three. The first tries follow quickly, for a
-/// server on the same network; since a try also ends one that is still connecting, the pauses grow, up to the default, for one that is far away.
+/// 2.5 seconds, and checks each second whether it should: a restart of half a second costs three. The first tries follow quickly, for a
+/// server on the same network; since a try also ends one that is still connecting, the pauses grow, up to the default, for one that is far
+/// away.
 /// </summary>
 internal sealed class QuickReconnect(TimeSpan longest) : IReconnectRetryPolicy
 {
@@ -28,5 +29,6 @@ internal sealed class QuickReconnect(TimeSpan longest) : IReconnectRetryPolicy
     }
 
     public bool ShouldRetry(long currentRetryCount, int timeElapsedMillisecondsSinceLastRetry) =>
-        timeElapsedMillisecondsSinceLastRetry >= Math.Min(longest.TotalMilliseconds, Shortest.TotalMilliseconds * Math.Pow(Growth, currentRetryCount));
+        timeElapsedMillisecondsSinceLastRetry
+            >= Math.Min(longest.TotalMilliseconds, Shortest.TotalMilliseconds * Math.Pow(Growth, currentRetryCount));
 }

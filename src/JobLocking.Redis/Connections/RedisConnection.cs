@@ -114,7 +114,7 @@ internal sealed class RedisConnection(RedisLockOptions options, TimeProvider tim
         {
             await (await connecting.ConfigureAwait(false)).DisposeAsync().ConfigureAwait(false);
         }
-#pragma warning disable CA1031 // Whoever wanted it has been told why it never came to be; or it is gone already.
+#pragma warning disable CA1031 // The callers know already why it was not made; or it is gone.
         catch (Exception)
 #pragma warning restore CA1031
         {
@@ -234,18 +234,21 @@ internal sealed class RedisConnection(RedisLockOptions options, TimeProvider tim
             ObjectDisposedException.ThrowIf(_disposed, this);
             if (_connecting is null or { IsFaulted: true } or { IsCanceled: true })
             {
-                // Else all who wait would go on one after the other: a job that blocks its thread would keep the others from the
-                // connection, and the process from its notices, until it is done.
+                // Otherwise all waiting callers would continue one after the other: a job that blocks its thread would keep the others
+                // from the connection, and the process from its notifications, until it is done.
                 TaskCompletionSource<IConnectionMultiplexer> connecting = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-                // Else the connection would live for ever in the context of the first job: with its ambient lease, in its trace.
+                // Otherwise the connection would live in the context of the first job: with its ambient lease, in its trace.
                 using (ExecutionContext.SuppressFlow())
                 {
                     _ = Task.Run(ConnectAsync).ContinueWith(
-                        connecting.SetFromTask, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+                        connecting.SetFromTask,
+                        CancellationToken.None,
+                        TaskContinuationOptions.ExecuteSynchronously,
+                        TaskScheduler.Default);
                 }
 
-                // Whoever gave up waiting does not look at what became of it.
+                // A caller that gave up waiting does not observe the result.
                 _connecting = RedisFault.Observed(connecting.Task);
             }
 

@@ -3,7 +3,7 @@ using StackExchange.Redis;
 
 namespace JobLocking.Redis.Connections;
 
-/// <summary>What StackExchange.Redis throws, told as a <see cref="LockStoreException"/>.</summary>
+/// <summary>Translates what StackExchange.Redis throws into a <see cref="LockStoreException"/>.</summary>
 internal static class RedisFault
 {
     public static bool IsOne(Exception error) =>
@@ -15,11 +15,13 @@ internal static class RedisFault
     public static LockStoreException Translate(Exception error, string what, string? whyNoOther = null)
     {
         string reason = Reason(error);
-        string other = whyNoOther is null || whyNoOther == reason || !IsWithoutPrimary(error) ? "" : $" A new connection failed as well: {whyNoOther}";
+        string other = whyNoOther is null || whyNoOther == reason || !IsWithoutPrimary(error)
+            ? ""
+            : $" A new connection failed as well: {whyNoOther}";
         return new LockStoreException($"{what}: {reason}{other}", MayHaveBeenApplied(error), error) { Fault = Fault(error) };
     }
 
-    /// <summary>Whether no primary took the write: there was none to send it to, or the server is none, or it misses its replicas.</summary>
+    /// <summary>Whether no primary took the write: there was none to send it to, the server is none, or it misses its replicas.</summary>
     public static bool IsWithoutPrimary(Exception error) => error switch
     {
         RedisServerException server => server.Kind is RedisErrorKind.ReadOnly or RedisErrorKind.MasterDown or RedisErrorKind.NoReplicas,
@@ -28,7 +30,7 @@ internal static class RedisFault
         _ => false,
     };
 
-    /// <summary>Waits no longer than the token allows. There is no calling back what was sent; nobody waits for its failure then.</summary>
+    /// <summary>Waits no longer than the token allows. What was sent cannot be called back; its failure is not observed then.</summary>
     public static async Task<T> UntilAsync<T>(Task<T> sent, CancellationToken cancellationToken)
     {
         try
@@ -57,7 +59,8 @@ internal static class RedisFault
     public static string Reason(Exception error) => error switch
     {
         RedisServerException { Kind: RedisErrorKind.OutOfMemory } server =>
-            $"Redis answered '{server.Message}'. Fix: raise maxmemory or free memory; held leases are still renewed and released.",
+            $"Redis answered '{server.Message}'. "
+            + "Fix: raise maxmemory or free memory; held leases are still renewed and released.",
         RedisServerException server => $"Redis answered '{server.Message}'.",
         RedisConnectionException { Message: var text } when text.Contains("not eligible for replica", StringComparison.Ordinal) =>
             "the connection leads to a replica, which takes no writes, and to no primary.",

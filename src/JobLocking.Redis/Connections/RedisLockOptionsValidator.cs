@@ -34,11 +34,13 @@ internal sealed class RedisLockOptionsValidator : IValidateOptions<RedisLockOpti
 
         if (string.IsNullOrEmpty(options.KeyPrefix))
         {
-            problems.Add("RedisLockOptions.KeyPrefix is empty: every key of the database would be a lock. Fix: keep the default 'task_lock:', or set another prefix.");
+            problems.Add("RedisLockOptions.KeyPrefix is empty: every key of the database would be a lock. "
+                + "Fix: keep the default 'task_lock:', or set another prefix.");
         }
         else if (options.KeyPrefix.AsSpan().ContainsAny('{', '}'))
         {
-            problems.Add($"RedisLockOptions.KeyPrefix is '{options.KeyPrefix}': a brace in it would spread the keys of one lock over a cluster. Fix: remove the braces.");
+            problems.Add($"RedisLockOptions.KeyPrefix is '{options.KeyPrefix}': "
+                + "a brace in it would spread the keys of one lock over a cluster. Fix: remove the braces.");
         }
 
         return problems.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(problems);
@@ -55,7 +57,8 @@ internal sealed class RedisLockOptionsValidator : IValidateOptions<RedisLockOpti
             {
                 { EndPoints.Count: 0 } => "names no server",
                 not null when SecretRedaction.MayBeServers(parsed, options.Configuration) =>
-                    "names a server in which a password may stand: a URI is not understood, and a comma ends a password, which can have one in ConfigurationOptions only",
+                    "names a server in which a password may stand: a URI is not understood, "
+                    + "and a comma ends a password, which can have one in ConfigurationOptions only",
                 _ => null,
             };
         }

@@ -6,12 +6,13 @@ namespace JobLocking.Redis.Connections;
 /// <summary>Where a password may come to light that stands where it should not.</summary>
 internal static partial class SecretRedaction
 {
-    /// <summary>A user's factory may tell in its exception what it was given, connection string and all.</summary>
+    /// <summary>The exception of a user's factory may contain its input, including the connection string.</summary>
     public static bool MayBeIn(Exception error) => Given().IsMatch(error.ToString());
 
-    /// <summary>Whether a server that these options name may be a password, or have one in it: its name is shown in errors and traces.</summary>
+    /// <summary>Whether the name of a server in these options may be or contain a password: it is shown in errors and traces.</summary>
     public static bool MayBeServers(ConfigurationOptions options, string? configuration) =>
-        options.EndPoints.OfType<System.Net.DnsEndPoint>().Any(server => server.Host.AsSpan().ContainsAny('@', '/')) || FollowServers(configuration ?? "");
+        options.EndPoints.OfType<System.Net.DnsEndPoint>().Any(server => server.Host.AsSpan().ContainsAny('@', '/'))
+        || FollowServers(configuration ?? "");
 
     // A comma ends a password, and what comes after it is the name of a server.
     private static bool FollowServers(string configuration)

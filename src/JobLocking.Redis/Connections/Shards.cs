@@ -23,13 +23,14 @@ internal static class Shards
             return null;
         }
 
-        // The client library keeps what each member told it last. The one that knows of most slots is the least outdated.
+        // The client library keeps the last view of each member. The one with the most slots is the least outdated.
         ClusterConfiguration? cluster = members.Select(member => member.ClusterConfiguration).OfType<ClusterConfiguration>().MaxBy(Served);
         int missing = Slots - (cluster is null ? 0 : Served(cluster));
         if (missing > 0)
         {
             throw new LockStoreException(
-                $"{what}: no server of the cluster serves {missing} of the {Slots} slots, and the locks in them cannot be had.", mayHaveBeenApplied: false);
+                $"{what}: no server of the cluster serves {missing} of the {Slots} slots, and the locks in them cannot be had.",
+                mayHaveBeenApplied: false);
         }
 
         int count = Primaries(cluster!).Count();
@@ -44,14 +45,16 @@ internal static class Shards
 
             if (i == MostAttempts)
             {
-                throw new LockStoreException($"{what}: no name was found for one of the primaries of the cluster.", mayHaveBeenApplied: false);
+                throw new LockStoreException(
+                    $"{what}: no name was found for one of the primaries of the cluster.", mayHaveBeenApplied: false);
             }
         }
 
         return [.. shards.Values];
     }
 
-    private static int Served(ClusterConfiguration cluster) => Primaries(cluster).Sum(node => node.Slots.Sum(range => range.To - range.From + 1));
+    private static int Served(ClusterConfiguration cluster) =>
+        Primaries(cluster).Sum(node => node.Slots.Sum(range => range.To - range.From + 1));
 
     private static IEnumerable<ClusterNode> Primaries(ClusterConfiguration cluster) =>
         cluster.Nodes.Where(node => node is { IsReplica: false, Slots.Count: > 0 });

@@ -11,7 +11,7 @@ namespace JobLocking.Redis.Storage;
 /// <remarks>What has been <paramref name="seen"/> on any server is not shown again: SCAN may find a key twice.</remarks>
 internal sealed class LockScan(IDatabase database, IServer server, LockKeys keys, HashSet<string> seen)
 {
-    // Most keys of a server may be none of ours: of those it looks at a thousand before it answers.
+    // Most keys of a server may not be locks: each reply covers a thousand keys.
     private const int ScannedAtOnce = 1000;
 
     private const int PageSize = 250;
@@ -22,8 +22,12 @@ internal sealed class LockScan(IDatabase database, IServer server, LockKeys keys
         IServer[] connected = [.. connection.GetServers().Where(server => server is { IsConnected: true, IsReplica: false })];
         if (Shards.Of(connection, keys, attempt => LockKeys.CheckName("", 0, attempt), what) is { } shards)
         {
-            // In place of a primary that it cannot reach the client library takes another, if any.
-            IServer[] serving = [.. shards.Select(shard => ServerOf(shard.Name)).OfType<IServer>().Where(server => server.IsConnected).DistinctBy(server => server.EndPoint)];
+            // The client library replaces a primary that it cannot reach by another one, if there is any.
+            IServer[] serving =
+            [
+                .. shards.Select(shard => ServerOf(shard.Name)).OfType<IServer>()
+                    .Where(server => server.IsConnected).DistinctBy(server => server.EndPoint),
+            ];
             return serving.Length == shards.Count
                 ? serving
                 : throw Unreachable($"one of the primaries {string.Join(", ", shards.Select(shard => shard.Server))}");
@@ -46,9 +50,11 @@ internal sealed class LockScan(IDatabase database, IServer server, LockKeys keys
         LockStoreException Unreachable(string server) => new($"{what}: {server} cannot be reached.", mayHaveBeenApplied: false);
     }
 
-    public async IAsyncEnumerable<HeldLock> RunAsync(string? prefix, string what, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<HeldLock> RunAsync(
+        string? prefix, string what, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        IAsyncEnumerator<RedisKey> found = server.KeysAsync(database.Database, keys.Pattern(prefix), ScannedAtOnce).GetAsyncEnumerator(cancellationToken);
+        IAsyncEnumerator<RedisKey> found =
+            server.KeysAsync(database.Database, keys.Pattern(prefix), ScannedAtOnce).GetAsyncEnumerator(cancellationToken);
         await using (found.ConfigureAwait(false))
         {
             for (bool more = true; more;)
@@ -88,28 +94,28 @@ internal sealed class LockScan(IDatabase database, IServer server, LockKeys keys
         List<HeldLock> held = new(page.Count);
         foreach ((string name, Task<RedisResult> sent) in page)
         {
-            RedisResult answer = await RedisFault.UntilAsync(sent, cancellationToken).ConfigureAwait(false);
-            if (!answer.IsNull)
+            RedisResult reply = await RedisFault.UntilAsync(sent, cancellationToken).ConfigureAwait(false);
+            if (!reply.IsNull)
             {
-                held.AddRange(Held(name, answer));
+                held.AddRange(Held(name, reply));
             }
         }
 
         return (held, more);
     }
 
-    private static IEnumerable<HeldLock> Held(string name, RedisResult answer)
+    private static IEnumerable<HeldLock> Held(string name, RedisResult reply)
     {
-        LockWaiter[] parked = [.. ((RedisResult[])answer[1]!).Chunk(2).Select(Parked).OfType<LockWaiter>()];
-        foreach (RedisResult[] holder in ((RedisResult[])answer[0]!).Chunk(2))
+        LockWaiter[] waiters = [.. ((RedisResult[])reply[1]!).Chunk(2).Select(WaiterOf).OfType<LockWaiter>()];
+        foreach (RedisResult[] holder in ((RedisResult[])reply[0]!).Chunk(2))
         {
             LockValue value = LockValue.Parse(ScriptReply.Bytes(holder[0]));
-            yield return new HeldLock(name, value.Holder, value.FencingToken, ScriptReply.TimeLeft(holder[1]), value.IsKept, parked);
+            yield return new HeldLock(name, value.Holder, value.FencingToken, ScriptReply.TimeLeft(holder[1]), value.IsKept, waiters);
         }
     }
 
     // A stranger may have left anything under the keys of the queue.
-    private static LockWaiter? Parked(RedisResult[] entry) =>
+    private static LockWaiter? WaiterOf(RedisResult[] entry) =>
         WaiterValue.Holder(ScriptReply.Bytes(entry[1])) is { } waiter && (double)entry[0] is >= 0 and < 9e15 and var since
             ? new LockWaiter(waiter, DateTimeOffset.UnixEpoch.AddMicroseconds(since))
             : null;

@@ -9,10 +9,10 @@ using StackExchange.Redis;
 
 namespace JobLocking.Redis.Storage;
 
-/// <summary>The locks in Redis: one script, and so one round trip, for each question. The scripts decide; this is their wire.</summary>
+/// <summary>The locks in Redis: one script, and so one round trip, for each call. The scripts decide; this class sends and reads.</summary>
 internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time) : ILockStore, IAsyncDisposable, IDisposable
 {
-    private const int MostToldInVain = 100;
+    private const int MostWastedNotifications = 100;
 
     private readonly RedisConnection _connection = new(options, time);
 
@@ -54,25 +54,29 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
         const string What = "Acquiring";
         string name = request.Name;
         byte[] holder = HolderJson.Write(request.Holder);
-        (RedisResult Answer, long SentAt)? asked = request.Limit > 1
+        (RedisResult Reply, long SentAt)? asked = request.Limit > 1
             ? null
             : await AskAsync(ScriptCalls.Acquire(_keys, request, _processId, holder), What, name, cancellationToken).ConfigureAwait(false);
-        if (asked is not { } alone || ScriptReply.IsShared(alone.Answer[0]))
+        if (asked is not { } alone || ScriptReply.IsShared(alone.Reply[0]))
         {
-            asked = await AskAsync(ScriptCalls.AcquireShared(_keys, request, _processId, holder), What, name, cancellationToken).ConfigureAwait(false);
+            asked = await AskAsync(
+                ScriptCalls.AcquireShared(_keys, request, _processId, holder), What, name, cancellationToken).ConfigureAwait(false);
         }
 
-        (RedisResult answer, long sentAt) = asked.Value;
-        return ScriptReply.Acquired(answer, sentAt) ?? throw new LockStoreException(
-            $"{What} lock '{name}': key '{_keys.Derived(name).Fence}' holds no fencing token. Fix: delete that key.", mayHaveBeenApplied: false)
+        (RedisResult reply, long sentAt) = asked.Value;
+        return ScriptReply.Acquired(reply, sentAt) ?? throw new LockStoreException(
+            $"{What} lock '{name}': key '{_keys.Derived(name).Fence}' holds no fencing token. Fix: delete that key.",
+            mayHaveBeenApplied: false)
         {
             Fault = LockStoreFault.Refused,
         };
     }
 
-    public async ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewResult>> onResults, CancellationToken cancellationToken)
+    public async ValueTask RenewAsync(
+        ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewResult>> onResults, CancellationToken cancellationToken)
     {
-        IConnectionMultiplexer connection = (_forRenewals is { Current.IsConnected: true, IsInDoubt: false } ? _forRenewals : _connection).Current
+        RedisConnection source = _forRenewals is { Current.IsConnected: true, IsInDoubt: false } ? _forRenewals : _connection;
+        IConnectionMultiplexer connection = source.Current
             ?? await ConnectAsync("Renewing leases", cancellationToken).ConfigureAwait(true);
         try
         {
@@ -89,14 +93,15 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
     public async ValueTask<ReleaseOutcome> ReleaseAsync(ReleaseRequest request, CancellationToken cancellationToken)
     {
         const string What = "Releasing";
-        ScriptCall question = request.Limit > 1 ? ScriptCalls.ReleaseShared(_keys, request) : ScriptCalls.Release(_keys, request);
-        RedisResult answer = (await AskAsync(question, What, request.Name, cancellationToken).ConfigureAwait(false)).Answer;
-        if (ScriptReply.IsShared(answer))
+        ScriptCall call = request.Limit > 1 ? ScriptCalls.ReleaseShared(_keys, request) : ScriptCalls.Release(_keys, request);
+        RedisResult reply = (await AskAsync(call, What, request.Name, cancellationToken).ConfigureAwait(false)).Reply;
+        if (ScriptReply.IsShared(reply))
         {
-            (answer, _) = await AskAsync(ScriptCalls.ReleaseShared(_keys, request), What, request.Name, cancellationToken).ConfigureAwait(false);
+            (reply, _) = await AskAsync(
+                ScriptCalls.ReleaseShared(_keys, request), What, request.Name, cancellationToken).ConfigureAwait(false);
         }
 
-        return ScriptReply.Released(answer);
+        return ScriptReply.Released(reply);
     }
 
     public async ValueTask DeclineAsync(DeclineRequest request, CancellationToken cancellationToken) =>
@@ -106,17 +111,20 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
         await AskAsync(ScriptCalls.Leave(_keys, request), "Leaving the queue of", request.Name, cancellationToken).ConfigureAwait(false);
 
     public async ValueTask<PollResult> PollAsync(PollRequest request, CancellationToken cancellationToken) =>
-        ScriptReply.Polled((await AskAsync(ScriptCalls.Poll(_keys, request, _processId), "Looking at", request.Name, cancellationToken).ConfigureAwait(false)).Answer);
+        ScriptReply.Polled((await AskAsync(
+            ScriptCalls.Poll(_keys, request, _processId), "Polling", request.Name, cancellationToken).ConfigureAwait(false)).Reply);
 
     public async ValueTask<bool> BreakAsync(string name, long fencingToken, CancellationToken cancellationToken) =>
-        (bool)(await AskAsync(ScriptCalls.Break(_keys, name, fencingToken), "Breaking", name, cancellationToken).ConfigureAwait(false)).Answer;
+        (bool)(await AskAsync(
+            ScriptCalls.Break(_keys, name, fencingToken), "Breaking", name, cancellationToken).ConfigureAwait(false)).Reply;
 
     public async ValueTask<IAsyncDisposable> SubscribeAsync(Action<LockNotification> onNotification, CancellationToken cancellationToken)
     {
         IConnectionMultiplexer connection = await ConnectAsync(ProcessChannel.What, cancellationToken).ConfigureAwait(false);
         try
         {
-            return await ProcessChannel.OpenAsync(_connection, connection, _keys, _processId, onNotification, cancellationToken).ConfigureAwait(false);
+            return await ProcessChannel.OpenAsync(
+                _connection, connection, _keys, _processId, onNotification, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception error) when (RedisFault.IsOne(error) || error is NotSupportedException)
         {
@@ -195,27 +203,29 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<(RedisResult Answer, long SentAt)> AskAsync(ScriptCall question, string what, string name, CancellationToken cancellationToken)
+    private async ValueTask<(RedisResult Reply, long SentAt)> AskAsync(
+        ScriptCall call, string what, string name, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         IConnectionMultiplexer connection = await ConnectAsync(what, cancellationToken).ConfigureAwait(false);
         try
         {
             IDatabase database = connection.GetDatabase();
-            if (question.Publishes is { } at)
+            if (call.Publishes is { } at)
             {
-                question.Values[at] = _channels.Prefix ?? await RedisFault.UntilAsync(_channels.AskAsync(database), cancellationToken).ConfigureAwait(false);
+                call.Values[at] = _channels.Prefix
+                    ?? await RedisFault.UntilAsync(_channels.AskAsync(database), cancellationToken).ConfigureAwait(false);
 
-                // A member of a cluster counts only those who listen at itself. Outside a cluster keys have no slot.
-                question.Values[at + 1] = connection.HashSlot(question.Keys[0]) < 0 ? MostToldInVain : 1;
+                // A member of a cluster counts only the subscribers on itself. Outside a cluster keys have no slot.
+                call.Values[at + 1] = connection.HashSlot(call.Keys[0]) < 0 ? MostWastedNotifications : 1;
             }
 
             long sentAt = time.GetTimestamp();
-            ValueTask<RedisResult> sent = question.Script.EvaluateAsync(database, question.Keys, question.Values);
-            RedisResult answer = cancellationToken.CanBeCanceled
+            ValueTask<RedisResult> sent = call.Script.EvaluateAsync(database, call.Keys, call.Values);
+            RedisResult reply = cancellationToken.CanBeCanceled
                 ? await RedisFault.UntilAsync(sent.AsTask(), cancellationToken).ConfigureAwait(false)
                 : await sent.ConfigureAwait(false);
-            return (answer, sentAt);
+            return (reply, sentAt);
         }
         catch (Exception error) when (RedisFault.IsOne(error))
         {
@@ -248,9 +258,13 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
         catch (Exception error) when (error is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
 #pragma warning restore CA1031
         {
-            throw SecretRedaction.MayBeIn(error)
-                ? new LockStoreException($"{what}: there is no connection to Redis: {error.GetType().Name}, whose text is not shown, as a password may be in it.", mayHaveBeenApplied: false) { Fault = LockStoreFault.Unanswered }
-                : new LockStoreException($"{what}: there is no connection to Redis: {error.Message}", mayHaveBeenApplied: false, error) { Fault = LockStoreFault.Unanswered };
+            (string reason, Exception? cause) = SecretRedaction.MayBeIn(error)
+                ? ($"{error.GetType().Name}, whose text is not shown, as a password may be in it.", null)
+                : (error.Message, error);
+            throw new LockStoreException($"{what}: there is no connection to Redis: {reason}", mayHaveBeenApplied: false, cause)
+            {
+                Fault = LockStoreFault.Unanswered,
+            };
         }
     }
 }

@@ -30,7 +30,10 @@ internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
 
     /// <remarks>Goes on where it was called, as <see cref="ILockStore.RenewAsync"/> says: no await here leaves the scheduler.</remarks>
     public async ValueTask SendAsync(
-        IConnectionMultiplexer connection, ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewResult>> onResults, CancellationToken cancellationToken)
+        IConnectionMultiplexer connection,
+        ReadOnlyMemory<RenewRequest> leases,
+        Action<IReadOnlyList<RenewResult>> onResults,
+        CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         Round round = new(connection, leases, onResults, cancellationToken);
@@ -89,7 +92,8 @@ internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
     }
 
     /// <summary>CROSSSLOT, or what a proxy says in its place in words of its own.</summary>
-    private static bool IsAboutKeys(RedisErrorKind kind) => kind is RedisErrorKind.CrossSlot or RedisErrorKind.Unknown or RedisErrorKind.UnknownError;
+    private static bool IsAboutKeys(RedisErrorKind kind) =>
+        kind is RedisErrorKind.CrossSlot or RedisErrorKind.Unknown or RedisErrorKind.UnknownError;
 
     private List<List<int>> Batches(Round round, IEnumerable<int> indices)
     {
@@ -130,15 +134,15 @@ internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
         }
     }
 
-    private static async Task<RedisResult> EvaluateAsync(IDatabase database, ScriptCall question)
+    private static async Task<RedisResult> EvaluateAsync(IDatabase database, ScriptCall call)
     {
         try
         {
-            return await question.Script.SendHashAsync(database, question.Keys, question.Values).ConfigureAwait(true);
+            return await call.Script.SendHashAsync(database, call.Keys, call.Values).ConfigureAwait(true);
         }
         catch (RedisServerException error) when (error.Kind == RedisErrorKind.NoScript)
         {
-            return await question.Script.SendTextAsync(database, question.Keys, question.Values).ConfigureAwait(true);
+            return await call.Script.SendTextAsync(database, call.Keys, call.Values).ConfigureAwait(true);
         }
     }
 
@@ -199,7 +203,10 @@ internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
 
     /// <summary>One call to renew, and what is known of its leases.</summary>
     private sealed class Round(
-        IConnectionMultiplexer connection, ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewResult>> onResults, CancellationToken cancellationToken)
+        IConnectionMultiplexer connection,
+        ReadOnlyMemory<RenewRequest> leases,
+        Action<IReadOnlyList<RenewResult>> onResults,
+        CancellationToken cancellationToken)
     {
         private readonly RenewOutcome[] _outcomes = new RenewOutcome[leases.Length];
         private readonly Lock _gate = new();
@@ -210,8 +217,9 @@ internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
 
         public CancellationToken CancellationToken => cancellationToken;
 
-        /// <summary>Whether the client sees a cluster, and talks to its members directly. Of a proxy it knows slots, and no members.</summary>
-        public bool KnowsSlots { get; } = connection.HashSlot("any") >= 0 && Array.Exists(connection.GetServers(), server => server.ServerType == ServerType.Cluster);
+        /// <summary>Whether the client sees a cluster and talks to its members. Behind a proxy it knows slots, but no members.</summary>
+        public bool KnowsSlots { get; } = connection.HashSlot("any") >= 0
+            && Array.Exists(connection.GetServers(), server => server.ServerType == ServerType.Cluster);
 
         public RenewOutcome Outcome(int lease) => _outcomes[lease];
 
@@ -219,9 +227,9 @@ internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
         {
             lock (_gate)
             {
-                foreach (RenewResult answer in answers)
+                foreach (RenewResult result in answers)
                 {
-                    _outcomes[answer.Index] = answer.Outcome;
+                    _outcomes[result.Index] = result.Outcome;
                 }
 
                 if (answers.Count > 0)

@@ -273,7 +273,7 @@ public sealed class RedisConnectionTests : OwnServerTests
         await BreakAndHearAsync(store, notices);
 
         LockNotification.SubscriptionLost said = Assert.Single(notices.OfType<LockNotification.SubscriptionLost>());
-        Assert.StartsWith("Listening for notices: Redis answered 'NOPERM", said.Error.Message, StringComparison.Ordinal);
+        Assert.StartsWith("Subscribing to notifications: Redis answered 'NOPERM", said.Error.Message, StringComparison.Ordinal);
     }
 
     [Fact]
