@@ -296,7 +296,7 @@ internal sealed class TaskLockFilter(
         }
     }
 
-    private InnerJobTurnedAwayException Thrown(TurnedAway turnedAway, OuterJob? outer)
+    private static InnerJobTurnedAwayException Thrown(TurnedAway turnedAway, OuterJob? outer)
     {
         if (outer?.TryAdd(turnedAway) != true)
         {

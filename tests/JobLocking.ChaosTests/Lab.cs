@@ -16,10 +16,10 @@ namespace JobLocking.ChaosTests;
 /// </summary>
 internal sealed class Lab : IAsyncDisposable
 {
-    /// <summary>For a fault of the server, and in place of the name of a process.</summary>
+    /// <summary>The target of a fault of the server, instead of the name of a process.</summary>
     public const string Server = "redis";
 
-    /// <summary>Replies come within a millisecond here: who waits longer has lost them.</summary>
+    /// <summary>Replies come within a millisecond here: a reply that takes longer is lost.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
     private static readonly string Impatient = string.Create(
@@ -106,9 +106,9 @@ internal sealed class Lab : IAsyncDisposable
         return await connection.GetDatabase().ExecuteAsync(command, arguments);
     }
 
-    /// <summary>Waits until so many executions are parked for a lock.</summary>
+    /// <summary>Waits until so many executions wait for a lock in its queue.</summary>
     public Task IsQueuedAsync(string @lock, int count) => Eventually.SeesAsync(
-        async () => (long)await CommandAsync("ZCARD", $"{{task_lock:{@lock}}}:queue"), parked => parked == count);
+        async () => (long)await CommandAsync("ZCARD", $"{{task_lock:{@lock}}}:queue"), queued => queued == count);
 
     /// <summary>Waits until so many jobs of Hangfire are stored to be run later.</summary>
     public Task AreScheduledAsync(int count) => Eventually.SeesAsync(
@@ -117,17 +117,17 @@ internal sealed class Lab : IAsyncDisposable
     /// <summary>Every lock that is asked for has the same terms everywhere.</summary>
     public void Uses(string @lock, TimeSpan expiry, int limit) => _locks[@lock] = new LockTerms(limit, expiry);
 
-    public void Began(string fault, string whom = Server, string @lock = "") => _faults.Enqueue(HistoryEvent.Now(whom, Happening.FaultBegan, @lock: @lock, detail: fault));
+    public void Began(string fault, string target = Server, string @lock = "") => _faults.Enqueue(HistoryEvent.Now(target, HistoryEventKind.FaultBegan, @lock: @lock, detail: fault));
 
-    public void Ended(string fault, string whom = Server, string @lock = "") => _faults.Enqueue(HistoryEvent.Now(whom, Happening.FaultEnded, @lock: @lock, detail: fault));
+    public void Ended(string fault, string target = Server, string @lock = "") => _faults.Enqueue(HistoryEvent.Now(target, HistoryEventKind.FaultEnded, @lock: @lock, detail: fault));
 
-    /// <summary>Tell it when the data of the locks is gone: before it is done, for nobody can tell later in which moment it was.</summary>
-    /// <param name="lock">Empty for all.</param>
-    /// <param name="perhaps">Some may have survived.</param>
+    /// <summary>Records that the data of the locks is gone. Call it before the deed: the exact moment cannot be known later.</summary>
+    /// <param name="lock">Empty for all locks.</param>
+    /// <param name="perhaps">Some locks may have survived.</param>
     public void Erased(string @lock = "", bool perhaps = false) =>
-        _faults.Enqueue(HistoryEvent.Now(Server, Happening.Erased, @lock: @lock, detail: perhaps ? "perhaps" : ""));
+        _faults.Enqueue(HistoryEvent.Now(Server, HistoryEventKind.Erased, @lock: @lock, detail: perhaps ? "perhaps" : ""));
 
-    /// <summary>Kills the server of the locks and puts another in its place, which goes with the lab from then on: its replica, promoted.</summary>
+    /// <summary>Kills the server of the locks and replaces it by its replica, promoted, which belongs to the lab from then on.</summary>
     public async Task FailOverAsync(RedisServer replica)
     {
         await Redis.DisposeAsync();
@@ -141,17 +141,17 @@ internal sealed class Lab : IAsyncDisposable
         "task_lock:" + @lock.Replace("%", "%25", StringComparison.Ordinal).Replace("{", "%7B", StringComparison.Ordinal).Replace("}", "%7D", StringComparison.Ordinal);
 
     /// <summary>What the counter says that has nothing but the lock to protect it.</summary>
-    public async Task<long> PlainCountAsync(string @lock) => (long)await _resourceConnection.GetDatabase().StringGetAsync(Protected.PlainKey(@lock));
+    public async Task<long> PlainCountAsync(string @lock) => (long)await _resourceConnection.GetDatabase().StringGetAsync(ProtectedCounters.PlainKey(@lock));
 
     /// <summary>Waits until so many of an event have been told after a moment.</summary>
-    public Task<IReadOnlyList<HistoryEvent>> SeesAsync(Happening what, string process = "", string @lock = "", int count = 1, long since = 0) => SeesAsync<IReadOnlyList<HistoryEvent>>(
+    public Task<IReadOnlyList<HistoryEvent>> SeesAsync(HistoryEventKind what, string process = "", string @lock = "", int count = 1, long since = 0) => SeesAsync<IReadOnlyList<HistoryEvent>>(
         () => [.. History.Where(e => e.What == what && e.At >= since && (process.Length == 0 || e.Process == process) && (@lock.Length == 0 || e.Lock == @lock))],
         seen => seen.Count >= count,
         $"{count} times {what} {process}");
 
     /// <summary>Waits until a holder has been told that its lease is lost, in whichever way it learnt it first.</summary>
     public Task<HistoryEvent> LosesAsync(string process, string @lock) => SeesAsync(
-        () => History.First(e => e.What is Happening.Lost or Happening.Disowned && e.Process == process && e.Lock == @lock),
+        () => History.First(e => e.What is HistoryEventKind.Lost or HistoryEventKind.Disowned && e.Process == process && e.Lock == @lock),
         _ => true,
         $"{process} loses {@lock}");
 
@@ -169,7 +169,7 @@ internal sealed class Lab : IAsyncDisposable
             long now = Now;
             if (Stopwatch.GetElapsedTime(since, now) > Patience / 2)
             {
-                _faults.Enqueue(new HistoryEvent(now, Server, Happening.Starved, Detail: (now - since).ToString(CultureInfo.InvariantCulture)));
+                _faults.Enqueue(new HistoryEvent(now, Server, HistoryEventKind.Starved, Detail: (now - since).ToString(CultureInfo.InvariantCulture)));
             }
         }
     }
@@ -177,7 +177,7 @@ internal sealed class Lab : IAsyncDisposable
     /// <summary>Faults are over: the load goes on for as long as it may take until everybody gets on, and what it told of that is returned.</summary>
     public async Task<IReadOnlyList<HistoryEvent>> HealedAsync()
     {
-        HistoryEvent healed = HistoryEvent.Now(Server, Happening.Healed);
+        HistoryEvent healed = HistoryEvent.Now(Server, HistoryEventKind.Healed);
         _faults.Enqueue(healed);
         await Task.Delay(Liveness);
         return [.. History.Where(e => e.At >= healed.At)];
@@ -187,7 +187,7 @@ internal sealed class Lab : IAsyncDisposable
     public async Task<IReadOnlyList<HistoryEvent>> JudgeAsync(bool tokensMayGoBack = false)
     {
         (IReadOnlyList<HistoryEvent> history, Terms terms) = await EndAsync();
-        Assert.Contains(history, e => e.What == Happening.Granted);
+        Assert.Contains(history, e => e.What == HistoryEventKind.Granted);
         IReadOnlyList<Violation> violations = Checker.Check(history, terms with { TokensMayGoBack = tokensMayGoBack });
         if (violations.Count > 0)
         {
@@ -197,7 +197,7 @@ internal sealed class Lab : IAsyncDisposable
         return history;
     }
 
-    /// <summary>Everybody who lives comes to rest: what has been told until then is a whole story.</summary>
+    /// <summary>Everybody who lives comes to rest: what has been told until then is a whole history.</summary>
     public async Task<(IReadOnlyList<HistoryEvent> History, Terms Terms)> EndAsync()
     {
         await Task.WhenAll(_workers.Where(w => !w.Process.WasKilled).Select(w => w.RestAsync()));
@@ -205,7 +205,7 @@ internal sealed class Lab : IAsyncDisposable
         return (History, new Terms(locks, Liveness) { Silences = Silences });
     }
 
-    /// <summary>After its end, a new story begins with those who live.</summary>
+    /// <summary>After its end, a new history begins with those who live.</summary>
     public async Task BeginAnewAsync()
     {
         foreach (Worker dead in _workers.Where(w => w.Process.WasKilled).ToList())
@@ -218,13 +218,13 @@ internal sealed class Lab : IAsyncDisposable
         _faults.Clear();
         foreach (string name in _locks.Keys)
         {
-            await _resourceConnection.GetDatabase().HashSetAsync(Protected.FencedKey(name), "count", 0);
+            await _resourceConnection.GetDatabase().HashSetAsync(ProtectedCounters.FencedKey(name), "count", 0);
         }
     }
 
     /// <summary>
-    /// A history that was judged bad is kept for whoever looks into it, and beside it, with <c>.facts</c>, whatever else the
-    /// workers have told, and which channels have listeners: a process without one is told of no turn.
+    /// Saves a history with violations, and beside it, with <c>.facts</c>, everything else that the workers reported, and which channels
+    /// have subscribers: a process without a subscription receives no wake-up.
     /// </summary>
     public async Task<string> KeepAsync(IReadOnlyList<HistoryEvent> history)
     {
@@ -236,12 +236,12 @@ internal sealed class Lab : IAsyncDisposable
         return file;
     }
 
-    /// <summary>Looks at the history until it is as expected; one that never is, is kept.</summary>
-    private async Task<T> SeesAsync<T>(Func<T> look, Func<T, bool> expected, string fact)
+    /// <summary>Reads the history until it is as expected; saves it if it never is.</summary>
+    private async Task<T> SeesAsync<T>(Func<T> read, Func<T, bool> expected, string fact)
     {
         try
         {
-            return await Eventually.SeesAsync(look, expected, TimeSpan.FromSeconds(60), fact);
+            return await Eventually.SeesAsync(read, expected, TimeSpan.FromSeconds(60), fact);
         }
         catch (TimeoutException e)
         {
@@ -263,7 +263,7 @@ internal sealed class Lab : IAsyncDisposable
         }
     }
 
-    /// <summary>What is left when all have rested: whoever died has left his leases, which end with their expiry, and nobody anything else.</summary>
+    /// <summary>What is left when all load has ended: only the leases of dead processes, which end with their expiry.</summary>
     private async Task<Dictionary<string, LockTerms>> FinalAsync()
     {
         await using ConnectionMultiplexer connection = await ConnectionMultiplexer.ConnectAsync($"{Redis.ConnectionString},abortConnect=false");
@@ -278,7 +278,7 @@ internal sealed class Lab : IAsyncDisposable
             {
                 if (Stopwatch.GetElapsedTime(rested) > terms.Expiry)
                 {
-                    _faults.Enqueue(HistoryEvent.Now(Server, Happening.Orphan, @lock: name, detail: $"{await database.KeyTypeAsync(key)}, {await database.KeyTimeToLiveAsync(key)} left"));
+                    _faults.Enqueue(HistoryEvent.Now(Server, HistoryEventKind.Orphan, @lock: name, detail: $"{await database.KeyTypeAsync(key)}, {await database.KeyTimeToLiveAsync(key)} left"));
                     break;
                 }
 
@@ -287,7 +287,7 @@ internal sealed class Lab : IAsyncDisposable
 
             // Whoever was killed may have added one and not told it.
             bool killed = _workers.Any(w => w.Process.WasKilled);
-            final[name] = terms with { Count = killed || terms.Limit > 1 ? null : (long)await resource.HashGetAsync(Protected.FencedKey(name), "count") };
+            final[name] = terms with { Count = killed || terms.Limit > 1 ? null : (long)await resource.HashGetAsync(ProtectedCounters.FencedKey(name), "count") };
         }
 
         return final;

@@ -50,7 +50,7 @@ internal sealed class Worker(Lab lab, string name, WorkerProcess process, FaultP
 
     /// <summary>Waits until it has been granted a lock, after a moment.</summary>
     public async Task<HistoryEvent> GetsAsync(string @lock, long since = 0) =>
-        (await lab.SeesAsync(Happening.Granted, name, @lock: @lock, since: since))[0];
+        (await lab.SeesAsync(HistoryEventKind.Granted, name, @lock: @lock, since: since))[0];
 
     public void End(string @lock) => process.Tell($"end {Uri.EscapeDataString(@lock)}");
 
@@ -108,12 +108,12 @@ internal sealed class Worker(Lab lab, string name, WorkerProcess process, FaultP
     }
 
     /// <summary>What the process uses, when all garbage is gone.</summary>
-    public async Task<Account> AccountAsync()
+    public async Task<ResourceUsage> UsageAsync()
     {
-        int before = process.Count("account");
-        process.Tell("account");
-        await Eventually.SeesAsync(() => process.Count("account"), count => count > before, TimeSpan.FromSeconds(60), $"{name} accounts");
-        return Account.Parse(process.Facts.Last(f => f.StartsWith("account", StringComparison.Ordinal)));
+        int before = process.Count("usage");
+        process.Tell("usage");
+        await Eventually.SeesAsync(() => process.Count("usage"), count => count > before, TimeSpan.FromSeconds(60), $"{name} accounts");
+        return ResourceUsage.Parse(process.Facts.Last(f => f.StartsWith("usage", StringComparison.Ordinal)));
     }
 
     public async ValueTask DisposeAsync()

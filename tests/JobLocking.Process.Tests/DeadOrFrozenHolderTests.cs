@@ -5,7 +5,7 @@ using Xunit;
 
 namespace JobLocking.Process.Tests;
 
-/// <summary>The worker's jobs have Expire = 3 and DeferBy = 3600, and a process looks at a lock every 5 seconds at least: whatever runs soon was woken.</summary>
+/// <summary>The worker's jobs have Expire = 3 and DeferBy = 3600, and a process polls a lock every 5 seconds: a job that runs soon was woken.</summary>
 public sealed class DeadOrFrozenHolderTests
 {
     private const string Never = "2100-01-01T00:00:00Z";

@@ -5,7 +5,7 @@ using Xunit;
 
 namespace JobLocking.Process.Tests;
 
-/// <summary>Worker processes whose executions want one lock, the Redis of their locks, and another for everything else: so it is known who published what.</summary>
+/// <summary>Worker processes whose executions want one lock, with one Redis for their locks and one for their jobs, so that each can be counted.</summary>
 internal sealed class QueueCluster : IAsyncDisposable
 {
     private readonly RedisServer _locks;
@@ -46,33 +46,33 @@ internal sealed class QueueCluster : IAsyncDisposable
         return worker;
     }
 
-    /// <summary>Has a process ask so often in each way, and waits until all these executions are parked, and what is deferred is stored.</summary>
+    /// <summary>Starts so many executions of each kind in a process, and waits until all of them wait in the queue and deferrals are stored.</summary>
     public async Task EnqueueAsync(WorkerProcess worker, int hangfire, int quartz, int wait, string work = "")
     {
         string deployment = _workers.Single(w => w.Process == worker).Deployment;
-        long parkedBefore = await QueuedAsync();
+        long queuedBefore = await QueuedAsync();
         long scheduledBefore = await ScheduledAsync(deployment);
         worker.Tell($"hangfire {hangfire} {work}".TrimEnd());
         worker.Tell($"quartz {quartz} {work}".TrimEnd());
         worker.Tell($"wait {wait} {work}".TrimEnd());
         _deferred += hangfire + quartz;
-        await Eventually.SeesAsync(QueuedAsync, parked => parked == parkedBefore + hangfire + quartz + wait);
+        await Eventually.SeesAsync(QueuedAsync, queued => queued == queuedBefore + hangfire + quartz + wait);
         await Eventually.SeesAsync(() => Count("event 1101"), count => count == _deferred);
         await Eventually.SeesAsync(() => ScheduledAsync(deployment), scheduled => scheduled == scheduledBefore + hangfire);
     }
 
-    /// <summary>Waits until so many executions have entered in all.</summary>
+    /// <summary>Waits until so many executions have entered.</summary>
     public Task EnteredAsync(int count) => Eventually.SeesAsync(JournalAsync, journal => journal.Count(e => e.Enters) == count, TimeSpan.FromSeconds(60));
 
     /// <summary>Waits until so many have left.</summary>
     public Task LeftAsync(int count) => Eventually.SeesAsync(JournalAsync, journal => journal.Count(e => !e.Enters) == count, TimeSpan.FromSeconds(60));
 
-    /// <summary>What the executions wrote down, in the order in which it reached Redis.</summary>
+    /// <summary>What the executions recorded, in the order in which it reached Redis.</summary>
     public async Task<Entry[]> JournalAsync() => [.. (await Jobs.ListRangeAsync("journal")).Select(line => Entry.Parse(line.ToString()))];
 
     public Task<long> QueuedAsync() => Locks.SortedSetLengthAsync("{task_lock:queue}:queue");
 
-    /// <summary>The ids of those who are parked, oldest first.</summary>
+    /// <summary>The ids of the waiters, oldest first.</summary>
     public async Task<string[]> QueueAsync() => [.. (await Locks.SortedSetRangeByRankAsync("{task_lock:queue}:queue")).Select(id => id.ToString())];
 
     /// <summary>How often the locks published anything.</summary>
@@ -83,20 +83,20 @@ internal sealed class QueueCluster : IAsyncDisposable
         return publish is null ? 0 : int.Parse(publish.Split('=', ',')[1], CultureInfo.InvariantCulture);
     }
 
-    /// <summary>How many processes listen to what the locks publish to them.</summary>
+    /// <summary>How many processes have subscribed to notifications.</summary>
     public async Task<int> ListenersAsync() => ((RedisResult[])(await Locks.ExecuteAsync("PUBSUB", "CHANNELS", "task_lock:process:*"))!).Length;
 
     public int Count(string fact) => _workers.Sum(w => w.Process.Count(fact));
 
     /// <summary>With which token each execution ran, by its waiter id.</summary>
     public Dictionary<long, string> WaiterIds() => Facts.Select(f => f.Split(' '))
-        .Where(f => f is ["asked", _, "Granted", _])
+        .Where(f => f is ["acquire", _, "Granted", _])
         .ToDictionary(f => long.Parse(f[3], CultureInfo.InvariantCulture), f => f[1]);
 
     /// <summary>Nothing is left to run, and so many ran, one after the other and none twice.</summary>
     /// <param name="count">So many left.</param>
     /// <param name="killed">So many entered and were killed.</param>
-    public async Task RanInTurnAsync(int count, int killed = 0)
+    public async Task RanOneByOneAsync(int count, int killed = 0)
     {
         await LeftAsync(count);
         await EndAsync();

@@ -4,14 +4,14 @@ using Xunit;
 
 namespace JobLocking.Process.Tests;
 
-/// <summary>The worker's jobs have Expire = 3 and DeferBy = 3600, and a process looks at a lock every 5 seconds at least: whatever runs soon was woken.</summary>
+/// <summary>The worker's jobs have Expire = 3 and DeferBy = 3600, and a process polls a lock every 5 seconds: a job that runs soon was woken.</summary>
 public sealed class WaiterTests
 {
     private static readonly TimeSpan Expiry = TimeSpan.FromSeconds(3);
 
     private static readonly TimeSpan SafetyPoll = TimeSpan.FromSeconds(5.1);
 
-    // What starting a thread costs on a busy machine is not promised by anyone; a deferral that nobody wakes takes an hour.
+    // Starting a thread may take long on a busy machine; a deferral that is not woken takes an hour.
     private static readonly TimeSpan Noise = TimeSpan.FromSeconds(20);
 
     [Fact]
@@ -31,14 +31,14 @@ public sealed class WaiterTests
         long killed = Stopwatch.GetTimestamp();
         await cluster.EnteredAsync(2);
         Assert.InRange(Stopwatch.GetElapsedTime(killed), TimeSpan.Zero, Expiry + SafetyPoll + Noise);
-        await cluster.RanInTurnAsync(13, killed: 1);
+        await cluster.RanOneByOneAsync(13, killed: 1);
 
         // No job was started to find out whether the lock is free.
         Assert.All(others.Zip(said), other =>
         {
             IEnumerable<string> later = other.First.Facts.Skip(other.Second);
             Assert.Contains(later, IsWoken);
-            Assert.DoesNotContain(later.TakeWhile(f => !IsWoken(f)), f => f.Split(' ') is ["asked" or "state" or "fired", ..]);
+            Assert.DoesNotContain(later.TakeWhile(f => !IsWoken(f)), f => f.Split(' ') is ["acquire" or "state" or "fired", ..]);
         });
     }
 
@@ -54,31 +54,31 @@ public sealed class WaiterTests
             await cluster.EnqueueAsync(worker, hangfire: 7, quartz: 7, wait: 6);
         }
 
-        // Each process has told itself something when it checked its store.
+        // Each process sent a notification to itself when it checked its store.
         string[] queue = await cluster.QueueAsync();
         int before = await cluster.PublishedAsync();
         workers[0].Tell("end 1");
         await cluster.LeftAsync(101);
         int published = await cluster.PublishedAsync() - before;
-        await cluster.RanInTurnAsync(101);
+        await cluster.RanOneByOneAsync(101);
 
-        // A look that comes between a release and whoever was told of it has two try for one lock.
-        int released = cluster.Count("released"), passedOn = cluster.Count("declined") + cluster.Count("withdrawn"), sawFree = cluster.Count("looked free");
+        // A poll between a release and the woken waiter lets two executions try for one lock.
+        int released = cluster.Count("released"), declined = cluster.Count("declined") + cluster.Count("withdrawn"), sawFree = cluster.Count("polled free");
         Assert.Equal(101, released);
-        Assert.InRange(published, 100 - sawFree, released + passedOn);
+        Assert.InRange(published, 100 - sawFree, released + declined);
 
-        // Before it is deferred a job asks without a place, once, but in the process that has the lock: Quartz' jobs in four
+        // Before it is deferred, a job tries once without a waiter, except in the process that holds the lock: Quartz' jobs in four
         // processes, and Hangfire's wherever they are fetched.
-        int withoutPlace = cluster.Count("asked - ");
-        Assert.InRange(withoutPlace, 4 * 7, (4 * 7) + (5 * 7));
-        Assert.InRange(cluster.Count("asked") - withoutPlace, 101, 101 + published + sawFree);
+        int withoutWaiter = cluster.Count("acquire - ");
+        Assert.InRange(withoutWaiter, 4 * 7, (4 * 7) + (5 * 7));
+        Assert.InRange(cluster.Count("acquire") - withoutWaiter, 101, 101 + published + sawFree);
 
         Dictionary<long, string> ids = cluster.WaiterIds();
         string[] ran = [.. (await cluster.JournalAsync()).Where(e => e.Enters).Skip(1).Select(e => ids[e.Token])];
         Assert.Equal(queue.Order(), ran.Order());
 
-        // Fair, not strict: a process that stalls in its turn is overtaken. In no order at all it would be 33 places on average.
-        Assert.InRange(queue.Index().Average(parked => Math.Abs(Array.IndexOf(ran, parked.Item) - parked.Index)), 0, 10);
+        // Fair, not strict: a process that stalls when it is woken is overtaken. Random order would differ by 33 positions on average.
+        Assert.InRange(queue.Index().Average(queued => Math.Abs(Array.IndexOf(ran, queued.Item) - queued.Index)), 0, 10);
     }
 
     [Fact]
@@ -97,13 +97,13 @@ public sealed class WaiterTests
         long free = Stopwatch.GetTimestamp();
         await cluster.LeftAsync(2);
         Assert.InRange(Stopwatch.GetElapsedTime(free), TimeSpan.Zero, SafetyPoll + Noise);
-        Assert.True(other.HasSaid("looked free"));
-        Assert.False(other.HasSaid("turn"));
+        Assert.True(other.HasSaid("polled free"));
+        Assert.False(other.HasSaid("wake-up"));
 
-        Assert.False(frozen.HasSaid("turn"));
+        Assert.False(frozen.HasSaid("wake-up"));
         frozen.Thaw();
-        await cluster.RanInTurnAsync(5);
-        Assert.True(frozen.HasSaid("turn"));
+        await cluster.RanOneByOneAsync(5);
+        Assert.True(frozen.HasSaid("wake-up"));
     }
 
     [Fact]
@@ -120,11 +120,11 @@ public sealed class WaiterTests
         await killed.KillAsync();
         await Eventually.SeesAsync(cluster.ListenersAsync, listeners => listeners == 2);
         holder.Tell("end 1");
-        await cluster.RanInTurnAsync(2);
+        await cluster.RanOneByOneAsync(2);
 
-        // By the release itself, not by looking at the lock.
-        Assert.True(next.HasSaid("turn"));
+        // By the release itself, not by a safety poll.
+        Assert.True(next.HasSaid("wake-up"));
     }
 
-    private static bool IsWoken(string fact) => fact == "looked free" || fact.StartsWith("turn ", StringComparison.Ordinal);
+    private static bool IsWoken(string fact) => fact == "polled free" || fact.StartsWith("wake-up ", StringComparison.Ordinal);
 }

@@ -40,7 +40,7 @@ internal static class CommandLine
         Dictionary<string, int> faults = new(StringComparer.Ordinal);
         foreach (int seed in seeds)
         {
-            Outcome outcome = await Course.RunAsync(seed, tells: false);
+            Outcome outcome = await SimulationRun.RunAsync(seed, isTraced: false);
             courses++;
             works += outcome.Works;
             digest = (digest * 31) + outcome.History.Digest;
@@ -73,9 +73,9 @@ internal static class CommandLine
         return courses > 0 && violations == 0 ? 0 : 1;
     }
 
-    private static async Task<int> ReplayAsync(int seed, bool tells, TextWriter output)
+    private static async Task<int> ReplayAsync(int seed, bool isTraced, TextWriter output)
     {
-        Outcome outcome = await Course.RunAsync(seed, tells);
+        Outcome outcome = await SimulationRun.RunAsync(seed, isTraced);
         foreach (string line in outcome.History.Lines)
         {
             await output.WriteLineAsync(line);

@@ -15,8 +15,8 @@ internal static class Counter
         await host.StartAsync();
         ITaskLocks locks = host.Services.GetRequiredService<ITaskLocks>();
 
-        Say.Fact("ready");
-        await Commands.NextAsync();
+        WorkerOutput.Report("ready");
+        await WorkerInput.NextCommandAsync();
         for (int done = 0; done < count;)
         {
             await using TaskLease? lease = await locks.TryAcquireAsync("counter");
@@ -29,7 +29,7 @@ internal static class Counter
             int value = int.Parse(await File.ReadAllTextAsync(file), CultureInfo.InvariantCulture) + 1;
             await Task.Yield();
             await File.WriteAllTextAsync(file, value.ToString(CultureInfo.InvariantCulture));
-            Say.Fact($"counted {value} {lease.FencingToken}");
+            WorkerOutput.Report($"counted {value} {lease.FencingToken}");
             done++;
         }
 

@@ -20,8 +20,8 @@ internal static class HangfireWorker
         using IHost host = builder.Build();
         await host.StartAsync();
         IBackgroundJobClient jobs = host.Services.GetRequiredService<IBackgroundJobClient>();
-        Say.Fact("ready");
-        while (await Commands.NextAsync() is "fire")
+        WorkerOutput.Report("ready");
+        while (await WorkerInput.NextCommandAsync() is "fire")
         {
             jobs.Enqueue<Job>(job => job.Run());
         }
@@ -32,6 +32,6 @@ internal static class HangfireWorker
     public sealed class Job(ITaskLeaseAccessor lease)
     {
         [TaskLock("process-lock", Expire = 3, DeferBy = 3600)]
-        public async Task Run() => await Say.RunUntilLostAsync("hangfire", lease.Required);
+        public async Task Run() => await WorkerOutput.RunUntilLostAsync("hangfire", lease.Required);
     }
 }

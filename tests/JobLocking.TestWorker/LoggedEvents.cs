@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 
 namespace JobLocking.TestWorker;
 
-/// <summary>Says the id of each event that JobLocking logs, and what else goes wrong.</summary>
+/// <summary>Reports the id of each event that JobLocking logs, and the warnings of others.</summary>
 internal sealed class LoggedEvents : ILoggerProvider
 {
     public static HostApplicationBuilder CreateHost()
@@ -31,7 +31,7 @@ internal sealed class LoggedEvents : ILoggerProvider
         {
             if (IsEnabled(logLevel))
             {
-                Say.Fact($"event {eventId.Id} {category}: {formatter(state, exception)} {exception?.Message}".ReplaceLineEndings(" "));
+                WorkerOutput.Report($"event {eventId.Id} {category}: {formatter(state, exception)} {exception?.Message}".ReplaceLineEndings(" "));
             }
         }
     }

@@ -23,8 +23,8 @@ internal static class QuartzWorker
         using IHost host = builder.Build();
         await host.StartAsync();
         IScheduler scheduler = await host.Services.GetRequiredService<ISchedulerFactory>().GetScheduler();
-        Say.Fact("ready");
-        while (await Commands.NextAsync() is "fire")
+        WorkerOutput.Report("ready");
+        while (await WorkerInput.NextCommandAsync() is "fire")
         {
             await scheduler.ScheduleJob(TriggerBuilder.Create().ForJob("plain").StartNow().Build());
         }
@@ -35,12 +35,12 @@ internal static class QuartzWorker
     [TaskLock("process-lock", Expire = 3, DeferBy = 3600)]
     internal sealed class PlainJob(ITaskLeaseAccessor lease) : IJob
     {
-        public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken) => await Say.RunUntilLostAsync("quartz", lease.Required);
+        public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken) => await WorkerOutput.RunUntilLostAsync("quartz", lease.Required);
     }
 
     [TaskLock("process-occurrence", Expire = 3, DeferBy = 3600, OncePerOccurrence = true)]
     internal sealed class OccurrenceJob(ITaskLeaseAccessor lease) : IJob
     {
-        public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken) => await Say.RunUntilLostAsync("occurrence", lease.Required);
+        public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken) => await WorkerOutput.RunUntilLostAsync("occurrence", lease.Required);
     }
 }

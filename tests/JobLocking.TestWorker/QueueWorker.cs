@@ -11,11 +11,11 @@ using StackExchange.Redis;
 namespace JobLocking.TestWorker;
 
 /// <summary>
-/// A node with both schedulers, whose jobs and own callers want one and the same lock. It says whatever the schedulers do
-/// with a job and whatever is asked of the store. Deferred jobs would be back by themselves in an hour: what comes sooner
-/// comes by the queue. The nodes of one deployment have one Hangfire storage.
+/// A node with both schedulers, whose jobs and own callers want the same lock. It reports what the schedulers do with a job and all
+/// calls of the store. Deferred jobs would be back by themselves in an hour: a job that comes sooner was woken. The nodes of one
+/// deployment have one Hangfire storage.
 /// </summary>
-internal sealed class QueueWorker(IHost host, IScheduler scheduler, Work work, int limit)
+internal sealed class QueueWorker(IHost host, IScheduler scheduler, JournaledWork work, int limit)
 {
     private const string Lock = "queue";
 
@@ -28,29 +28,29 @@ internal sealed class QueueWorker(IHost host, IScheduler scheduler, Work work, i
     public static async Task<int> RunAsync(string locks, string jobs, string deployment, int limit)
     {
         using ConnectionMultiplexer connection = await ConnectionMultiplexer.ConnectAsync(jobs);
-        using Work work = new(connection.GetDatabase(), limit);
+        using JournaledWork work = new(connection.GetDatabase(), limit);
         TaskLockAttribute taskLock = new(Lock) { Expire = Expire, Limit = limit, DeferBy = 3600 };
 
         HostApplicationBuilder builder = LoggedEvents.CreateHost();
         builder.Services.AddSingleton(work);
         builder.Services.AddJobLocking(o => o.ForJob<HangfireJob>(taskLock).ForJob<QuartzJob>(taskLock)).UseRedis(locks);
-        ToldStore.Insert(builder.Services);
+        ReportingStore.Insert(builder.Services);
         builder.Services.AddHangfire((sp, hangfire) => hangfire
             // A worker that looks at the queue just before a job comes misses its announcement, and would sleep for three minutes.
             .UseRedisStorage(connection, new RedisStorageOptions { Prefix = $"{deployment}:", FetchTimeout = TimeSpan.FromSeconds(1) })
-            .UseFilter(new ToldStates())
+            .UseFilter(new StateReporter())
             .UseTaskLocks(sp));
         builder.Services.AddHangfireServer(o => o.WorkerCount = 6);
         builder.Services.AddQuartz(q =>
         {
-            q.AddTaskLocks().AddJobListener(new ToldFirings());
+            q.AddTaskLocks().AddJobListener(new FiringReporter());
             q.AddJob<QuartzJob>(j => j.WithIdentity("work").StoreDurably());
         });
         builder.Services.AddQuartzHostedService(o => o.WaitForJobsToComplete = true);
         using IHost host = builder.Build();
         await host.StartAsync();
         IScheduler scheduler = await host.Services.GetRequiredService<ISchedulerFactory>().GetScheduler();
-        Say.Fact("ready");
+        WorkerOutput.Report("ready");
         await new QueueWorker(host, scheduler, work, limit).ObeyAsync();
         await host.StopAsync();
         return 0;
@@ -58,7 +58,7 @@ internal sealed class QueueWorker(IHost host, IScheduler scheduler, Work work, i
 
     private async Task ObeyAsync()
     {
-        while ((await Commands.NextAsync())?.Split(' ') is [var what, .. var rest] && what != "stop")
+        while ((await WorkerInput.NextCommandAsync())?.Split(' ') is [var what, .. var rest] && what != "stop")
         {
             bool isHeld = rest is [_, "held"];
             int count = int.Parse(rest[0], CultureInfo.InvariantCulture);
@@ -101,31 +101,31 @@ internal sealed class QueueWorker(IHost host, IScheduler scheduler, Work work, i
 
     public sealed class HangfireJob(IServiceProvider services)
     {
-        public Task Run(bool isHeld) => services.GetRequiredService<Work>().DoAsync(isHeld, services.GetRequiredService<ITaskLeaseAccessor>().Required);
+        public Task Run(bool isHeld) => services.GetRequiredService<JournaledWork>().DoAsync(isHeld, services.GetRequiredService<ITaskLeaseAccessor>().Required);
     }
 
-    internal sealed class QuartzJob(Work work, ITaskLeaseAccessor lease) : IJob
+    internal sealed class QuartzJob(JournaledWork work, ITaskLeaseAccessor lease) : IJob
     {
         public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken) =>
             await work.DoAsync((string?)context.MergedJobDataMap["held"] == bool.TrueString, lease.Required);
     }
 
-    private sealed class ToldStates : IApplyStateFilter
+    private sealed class StateReporter : IApplyStateFilter
     {
-        public void OnStateApplied(ApplyStateContext context, IWriteOnlyTransaction transaction) => Say.Fact($"state {context.BackgroundJob.Id} {context.NewState.Name}");
+        public void OnStateApplied(ApplyStateContext context, IWriteOnlyTransaction transaction) => WorkerOutput.Report($"state {context.BackgroundJob.Id} {context.NewState.Name}");
 
         public void OnStateUnapplied(ApplyStateContext context, IWriteOnlyTransaction transaction)
         {
         }
     }
 
-    private sealed class ToldFirings : IJobListener
+    private sealed class FiringReporter : IJobListener
     {
-        public string Name => "told firings";
+        public string Name => "firing reporter";
 
         public ValueTask JobToBeExecuted(IJobExecutionContext context, CancellationToken cancellationToken = default)
         {
-            Say.Fact($"fired {context.Trigger.Key}");
+            WorkerOutput.Report($"fired {context.Trigger.Key}");
             return default;
         }
     }

@@ -13,7 +13,7 @@ internal static class StarvedWorker
         using IHost host = builder.Build();
         await host.StartAsync();
         TaskLease lease = await host.Services.GetRequiredService<ITaskLocks>().AcquireAsync("starved", new TaskLockOptions { Expire = expire });
-        Say.Fact("ready");
+        WorkerOutput.Report("ready");
 
         using ManualResetEvent end = new(initialState: false);
         Thread watch = new(() => Watch(lease, end)) { IsBackground = true };
@@ -57,6 +57,6 @@ internal static class StarvedWorker
         }
 
         bool isTold = lease.Lost.WaitHandle.WaitOne(0);
-        Say.Fact($"{(isTold ? "lost" : "kept")} {(long)least.TotalMilliseconds}");
+        WorkerOutput.Report($"{(isTold ? "lost" : "kept")} {(long)least.TotalMilliseconds}");
     }
 }

@@ -16,19 +16,19 @@ public sealed class Row01FrozenHolderTests
         workers[0].Freeze();
         HistoryEvent successor = await workers[1].GetsAsync("x");
         Assert.True(successor.Token > frozen.Token);
-        Assert.DoesNotContain(lab.History, e => e.What == Happening.Lost);
+        Assert.DoesNotContain(lab.History, e => e.What == HistoryEventKind.Lost);
 
         long thawed = Lab.Now;
         workers[0].Thaw();
-        await lab.SeesAsync(Happening.Lost, workers[0].Name);
-        await lab.SeesAsync(Happening.Released, workers[0].Name);
+        await lab.SeesAsync(HistoryEventKind.Lost, workers[0].Name);
+        await lab.SeesAsync(HistoryEventKind.Released, workers[0].Name);
 
         // Its release, and whatever else it does, has not harmed the successor by its next renewal but one.
         await Task.Delay(Lab.Expiry);
-        Assert.DoesNotContain(lab.History, e => e.What is Happening.Lost or Happening.Disowned && e.Process == workers[1].Name);
-        Assert.DoesNotContain(lab.History, e => e.What == Happening.Claimed && e.Process == workers[0].Name && e.At > thawed);
+        Assert.DoesNotContain(lab.History, e => e.What is HistoryEventKind.Lost or HistoryEventKind.Disowned && e.Process == workers[1].Name);
+        Assert.DoesNotContain(lab.History, e => e.What == HistoryEventKind.Claimed && e.Process == workers[0].Name && e.At > thawed);
         workers[1].End("x");
-        await lab.SeesAsync(Happening.Released, workers[1].Name);
+        await lab.SeesAsync(HistoryEventKind.Released, workers[1].Name);
         await lab.JudgeAsync();
     }
 
@@ -43,7 +43,7 @@ public sealed class Row01FrozenHolderTests
         for (int round = 0; round < 4 || (round < 40 && Losses(lab) < 2); round++)
         {
             long before = Lab.Now;
-            string holder = (await lab.SeesAsync(Happening.Wrote, since: before))[0].Process;
+            string holder = (await lab.SeesAsync(HistoryEventKind.Wrote, since: before))[0].Process;
             Worker frozen = workers.Single(w => w.Name == holder);
             frozen.Freeze();
             await Task.Delay(Lab.Expiry * 1.5);
@@ -55,5 +55,5 @@ public sealed class Row01FrozenHolderTests
         Assert.True(Losses(lab) >= 2);
     }
 
-    private static int Losses(Lab lab) => lab.History.Count(e => e.What == Happening.Lost);
+    private static int Losses(Lab lab) => lab.History.Count(e => e.What == HistoryEventKind.Lost);
 }

@@ -19,16 +19,16 @@ public sealed class Row02KilledHolderTests
 
         long before = Lab.Now;
         await workers[0].KillAsync();
-        HistoryEvent next = (await lab.SeesAsync(Happening.Granted, since: before))[0];
+        HistoryEvent next = (await lab.SeesAsync(HistoryEventKind.Granted, since: before))[0];
         Assert.True(Stopwatch.GetElapsedTime(before, next.At) < Lab.Liveness);
         Assert.True(next.Token > killed.Token);
 
-        // The last one in the line is not forgotten either.
+        // The last waiter in the queue is not forgotten either.
         Worker successor = workers.Single(w => w.Name == next.Process);
         successor.End("x");
         await workers.Skip(1).Single(w => w != successor).GetsAsync("x");
         Array.ForEach(workers[1..], w => w.End("x"));
-        await lab.SeesAsync(Happening.Released, count: 2);
+        await lab.SeesAsync(HistoryEventKind.Released, count: 2);
         await lab.JudgeAsync();
     }
 
@@ -40,12 +40,12 @@ public sealed class Row02KilledHolderTests
         living.ForEach(w => w.Load("x", parallel: 2));
         for (int round = 0; round < 3; round++)
         {
-            string holder = (await lab.SeesAsync(Happening.Wrote, since: Lab.Now))[0].Process;
+            string holder = (await lab.SeesAsync(HistoryEventKind.Wrote, since: Lab.Now))[0].Process;
             Worker killed = living.Single(w => w.Name == holder);
             living.Remove(killed);
             await killed.KillAsync();
             long dead = Lab.Now;
-            await lab.SeesAsync(Happening.Wrote, since: dead);
+            await lab.SeesAsync(HistoryEventKind.Wrote, since: dead);
             Worker fresh = await lab.WorkAsync($"fresh-{round}");
             fresh.Load("x", parallel: 2);
             living.Add(fresh);

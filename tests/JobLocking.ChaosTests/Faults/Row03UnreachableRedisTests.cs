@@ -34,16 +34,16 @@ public sealed class Row03UnreachableRedisTests
         Begin(lab, worker, fault);
 
         worker.Hold("y");
-        await lab.SeesAsync(Happening.Unavailable, @lock: "y");
-        HistoryEvent lost = (await lab.SeesAsync(Happening.Lost, @lock: "x"))[0];
+        await lab.SeesAsync(HistoryEventKind.Unavailable, @lock: "y");
+        HistoryEvent lost = (await lab.SeesAsync(HistoryEventKind.Lost, @lock: "x"))[0];
         Assert.True(lost.At <= end, $"Lost {Stopwatch.GetElapsedTime(end, lost.At)} after its lease had ended.");
-        Assert.DoesNotContain(lab.History, e => e.What == Happening.Claimed && e.Lock == "x" && e.At > end);
+        Assert.DoesNotContain(lab.History, e => e.What == HistoryEventKind.Claimed && e.Lock == "x" && e.At > end);
 
         Mend(lab, worker, fault);
         HistoryEvent next = await HoldsAgainAsync(lab, worker);
         Assert.True(next.Token > lease.Token);
         worker.End("x");
-        await lab.SeesAsync(Happening.Released, @lock: "x", since: next.At);
+        await lab.SeesAsync(HistoryEventKind.Released, @lock: "x", since: next.At);
         await lab.JudgeAsync();
     }
 
@@ -54,7 +54,7 @@ public sealed class Row03UnreachableRedisTests
         Worker[] workers = await lab.WorkAsync(3);
         Array.ForEach(workers, w => w.Load("x", parallel: 2));
         Array.ForEach(workers, w => w.Load("y", how: "wait"));
-        await lab.SeesAsync(Happening.Wrote, count: 10);
+        await lab.SeesAsync(HistoryEventKind.Wrote, count: 10);
         foreach ((string fault, Worker worker) in InTurn.Zip(workers))
         {
             // Who holds for longer than its lease lasts is the one that could meet another.
@@ -63,24 +63,24 @@ public sealed class Row03UnreachableRedisTests
             other.Hold(fault);
             await lab.IsQueuedAsync(fault, 1);
             Begin(lab, worker, fault);
-            await lab.SeesAsync(Happening.Wrote, other.Name, fault, count: 10);
+            await lab.SeesAsync(HistoryEventKind.Wrote, other.Name, fault, count: 10);
             long mended = Stopwatch.GetTimestamp();
             Mend(lab, worker, fault);
             other.End(fault);
 
             // The next fault asks it for a lock, once: that is refused while it does not know yet that all is well.
-            await lab.SeesAsync(Happening.Wrote, worker.Name, since: mended);
+            await lab.SeesAsync(HistoryEventKind.Wrote, worker.Name, since: mended);
         }
 
         Begin(lab, workers[0], "frozen");
         await Task.Delay(Lab.Expiry * 1.2);
         Mend(lab, workers[0], "frozen");
         IReadOnlyList<HistoryEvent> healed = await lab.HealedAsync();
-        Assert.All(workers, w => Assert.Contains(healed, e => e.What == Happening.Granted && e.Process == w.Name));
+        Assert.All(workers, w => Assert.Contains(healed, e => e.What == HistoryEventKind.Granted && e.Process == w.Name));
         await lab.JudgeAsync();
     }
 
-    /// <summary>Connecting again may take a moment: nobody is promised that the first question is answered.</summary>
+    /// <summary>Connecting again may take a moment: the first request may fail.</summary>
     private static async Task<HistoryEvent> HoldsAgainAsync(Lab lab, Worker worker)
     {
         long mended = Lab.Now;
@@ -89,10 +89,10 @@ public sealed class Row03UnreachableRedisTests
             long asked = Lab.Now;
             worker.Hold("x", Expiry);
             HistoryEvent told = await TestKit.Eventually.SeesAsync(
-                () => lab.History.FirstOrDefault(e => e.What is Happening.Granted or Happening.Unavailable && e.Lock == "x" && e.At > asked)!,
+                () => lab.History.FirstOrDefault(e => e.What is HistoryEventKind.Granted or HistoryEventKind.Unavailable && e.Lock == "x" && e.At > asked)!,
                 e => e is not null,
                 TimeSpan.FromSeconds(60));
-            if (told.What == Happening.Granted)
+            if (told.What == HistoryEventKind.Granted)
             {
                 return told;
             }

@@ -74,7 +74,7 @@ public sealed class Row04TransientErrorsTests
         lab.Began(fault);
         await begin(lab);
         worker.Hold("y");
-        HistoryEvent refused = (await lab.SeesAsync(Happening.Unavailable, @lock: "y"))[0];
+        HistoryEvent refused = (await lab.SeesAsync(HistoryEventKind.Unavailable, @lock: "y"))[0];
         Assert.Contains(error, refused.Detail, StringComparison.Ordinal);
         await Task.Delay(Outage);
         await end(lab);
@@ -86,10 +86,10 @@ public sealed class Row04TransientErrorsTests
     {
         long over = Lab.Now;
         await Task.Delay(Expiry);
-        Assert.DoesNotContain(lab.History, e => e.What is Happening.Lost or Happening.Disowned);
-        Assert.Contains(lab.History, e => e.What == Happening.Wrote && e.Token == lease.Token && e.At > over);
+        Assert.DoesNotContain(lab.History, e => e.What is HistoryEventKind.Lost or HistoryEventKind.Disowned);
+        Assert.Contains(lab.History, e => e.What == HistoryEventKind.Wrote && e.Token == lease.Token && e.At > over);
         worker.End("x");
-        await lab.SeesAsync(Happening.Released, @lock: "x");
+        await lab.SeesAsync(HistoryEventKind.Released, @lock: "x");
         Assert.False((bool)await lab.CommandAsync("EXISTS", "task_lock:x"));
         await lab.JudgeAsync();
     }

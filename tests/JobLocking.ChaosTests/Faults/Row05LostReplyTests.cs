@@ -24,9 +24,9 @@ public sealed class Row05LostReplyTests
 
         // It is the lease that the server granted to the request without an answer, token and all.
         Assert.Contains($":{lease.Token}:", granted, StringComparison.Ordinal);
-        Assert.Single(lab.History, e => e.What == Happening.Asked && e.Lock == "x");
+        Assert.Single(lab.History, e => e.What == HistoryEventKind.Asked && e.Lock == "x");
         worker.End("x");
-        await lab.SeesAsync(Happening.Released, @lock: "x");
+        await lab.SeesAsync(HistoryEventKind.Released, @lock: "x");
         Assert.False((bool)await lab.CommandAsync("EXISTS", "task_lock:x"));
         await lab.JudgeAsync();
     }
@@ -47,7 +47,7 @@ public sealed class Row05LostReplyTests
             workers[0].Link.DropRequests = true;
         }
 
-        await lab.SeesAsync(Happening.Unavailable, workers[0].Name, "x");
+        await lab.SeesAsync(HistoryEventKind.Unavailable, workers[0].Name, "x");
         Assert.True((long)await lab.CommandAsync("PTTL", "task_lock:x") <= (long)Lab.Expiry.TotalMilliseconds);
         await Eventually.SeesAsync(() => lab.CommandAsync("EXISTS", "task_lock:x"), exists => !(bool)exists, Lab.Liveness);
         await workers[1].HoldAsync("x");
@@ -55,9 +55,9 @@ public sealed class Row05LostReplyTests
 
         // What was meant for the orphan does not harm who came after it.
         await Task.Delay(Lab.Expiry);
-        Assert.DoesNotContain(lab.History, e => e.What is Happening.Lost or Happening.Disowned);
+        Assert.DoesNotContain(lab.History, e => e.What is HistoryEventKind.Lost or HistoryEventKind.Disowned);
         workers[1].End("x");
-        await lab.SeesAsync(Happening.Released, workers[1].Name, "x");
+        await lab.SeesAsync(HistoryEventKind.Released, workers[1].Name, "x");
         await lab.JudgeAsync();
     }
 
@@ -68,7 +68,7 @@ public sealed class Row05LostReplyTests
         Worker[] workers = await lab.WorkAsync(3);
         Array.ForEach(workers, w => w.Load("x", parallel: 2));
         Array.ForEach(workers, w => w.Load("y", how: "try"));
-        await lab.SeesAsync(Happening.Wrote, count: 10);
+        await lab.SeesAsync(HistoryEventKind.Wrote, count: 10);
         for (int round = 0; round < 6; round++)
         {
             Worker worker = workers[round % 3];
@@ -76,7 +76,7 @@ public sealed class Row05LostReplyTests
             await Eventually.IsTrueAsync(() => worker.Link.HeldBytes > 0);
             await LoseHeldAsync(worker, cut: round % 2 == 1);
             worker.Mend("lost-reply");
-            await lab.SeesAsync(Happening.Wrote, worker.Name, since: Lab.Now);
+            await lab.SeesAsync(HistoryEventKind.Wrote, worker.Name, since: Lab.Now);
         }
 
         await lab.HealedAsync();
@@ -102,7 +102,7 @@ public sealed class Row05LostReplyTests
     {
         await worker.HoldAsync("other");
         worker.End("other");
-        await lab.SeesAsync(Happening.Released, worker.Name);
+        await lab.SeesAsync(HistoryEventKind.Released, worker.Name);
     }
 
     /// <summary>Waits until the server has granted the lock, and returns to whom.</summary>

@@ -46,18 +46,18 @@ public sealed class Row06RestartTests
         Worker[] workers = await lab.WorkAsync(2);
         HistoryEvent first = await workers[0].HoldAsync("x", TimeSpan.FromSeconds(4));
         await EraseAsync(lab, fault);
-        while (!lab.History.Any(e => e.What == Happening.Released))
+        while (!lab.History.Any(e => e.What == HistoryEventKind.Released))
         {
             Assert.False((bool)await lab.CommandAsync("EXISTS", "task_lock:x"), "The key is there again.");
         }
 
-        Assert.Contains(lab.History, e => e.What == Happening.Lost);
+        Assert.Contains(lab.History, e => e.What == HistoryEventKind.Lost);
         await Task.Delay(Lab.Expiry);
         Assert.False((bool)await lab.CommandAsync("EXISTS", "task_lock:x"), "The key is there again.");
         HistoryEvent next = await workers[1].HoldAsync("x", TimeSpan.FromSeconds(4));
         Assert.True(next.Token > first.Token);
         workers[1].End("x");
-        await lab.SeesAsync(Happening.Released, workers[1].Name);
+        await lab.SeesAsync(HistoryEventKind.Released, workers[1].Name);
         await lab.JudgeAsync();
     }
 
@@ -68,16 +68,16 @@ public sealed class Row06RestartTests
         Worker[] workers = await lab.WorkAsync(3);
         Array.ForEach(workers, w => w.Load("x", parallel: 2));
         Array.ForEach(workers, w => w.Load("y", how: "wait", limit: 2));
-        await lab.SeesAsync(Happening.Wrote, count: 10);
+        await lab.SeesAsync(HistoryEventKind.Wrote, count: 10);
         foreach (string fault in new[] { "flushed", "restarted", "SCRIPT FLUSH", "CLIENT KILL TYPE normal", "CLIENT KILL TYPE pubsub" })
         {
             string[] command = fault.Split(' ');
             await (command.Length == 1 ? EraseAsync(lab, fault) : DoAsync(lab, command[0], command[1..]));
-            await lab.SeesAsync(Happening.Wrote, since: Lab.Now, count: 10);
+            await lab.SeesAsync(HistoryEventKind.Wrote, since: Lab.Now, count: 10);
         }
 
         IReadOnlyList<HistoryEvent> healed = await lab.HealedAsync();
-        Assert.All(workers, w => Assert.Contains(healed, e => e.What == Happening.Granted && e.Process == w.Name));
+        Assert.All(workers, w => Assert.Contains(healed, e => e.What == HistoryEventKind.Granted && e.Process == w.Name));
         await lab.JudgeAsync();
     }
 
@@ -101,15 +101,15 @@ public sealed class Row06RestartTests
     {
         await Task.Delay(Lab.Expiry * 1.5);
         long now = Lab.Now;
-        await lab.SeesAsync(Happening.Wrote, lease.Process, since: now);
-        Assert.DoesNotContain(lab.History, e => e.What is Happening.Lost or Happening.Disowned);
+        await lab.SeesAsync(HistoryEventKind.Wrote, lease.Process, since: now);
+        Assert.DoesNotContain(lab.History, e => e.What is HistoryEventKind.Lost or HistoryEventKind.Disowned);
         Assert.Contains($":{lease.Token}:", (string)(await lab.CommandAsync("GET", "task_lock:x"))!, StringComparison.Ordinal);
     }
 
     private static async Task ReleasesAsync(Lab lab, Worker worker)
     {
         worker.End("x");
-        await lab.SeesAsync(Happening.Released);
+        await lab.SeesAsync(HistoryEventKind.Released);
         await TestKit.Eventually.IsTrueAsync(async () => !(bool)await lab.CommandAsync("EXISTS", "task_lock:x"), Lab.Expiry / 2);
     }
 }

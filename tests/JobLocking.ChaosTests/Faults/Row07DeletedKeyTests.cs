@@ -20,13 +20,13 @@ public sealed class Row07DeletedKeyTests
         HistoryEvent successor = await workers[1].HoldAsync("x", Expiry);
         Assert.True(successor.Token > first.Token);
         await IsToldAsync(lab, workers[0], deleted);
-        await lab.SeesAsync(Happening.Released, workers[0].Name);
+        await lab.SeesAsync(HistoryEventKind.Released, workers[0].Name);
 
         Assert.Contains($":{successor.Token}:", (string)(await lab.CommandAsync("GET", "task_lock:x"))!, StringComparison.Ordinal);
         await Task.Delay(Expiry / 2);
-        Assert.DoesNotContain(lab.History, e => e.What is Happening.Lost or Happening.Disowned && e.Process == workers[1].Name);
+        Assert.DoesNotContain(lab.History, e => e.What is HistoryEventKind.Lost or HistoryEventKind.Disowned && e.Process == workers[1].Name);
         workers[1].End("x");
-        await lab.SeesAsync(Happening.Released, workers[1].Name);
+        await lab.SeesAsync(HistoryEventKind.Released, workers[1].Name);
         await lab.JudgeAsync();
     }
 
@@ -39,7 +39,7 @@ public sealed class Row07DeletedKeyTests
         long deleted = await DeleteAsync(lab);
         Assert.Equal("OK", (string?)await lab.CommandAsync("SET", "task_lock:x", "1", "NX", "EX", "60"));
         await IsToldAsync(lab, worker, deleted);
-        await lab.SeesAsync(Happening.Released, worker.Name);
+        await lab.SeesAsync(HistoryEventKind.Released, worker.Name);
 
         Assert.Equal("1", (string?)await lab.CommandAsync("GET", "task_lock:x"));
         Assert.True((long)await lab.CommandAsync("PTTL", "task_lock:x") > (long)Expiry.TotalMilliseconds * 2);
@@ -56,9 +56,9 @@ public sealed class Row07DeletedKeyTests
         Array.ForEach(workers, w => w.Load("y"));
         for (int round = 0; round < 5; round++)
         {
-            await lab.SeesAsync(Happening.Wrote, @lock: "x", since: Lab.Now);
+            await lab.SeesAsync(HistoryEventKind.Wrote, @lock: "x", since: Lab.Now);
             await DeleteAsync(lab);
-            await lab.SeesAsync(Happening.Granted, @lock: "x", since: Lab.Now, count: 2);
+            await lab.SeesAsync(HistoryEventKind.Granted, @lock: "x", since: Lab.Now, count: 2);
         }
 
         await lab.HealedAsync();
@@ -76,7 +76,7 @@ public sealed class Row07DeletedKeyTests
 
     private static async Task IsToldAsync(Lab lab, Worker worker, long deleted)
     {
-        HistoryEvent lost = (await lab.SeesAsync(Happening.Lost, worker.Name))[0];
+        HistoryEvent lost = (await lab.SeesAsync(HistoryEventKind.Lost, worker.Name))[0];
         Assert.True(Stopwatch.GetElapsedTime(deleted, lost.At) < Expiry / 2, $"Told only {Stopwatch.GetElapsedTime(deleted, lost.At)} later.");
     }
 }

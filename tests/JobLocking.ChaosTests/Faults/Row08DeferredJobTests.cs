@@ -24,7 +24,7 @@ public sealed class Row08DeferredJobTests
         holder.Process.Tell("run 1 stubborn");
         HistoryEvent held = await holder.GetsAsync("x");
 
-        // The only worker of the first is busy: so the second takes the job, and is the one to be told of its turn.
+        // The only worker of the first is busy, so the second takes the job, and is the process that is woken.
         Worker killed = await StartAsync(lab, "killed");
         killed.Process.Tell("run 2 stubborn");
         await lab.IsQueuedAsync("x", 1);
@@ -33,7 +33,7 @@ public sealed class Row08DeferredJobTests
         await KillBetweenPollsAsync(lab, killed);
         holder.Process.Tell("end");
 
-        HistoryEvent run = (await lab.SeesAsync(Happening.Granted, holder.Name, count: 2))[1];
+        HistoryEvent run = (await lab.SeesAsync(HistoryEventKind.Granted, holder.Name, count: 2))[1];
         Assert.Equal(2, run.Execution);
         Assert.True(run.Token > held.Token);
         Assert.True(Stopwatch.GetElapsedTime(deferred, run.At) < DeferBy + SchedulersPoll + Lab.Liveness);

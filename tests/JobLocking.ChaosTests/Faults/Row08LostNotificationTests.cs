@@ -6,8 +6,8 @@ using Xunit;
 namespace JobLocking.ChaosTests.Faults;
 
 /// <summary>
-/// Row 8: whatever happens to the notice of a release, and to whom it was meant for, once the lock is free somebody who waits
-/// for it proceeds no later than a safety poll.
+/// Row 8: once the lock is free, a waiter proceeds no later than a safety poll, even if the wake-up of a release or the process that
+/// it was for is lost.
 /// </summary>
 public sealed class Row08LostNotificationTests
 {
@@ -68,7 +68,7 @@ public sealed class Row08LostNotificationTests
         await QueueAsync(lab, workers);
         workers[1].Cut("deaf", proxy => proxy.DropReplies = true);
         workers[0].End("x");
-        await lab.SeesAsync(Happening.Released, workers[0].Name);
+        await lab.SeesAsync(HistoryEventKind.Released, workers[0].Name);
         await TestKit.Eventually.IsTrueAsync(() => workers[1].Link.Swallowed > 0);
         workers[1].Mend("deaf");
         long mended = Lab.Now;
@@ -77,7 +77,7 @@ public sealed class Row08LostNotificationTests
         await lab.JudgeAsync();
     }
 
-    /// <summary>A notice that is lost without a trace: connected all the time, and never told.</summary>
+    /// <summary>A wake-up that is lost without a trace: the process is connected all the time, and never receives it.</summary>
     [Fact]
     public async Task A_waiter_who_is_never_told_of_anything_proceeds()
     {
@@ -90,7 +90,7 @@ public sealed class Row08LostNotificationTests
         await lab.JudgeAsync();
     }
 
-    /// <summary>The connection is back at once, but its subscription is refused, and nobody tries again when it would be accepted.</summary>
+    /// <summary>The connection is back at once, but its subscription is refused, and the client does not try again.</summary>
     [Fact]
     public async Task A_process_that_has_lost_its_subscription_and_does_not_know_it_hears_again()
     {
@@ -123,7 +123,7 @@ public sealed class Row08LostNotificationTests
         Array.ForEach(workers, w => w.Load("x", Lab.Expiry * 3, parallel: 2));
         for (int round = 0; round < 6; round++)
         {
-            await lab.SeesAsync(Happening.Wrote, since: Lab.Now);
+            await lab.SeesAsync(HistoryEventKind.Wrote, since: Lab.Now);
             lab.Began("unsubscribed");
             await lab.CommandAsync("CLIENT", "KILL", "TYPE", "pubsub");
             lab.Ended("unsubscribed");
@@ -132,7 +132,7 @@ public sealed class Row08LostNotificationTests
         Array.ForEach(workers, w => w.Freeze());
         Array.ForEach(workers, w => w.Thaw());
         IReadOnlyList<HistoryEvent> healed = await lab.HealedAsync();
-        Assert.All(workers, w => Assert.Contains(healed, e => e.What == Happening.Granted && e.Process == w.Name));
+        Assert.All(workers, w => Assert.Contains(healed, e => e.What == HistoryEventKind.Granted && e.Process == w.Name));
         await lab.JudgeAsync();
     }
 
@@ -159,8 +159,8 @@ public sealed class Row08LostNotificationTests
     {
         long ended = Lab.Now;
         holder.End("x");
-        long released = (await lab.SeesAsync(Happening.Released, holder.Name))[0].At;
-        HistoryEvent next = (await lab.SeesAsync(Happening.Granted, since: ended))[0];
+        long released = (await lab.SeesAsync(HistoryEventKind.Released, holder.Name))[0].At;
+        HistoryEvent next = (await lab.SeesAsync(HistoryEventKind.Granted, since: ended))[0];
         Assert.Contains(next.Process, waiters.Select(w => w.Name));
         Assert.True(Stopwatch.GetElapsedTime(released, next.At) < Lab.Liveness);
         return waiters.Single(w => w.Name == next.Process);
@@ -172,6 +172,6 @@ public sealed class Row08LostNotificationTests
     private static async Task EndsAsync(Lab lab, Worker worker)
     {
         worker.End("x");
-        await lab.SeesAsync(Happening.Released, worker.Name);
+        await lab.SeesAsync(HistoryEventKind.Released, worker.Name);
     }
 }

@@ -28,12 +28,12 @@ public sealed class Row09FailoverTests
         HistoryEvent second = await workers[1].HoldAsync("x");
         Assert.True(second.Token > first.Token);
         await lab.LosesAsync(workers[0].Name, "x");
-        await lab.SeesAsync(Happening.Released, workers[0].Name);
+        await lab.SeesAsync(HistoryEventKind.Released, workers[0].Name);
         long told = Lab.Now;
-        await lab.SeesAsync(Happening.Wrote, workers[1].Name, count: 20, since: told);
-        Assert.DoesNotContain(lab.History, e => e.What is Happening.Lost or Happening.Disowned && e.Process == workers[1].Name);
+        await lab.SeesAsync(HistoryEventKind.Wrote, workers[1].Name, count: 20, since: told);
+        Assert.DoesNotContain(lab.History, e => e.What is HistoryEventKind.Lost or HistoryEventKind.Disowned && e.Process == workers[1].Name);
         workers[1].End("x");
-        await lab.SeesAsync(Happening.Released, workers[1].Name);
+        await lab.SeesAsync(HistoryEventKind.Released, workers[1].Name);
         await lab.JudgeAsync();
     }
 
@@ -45,13 +45,13 @@ public sealed class Row09FailoverTests
         Worker[] workers = await lab.WorkAsync(3);
         Array.ForEach(workers, w => w.Load("x", parallel: 2));
         Array.ForEach(workers, w => w.Load("shared", limit: 2, parallel: 2, how: "wait"));
-        await lab.SeesAsync(Happening.Granted, count: 50);
+        await lab.SeesAsync(HistoryEventKind.Granted, count: 50);
         replica.FallBehind();
-        await lab.SeesAsync(Happening.Granted, count: 50, since: Lab.Now);
+        await lab.SeesAsync(HistoryEventKind.Granted, count: 50, since: Lab.Now);
         await FailOverAsync(lab, replica);
 
         IReadOnlyList<HistoryEvent> healed = await lab.HealedAsync();
-        Assert.All(workers, w => Assert.Contains(healed, e => e.What == Happening.Granted && e.Process == w.Name));
+        Assert.All(workers, w => Assert.Contains(healed, e => e.What == HistoryEventKind.Granted && e.Process == w.Name));
         await lab.JudgeAsync();
     }
 
@@ -77,17 +77,17 @@ public sealed class Row09FailoverTests
         Assert.Equal(grow, second.Token > first.Token);
         workers[0].End("x");
         workers[1].End("x");
-        await lab.SeesAsync(Happening.Released, @lock: "x", count: 2);
+        await lab.SeesAsync(HistoryEventKind.Released, @lock: "x", count: 2);
         await lab.JudgeAsync(tokensMayGoBack: !grow);
     }
 
     private static Task<Lab> StartAsync() => Lab.StartAsync("--repl-diskless-sync-delay", "0");
 
-    /// <summary>Whoever asks once, while the connection still looks for the server, is told that nobody can be asked.</summary>
+    /// <summary>A single request while the client still searches for the server finds the store unavailable.</summary>
     private static async Task FindsAsync(Lab lab, Worker worker)
     {
         worker.Load("any", how: "try");
-        await lab.SeesAsync(Happening.Granted, worker.Name, "any");
+        await lab.SeesAsync(HistoryEventKind.Granted, worker.Name, "any");
     }
 
     private static async Task FailOverAsync(Lab lab, Replica replica)

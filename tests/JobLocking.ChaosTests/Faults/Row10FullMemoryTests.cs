@@ -22,18 +22,18 @@ public sealed class Row10FullMemoryTests
         long full = Lab.Now;
         workers[1].Load("new", how: "try");
         workers[1].Load("x", how: "acquire");
-        HistoryEvent refused = (await lab.SeesAsync(Happening.Unavailable, workers[1].Name, "new"))[0];
+        HistoryEvent refused = (await lab.SeesAsync(HistoryEventKind.Unavailable, workers[1].Name, "new"))[0];
         Assert.Contains("maxmemory", refused.Detail, StringComparison.Ordinal);
         Assert.Contains("Fix: ", refused.Detail, StringComparison.Ordinal);
 
         // Who would have lost their leases without renewal hold them still, and are let go.
         await Task.Delay(Lab.Expiry * 2.5);
         workers[0].End("ends-meanwhile");
-        await lab.SeesAsync(Happening.Released, workers[0].Name, "ends-meanwhile");
+        await lab.SeesAsync(HistoryEventKind.Released, workers[0].Name, "ends-meanwhile");
         Assert.Equal(0, (long)await lab.CommandAsync("EXISTS", Lab.KeyOf("ends-meanwhile")));
         Assert.Equal(2, (long)await lab.CommandAsync("EXISTS", Lab.KeyOf("x"), Lab.KeyOf("shared")));
-        Assert.DoesNotContain(lab.History, e => e.What is Happening.Lost or Happening.Disowned);
-        Assert.DoesNotContain(lab.History, e => e.What == Happening.Granted && e.At > full);
+        Assert.DoesNotContain(lab.History, e => e.What is HistoryEventKind.Lost or HistoryEventKind.Disowned);
+        Assert.DoesNotContain(lab.History, e => e.What == HistoryEventKind.Granted && e.At > full);
 
         await lab.CommandAsync("DEL", "filler");
         lab.Ended(Full);
@@ -54,11 +54,11 @@ public sealed class Row10FullMemoryTests
         Array.ForEach(workers, w => w.Load("shared", limit: 2, how: "wait", work: Lab.Expiry));
         for (int round = 0; round < 3; round++)
         {
-            await lab.SeesAsync(Happening.Granted, since: Lab.Now);
+            await lab.SeesAsync(HistoryEventKind.Granted, since: Lab.Now);
             lab.Began(Full);
             long before = Lab.Now;
             await FillAsync(lab);
-            await lab.SeesAsync(Happening.Unavailable, since: before);
+            await lab.SeesAsync(HistoryEventKind.Unavailable, since: before);
             await Task.Delay(Lab.Expiry / 2);
             await lab.CommandAsync("DEL", "filler");
             lab.Ended(Full);
@@ -66,7 +66,7 @@ public sealed class Row10FullMemoryTests
 
         await lab.HealedAsync();
         IReadOnlyList<HistoryEvent> history = await lab.JudgeAsync();
-        Assert.DoesNotContain(history, e => e.What is Happening.Lost or Happening.Disowned or Happening.Fenced);
+        Assert.DoesNotContain(history, e => e.What is HistoryEventKind.Lost or HistoryEventKind.Disowned or HistoryEventKind.Fenced);
     }
 
     /// <summary>More than there is room for, so that what goes with a connection makes none. Deleting <c>filler</c> does.</summary>

@@ -34,7 +34,7 @@ public sealed class Row11ReleaseTests
             workers[i % workers.Length].Load(name, expiry, work: expiry / 3);
         }
 
-        await lab.SeesAsync(Happening.Released, count: Leases);
+        await lab.SeesAsync(HistoryEventKind.Released, count: Leases);
         await lab.JudgeAsync();
         foreach (string name in names)
         {

@@ -15,21 +15,21 @@ public sealed class Row12CounterTests
         Worker[] workers = await lab.WorkAsync(4);
         foreach ((Worker worker, string how) in workers.Zip(["try", "wait", "acquire", "cancel"]))
         {
-            // Longer than anybody here is slow: nobody shall lose a lease.
+            // Longer than any stall of this machine: no lease may be lost.
             worker.Load("x", Lab.Expiry * 3, how, parallel: 4, work: TimeSpan.Zero);
         }
 
-        await lab.SeesAsync(Happening.Wrote, count: Executions);
-        await Task.WhenAll(workers.Select(w => lab.SeesAsync(Happening.Wrote, w.Name)));
-        await lab.SeesAsync(Happening.Cancelled);
-        await lab.SeesAsync(Happening.Contended);
+        await lab.SeesAsync(HistoryEventKind.Wrote, count: Executions);
+        await Task.WhenAll(workers.Select(w => lab.SeesAsync(HistoryEventKind.Wrote, w.Name)));
+        await lab.SeesAsync(HistoryEventKind.Cancelled);
+        await lab.SeesAsync(HistoryEventKind.Contended);
         IReadOnlyList<HistoryEvent> history = await lab.JudgeAsync();
 
-        Assert.Equal(history.Count(e => e.What == Happening.Wrote), await lab.PlainCountAsync("x"));
-        Assert.DoesNotContain(history, e => e.What is Happening.Lost or Happening.Fenced or Happening.Unavailable);
+        Assert.Equal(history.Count(e => e.What == HistoryEventKind.Wrote), await lab.PlainCountAsync("x"));
+        Assert.DoesNotContain(history, e => e.What is HistoryEventKind.Lost or HistoryEventKind.Fenced or HistoryEventKind.Unavailable);
 
         // Each is granted only when the one before has released, which it does only when it has told its token.
-        long[] tokens = [.. history.Where(e => e.What == Happening.Granted).Select(e => e.Token)];
+        long[] tokens = [.. history.Where(e => e.What == HistoryEventKind.Granted).Select(e => e.Token)];
         Assert.Equal(tokens.Distinct().Order(), tokens);
     }
 }

@@ -33,11 +33,11 @@ public sealed class Row13HostileNamesTests
         Array.ForEach(Names, name => workers[1].Load(name, expiry, how: "try"));
         foreach (string name in Names)
         {
-            await lab.SeesAsync(Happening.Contended, workers[1].Name, name);
+            await lab.SeesAsync(HistoryEventKind.Contended, workers[1].Name, name);
             Assert.Equal(1, (long)await lab.CommandAsync("EXISTS", Lab.KeyOf(name)));
         }
 
-        Assert.DoesNotContain(lab.History, e => e.What == Happening.Granted && e.Process == workers[1].Name);
+        Assert.DoesNotContain(lab.History, e => e.What == HistoryEventKind.Granted && e.Process == workers[1].Name);
 
         // And a release frees no other.
         string last = "";
@@ -52,7 +52,7 @@ public sealed class Row13HostileNamesTests
         Assert.Equal(Names[^1], last);
         Assert.Equal("unharmed", (string?)await lab.CommandAsync("GET", "bystander"));
         IReadOnlyList<HistoryEvent> history = await lab.JudgeAsync();
-        Assert.DoesNotContain(history, e => e.What is Happening.Lost or Happening.Failed);
+        Assert.DoesNotContain(history, e => e.What is HistoryEventKind.Lost or HistoryEventKind.Failed);
     }
 
     [Theory]
@@ -64,7 +64,7 @@ public sealed class Row13HostileNamesTests
         Worker worker = await lab.WorkAsync("worker");
         worker.Hold(new string('x', length));
 
-        HistoryEvent failed = (await lab.SeesAsync(Happening.Failed))[0];
+        HistoryEvent failed = (await lab.SeesAsync(HistoryEventKind.Failed))[0];
         Assert.Contains(nameof(TaskLockException), failed.Detail, StringComparison.Ordinal);
         Assert.Contains(string.Create(CultureInfo.InvariantCulture, $"has {length} bytes, but at most 512 are allowed. Fix: "), failed.Detail, StringComparison.Ordinal);
         Assert.True(failed.Detail.Length < 10_000);
@@ -96,10 +96,10 @@ public sealed class Row13HostileNamesTests
         workers[1].Load("x", how: "wait");
         workers[1].Load("shared", how: "acquire", limit: 2);
 
-        await lab.SeesAsync(Happening.Contended, workers[0].Name, "x", count: 20);
-        await lab.SeesAsync(Happening.Contended, workers[0].Name, "shared", count: 20);
-        await lab.SeesAsync(Happening.Contended, workers[1].Name, "x");
-        Assert.DoesNotContain(lab.History, e => e.What is Happening.Granted or Happening.Failed or Happening.Unavailable);
+        await lab.SeesAsync(HistoryEventKind.Contended, workers[0].Name, "x", count: 20);
+        await lab.SeesAsync(HistoryEventKind.Contended, workers[0].Name, "shared", count: 20);
+        await lab.SeesAsync(HistoryEventKind.Contended, workers[1].Name, "x");
+        Assert.DoesNotContain(lab.History, e => e.What is HistoryEventKind.Granted or HistoryEventKind.Failed or HistoryEventKind.Unavailable);
         Assert.Equal(planted, (byte[]?)await lab.CommandAsync("DUMP", Lab.KeyOf("x")));
         Assert.Equal("unharmed", (string?)await lab.CommandAsync("GET", "bystander"));
 
@@ -121,13 +121,13 @@ public sealed class Row13HostileNamesTests
         await lab.CommandAsync("SET", Lab.KeyOf("x"), "1");
 
         await lab.LosesAsync(worker.Name, "x");
-        await lab.SeesAsync(Happening.Released);
+        await lab.SeesAsync(HistoryEventKind.Released);
         Assert.Equal("1", (string?)await lab.CommandAsync("GET", Lab.KeyOf("x")));
         await lab.CommandAsync("DEL", Lab.KeyOf("x"));
         lab.Ended(Planted);
         await worker.HoldAsync("x");
         worker.End("x");
-        await lab.SeesAsync(Happening.Released, count: 2);
+        await lab.SeesAsync(HistoryEventKind.Released, count: 2);
         await lab.JudgeAsync();
     }
 }

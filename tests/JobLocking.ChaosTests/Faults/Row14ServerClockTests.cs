@@ -6,7 +6,7 @@ using Xunit;
 namespace JobLocking.ChaosTests.Faults;
 
 /// <summary>
-/// Row 14: while the server's clock steps by less than the leases have left, nobody meets anybody; a greater step forward ends
+/// Row 14: while the server's clock steps by less than the leases have left, no two holders overlap; a greater step forward ends
 /// leases before their time. Tokens grow through either.
 /// </summary>
 public sealed class Row14ServerClockTests
@@ -29,16 +29,16 @@ public sealed class Row14ServerClockTests
         {
             long before = Lab.Now;
             Step(lab, sign * Long / 3);
-            await lab.SeesAsync(Happening.Contended, workers[1].Name, "held", since: before);
+            await lab.SeesAsync(HistoryEventKind.Contended, workers[1].Name, "held", since: before);
             await Task.Delay(Long / 2.5);
         }
 
-        Assert.DoesNotContain(lab.History, e => e.What == Happening.Granted && e.Lock == "held" && e.Process != holder.Process);
+        Assert.DoesNotContain(lab.History, e => e.What == HistoryEventKind.Granted && e.Lock == "held" && e.Process != holder.Process);
         workers[0].End("held");
         Assert.True((await workers[1].GetsAsync("held")).Token > holder.Token);
-        await lab.SeesAsync(Happening.Released, workers[0].Name, "held");
+        await lab.SeesAsync(HistoryEventKind.Released, workers[0].Name, "held");
         IReadOnlyList<HistoryEvent> history = await lab.JudgeAsync();
-        Assert.DoesNotContain(history, e => e.What is Happening.Lost or Happening.Disowned or Happening.Fenced);
+        Assert.DoesNotContain(history, e => e.What is HistoryEventKind.Lost or HistoryEventKind.Disowned or HistoryEventKind.Fenced);
         AssertTokensGrow(history, "x");
     }
 
@@ -54,13 +54,13 @@ public sealed class Row14ServerClockTests
         HistoryEvent successor = await workers[1].GetsAsync("x");
         Assert.True(successor.Token > holder.Token);
         HistoryEvent told = await lab.LosesAsync(workers[0].Name, "x");
-        await lab.SeesAsync(Happening.Released, workers[0].Name);
+        await lab.SeesAsync(HistoryEventKind.Released, workers[0].Name);
 
         // By its renewal, or else by its deadline.
-        HistoryEvent step = lab.History.Single(e => e.What == Happening.Erased);
+        HistoryEvent step = lab.History.Single(e => e.What == HistoryEventKind.Erased);
         Assert.InRange(told.At - step.At, 0, Terms.Ticks(Long));
         workers[1].End("x");
-        await lab.SeesAsync(Happening.Released, workers[1].Name);
+        await lab.SeesAsync(HistoryEventKind.Released, workers[1].Name);
         await lab.JudgeAsync();
     }
 
@@ -76,13 +76,13 @@ public sealed class Row14ServerClockTests
         int[] hours = [1, 0, 20, -3, 0, 60, 0, 25];
         foreach (TimeSpan ahead in hours.Select(h => TimeSpan.FromHours(h)))
         {
-            await lab.SeesAsync(Happening.Granted, @lock: "x", count: 20, since: Lab.Now);
+            await lab.SeesAsync(HistoryEventKind.Granted, @lock: "x", count: 20, since: Lab.Now);
             Step(lab, ahead, erases: true);
         }
 
         await lab.HealedAsync();
         IReadOnlyList<HistoryEvent> history = await lab.JudgeAsync();
-        AssertTokensGrow([.. history.Where(e => e.What != Happening.Granted || e.Lock == "x")], "x");
+        AssertTokensGrow([.. history.Where(e => e.What != HistoryEventKind.Granted || e.Lock == "x")], "x");
     }
 
     private static void Step(Lab lab, TimeSpan ahead, bool erases = false)
@@ -100,7 +100,7 @@ public sealed class Row14ServerClockTests
     /// <summary>By the order in which what they protect was written.</summary>
     private static void AssertTokensGrow(IEnumerable<HistoryEvent> history, string name)
     {
-        long[] tokens = [.. history.Where(e => e.What == Happening.Wrote && e.Lock == name).Select(e => e.Token)];
+        long[] tokens = [.. history.Where(e => e.What == HistoryEventKind.Wrote && e.Lock == name).Select(e => e.Token)];
         Assert.NotEmpty(tokens);
         Assert.Equal(tokens.Order(), tokens);
     }

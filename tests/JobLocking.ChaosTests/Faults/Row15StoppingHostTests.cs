@@ -21,15 +21,15 @@ public sealed class Row15StoppingHostTests
 
         long stopped = Lab.Now;
         await Task.Delay(Lab.Expiry * 2.5);
-        await lab.SeesAsync(Happening.Wrote, workers[0].Name, "x", since: Lab.Now);
-        await lab.SeesAsync(Happening.Contended, workers[1].Name, "x", since: stopped);
-        Assert.DoesNotContain(lab.History, e => e.What is Happening.Lost or Happening.Disowned);
-        Assert.DoesNotContain(lab.History, e => e.What == Happening.Granted && e.Process == workers[1].Name);
+        await lab.SeesAsync(HistoryEventKind.Wrote, workers[0].Name, "x", since: Lab.Now);
+        await lab.SeesAsync(HistoryEventKind.Contended, workers[1].Name, "x", since: stopped);
+        Assert.DoesNotContain(lab.History, e => e.What is HistoryEventKind.Lost or HistoryEventKind.Disowned);
+        Assert.DoesNotContain(lab.History, e => e.What == HistoryEventKind.Granted && e.Process == workers[1].Name);
 
         workers[0].End("x");
         workers[0].End("shared");
         Assert.True((await workers[1].GetsAsync("x")).Token > holder.Token);
-        await lab.SeesAsync(Happening.Released, workers[0].Name, count: 2);
+        await lab.SeesAsync(HistoryEventKind.Released, workers[0].Name, count: 2);
         await lab.JudgeAsync();
         workers[0].Process.EndInput();
         Assert.Equal(0, await workers[0].Process.EndsAsync());
@@ -50,9 +50,9 @@ public sealed class Row15StoppingHostTests
         HistoryEvent successor = await workers[1].GetsAsync("x");
         Assert.True(successor.Token > holder.Token);
         Assert.True(successor.At > lost.At);
-        await lab.SeesAsync(Happening.Released, workers[0].Name);
+        await lab.SeesAsync(HistoryEventKind.Released, workers[0].Name);
         workers[1].End("x");
-        await lab.SeesAsync(Happening.Released, workers[1].Name);
+        await lab.SeesAsync(HistoryEventKind.Released, workers[1].Name);
         await lab.JudgeAsync();
     }
 }

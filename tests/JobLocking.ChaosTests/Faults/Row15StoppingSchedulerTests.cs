@@ -81,7 +81,7 @@ public sealed class Row15StoppingSchedulerTests
         // A job of Hangfire is back in its queue, and has not failed: nobody would have tried it again. Either may be the first.
         int[] expected = scheduler == "hangfire" ? [1, 2] : [2];
         other.Process.Tell("end");
-        IReadOnlyList<HistoryEvent> granted = await lab.SeesAsync(Happening.Granted, other.Name, count: expected.Length);
+        IReadOnlyList<HistoryEvent> granted = await lab.SeesAsync(HistoryEventKind.Granted, other.Name, count: expected.Length);
         Assert.Equal(expected, granted.Select(e => (int)e.Execution).Order());
         AssertNobodyMet(lab);
     }
@@ -118,8 +118,8 @@ public sealed class Row15StoppingSchedulerTests
     private static async Task KeepsItsLeaseAsync(Lab lab, HistoryEvent holder)
     {
         await Task.Delay(Lab.Expiry * 2.5);
-        await lab.SeesAsync(Happening.Wrote, holder.Process, since: Lab.Now);
-        Assert.DoesNotContain(lab.History, e => e.What is Happening.Lost or Happening.Disowned || (e.What == Happening.Granted && e.Process != holder.Process));
+        await lab.SeesAsync(HistoryEventKind.Wrote, holder.Process, since: Lab.Now);
+        Assert.DoesNotContain(lab.History, e => e.What is HistoryEventKind.Lost or HistoryEventKind.Disowned || (e.What == HistoryEventKind.Granted && e.Process != holder.Process));
     }
 
     private static async Task EndsAsync(Worker worker, HistoryEvent holder, Worker other)
@@ -131,9 +131,9 @@ public sealed class Row15StoppingSchedulerTests
     /// <summary>Whoever works finds its lease its own until the next one is granted, and no longer.</summary>
     private static void AssertNobodyMet(Lab lab)
     {
-        HistoryEvent[] granted = [.. lab.History.Where(e => e.What == Happening.Granted)];
+        HistoryEvent[] granted = [.. lab.History.Where(e => e.What == HistoryEventKind.Granted)];
         Assert.All(granted.Zip(granted.Skip(1)), pair => Assert.DoesNotContain(
-            lab.History, e => e.What == Happening.Claimed && e.Token == pair.First.Token && e.At > pair.Second.At));
-        Assert.DoesNotContain(lab.History, e => e.What is Happening.Failed or Happening.Fenced);
+            lab.History, e => e.What == HistoryEventKind.Claimed && e.Token == pair.First.Token && e.At > pair.Second.At));
+        Assert.DoesNotContain(lab.History, e => e.What is HistoryEventKind.Failed or HistoryEventKind.Fenced);
     }
 }

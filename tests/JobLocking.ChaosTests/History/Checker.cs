@@ -4,27 +4,27 @@ using JobLocking.TestWorker.Chaos;
 namespace JobLocking.ChaosTests.History;
 
 /// <summary>
-/// Judges a history by the public contract alone: it knows of leases, tokens and expiries, and nothing of how they are kept.
+/// Checks a history against the public contract alone: it knows leases, tokens and expiries, and nothing of their implementation.
 /// <para>
 /// What the load must keep to: <c>Granted</c>, <c>Lost</c>, <c>Disowned</c>, <c>Wrote</c> and all outcomes have the time at which they
-/// were known; <c>Asked</c>, <c>Claimed</c> and <c>Releasing</c> the time before the call. <c>FaultBegan</c> is told before the deed and
-/// <c>FaultEnded</c> after it, so that a fault's lines enclose what it does. A process that is started in place of a killed one has another
-/// name. <c>Erased</c> is told between the lines of the fault at the server that erases; its detail is <c>perhaps</c> where some locks may
-/// have survived (a failover, a restart with a log that lags): that excuses, but does not oblige anybody to be told.
+/// were known; <c>Asked</c>, <c>Claimed</c> and <c>Releasing</c> the time before the call. <c>FaultBegan</c> is reported before the deed and
+/// <c>FaultEnded</c> after it, so that the lines of a fault enclose its effect. A process that replaces a killed one has another name.
+/// <c>Erased</c> is reported between the lines of the fault at the server that erases. Its detail is <c>perhaps</c> where some locks may
+/// have survived (a failover, a restart with a log that lags): that excuses an overlap, but does not require that a loss is reported.
 /// </para>
 /// </summary>
 internal static class Checker
 {
-    private static readonly Func<Story, IEnumerable<Violation>>[] All =
+    private static readonly Func<IndexedHistory, IEnumerable<Violation>>[] All =
     [
-        Exclusion.Check, Belief.Check, Tokens.Check, Count.Check, TakenAway.Check,
-        Liveness.Check, Outcomes.Check, Orphans.Check, Availability.Check, Phantoms.Check,
+        Exclusion.Check, Belief.Check, Tokens.Check, LostUpdates.Check, UnexplainedLosses.Check,
+        Liveness.Check, Outcomes.Check, Orphans.Check, Availability.Check, SpuriousRefusals.Check,
     ];
 
     /// <summary>All violations, in the order of the rules; none if the history keeps the contract.</summary>
     public static IReadOnlyList<Violation> Check(IReadOnlyList<HistoryEvent> history, Terms terms)
     {
-        Story story = new(history, terms);
-        return [.. All.SelectMany(rule => rule(story))];
+        IndexedHistory indexed = new(history, terms);
+        return [.. All.SelectMany(rule => rule(indexed))];
     }
 }

@@ -1,6 +1,6 @@
 using JobLocking.TestWorker.Chaos;
 using Xunit;
-using static JobLocking.TestWorker.Chaos.Happening;
+using static JobLocking.TestWorker.Chaos.HistoryEventKind;
 
 namespace JobLocking.ChaosTests.History;
 
@@ -16,10 +16,10 @@ public sealed class CheckerTests
         TimeSpan.FromMilliseconds(1000))
     { Grace = TimeSpan.FromMilliseconds(50) };
 
-    private static Past OneAfterTheOther => new Past().Whole("a", 1, 10, asked: 0, granted: 5, claimed: 20, released: 30).Whole("b", 1, 11, asked: 10, granted: 31, claimed: 40, released: 50);
+    private static HistoryBuilder OneAfterTheOther => new HistoryBuilder().Whole("a", 1, 10, asked: 0, granted: 5, claimed: 20, released: 30).Whole("b", 1, 11, asked: 10, granted: 31, claimed: 40, released: 50);
 
     [Fact]
-    public void Nothing_is_wrong_with_an_empty_history() => Passes(new Past());
+    public void Nothing_is_wrong_with_an_empty_history() => Passes(new HistoryBuilder());
 
     [Fact]
     public void One_after_the_other_passes() => Passes(OneAfterTheOther);
@@ -29,18 +29,18 @@ public sealed class CheckerTests
         Assert.Empty(Checker.Check([.. OneAfterTheOther.Events.Reverse().OrderBy(e => e.Process).ThenBy(e => e.At)], Promised));
 
     [Fact]
-    public void A_limit_of_two_lets_two_in() => Passes(new Past()
+    public void A_limit_of_two_lets_two_in() => Passes(new HistoryBuilder()
         .Whole("a", 1, 10, 0, 5, 40, 50, "y").Whole("b", 1, 11, 1, 6, 40, 50, "y").Tried(20, 25, Contended, "c", 1, "y"));
 
     [Fact]
-    public void A_frozen_holder_may_outsleep_its_lease_if_it_claims_nothing_after_it() => Passes(new Past()
+    public void A_frozen_holder_may_outsleep_its_lease_if_it_claims_nothing_after_it() => Passes(new HistoryBuilder()
         .Asked(0, "a", 1).Then(5, Granted, "a", 1, 10).Claims(10, 50, "a", 1, 10)
         .Fault("frozen", "a", 55, 900)
         .Whole("b", 1, 11, 60, 360, 400, 450)
         .Then(901, Lost, "a", 1, 10).Then(902, Disowned, "a", 1, 10).Then(903, Releasing, "a", 1, 10).Then(904, Released, "a", 1, 10));
 
     [Fact]
-    public void A_killed_holder_needs_no_end() => Passes(new Past()
+    public void A_killed_holder_needs_no_end() => Passes(new HistoryBuilder()
         .Asked(0, "a", 1).Then(5, Granted, "a", 1, 10).Claims(10, 50, "a", 1, 10).Fault("killed", "a", 55)
         .Tried(60, 62, Contended, "b", 1).Whole("b", 2, 11, 63, 360, 400, 450));
 
@@ -48,41 +48,41 @@ public sealed class CheckerTests
     public void Who_was_granted_before_an_erasure_may_meet_who_was_granted_after() => Passes(Overtaken(erased: 60));
 
     [Fact]
-    public void An_acquire_whose_answer_was_lost_may_hold_the_lock_for_an_expiry() => Passes(new Past()
+    public void An_acquire_whose_answer_was_lost_may_hold_the_lock_for_an_expiry() => Passes(new HistoryBuilder()
         .Fault("reply-dropped", "a", 0, 30).Tried(1, 40, Unavailable, "a", 1).Tried(300, 310, Contended, "b", 1).Tried(380, 381, Cancelled, "b", 2).Tried(600, 601, Contended, "b", 3));
 
     [Fact]
-    public void Everybody_may_be_turned_away_while_the_server_is_frozen_and_until_the_first_answer_after_it() => Passes(new Past()
+    public void Everybody_may_be_turned_away_while_the_server_is_frozen_and_until_the_first_answer_after_it() => Passes(new HistoryBuilder()
         .Tried(0, 1, Contended, "b", 1).Whole("a", 1, 10, 0, 1, 2, 4)
         .Fault("frozen", "redis", 10, 200).Tried(5, 100, Unavailable, "a", 2).Tried(205, 206, Unavailable, "a", 3).Whole("a", 4, 11, 210, 215, 216, 220));
 
     [Fact]
-    public void All_get_on_when_all_faults_are_over() => Passes(new Past()
+    public void All_get_on_when_all_faults_are_over() => Passes(new HistoryBuilder()
         .Fault("frozen", "redis", 0, 90).Healed(100).Whole("a", 1, 10, 110, 120, 130, 140).Whole("b", 1, 11, 115, 150, 160, 170).Tried(1500, 1501, Cancelled, "a", 2));
 
     [Fact]
-    public void Two_hold_a_lock_for_one() => Fails(Rule.Exclusion, new Past()
+    public void Two_hold_a_lock_for_one() => Fails(Rule.Exclusion, new HistoryBuilder()
         .Whole("a", 1, 11, 0, 5, 40, 50).Whole("b", 1, 10, 1, 6, 30, 35), alsoAllowed: Rule.Belief);
 
     [Fact]
-    public void Three_hold_a_lock_for_two() => Fails(Rule.Exclusion, new Past()
+    public void Three_hold_a_lock_for_two() => Fails(Rule.Exclusion, new HistoryBuilder()
         .Whole("a", 1, 10, 0, 5, 40, 50, "y").Whole("b", 1, 11, 1, 6, 40, 50, "y").Whole("c", 1, 12, 2, 7, 8, 50, "y"));
 
     [Fact]
-    public void Who_was_frozen_claims_in_the_middle_of_the_next() => Fails(Rule.Exclusion, new Past()
+    public void Who_was_frozen_claims_in_the_middle_of_the_next() => Fails(Rule.Exclusion, new HistoryBuilder()
         .Asked(0, "a", 1).Then(5, Granted, "a", 1, 10).Claims(10, 50, "a", 1, 10).Fault("frozen", "a", 55, 400)
         .Whole("b", 1, 11, 60, 360, 450, 460)
         .Then(401, Claimed, "a", 1, 10).Then(402, Lost, "a", 1, 10).Then(403, Releasing, "a", 1, 10).Then(404, Released, "a", 1, 10), alsoAllowed: Rule.Belief);
 
     [Fact]
-    public void An_erasure_does_not_excuse_two_who_were_both_granted_after_it() => Fails(Rule.Exclusion, new Past()
+    public void An_erasure_does_not_excuse_two_who_were_both_granted_after_it() => Fails(Rule.Exclusion, new HistoryBuilder()
         .Erased(1).Whole("a", 1, 11, 2, 5, 40, 50).Whole("b", 1, 10, 2, 6, 30, 35), alsoAllowed: Rule.Belief);
 
     [Fact]
-    public void An_erasure_of_another_lock_excuses_nobody() => Fails(Rule.Exclusion, Overtaken(erased: 60, "y"), alsoAllowed: [Rule.Belief, Rule.TakenAway]);
+    public void An_erasure_of_another_lock_excuses_nobody() => Fails(Rule.Exclusion, Overtaken(erased: 60, "y"), alsoAllowed: [Rule.Belief, Rule.UnexplainedLoss]);
 
     [Fact]
-    public void A_claim_succeeds_after_the_loss_was_told() => Fails(Rule.Belief, new Past()
+    public void A_claim_succeeds_after_the_loss_was_told() => Fails(Rule.Belief, new HistoryBuilder()
         .Asked(0, "a", 1).Then(5, Granted, "a", 1, 10).Claims(10, 50, "a", 1, 10).Fault("frozen", "redis", 60, 500)
         .Then(350, Lost, "a", 1, 10).Then(351, Claimed, "a", 1, 10).Then(355, Releasing, "a", 1, 10).Then(600, Released, "a", 1, 10));
 
@@ -90,12 +90,12 @@ public sealed class CheckerTests
     public void A_claim_succeeds_after_the_release() => Fails(Rule.Belief, OneAfterTheOther.Then(51, Claimed, "b", 1, 11));
 
     [Fact]
-    public void A_claim_that_began_before_the_loss_was_told_is_none_of_it() => Passes(new Past()
+    public void A_claim_that_began_before_the_loss_was_told_is_none_of_it() => Passes(new HistoryBuilder()
         .Asked(0, "a", 1).Then(5, Granted, "a", 1, 10).Claims(10, 50, "a", 1, 10).Fault("cut", "a", 30, 500)
         .Then(56, Lost, "a", 1, 10).Then(55, Claimed, "a", 1, 10).Then(57, Releasing, "a", 1, 10).Then(58, Released, "a", 1, 10));
 
     [Fact]
-    public void A_holder_claims_when_the_next_has_been_told_though_that_one_never_claims() => Fails(Rule.Belief, new Past()
+    public void A_holder_claims_when_the_next_has_been_told_though_that_one_never_claims() => Fails(Rule.Belief, new HistoryBuilder()
         .Asked(0, "a", 1).Asked(1, "b", 1).Then(5, Granted, "a", 1, 10).Then(20, Granted, "b", 1, 11).Fault("killed", "b", 21)
         .Then(30, Claimed, "a", 1, 10).Then(32, Releasing, "a", 1, 10).Then(33, Released, "a", 1, 10));
 
@@ -106,7 +106,7 @@ public sealed class CheckerTests
     public void A_lease_that_may_have_survived_may_be_believed_in() => Passes(Erased("perhaps"));
 
     [Fact]
-    public void A_lease_is_believed_in_for_more_than_an_expiry_while_the_server_is_frozen() => Fails(Rule.Belief, new Past()
+    public void A_lease_is_believed_in_for_more_than_an_expiry_while_the_server_is_frozen() => Fails(Rule.Belief, new HistoryBuilder()
         .Asked(0, "a", 1).Then(5, Granted, "a", 1, 10).Fault("frozen", "redis", 10, 900).Claims(10, 800, "a", 1, 10)
         .Then(801, Lost, "a", 1, 10).Then(802, Releasing, "a", 1, 10).Then(950, Released, "a", 1, 10));
 
@@ -117,32 +117,32 @@ public sealed class CheckerTests
     [InlineData("slow", "a", false)]
     public void A_lease_is_believed_in_for_more_than_an_expiry_while_no_answer_can_come(string fault, string target, bool isSilent)
     {
-        Past history = new Past()
+        HistoryBuilder history = new HistoryBuilder()
             .Asked(0, "a", 1).Then(5, Granted, "a", 1, 10).Fault(fault, target, 10, 900).Claims(10, 800, "a", 1, 10)
             .Then(801, Releasing, "a", 1, 10).Then(950, Released, "a", 1, 10);
         Judge(isSilent ? Rule.Belief : null, history, Promised with { Silences = new HashSet<string> { "black-hole" } }, []);
     }
 
     [Fact]
-    public void A_token_comes_twice() => Fails(Rule.Tokens, new Past().Whole("a", 1, 10, 0, 5, 20, 30).Whole("b", 1, 10, 10, 31, 40, 50));
+    public void A_token_comes_twice() => Fails(Rule.Tokens, new HistoryBuilder().Whole("a", 1, 10, 0, 5, 20, 30).Whole("b", 1, 10, 10, 31, 40, 50));
 
     [Fact]
     public void A_token_goes_back() => Fails(Rule.Tokens, Backwards, alsoAllowed: Rule.Belief);
 
     [Fact]
-    public void A_token_goes_back_though_nothing_is_written_under_it() => Fails(Rule.Tokens, new Past().Whole("a", 1, 11, 0, 5, 20, 30)
+    public void A_token_goes_back_though_nothing_is_written_under_it() => Fails(Rule.Tokens, new HistoryBuilder().Whole("a", 1, 11, 0, 5, 20, 30)
         .Asked(31, "b", 1).Then(35, Granted, "b", 1, 10).Then(36, Releasing, "b", 1, 10).Then(37, Released, "b", 1, 10));
 
     [Fact]
-    public void A_lease_has_no_token() => Fails(Rule.Tokens, new Past().Whole("a", 1, 0, 0, 5, 20, 30));
+    public void A_lease_has_no_token() => Fails(Rule.Tokens, new HistoryBuilder().Whole("a", 1, 0, 0, 5, 20, 30));
 
     [Fact]
-    public void A_token_goes_back_behind_an_erasure() => Fails(Rule.Tokens, new Past().Whole("a", 1, 11, 0, 5, 20, 30).Erased(35).Whole("b", 1, 10, 40, 45, 50, 60));
+    public void A_token_goes_back_behind_an_erasure() => Fails(Rule.Tokens, new HistoryBuilder().Whole("a", 1, 11, 0, 5, 20, 30).Erased(35).Whole("b", 1, 10, 40, 45, 50, 60));
 
     [Fact]
     public void A_token_may_go_back_where_the_terms_say_so_and_the_clock_was_put_back()
     {
-        Past history = new Past().Whole("a", 1, 11, 0, 5, 20, 30).Fault("clock-behind", "redis", 35, 36).Whole("b", 1, 10, 40, 45, 50, 60);
+        HistoryBuilder history = new HistoryBuilder().Whole("a", 1, 11, 0, 5, 20, 30).Fault("clock-behind", "redis", 35, 36).Whole("b", 1, 10, 40, 45, 50, 60);
         Passes(history, Promised with { TokensMayGoBack = true });
         Fails(Rule.Tokens, history, alsoAllowed: Rule.Belief);
     }
@@ -151,11 +151,11 @@ public sealed class CheckerTests
     public void A_token_must_not_go_back_on_one_side_of_the_step() => Fails(Rule.Tokens, Backwards.Fault("clock-behind", "redis", 100, 110), Promised with { TokensMayGoBack = true }, Rule.Belief);
 
     [Fact]
-    public void Who_asked_before_the_other_was_told_may_have_either_token() => Passes(new Past().Whole("a", 1, 11, 0, 5, 6, 8).Asked(4, "b", 1).Then(30, Granted, "b", 1, 10)
+    public void Who_asked_before_the_other_was_told_may_have_either_token() => Passes(new HistoryBuilder().Whole("a", 1, 11, 0, 5, 6, 8).Asked(4, "b", 1).Then(30, Granted, "b", 1, 10)
         .Then(31, Disowned, "b", 1, 10).Then(32, Releasing, "b", 1, 10).Then(33, Released, "b", 1, 10).Fault("frozen", "b", 5, 29));
 
     [Fact]
-    public void Something_is_written_under_a_smaller_token() => Fails(Rule.Tokens, new Past()
+    public void Something_is_written_under_a_smaller_token() => Fails(Rule.Tokens, new HistoryBuilder()
         .Asked(0, "a", 1).Asked(1, "b", 1).Then(5, Granted, "b", 1, 11).Then(6, Claimed, "b", 1, 11).Then(7, Wrote, "b", 1, 11)
         .Then(8, Granted, "a", 1, 10).Then(9, Claimed, "a", 1, 10).Then(10, Wrote, "a", 1, 10)
         .Then(11, Releasing, "a", 1, 10).Then(12, Released, "a", 1, 10).Then(13, Releasing, "b", 1, 11).Then(14, Released, "b", 1, 11), alsoAllowed: Rule.Belief);
@@ -166,21 +166,21 @@ public sealed class CheckerTests
     [Theory]
     [InlineData(1)]
     [InlineData(3)]
-    public void The_counter_says_something_else(long count) => Fails(Rule.Count, OneAfterTheOther, Counted(count));
+    public void The_counter_says_something_else(long count) => Fails(Rule.LostUpdate, OneAfterTheOther, Counted(count));
 
     [Fact]
     public void Who_was_killed_may_have_written_once_more_and_not_twice()
     {
-        Past history = OneAfterTheOther.Asked(60, "c", 1).Then(65, Granted, "c", 1, 12).Then(66, Claimed, "c", 1, 12).Fault("killed", "c", 67);
+        HistoryBuilder history = OneAfterTheOther.Asked(60, "c", 1).Then(65, Granted, "c", 1, 12).Then(66, Claimed, "c", 1, 12).Fault("killed", "c", 67);
         Passes(history, Counted(2));
         Passes(history, Counted(3));
-        Fails(Rule.Count, history, Counted(4));
+        Fails(Rule.LostUpdate, history, Counted(4));
     }
 
     [Theory]
     [InlineData(Lost)]
     [InlineData(Disowned)]
-    internal void A_lease_ends_without_a_cause(Happening loss) => Fails(Rule.TakenAway, Deprived(loss));
+    internal void A_lease_ends_without_a_cause(HistoryEventKind loss) => Fails(Rule.UnexplainedLoss, Deprived(loss));
 
     [Theory]
     [InlineData("a", true)]
@@ -189,36 +189,36 @@ public sealed class CheckerTests
     [InlineData("b", false)]
     public void Only_a_fault_of_ones_own_or_of_the_server_is_a_cause(string target, bool isCause)
     {
-        Past history = Deprived(Lost).Fault("cut", target, 30, 40);
-        Judge(isCause ? null : Rule.TakenAway, history, Promised, []);
+        HistoryBuilder history = Deprived(Lost).Fault("cut", target, 30, 40);
+        Judge(isCause ? null : Rule.UnexplainedLoss, history, Promised, []);
     }
 
     [Fact]
-    public void A_fault_that_was_over_before_is_no_cause() => Fails(Rule.TakenAway, Deprived(Lost).Fault("cut", "a", -50, -40));
+    public void A_fault_that_was_over_before_is_no_cause() => Fails(Rule.UnexplainedLoss, Deprived(Lost).Fault("cut", "a", -50, -40));
 
     [Fact]
-    public void A_holder_that_did_not_get_the_processor_may_lose_its_lease() => Passes(new Past()
+    public void A_holder_that_did_not_get_the_processor_may_lose_its_lease() => Passes(new HistoryBuilder()
         .Asked(0, "a", 1).Then(5, Granted, "a", 1, 10).Claims(10, 50, "a", 1, 10).Then(310, Lost, "a", 1, 10).Then(311, Releasing, "a", 1, 10).Then(312, Released, "a", 1, 10));
 
     [Fact]
-    public void Nobody_gets_a_lock_when_all_faults_are_over() => Fails(Rule.Liveness, new Past()
+    public void Nobody_gets_a_lock_when_all_faults_are_over() => Fails(Rule.Liveness, new HistoryBuilder()
         .Fault("frozen", "redis", 0, 90).Healed(100).Tried(110, 111, Contended, "a", 1).Tried(300, 301, Contended, "a", 2).Tried(1500, 1501, Cancelled, "a", 3));
 
     [Fact]
-    public void A_process_gets_no_answer_when_all_faults_are_over() => Fails(Rule.Liveness, new Past()
+    public void A_process_gets_no_answer_when_all_faults_are_over() => Fails(Rule.Liveness, new HistoryBuilder()
         .Fault("frozen", "redis", 0, 90).Healed(100).Whole("a", 1, 10, 110, 120, 130, 140).Tried(115, 120, Unavailable, "b", 1).Tried(200, 300, Unavailable, "b", 2)
         .Tried(1500, 1501, Cancelled, "a", 2));
 
     [Fact]
-    public void Who_waits_is_not_served_though_the_lock_is_free() => Fails(Rule.Liveness, new Past()
+    public void Who_waits_is_not_served_though_the_lock_is_free() => Fails(Rule.Liveness, new HistoryBuilder()
         .Whole("a", 1, 10, 0, 5, 20, 30).Asked(10, "b", 1).Then(1500, Granted, "b", 1, 11).Then(1501, Releasing, "b", 1, 11).Then(1502, Released, "b", 1, 11));
 
     [Fact]
-    public void Who_waits_beside_a_fault_has_the_whole_time_after_it() => Passes(new Past()
+    public void Who_waits_beside_a_fault_has_the_whole_time_after_it() => Passes(new HistoryBuilder()
         .Whole("a", 1, 10, 0, 5, 20, 30).Asked(10, "b", 1).Fault("cut", "b", 40, 600).Then(1500, Granted, "b", 1, 11).Then(1501, Releasing, "b", 1, 11).Then(1502, Released, "b", 1, 11));
 
     [Fact]
-    public void Who_waits_beside_a_holder_waits_for_as_long_as_that_one_holds() => Passes(new Past()
+    public void Who_waits_beside_a_holder_waits_for_as_long_as_that_one_holds() => Passes(new HistoryBuilder()
         .Asked(0, "a", 1).Then(5, Granted, "a", 1, 10).Claims(10, 2000, "a", 1, 10).Then(2001, Releasing, "a", 1, 10).Then(2002, Released, "a", 1, 10)
         .Whole("b", 1, 11, 10, 2003, 2004, 2006));
 
@@ -258,7 +258,7 @@ public sealed class CheckerTests
     public void Nobody_can_be_asked_though_nothing_is_broken() => Fails(Rule.Unavailable, OneAfterTheOther.Tried(51, 60, Unavailable, "a", 2));
 
     [Fact]
-    public void Nobody_can_be_asked_though_an_answer_came_after_the_fault() => Fails(Rule.Unavailable, new Past()
+    public void Nobody_can_be_asked_though_an_answer_came_after_the_fault() => Fails(Rule.Unavailable, new HistoryBuilder()
         .Fault("frozen", "redis", 0, 20).Whole("a", 1, 10, 25, 26, 27, 30).Tried(31, 40, Unavailable, "a", 2));
 
     [Fact]
@@ -271,21 +271,21 @@ public sealed class CheckerTests
     public void Nobody_can_be_asked_though_the_machine_is_starved_no_more() => Fails(Rule.Unavailable, OneAfterTheOther.Tried(51, 60, Unavailable, "a", 2).Starved(45, 50));
 
     [Fact]
-    public void A_starved_machine_is_no_reason_for_two_holders() => Fails(Rule.Exclusion, new Past()
+    public void A_starved_machine_is_no_reason_for_two_holders() => Fails(Rule.Exclusion, new HistoryBuilder()
         .Whole("a", 1, 11, 0, 5, 40, 50).Whole("b", 1, 10, 1, 6, 30, 35).Starved(0, 60), alsoAllowed: Rule.Belief);
 
     [Fact]
-    public void A_starved_machine_is_no_reason_not_to_get_on() => Fails(Rule.Liveness, new Past()
+    public void A_starved_machine_is_no_reason_not_to_get_on() => Fails(Rule.Liveness, new HistoryBuilder()
         .Whole("a", 1, 10, 0, 5, 20, 30).Asked(10, "b", 1).Starved(20, 1490).Then(1500, Granted, "b", 1, 11).Then(1501, Releasing, "b", 1, 11).Then(1502, Released, "b", 1, 11));
 
     [Fact]
-    public void A_lock_is_refused_that_nobody_can_hold() => Fails(Rule.Phantom, OneAfterTheOther.Tried(51, 52, Contended, "a", 2));
+    public void A_lock_is_refused_that_nobody_can_hold() => Fails(Rule.SpuriousRefusal, OneAfterTheOther.Tried(51, 52, Contended, "a", 2));
 
     [Fact]
-    public void A_lock_is_refused_when_what_was_not_answered_has_expired() => Fails(Rule.Phantom, new Past().Tried(0, 10, Cancelled, "a", 1).Tried(361, 362, Contended, "b", 1));
+    public void A_lock_is_refused_when_what_was_not_answered_has_expired() => Fails(Rule.SpuriousRefusal, new HistoryBuilder().Tried(0, 10, Cancelled, "a", 1).Tried(361, 362, Contended, "b", 1));
 
     [Fact]
-    public void A_lock_for_two_is_refused_beside_one() => Fails(Rule.Phantom, new Past().Whole("a", 1, 10, 0, 5, 40, 50, "y").Tried(20, 25, Contended, "c", 1, "y"));
+    public void A_lock_for_two_is_refused_beside_one() => Fails(Rule.SpuriousRefusal, new HistoryBuilder().Whole("a", 1, 10, 0, 5, 40, 50, "y").Tried(20, 25, Contended, "c", 1, "y"));
 
     [Fact]
     public void A_lock_that_is_kept_for_its_least_time_may_be_refused() => Passes(OneAfterTheOther.Tried(60, 61, Contended, "a", 2),
@@ -294,7 +294,7 @@ public sealed class CheckerTests
     [Fact]
     public void A_history_of_a_million_lines_is_judged_in_seconds()
     {
-        Past history = new();
+        HistoryBuilder history = new();
         for (int i = 0; i < 100_000; i++)
         {
             history.Whole("a", i + 1, i + 1, i * 10, (i * 10) + 2, (i * 10) + 3, (i * 10) + 5).Tried((i * 10) + 1, (i * 10) + 4, Contended, "b", i + 1).Fault("cut", "b", i * 10, (i * 10) + 1);
@@ -313,33 +313,33 @@ public sealed class CheckerTests
         Assert.Equal(1, summary.Faults["killed"]);
     }
 
-    private static Past Backwards => new Past().Whole("a", 1, 11, 0, 5, 20, 30).Whole("b", 1, 10, 31, 35, 36, 40);
+    private static HistoryBuilder Backwards => new HistoryBuilder().Whole("a", 1, 11, 0, 5, 20, 30).Whole("b", 1, 10, 31, 35, 36, 40);
 
     /// <summary>While a holds, b is granted the lock.</summary>
-    private static Past Overtaken(long erased, string name = "") => new Past()
+    private static HistoryBuilder Overtaken(long erased, string name = "") => new HistoryBuilder()
         .Asked(0, "a", 1).Then(5, Granted, "a", 1, 10).Claims(10, 100, "a", 1, 10).Erased(erased, name)
         .Whole("b", 1, 11, 65, 70, 80, 120)
         .Then(101, Lost, "a", 1, 10).Then(102, Releasing, "a", 1, 10).Then(103, Released, "a", 1, 10);
 
-    private static Past Erased(string detail) => new Past()
+    private static HistoryBuilder Erased(string detail) => new HistoryBuilder()
         .Asked(0, "a", 1).Then(5, Granted, "a", 1, 10).Claims(10, 400, "a", 1, 10).Erased(60, "x", detail)
         .Then(401, Releasing, "a", 1, 10).Then(402, Released, "a", 1, 10);
 
-    private static Past Deprived(Happening loss, bool returns = true)
+    private static HistoryBuilder Deprived(HistoryEventKind loss, bool returns = true)
     {
-        Past past = new Past().Asked(0, "a", 1).Then(5, Granted, "a", 1, 10).Claims(10, 100, "a", 1, 10).Then(101, loss, "a", 1, 10).Then(102, Releasing, "a", 1, 10);
+        HistoryBuilder past = new HistoryBuilder().Asked(0, "a", 1).Then(5, Granted, "a", 1, 10).Claims(10, 100, "a", 1, 10).Then(101, loss, "a", 1, 10).Then(102, Releasing, "a", 1, 10);
         return returns ? past.Then(103, Released, "a", 1, 10) : past;
     }
 
     private static Terms Counted(long count) => Promised with { Locks = new Dictionary<string, LockTerms> { ["x"] = Promised.Of("x") with { Count = count } } };
 
-    private static void Passes(Past history, Terms? terms = null) => Judge(null, history, terms ?? Promised, []);
+    private static void Passes(HistoryBuilder history, Terms? terms = null) => Judge(null, history, terms ?? Promised, []);
 
-    private static void Fails(Rule rule, Past history, params Rule[] alsoAllowed) => Judge(rule, history, Promised, alsoAllowed);
+    private static void Fails(Rule rule, HistoryBuilder history, params Rule[] alsoAllowed) => Judge(rule, history, Promised, alsoAllowed);
 
-    private static void Fails(Rule rule, Past history, Terms terms, params Rule[] alsoAllowed) => Judge(rule, history, terms, alsoAllowed);
+    private static void Fails(Rule rule, HistoryBuilder history, Terms terms, params Rule[] alsoAllowed) => Judge(rule, history, terms, alsoAllowed);
 
-    private static void Judge(Rule? expected, Past history, Terms terms, Rule[] alsoAllowed)
+    private static void Judge(Rule? expected, HistoryBuilder history, Terms terms, Rule[] alsoAllowed)
     {
         IReadOnlyList<Violation> found = Checker.Check(history.Events, terms);
         Assert.All(found, v => Assert.True(v.Rule == expected || alsoAllowed.Contains(v.Rule), v.ToString()));

@@ -2,7 +2,7 @@ using JobLocking.TestWorker.Chaos;
 
 namespace JobLocking.ChaosTests.History;
 
-/// <summary>One asking for a lock, and what came of it.</summary>
+/// <summary>One request for a lock, and everything that followed from it.</summary>
 internal sealed class Execution(string process, long number)
 {
     private readonly List<HistoryEvent> _events = [];
@@ -18,10 +18,10 @@ internal sealed class Execution(string process, long number)
 
     public HistoryEvent? Asked { get; private set; }
 
-    /// <summary>What it was told first; null while it was told nothing.</summary>
+    /// <summary>The first outcome that it reported; null while there is none.</summary>
     public HistoryEvent? Outcome { get; private set; }
 
-    public HistoryEvent? Granted => Outcome?.What == Happening.Granted ? Outcome : null;
+    public HistoryEvent? Granted => Outcome?.What == HistoryEventKind.Granted ? Outcome : null;
 
     public HistoryEvent? Failed { get; private set; }
 
@@ -29,13 +29,13 @@ internal sealed class Execution(string process, long number)
 
     public HistoryEvent? Released { get; private set; }
 
-    /// <summary>What first told it that its lease is gone: <c>Lost</c> or <c>Disowned</c>.</summary>
+    /// <summary>The first report that its lease is gone: <c>Lost</c> or <c>Disowned</c>.</summary>
     public HistoryEvent? Loss { get; private set; }
 
-    /// <summary>The last time that it found the lease its own, before it gave it back or was told of its loss.</summary>
+    /// <summary>The last check that found the lease valid, before it was released or lost.</summary>
     public HistoryEvent? LastClaim { get; private set; }
 
-    /// <summary>From when it is known to hold the lock; before, it may.</summary>
+    /// <summary>It may hold the lock from this moment on.</summary>
     public long AskedAt => Asked?.At ?? _events[0].At;
 
     public long OutcomeAt => Outcome?.At ?? long.MaxValue;
@@ -44,42 +44,42 @@ internal sealed class Execution(string process, long number)
 
     public string Name => $"execution {number} of {process}";
 
-    public IEnumerable<HistoryEvent> Claims => _events.Where(e => e.What == Happening.Claimed);
+    public IEnumerable<HistoryEvent> Claims => _events.Where(e => e.What == HistoryEventKind.Claimed);
 
-    /// <summary>What tells its story in a few lines.</summary>
+    /// <summary>Its most important events.</summary>
     public IEnumerable<HistoryEvent?> Landmarks => [Asked, Outcome, LastClaim, Loss, Releasing, Released];
 
-    /// <summary>To be called in the order in which things happened.</summary>
-    public void Add(HistoryEvent told)
+    /// <summary>Adds the next event, in the order in which they happened.</summary>
+    public void Add(HistoryEvent next)
     {
         if (Lock.Length == 0)
         {
-            Lock = told.Lock;
+            Lock = next.Lock;
         }
 
-        _events.Add(told);
-        switch (told.What)
+        _events.Add(next);
+        switch (next.What)
         {
-            case Happening.Asked:
-                Asked ??= told;
+            case HistoryEventKind.Asked:
+                Asked ??= next;
                 break;
-            case Happening.Granted or Happening.Contended or Happening.Unavailable or Happening.Cancelled:
-                Outcome ??= told;
+            case HistoryEventKind.Granted or HistoryEventKind.Contended or HistoryEventKind.Unavailable or HistoryEventKind.Cancelled:
+                Outcome ??= next;
                 break;
-            case Happening.Failed:
-                Failed ??= told;
+            case HistoryEventKind.Failed:
+                Failed ??= next;
                 break;
-            case Happening.Claimed when Loss is null && Releasing is null:
-                LastClaim = told;
+            case HistoryEventKind.Claimed when Loss is null && Releasing is null:
+                LastClaim = next;
                 break;
-            case Happening.Lost or Happening.Disowned:
-                Loss ??= told;
+            case HistoryEventKind.Lost or HistoryEventKind.Disowned:
+                Loss ??= next;
                 break;
-            case Happening.Releasing:
-                Releasing ??= told;
+            case HistoryEventKind.Releasing:
+                Releasing ??= next;
                 break;
-            case Happening.Released:
-                Released ??= told;
+            case HistoryEventKind.Released:
+                Released ??= next;
                 break;
             default:
                 break;

@@ -5,13 +5,13 @@ namespace JobLocking.ChaosTests.History;
 /// <summary>Something that was done to a process, its link or the server. Its kind is the first word of the detail.</summary>
 internal sealed class Fault(HistoryEvent began)
 {
-    /// <summary>A process that will tell nothing any more. A process that is started in its place has another name.</summary>
+    /// <summary>A process that reports nothing any more. A process that replaces it has another name.</summary>
     public const string Killed = "killed";
 
     /// <summary>A process, or the server, that does not run until the fault ends.</summary>
     public const string Frozen = "frozen";
 
-    /// <summary>A server, or the one that took its place, whose clock is behind.</summary>
+    /// <summary>A server, or its replacement, whose clock is behind.</summary>
     public const string ClockBehind = "clock-behind";
 
     public string Kind { get; } = KindOf(began);
@@ -25,7 +25,7 @@ internal sealed class Fault(HistoryEvent began)
     /// <summary>Until when, or for ever. Being killed takes a moment; that it lasts concerns the process alone.</summary>
     public long To { get; set; } = long.MaxValue;
 
-    public Period Period => new(From, To);
+    public Interval Interval => new(From, To);
 
     public static string KindOf(HistoryEvent told) => told.Detail.Split(' ', 2)[0];
 

@@ -1,7 +1,7 @@
 using CsCheck;
 using JobLocking.TestWorker.Chaos;
 using Xunit;
-using static JobLocking.TestWorker.Chaos.Happening;
+using static JobLocking.TestWorker.Chaos.HistoryEventKind;
 
 namespace JobLocking.ChaosTests.History;
 
@@ -72,7 +72,7 @@ public sealed class GeneratedHistoryTests
             IReadOnlyList<HistoryEvent> history = Run(load);
             Terms counted = Promised with { Locks = new Dictionary<string, LockTerms> { ["x"] = Promised.Of("x") with { Count = history.Count(e => e.What == Wrote) } } };
             Assert.Empty(Checker.Check(history, counted));
-            Assert.Contains(Checker.Check([.. history, history.First(e => e.What == Wrote)], counted), v => v.Rule == Rule.Count);
+            Assert.Contains(Checker.Check([.. history, history.First(e => e.What == Wrote)], counted), v => v.Rule == Rule.LostUpdate);
         }, iter: 200);
 
     private static void Accuses(IReadOnlyList<HistoryEvent> history, params Rule[] rules)
@@ -84,7 +84,7 @@ public sealed class GeneratedHistoryTests
     /// <summary>One holder after the other; who asks beside one waits and is the next, or is refused.</summary>
     private static IReadOnlyList<HistoryEvent> Run((int Pause, int Claims, int Who, int Beside, bool Waits)[] load)
     {
-        Past past = new();
+        HistoryBuilder past = new();
         long at = 0;
         long number = 0;
         (string Process, long Number)? waiting = null;

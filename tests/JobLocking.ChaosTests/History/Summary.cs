@@ -14,20 +14,20 @@ namespace JobLocking.ChaosTests.History;
 /// <param name="HealsJudged">How often it was quiet for long enough after that to judge whether everybody got on.</param>
 /// <param name="Starved">How often the machine was too busy to answer anybody.</param>
 internal sealed record Summary(
-    int Events, int Processes, int Executions, IReadOnlyDictionary<Happening, int> Outcomes, IReadOnlyDictionary<string, int> Faults, int Heals, int HealsJudged, int Starved)
+    int Events, int Processes, int Executions, IReadOnlyDictionary<HistoryEventKind, int> Outcomes, IReadOnlyDictionary<string, int> Faults, int Heals, int HealsJudged, int Starved)
 {
     public static Summary Of(IReadOnlyList<HistoryEvent> history, Terms terms)
     {
-        Story story = new(history, terms);
+        IndexedHistory indexed = new(history, terms);
         return new Summary(
             history.Count,
-            story.Executions.Select(e => e.Process).Distinct(StringComparer.Ordinal).Count(),
-            story.Executions.Count,
+            indexed.Executions.Select(e => e.Process).Distinct(StringComparer.Ordinal).Count(),
+            indexed.Executions.Count,
             history.Where(e => e.Execution != 0).CountBy(e => e.What).OrderBy(e => e.Key).ToDictionary(),
-            story.Faults.CountBy(f => f.Kind, StringComparer.Ordinal).OrderBy(f => f.Key, StringComparer.Ordinal).ToDictionary(),
-            story.Of(Happening.Healed).Count(),
-            Liveness.Windows(story).Count(),
-            story.Of(Happening.Starved).Count());
+            indexed.Faults.CountBy(f => f.Kind, StringComparer.Ordinal).OrderBy(f => f.Key, StringComparer.Ordinal).ToDictionary(),
+            indexed.Of(HistoryEventKind.Healed).Count(),
+            Liveness.Windows(indexed).Count(),
+            indexed.Of(HistoryEventKind.Starved).Count());
     }
 
     public override string ToString()
@@ -35,7 +35,7 @@ internal sealed record Summary(
         IEnumerable<string> lines =
         [
             Line("processes", Processes), Line("executions", Executions),
-            .. Outcomes.Where(o => o.Key != Happening.Asked).Select(o => Line($"  {o.Key.ToString().ToLowerInvariant()}", o.Value)),
+            .. Outcomes.Where(o => o.Key != HistoryEventKind.Asked).Select(o => Line($"  {o.Key.ToString().ToLowerInvariant()}", o.Value)),
             Line("faults", Faults.Values.Sum()),
             .. Faults.Select(f => Line($"  {f.Key}", f.Value)),
             Line("healed", Heals), Line("  and judged", HealsJudged), Line("starved", Starved),

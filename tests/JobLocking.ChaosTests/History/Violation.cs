@@ -8,32 +8,32 @@ internal enum Rule
     /// <summary>More than the limit held the lock at one moment.</summary>
     Exclusion,
 
-    /// <summary>Somebody believed in a lease that could not be his any more.</summary>
+    /// <summary>An execution believed in a lease that must have ended.</summary>
     Belief,
 
-    /// <summary>A token came twice, or went back.</summary>
+    /// <summary>A token was granted twice, or went backwards.</summary>
     Tokens,
 
-    /// <summary>What the lock protects was written more or less often than told.</summary>
-    Count,
+    /// <summary>The protected counter differs from the reported writes.</summary>
+    LostUpdate,
 
     /// <summary>A lease ended without a cause.</summary>
-    TakenAway,
+    UnexplainedLoss,
 
-    /// <summary>Somebody did not get on although nothing was in the way.</summary>
+    /// <summary>An execution made no progress although nothing was in its way.</summary>
     Liveness,
 
-    /// <summary>An execution ended in silence, twice, or by something that nobody promised.</summary>
+    /// <summary>An execution ended without a report, twice, or with an exception that is not part of the contract.</summary>
     Outcome,
 
-    /// <summary>A key outlived everybody who could have held it.</summary>
+    /// <summary>A key outlived all executions that could have held it.</summary>
     Orphan,
 
-    /// <summary>Nobody could be asked, although nothing was broken.</summary>
+    /// <summary>The store was unavailable, although nothing was broken.</summary>
     Unavailable,
 
-    /// <summary>The lock was taken, by nobody.</summary>
-    Phantom,
+    /// <summary>The lock was refused, although no execution could have held it.</summary>
+    SpuriousRefusal,
 }
 
 /// <summary>What is wrong with a history.</summary>

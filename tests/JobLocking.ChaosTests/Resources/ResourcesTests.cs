@@ -70,12 +70,12 @@ public sealed class ResourcesTests : IAsyncLifetime
         // Code is compiled, pools and tables have their size.
         await DoAsync(part, done);
         await DoAsync(part, done);
-        List<Account> accounts = [await AccountAsync()];
+        List<ResourceUsage> accounts = [await UsageAsync()];
         long served = await ServedAsync();
         for (int i = 0; i < Parts; i++)
         {
             await DoAsync(part, done);
-            accounts.Add(await AccountAsync());
+            accounts.Add(await UsageAsync());
         }
 
         string all = string.Join('\n', accounts);
@@ -90,7 +90,7 @@ public sealed class ResourcesTests : IAsyncLifetime
     }
 
     /// <summary>With each part: the median over all pairs of accounts, which does not care for a single one that is far off (Theil and Sen).</summary>
-    private static double Growth(List<Account> accounts, Func<Account, long> of)
+    private static double Growth(List<ResourceUsage> accounts, Func<ResourceUsage, long> of)
     {
         double[] growths =
         [
@@ -114,14 +114,14 @@ public sealed class ResourcesTests : IAsyncLifetime
     }
 
     /// <summary>What the process uses when everything has come to rest: as many timers and handles as a moment before.</summary>
-    private async Task<Account> AccountAsync()
+    private async Task<ResourceUsage> UsageAsync()
     {
-        Account last = Account.Parse(await DoAsync("account", "account"));
-        (_, Account now) = await Eventually.SeesAsync(
+        ResourceUsage last = ResourceUsage.Parse(await DoAsync("usage", "usage"));
+        (_, ResourceUsage now) = await Eventually.SeesAsync(
             async () =>
             {
                 await Task.Delay(TimeSpan.FromMilliseconds(300));
-                (Account before, last) = (last, Account.Parse(await DoAsync("account", "account")));
+                (ResourceUsage before, last) = (last, ResourceUsage.Parse(await DoAsync("usage", "usage")));
                 return (Before: before, Now: last);
             },
             account => account.Now.Work == 0 && account.Now.Timers == account.Before.Timers && account.Now.Handles == account.Before.Handles);

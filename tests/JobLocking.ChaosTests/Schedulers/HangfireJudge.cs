@@ -13,16 +13,16 @@ internal static class HangfireJudge
     /// <summary>All that is wrong; nothing if what is promised was kept.</summary>
     /// <param name="jobs">All that were enqueued, after long enough.</param>
     /// <param name="events">What the workers told of them.</param>
-    /// <param name="story">What was done to the workers.</param>
-    public static IReadOnlyList<HangfireFinding> Check(IReadOnlyList<StoredJob> jobs, IReadOnlyList<HangfireEvent> events, Story story)
+    /// <param name="history">What was done to the workers.</param>
+    public static IReadOnlyList<HangfireFinding> Check(IReadOnlyList<StoredJob> jobs, IReadOnlyList<HangfireEvent> events, IndexedHistory history)
     {
         ILookup<int, HangfireEvent> told = events.OrderBy(e => e.At).ToLookup(e => e.Number);
-        return [.. jobs.SelectMany(job => WrongWith(job, [.. told[job.Number]], story).Select(wrong => HangfireFinding.Of(wrong.Rule, wrong.What, job, told[job.Number])))];
+        return [.. jobs.SelectMany(job => WrongWith(job, [.. told[job.Number]], history).Select(wrong => HangfireFinding.Of(wrong.Rule, wrong.What, job, told[job.Number])))];
     }
 
-    private static IEnumerable<(HangfireRule Rule, string What)> WrongWith(StoredJob job, HangfireEvent[] told, Story story)
+    private static IEnumerable<(HangfireRule Rule, string What)> WrongWith(StoredJob job, HangfireEvent[] told, IndexedHistory history)
     {
-        HangfireEvent[] done = [.. told.Where(e => e.What == HangfireHappening.Done)];
+        HangfireEvent[] done = [.. told.Where(e => e.What == HangfireEventKind.Done)];
         switch (job.Last?.Name)
         {
             case "Succeeded":
@@ -47,14 +47,14 @@ internal static class HangfireJudge
                 break;
         }
 
-        foreach (HangfireEvent run in done.SkipLast(1).Where(run => !job.WasDeliveredWhileItRan && !RanBesideItself(run, job, told) && !MayBeRepeated(run, story)))
+        foreach (HangfireEvent run in done.SkipLast(1).Where(run => !job.WasDeliveredWhileItRan && !RanBesideItself(run, job, told) && !MayBeRepeated(run, history)))
         {
             yield return (HangfireRule.Twice, $"was run again after the run in {run.Process}");
         }
 
         foreach (StoredState retry in job.States.Where(s => s.Name == ScheduledState.StateName && s.Reason.StartsWith("Retry ", StringComparison.Ordinal)))
         {
-            bool mayFail = (job.Kind == nameof(HangfireJobs.Defer) && retry.Reason.Contains("by chance", StringComparison.Ordinal)) || told.Any(e => HasLost(e, story));
+            bool mayFail = (job.Kind == nameof(HangfireJobs.Defer) && retry.Reason.Contains("by chance", StringComparison.Ordinal)) || told.Any(e => HasLost(e, history));
             if (!mayFail)
             {
                 yield return (HangfireRule.Failed, "failed without a cause");
@@ -74,18 +74,18 @@ internal static class HangfireJudge
     /// </summary>
     private static bool RanBesideItself(HangfireEvent run, StoredJob job, HangfireEvent[] told)
     {
-        HangfireEvent? began = told.FirstOrDefault(e => e.What == HangfireHappening.Ran && IsSameRun(e, run));
-        return job.Kind == nameof(HangfireJobs.Shared) && told.Any(other => other.What == HangfireHappening.Ran && !IsSameRun(other, run)
-            && other.At < run.At && !told.Any(end => end.What == HangfireHappening.Done && IsSameRun(end, other) && end.At < began?.At));
+        HangfireEvent? began = told.FirstOrDefault(e => e.What == HangfireEventKind.Ran && IsSameRun(e, run));
+        return job.Kind == nameof(HangfireJobs.Shared) && told.Any(other => other.What == HangfireEventKind.Ran && !IsSameRun(other, run)
+            && other.At < run.At && !told.Any(end => end.What == HangfireEventKind.Done && IsSameRun(end, other) && end.At < began?.At));
     }
 
     private static bool IsSameRun(HangfireEvent one, HangfireEvent other) => one.Process == other.Process && one.Performance == other.Performance;
 
     /// <summary>Hangfire has not heard of the end of a run whose process was killed, and takes a job from one that does not answer for long; and a run that lost its lease has failed.</summary>
-    private static bool MayBeRepeated(HangfireEvent run, Story story) =>
-        story.IsDead(run.Process) || HasLost(run, story)
-        || story.Faults.Any(f => f.Kind == Fault.Frozen && f.Target == run.Process && f.To > run.At);
+    private static bool MayBeRepeated(HangfireEvent run, IndexedHistory history) =>
+        history.IsDead(run.Process) || HasLost(run, history)
+        || history.Faults.Any(f => f.Kind == Fault.Frozen && f.Target == run.Process && f.To > run.At);
 
-    private static bool HasLost(HangfireEvent run, Story story) =>
-        story.Executions.Any(e => e.Process == run.Process && e.Number == run.Performance && e.Loss is not null);
+    private static bool HasLost(HangfireEvent run, IndexedHistory history) =>
+        history.Executions.Any(e => e.Process == run.Process && e.Number == run.Performance && e.Loss is not null);
 }

@@ -2,7 +2,7 @@ using System.Diagnostics;
 using JobLocking.ChaosTests.History;
 using JobLocking.TestWorker.Chaos;
 using Xunit;
-using static JobLocking.TestWorker.Chaos.HangfireHappening;
+using static JobLocking.TestWorker.Chaos.HangfireEventKind;
 
 namespace JobLocking.ChaosTests.Schedulers;
 
@@ -13,7 +13,7 @@ public sealed class HangfireJudgeTests
 
     private const string Skip = nameof(HangfireJobs.Skip);
 
-    private static readonly Past Nothing = new();
+    private static readonly HistoryBuilder Nothing = new();
 
     private static readonly string[] Run = ["Enqueued", "Processing", "Succeeded"];
 
@@ -33,16 +33,16 @@ public sealed class HangfireJudgeTests
     public void A_run_whose_process_was_killed_may_be_repeated()
     {
         HangfireEvent[] twice = [Told(10, Ran), Told(20, Done), Told(30, Ran, "b"), Told(40, Done, "b")];
-        Passes(Defer, Run, twice, new Past().Fault("killed", "a", 25));
-        Fails(HangfireRule.Twice, Defer, Run, twice, new Past().Fault("killed", "b", 45));
+        Passes(Defer, Run, twice, new HistoryBuilder().Fault("killed", "a", 25));
+        Fails(HangfireRule.Twice, Defer, Run, twice, new HistoryBuilder().Fault("killed", "b", 45));
     }
 
     [Fact]
     public void A_run_whose_process_did_not_answer_for_long_may_be_repeated()
     {
         HangfireEvent[] twice = [Told(10, Ran), Told(20, Done), Told(30, Ran, "b"), Told(40, Done, "b")];
-        Passes(Defer, Run, twice, new Past().Fault("frozen", "a", 15, 50));
-        Fails(HangfireRule.Twice, Defer, Run, twice, new Past().Fault("frozen", "a", 5, 8));
+        Passes(Defer, Run, twice, new HistoryBuilder().Fault("frozen", "a", 15, 50));
+        Fails(HangfireRule.Twice, Defer, Run, twice, new HistoryBuilder().Fault("frozen", "a", 5, 8));
     }
 
     [Fact]
@@ -50,7 +50,7 @@ public sealed class HangfireJudgeTests
     {
         string[] retried = ["Enqueued", "Processing", "Scheduled:Retry attempt 1 of 20: Lock 'x' was lost", .. Run];
         HangfireEvent[] twice = [Told(10, Ran), Told(20, Done), Told(30, Ran, "b"), Told(40, Done, "b")];
-        Passes(Defer, retried, twice, new Past().Asked(5, "a", 1).Then(9, Happening.Granted, "a", 1, 7).Then(21, Happening.Lost, "a", 1, 7));
+        Passes(Defer, retried, twice, new HistoryBuilder().Asked(5, "a", 1).Then(9, HistoryEventKind.Granted, "a", 1, 7).Then(21, HistoryEventKind.Lost, "a", 1, 7));
         Fails(HangfireRule.Failed, Defer, retried, [Told(40, Ran), Told(50, Done)], Nothing);
     }
 
@@ -98,7 +98,7 @@ public sealed class HangfireJudgeTests
 
     [Fact]
     public void A_job_that_is_skipped_when_it_comes_back_from_the_dead_is_seen() =>
-        Fails(HangfireRule.Skipped, Skip, ["Enqueued", "Processing", "Deleted:Skipped: held"], [Told(10, Ran)], new Past().Fault("killed", "a", 15));
+        Fails(HangfireRule.Skipped, Skip, ["Enqueued", "Processing", "Deleted:Skipped: held"], [Told(10, Ran)], new HistoryBuilder().Fault("killed", "a", 15));
 
     [Fact]
     public void A_job_that_is_skipped_after_it_was_deferred_is_seen() =>
@@ -111,17 +111,17 @@ public sealed class HangfireJudgeTests
     public void A_failure_without_a_cause_is_seen() =>
         Fails(HangfireRule.Failed, Skip, ["Enqueued", "Processing", "Scheduled:Retry attempt 1 of 20: by chance", .. Run], [Told(10, Ran), Told(30, Ran), Told(40, Done)]);
 
-    private static void Passes(string kind, string[] states, HangfireEvent[] told, Past? past = null) => Assert.Empty(Check(kind, states, told, past ?? Nothing));
+    private static void Passes(string kind, string[] states, HangfireEvent[] told, HistoryBuilder? past = null) => Assert.Empty(Check(kind, states, told, past ?? Nothing));
 
-    private static void Fails(HangfireRule rule, string kind, string[] states, HangfireEvent[] told, Past? past = null) =>
+    private static void Fails(HangfireRule rule, string kind, string[] states, HangfireEvent[] told, HistoryBuilder? past = null) =>
         Assert.Equal(rule, Assert.Single(Check(kind, states, told, past ?? Nothing)).Rule);
 
-    private static IReadOnlyList<HangfireFinding> Check(string kind, string[] states, HangfireEvent[] told, Past past)
+    private static IReadOnlyList<HangfireFinding> Check(string kind, string[] states, HangfireEvent[] told, HistoryBuilder past)
     {
         StoredState[] stored = [.. states.Select(s => s.Split(':', 2)).Select(s => new StoredState(s[0], s.Length > 1 ? s[1] : ""))];
-        return HangfireJudge.Check([new StoredJob(1, kind, stored, "17")], told, new Story(past.Events, new Terms(new Dictionary<string, LockTerms>(), Lab.Liveness)));
+        return HangfireJudge.Check([new StoredJob(1, kind, stored, "17")], told, new IndexedHistory(past.Events, new Terms(new Dictionary<string, LockTerms>(), Lab.Liveness)));
     }
 
-    private static HangfireEvent Told(long at, HangfireHappening what, string process = "a", long performance = 1) =>
+    private static HangfireEvent Told(long at, HangfireEventKind what, string process = "a", long performance = 1) =>
         new(at * Stopwatch.Frequency / 1000, process, what, 1, performance);
 }

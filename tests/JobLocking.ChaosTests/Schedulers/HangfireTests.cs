@@ -97,7 +97,7 @@ public sealed class HangfireTests
         {
             long since = Lab.Now;
             HangfireEvent run = await Eventually.SeesAsync(
-                () => Told(lab).First(e => e.What == HangfireHappening.Ran && e.At > since && _enqueued[e.Number].Kind == nameof(HangfireJobs.Skip)), _ => true, fact: "a job is run");
+                () => Told(lab).First(e => e.What == HangfireEventKind.Ran && e.At > since && _enqueued[e.Number].Kind == nameof(HangfireJobs.Skip)), _ => true, fact: "a job is run");
             await lab.Workers.Single(w => w.Name == run.Process).KillAsync();
             await StartAsync(lab);
             id = _enqueued[run.Number].Id;
@@ -126,15 +126,15 @@ public sealed class HangfireTests
     {
         IMonitoringApi monitoring = storage.GetMonitoringApi();
 
-        // Who has not come to his end by then is judged for it.
+        // A job that has not ended by then breaks a rule.
         Task ended = Eventually.SeesAsync(() => _enqueued.Values.Count(j => !IsFinal(StateOf(storage, j.Id))), left => left == 0, LongestRest);
         await ended.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         (IReadOnlyList<HistoryEvent> history, Terms terms) = await lab.EndAsync();
         StoredJob[] jobs = [.. _enqueued.OrderBy(j => j.Key).Select(j => new StoredJob(j.Key, j.Value.Kind, StatesOf(monitoring, j.Value.Id), j.Value.Id))];
         HangfireEvent[] told = Told(lab);
-        Story story = new(history, terms);
+        IndexedHistory indexed = new(history, terms);
         IReadOnlyList<Violation> violations = Checker.Check(history, terms);
-        IReadOnlyList<HangfireFinding> findings = HangfireJudge.Check(jobs, told, story);
+        IReadOnlyList<HangfireFinding> findings = HangfireJudge.Check(jobs, told, indexed);
         if (violations.Count + findings.Count > 0)
         {
             Assert.Fail($"{string.Join(Environment.NewLine, violations.Take(5).Cast<object>().Concat(findings.Take(5)))}\n{violations.Count} and {findings.Count} in all. The history: {await lab.KeepAsync(history)}");
@@ -149,9 +149,9 @@ public sealed class HangfireTests
         Assert.Contains(jobs, j => Was(j, "Deferred (") && Was(j, "the store is unavailable"));
         Assert.Contains(jobs, j => Was(j, "Woken: "));
         Assert.Contains(jobs, j => Was(j, "by chance"));
-        Assert.Contains(told.GroupBy(e => e.Number), j => j.Any(e => story.IsDead(e.Process)) && j.Any(e => e.What == HangfireHappening.Done && !story.IsDead(e.Process)));
+        Assert.Contains(told.GroupBy(e => e.Number), j => j.Any(e => indexed.IsDead(e.Process)) && j.Any(e => e.What == HangfireEventKind.Done && !indexed.IsDead(e.Process)));
         TestContext.Current.TestOutputHelper?.WriteLine(
-            $"{jobs.Length} jobs, succeeded {jobs.Count(j => j.Last!.Name == SucceededState.StateName)}, woken {jobs.Count(j => Was(j, "Woken: "))}, runs {told.Count(e => e.What == HangfireHappening.Ran)}");
+            $"{jobs.Length} jobs, succeeded {jobs.Count(j => j.Last!.Name == SucceededState.StateName)}, woken {jobs.Count(j => Was(j, "Woken: "))}, runs {told.Count(e => e.What == HangfireEventKind.Ran)}");
     }
 
     private static bool Was(StoredJob job, string reason) => job.States.Any(s => s.Reason.Contains(reason, StringComparison.Ordinal));

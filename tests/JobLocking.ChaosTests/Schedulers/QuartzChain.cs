@@ -21,21 +21,21 @@ internal sealed class QuartzChain(string process, string job, DateTimeOffset sch
     public IReadOnlyList<QuartzFiring> Firings => _firings ??=
         [.. _events.Where(e => e.Firing != 0).GroupBy(e => e.Firing).Select(f => new QuartzFiring(f)).OrderBy(f => f.Began.At)];
 
-    public IEnumerable<QuartzEvent> Pending => _events.Where(e => e.What == QuartzHappening.Pending);
+    public IEnumerable<QuartzEvent> Pending => _events.Where(e => e.What == QuartzEventKind.Pending);
 
     /// <summary>After one of these nothing may follow.</summary>
     public IEnumerable<QuartzEvent> Endings => _events.Where(e =>
-        e.What is QuartzHappening.Succeeded or QuartzHappening.Skipped or QuartzHappening.Coalesced or QuartzHappening.Failed or QuartzHappening.Cancelled);
+        e.What is QuartzEventKind.Succeeded or QuartzEventKind.Skipped or QuartzEventKind.Coalesced or QuartzEventKind.Failed or QuartzEventKind.Cancelled);
 
     public string Name => $"{job} of {scheduled:HH:mm:ss} in {process}";
 
     /// <summary>How many of its deferrals came back before their time.</summary>
-    public int Wakes => Firings.Count(f => f.End?.What == QuartzHappening.Deferred
+    public int Wakes => Firings.Count(f => f.End?.What == QuartzEventKind.Deferred
         && Next(f) is { } next && next.Began.At < f.EndedAt + Terms.Ticks(0.9 * QuartzFiring.DelayOf(f.End)));
 
     /// <summary>Whether a deferral of it was pending at some moment of the stretch. Whoever was killed may have deferred and not told.</summary>
     public bool IsDeferredWithin(long from, long to) => Firings
-        .Any(f => f.End is null or { What: QuartzHappening.Deferred } && f.Began.At <= to && !(Next(f)?.Began.At < from));
+        .Any(f => f.End is null or { What: QuartzEventKind.Deferred } && f.Began.At <= to && !(Next(f)?.Began.At < from));
 
-    private QuartzFiring? Next(QuartzFiring firing) => Firings.FirstOrDefault(next => next.Began.At > firing.Began.At && next.End?.What != QuartzHappening.Woken);
+    private QuartzFiring? Next(QuartzFiring firing) => Firings.FirstOrDefault(next => next.Began.At > firing.Began.At && next.End?.What != QuartzEventKind.Woken);
 }

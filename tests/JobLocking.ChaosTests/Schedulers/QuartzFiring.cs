@@ -11,8 +11,8 @@ internal sealed class QuartzFiring
         Events = [.. events.OrderBy(e => e.At)];
         Began = Events[0];
         Ends = [.. Events.Where(e => IsEnd(e.What))];
-        Ran = Events.FirstOrDefault(e => e.What == QuartzHappening.Ran);
-        Done = Events.FirstOrDefault(e => e.What == QuartzHappening.Done);
+        Ran = Events.FirstOrDefault(e => e.What == QuartzEventKind.Ran);
+        Done = Events.FirstOrDefault(e => e.What == QuartzEventKind.Done);
     }
 
     public IReadOnlyList<QuartzEvent> Events { get; }
@@ -39,5 +39,5 @@ internal sealed class QuartzFiring
     /// <summary>When a deferral comes back by itself.</summary>
     public static TimeSpan DelayOf(QuartzEvent deferred) => TimeSpan.FromSeconds(double.Parse(deferred.Detail.Split(' ')[0], CultureInfo.InvariantCulture));
 
-    private static bool IsEnd(QuartzHappening what) => what is >= QuartzHappening.Succeeded and <= QuartzHappening.Cancelled;
+    private static bool IsEnd(QuartzEventKind what) => what is >= QuartzEventKind.Succeeded and <= QuartzEventKind.Cancelled;
 }

@@ -9,35 +9,35 @@ namespace JobLocking.ChaosTests.Schedulers;
 /// made, and to whom.
 /// </summary>
 /// <param name="events">What the schedulers told.</param>
-/// <param name="story">What was done to them.</param>
-internal sealed class QuartzJudge(IReadOnlyList<QuartzEvent> events, Story story)
+/// <param name="history">What was done to them.</param>
+internal sealed class QuartzJudge(IReadOnlyList<QuartzEvent> events, IndexedHistory history)
 {
     /// <summary>Of the schedule.</summary>
-    public static readonly TimeSpan Period = TimeSpan.FromSeconds(2);
+    public static readonly TimeSpan Interval = TimeSpan.FromSeconds(2);
 
     private readonly QuartzChain[] _chains = ChainsOf(events);
 
     /// <summary>All that is wrong; nothing if they kept what they promise.</summary>
-    public static IReadOnlyList<QuartzFinding> Check(IReadOnlyList<QuartzEvent> events, Story story)
+    public static IReadOnlyList<QuartzFinding> Check(IReadOnlyList<QuartzEvent> events, IndexedHistory history)
     {
-        QuartzJudge judge = new(events, story);
-        return [.. judge.Schedule(), .. judge._chains.SelectMany(judge.Chain), .. new QuartzOccurrences(judge._chains, events, story).Check()];
+        QuartzJudge judge = new(events, history);
+        return [.. judge.Schedule(), .. judge._chains.SelectMany(judge.Chain), .. new QuartzOccurrences(judge._chains, events, history).Check()];
     }
 
     /// <summary>How many deferrals came back before their time.</summary>
     public static int Wakes(IReadOnlyList<QuartzEvent> events) => ChainsOf(events).Sum(c => c.Wakes);
 
     /// <summary>Why occurrences were run again that had been run to their end, where that is no fault.</summary>
-    public static IEnumerable<string> Excuses(IReadOnlyList<QuartzEvent> events, Story story) => new QuartzOccurrences(ChainsOf(events), events, story).Excuses();
+    public static IEnumerable<string> Excuses(IReadOnlyList<QuartzEvent> events, IndexedHistory history) => new QuartzOccurrences(ChainsOf(events), events, history).Excuses();
 
     /// <summary>What each process is to fire of each job: all times after it was scheduled and before it stops.</summary>
-    public static IEnumerable<(string Process, string Job, DateTimeOffset Time)> Expected(IReadOnlyList<QuartzEvent> events, Story story)
+    public static IEnumerable<(string Process, string Job, DateTimeOffset Time)> Expected(IReadOnlyList<QuartzEvent> events, IndexedHistory history)
     {
-        foreach (QuartzEvent from in events.Where(e => e.What == QuartzHappening.Scheduled && !story.IsDead(e.Process)))
+        foreach (QuartzEvent from in events.Where(e => e.What == QuartzEventKind.Scheduled && !history.IsDead(e.Process)))
         {
-            QuartzEvent? to = events.FirstOrDefault(e => e.What == QuartzHappening.Stopping && e.Process == from.Process && e.At > from.At);
-            DateTimeOffset first = new(from.Scheduled.Ticks - (from.Scheduled.Ticks % Period.Ticks) + Period.Ticks, TimeSpan.Zero);
-            for (DateTimeOffset time = first; time < to?.Scheduled; time += Period)
+            QuartzEvent? to = events.FirstOrDefault(e => e.What == QuartzEventKind.Stopping && e.Process == from.Process && e.At > from.At);
+            DateTimeOffset first = new(from.Scheduled.Ticks - (from.Scheduled.Ticks % Interval.Ticks) + Interval.Ticks, TimeSpan.Zero);
+            for (DateTimeOffset time = first; time < to?.Scheduled; time += Interval)
             {
                 yield return (from.Process, from.Job, time);
             }
@@ -46,7 +46,7 @@ internal sealed class QuartzJudge(IReadOnlyList<QuartzEvent> events, Story story
 
     private static QuartzChain[] ChainsOf(IReadOnlyList<QuartzEvent> events) =>
     [
-        .. events.Where(e => e.Firing != 0 || e.What == QuartzHappening.Pending)
+        .. events.Where(e => e.Firing != 0 || e.What == QuartzEventKind.Pending)
             .GroupBy(e => (e.Process, e.Job, e.Scheduled))
             .Select(c => new QuartzChain(c.Key.Process, c.Key.Job, c.Key.Scheduled, c)),
     ];
@@ -54,7 +54,7 @@ internal sealed class QuartzJudge(IReadOnlyList<QuartzEvent> events, Story story
     private IEnumerable<QuartzFinding> Schedule()
     {
         ILookup<(string, string, DateTimeOffset), QuartzChain> chains = _chains.ToLookup(c => (c.Process, c.Job, c.Scheduled));
-        return Expected(events, story).Where(e => !chains[e].Any())
+        return Expected(events, history).Where(e => !chains[e].Any())
             .Select(e => QuartzFinding.Of(QuartzRule.Schedule, $"{e.Process} has never fired {e.Job} of {e.Time:HH:mm:ss}."))
             .Concat(_chains.Where(c => c.Firings.Count(f => f.IsOfSchedule) != 1)
                 .Select(c => QuartzFinding.Of(QuartzRule.Schedule, $"The schedule has not fired {c.Name} once.", c.Events)));
@@ -62,7 +62,7 @@ internal sealed class QuartzJudge(IReadOnlyList<QuartzEvent> events, Story story
 
     private IEnumerable<QuartzFinding> Chain(QuartzChain chain)
     {
-        bool isDead = story.IsDead(chain.Process);
+        bool isDead = history.IsDead(chain.Process);
         foreach (QuartzFiring firing in chain.Firings)
         {
             if (WrongWith(firing, isDead) is { } what)
@@ -70,17 +70,17 @@ internal sealed class QuartzJudge(IReadOnlyList<QuartzEvent> events, Story story
                 yield return QuartzFinding.Of(QuartzRule.Firing, $"A firing of {chain.Name} {what}.", firing.Events);
             }
 
-            if (firing.End is { What: QuartzHappening.Coalesced } && !IsCovered(chain, firing))
+            if (firing.End is { What: QuartzEventKind.Coalesced } && !IsCovered(chain, firing))
             {
                 yield return QuartzFinding.Of(QuartzRule.Coalesced, $"No deferral was pending that could stand for {chain.Name}.", chain.Events);
             }
 
-            if (firing.End is { What: QuartzHappening.Failed or QuartzHappening.Retried } && !MayFail(firing))
+            if (firing.End is { What: QuartzEventKind.Failed or QuartzEventKind.Retried } && !MayFail(firing))
             {
                 yield return QuartzFinding.Of(QuartzRule.Failed, $"{chain.Name} failed without a cause.", chain.Events);
             }
 
-            if (firing.End is { What: QuartzHappening.Skipped } skipped && WrongWithSkip(chain, firing, skipped) is { } why)
+            if (firing.End is { What: QuartzEventKind.Skipped } skipped && WrongWithSkip(chain, firing, skipped) is { } why)
             {
                 yield return QuartzFinding.Of(QuartzRule.Skipped, $"{chain.Name} was skipped {why}.", chain.Events);
             }
@@ -100,13 +100,13 @@ internal sealed class QuartzJudge(IReadOnlyList<QuartzEvent> events, Story story
 
     private static string? WrongWith(QuartzFiring firing, bool isDead) => firing switch
     {
-        { Began.What: not QuartzHappening.Fired } => "did not begin with a trigger",
+        { Began.What: not QuartzEventKind.Fired } => "did not begin with a trigger",
         { Ends.Count: > 1 } => "has ended more than once",
         { Ends.Count: 0 } => isDead ? null : "has not ended",
-        { End.What: QuartzHappening.Cancelled } => "has ended without a word",
-        { End.What: QuartzHappening.Succeeded, Done: null } => "is taken for a success, and its job has not done its work",
-        { End.What: not QuartzHappening.Succeeded, Done: not null } => "is not taken for a success, and its job has done its work",
-        { End.What: not (QuartzHappening.Succeeded or QuartzHappening.Failed or QuartzHappening.Retried), Ran: not null } => "is said not to have run, and its job has",
+        { End.What: QuartzEventKind.Cancelled } => "has ended without a word",
+        { End.What: QuartzEventKind.Succeeded, Done: null } => "is taken for a success, and its job has not done its work",
+        { End.What: not QuartzEventKind.Succeeded, Done: not null } => "is not taken for a success, and its job has done its work",
+        { End.What: not (QuartzEventKind.Succeeded or QuartzEventKind.Failed or QuartzEventKind.Retried), Ran: not null } => "is said not to have run, and its job has",
         _ => null,
     };
 
@@ -120,7 +120,7 @@ internal sealed class QuartzJudge(IReadOnlyList<QuartzEvent> events, Story story
         && ((firing.Began.Job == QuartzJobs.Defer && firing.End!.Detail.Contains("by chance", StringComparison.Ordinal)) || HasLost(firing));
 
     private bool HasLost(QuartzFiring firing) =>
-        story.Executions.Any(e => e.Process == firing.Process && e.Number == firing.Began.Firing && e.Loss is not null);
+        history.Executions.Any(e => e.Process == firing.Process && e.Number == firing.Began.Firing && e.Loss is not null);
 
     private string? WrongWithSkip(QuartzChain chain, QuartzFiring firing, QuartzEvent skipped) => chain.Job switch
     {

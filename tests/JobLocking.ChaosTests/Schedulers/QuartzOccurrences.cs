@@ -9,7 +9,7 @@ namespace JobLocking.ChaosTests.Schedulers;
 /// recovered, or in which it was killed. None at all is excused only where no process has lived that could have run it, or where
 /// all of those say that it failed.
 /// </summary>
-internal sealed class QuartzOccurrences(IReadOnlyList<QuartzChain> all, IReadOnlyList<QuartzEvent> events, Story story)
+internal sealed class QuartzOccurrences(IReadOnlyList<QuartzChain> all, IReadOnlyList<QuartzEvent> events, IndexedHistory history)
 {
     /// <summary>Until a process has a connection again and what it could not say has been said: who tries again pauses for 5 seconds at the most.</summary>
     private static readonly long Recovery = Terms.Ticks(TimeSpan.FromSeconds(8));
@@ -46,18 +46,18 @@ internal sealed class QuartzOccurrences(IReadOnlyList<QuartzChain> all, IReadOnl
 
     private string? ExcuseOf(QuartzFiring first, QuartzFiring second)
     {
-        if (story.ErasuresOf(QuartzJobs.Once).Touches(first.Began.At, second.Ran!.At))
+        if (history.ErasuresOf(QuartzJobs.Once).Touches(first.Began.At, second.Ran!.At))
         {
             return "erased";
         }
 
-        if (story.Executions.Any(e => e.Process == first.Process && e.Number == first.Began.Firing && e.Loss is not null))
+        if (history.Executions.Any(e => e.Process == first.Process && e.Number == first.Began.Firing && e.Loss is not null))
         {
             return "lease lost";
         }
 
         // After its last word, and before it could say so to Redis.
-        long died = story.DiedAt(first.Process);
+        long died = history.DiedAt(first.Process);
         if (first.End is null && died < second.Ran.At)
         {
             return "killed as it ended";
@@ -70,16 +70,16 @@ internal sealed class QuartzOccurrences(IReadOnlyList<QuartzChain> all, IReadOnl
             : null;
     }
 
-    private Periods TroublesOf(string process) =>
-        Periods.Of(story.Faults.Where(f => f.Concerns(process, QuartzJobs.Once, story.Terms) && f.Kind != Fault.Killed && !Harmless.Contains(f.Kind)).Select(f => f.Period));
+    private IntervalSet TroublesOf(string process) =>
+        IntervalSet.Of(history.Faults.Where(f => f.Concerns(process, QuartzJobs.Once, history.Terms) && f.Kind != Fault.Killed && !Harmless.Contains(f.Kind)).Select(f => f.Interval));
 
     private IEnumerable<QuartzFinding> Never()
     {
         ILookup<DateTimeOffset, QuartzChain> chains = _chains.ToLookup(c => c.Scheduled);
-        HashSet<DateTimeOffset> expected = [.. QuartzJudge.Expected(events, story).Where(e => e.Job == QuartzJobs.Once).Select(e => e.Time)];
+        HashSet<DateTimeOffset> expected = [.. QuartzJudge.Expected(events, history).Where(e => e.Job == QuartzJobs.Once).Select(e => e.Time)];
         foreach (DateTimeOffset time in expected.Concat(chains.Select(c => c.Key)).Distinct().Order())
         {
-            if (!chains[time].SelectMany(c => c.Firings).Any(MayHaveRun) && !IsExcused([.. chains[time].Where(c => !story.IsDead(c.Process))]))
+            if (!chains[time].SelectMany(c => c.Firings).Any(MayHaveRun) && !IsExcused([.. chains[time].Where(c => !history.IsDead(c.Process))]))
             {
                 yield return QuartzFinding.Of(QuartzRule.Never, $"The occurrence of {time:HH:mm:ss} was never run.", chains[time].SelectMany(c => c.Events));
             }
@@ -87,10 +87,10 @@ internal sealed class QuartzOccurrences(IReadOnlyList<QuartzChain> all, IReadOnl
     }
 
     /// <summary>A job that was started in a process which was killed may have done all that it does.</summary>
-    private bool MayHaveRun(QuartzFiring firing) => firing.Done is not null || (firing is { Ran: not null, End: null } && story.IsDead(firing.Process));
+    private bool MayHaveRun(QuartzFiring firing) => firing.Done is not null || (firing is { Ran: not null, End: null } && history.IsDead(firing.Process));
 
     private static bool IsExcused(QuartzChain[] living) =>
-        living.All(c => c.Endings.Any() && c.Endings.All(e => e.What == QuartzHappening.Failed));
+        living.All(c => c.Endings.Any() && c.Endings.All(e => e.What == QuartzEventKind.Failed));
 
     private static long Later(long at, long by) => at > long.MaxValue - by ? long.MaxValue : at + by;
 }

@@ -62,10 +62,10 @@ public sealed class QuartzTests
     /// <summary>In the middle of the one run of an occurrence.</summary>
     private async Task KillRunnerAsync(Lab lab)
     {
-        await Eventually.IsTrueAsync(() => Told(lab).Any(e => e.What == QuartzHappening.Deferred));
+        await Eventually.IsTrueAsync(() => Told(lab).Any(e => e.What == QuartzEventKind.Deferred));
         long since = Lab.Now;
         QuartzEvent run = await Eventually.SeesAsync(
-            () => Told(lab).First(e => e is { What: QuartzHappening.Ran, Job: QuartzJobs.Once } && e.At > since), _ => true, fact: "an occurrence is run");
+            () => Told(lab).First(e => e is { What: QuartzEventKind.Ran, Job: QuartzJobs.Once } && e.At > since), _ => true, fact: "an occurrence is run");
         await lab.Workers.Single(w => w.Name == run.Process).KillAsync();
         (await StartAsync(lab)).Process.Tell("go");
     }
@@ -75,7 +75,7 @@ public sealed class QuartzTests
     {
         lab.Began(Fault.Frozen);
         lab.Redis.Pause();
-        await lab.SeesAsync(Happening.Unavailable, since: Lab.Now);
+        await lab.SeesAsync(HistoryEventKind.Unavailable, since: Lab.Now);
         lab.Redis.Resume();
         lab.Ended(Fault.Frozen);
     }
@@ -85,27 +85,27 @@ public sealed class QuartzTests
         (IReadOnlyList<HistoryEvent> history, Terms terms) = await lab.EndAsync();
         QuartzEvent[] told = Told(lab);
         IReadOnlyList<Violation> violations = Checker.Check(history, terms);
-        Story story = new(history, terms);
-        IReadOnlyList<QuartzFinding> findings = QuartzJudge.Check(told, story);
+        IndexedHistory indexed = new(history, terms);
+        IReadOnlyList<QuartzFinding> findings = QuartzJudge.Check(told, indexed);
         if (violations.Count + findings.Count > 0)
         {
             Assert.Fail($"{string.Join(Environment.NewLine, violations.Take(5).Cast<object>().Concat(findings.Take(5)))}\n{violations.Count} and {findings.Count} in all. The history: {await lab.KeepAsync(history)}");
         }
 
         // All that is judged has been there to be judged.
-        foreach (QuartzHappening what in new[] { QuartzHappening.Succeeded, QuartzHappening.Skipped, QuartzHappening.Coalesced, QuartzHappening.Deferred, QuartzHappening.Retried })
+        foreach (QuartzEventKind what in new[] { QuartzEventKind.Succeeded, QuartzEventKind.Skipped, QuartzEventKind.Coalesced, QuartzEventKind.Deferred, QuartzEventKind.Retried })
         {
             Assert.Contains(told, e => e.What == what);
         }
 
-        Assert.Contains(history, e => e is { What: Happening.FaultBegan, Detail: Fault.Killed });
-        Assert.Contains(told, e => e.What == QuartzHappening.Deferred && e.Detail.Contains("standing by", StringComparison.Ordinal));
-        Assert.Contains(told, e => e.What == QuartzHappening.Deferred && e.Detail.Contains("unavailable", StringComparison.Ordinal));
-        Assert.True(QuartzJudge.Wakes(told) > 0, "Nobody was woken.");
-        int[] runs = [.. told.Where(e => e.Job == QuartzJobs.Once && e.Firing != 0).GroupBy(e => e.Scheduled).Select(o => o.Count(e => e.What == QuartzHappening.Done))];
+        Assert.Contains(history, e => e is { What: HistoryEventKind.FaultBegan, Detail: Fault.Killed });
+        Assert.Contains(told, e => e.What == QuartzEventKind.Deferred && e.Detail.Contains("standing by", StringComparison.Ordinal));
+        Assert.Contains(told, e => e.What == QuartzEventKind.Deferred && e.Detail.Contains("unavailable", StringComparison.Ordinal));
+        Assert.True(QuartzJudge.Wakes(told) > 0, "No deferral was woken.");
+        int[] runs = [.. told.Where(e => e.Job == QuartzJobs.Once && e.Firing != 0).GroupBy(e => e.Scheduled).Select(o => o.Count(e => e.What == QuartzEventKind.Done))];
         int once = runs.Count(r => r == 1);
         Assert.True(once > runs.Length / 2, $"Of {runs.Length} occurrences only {once} had one run.");
         TestContext.Current.TestOutputHelper?.WriteLine(string.Join(", ", told.GroupBy(e => e.What).OrderBy(g => g.Key).Select(g => $"{g.Key} {g.Count()}")
-            .Append($"wakes {QuartzJudge.Wakes(told)}, occurrences {runs.Length}, of which run once {once}, again because {string.Join(", ", QuartzJudge.Excuses(told, story))}")));
+            .Append($"wakes {QuartzJudge.Wakes(told)}, occurrences {runs.Length}, of which run once {once}, again because {string.Join(", ", QuartzJudge.Excuses(told, indexed))}")));
     }
 }

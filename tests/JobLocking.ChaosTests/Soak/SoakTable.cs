@@ -10,7 +10,7 @@ internal sealed class SoakTable(int seed)
 {
     private readonly SortedDictionary<string, int> _outcomes = new(StringComparer.Ordinal);
     private readonly SortedDictionary<string, int> _faults = new(StringComparer.Ordinal);
-    private readonly SortedDictionary<string, (Account First, Account Last)> _accounts = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<string, (ResourceUsage First, ResourceUsage Last)> _accounts = new(StringComparer.Ordinal);
     private TimeSpan _lasted;
     private long _events;
     private int _executions;
@@ -25,7 +25,7 @@ internal sealed class SoakTable(int seed)
         _starved += summary.Starved;
         _healsJudged += summary.HealsJudged;
         _violations += violations;
-        foreach ((Happening what, int count) in summary.Outcomes)
+        foreach ((HistoryEventKind what, int count) in summary.Outcomes)
         {
             _outcomes[what.ToString().ToLowerInvariant()] = _outcomes.GetValueOrDefault(what.ToString().ToLowerInvariant()) + count;
         }
@@ -36,8 +36,8 @@ internal sealed class SoakTable(int seed)
         }
     }
 
-    public void Add(string worker, Account account) =>
-        _accounts[worker] = (_accounts.TryGetValue(worker, out (Account First, Account Last) known) ? known.First : account, account);
+    public void Add(string worker, ResourceUsage account) =>
+        _accounts[worker] = (_accounts.TryGetValue(worker, out (ResourceUsage First, ResourceUsage Last) known) ? known.First : account, account);
 
     public void Lasted(TimeSpan time) => _lasted = time;
 
@@ -62,7 +62,7 @@ internal sealed class SoakTable(int seed)
         Line(table, "times the machine was starved", _starved);
         Line(table, "times healed and judged", _healsJudged);
         Line(table, "violations", _violations);
-        foreach ((string worker, (Account first, Account last)) in _accounts)
+        foreach ((string worker, (ResourceUsage first, ResourceUsage last)) in _accounts)
         {
             Pair(table, $"{worker}: heap, KB", first.Memory / 1024, last.Memory / 1024);
             Pair(table, $"{worker}: handles", first.Handles, last.Handles);

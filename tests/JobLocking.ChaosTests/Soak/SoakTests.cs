@@ -58,7 +58,7 @@ public sealed class SoakTests
             await lab.BeginAnewAsync();
             foreach (Worker worker in spared)
             {
-                table.Add(worker.Name, await worker.AccountAsync());
+                table.Add(worker.Name, await worker.UsageAsync());
             }
         }
         while (Stopwatch.GetElapsedTime(began) < Duration);
@@ -83,7 +83,7 @@ public sealed class SoakTests
         worker.Load("shared", how: "acquire", parallel: 2, limit: 3);
     }
 
-    /// <summary>What is started amid a story asks as the others do.</summary>
+    /// <summary>What is started amid a history asks as the others do.</summary>
     private async Task<Worker> StartAsync(Lab lab, bool isSpared = false)
     {
         bool isLate = lab.Workers.Any(w => w.Process.WasKilled);

@@ -11,12 +11,12 @@ public sealed class StarvationTests
     {
         await using Lab lab = await Lab.StartAsync();
         using CancellationTokenSource ends = new();
-        Task witness = lab.WitnessStarvationAsync(ends.Token);
+        Task executions = lab.WitnessStarvationAsync(ends.Token);
         lab.Resource.Pause();
         await Task.Delay(TimeSpan.FromSeconds(1));
         lab.Resource.Resume();
-        await lab.SeesAsync(Happening.Starved, Lab.Server);
+        await lab.SeesAsync(HistoryEventKind.Starved, Lab.Server);
         await ends.CancelAsync();
-        await witness;
+        await executions;
     }
 }

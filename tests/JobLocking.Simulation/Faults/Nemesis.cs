@@ -5,7 +5,7 @@ using JobLocking.Simulation.Time;
 namespace JobLocking.Simulation.Faults;
 
 /// <summary>Breaks what is not a single message: processes, connections, the server and its clock. Until it is told to stop; then it mends everything.</summary>
-internal sealed class Nemesis(World world, Weather weather, Server server, List<Node> nodes, Func<int, Node> start, Func<Node, bool> isIdle)
+internal sealed class Nemesis(World world, FaultProfile faultProfile, Server server, List<Node> nodes, Func<int, Node> start, Func<Node, bool> isIdle)
 {
     private readonly List<(string Name, Action Do)> _faults = [];
     private TimeSpan _pause;
@@ -27,20 +27,20 @@ internal sealed class Nemesis(World world, Weather weather, Server server, List<
         ];
         foreach ((string, Action) fault in all)
         {
-            if (world.Chance.Of(0.35))
+            if (world.Random.Chance(0.35))
             {
                 _faults.Add(fault);
             }
         }
 
-        _pause = world.Chance.Span(1, 10);
+        _pause = world.Random.Span(1, 10);
         Next();
     }
 
     /// <summary>From now on all is well, and stays so.</summary>
     public void End()
     {
-        weather.IsCalm = true;
+        faultProfile.IsCalm = true;
         _faults.Clear();
         if (server.IsFrozen)
         {
@@ -58,7 +58,7 @@ internal sealed class Nemesis(World world, Weather weather, Server server, List<
     {
         if (Someone() is { } node)
         {
-            node.Stop(() => isIdle(node), world.Chance.Span(0.1, 6), world.Chance.Span(0, 6));
+            node.Stop(() => isIdle(node), world.Random.Span(0.1, 6), world.Random.Span(0, 6));
             Replace(node);
         }
     }
@@ -71,14 +71,14 @@ internal sealed class Nemesis(World world, Weather weather, Server server, List<
         }
 
         world.After(
-            world.Chance.Span(_pause / 4, _pause * 2),
+            world.Random.Span(_pause / 4, _pause * 2),
             () =>
             {
                 if (_faults.Count > 0)
                 {
-                    (string name, Action fault) = _faults[world.Chance.Number(0, _faults.Count)];
-                    weather.Count(name);
-                    world.Tell($"*** {name}");
+                    (string name, Action fault) = _faults[world.Random.Number(0, _faults.Count)];
+                    faultProfile.Count(name);
+                    world.Trace($"*** {name}");
                     fault();
                     Next();
                 }
@@ -89,7 +89,7 @@ internal sealed class Nemesis(World world, Weather weather, Server server, List<
     private Node? Someone()
     {
         Node[] working = [.. nodes.Where(node => node.TakesWork)];
-        return working.Length == 0 ? null : world.Chance.One<Node>(working);
+        return working.Length == 0 ? null : world.Random.Pick<Node>(working);
     }
 
     private void FreezeNode()
@@ -97,7 +97,7 @@ internal sealed class Nemesis(World world, Weather weather, Server server, List<
         if (Someone() is { } node)
         {
             node.Freeze();
-            world.After(world.Chance.Span(0.05, world.Chance.One(1, 4, 15)), node.Thaw, alone: true);
+            world.After(world.Random.Span(0.05, world.Random.Pick(1, 4, 15)), node.Thaw, alone: true);
         }
     }
 
@@ -105,7 +105,7 @@ internal sealed class Nemesis(World world, Weather weather, Server server, List<
     {
         if (Someone() is { } node)
         {
-            node.Kill(world.Chance.Of(0.7) ? TimeSpan.Zero : world.Chance.Span(0.1, 10));
+            node.Kill(world.Random.Chance(0.7) ? TimeSpan.Zero : world.Random.Span(0.1, 10));
             Replace(node);
         }
     }
@@ -113,14 +113,14 @@ internal sealed class Nemesis(World world, Weather weather, Server server, List<
     private void Replace(Node node)
     {
         int number = node.Name[1] - '0';
-        world.After(world.Chance.Span(0.5, 8), () => nodes.Add(start(number)), alone: true);
+        world.After(world.Random.Span(0.5, 8), () => nodes.Add(start(number)), alone: true);
     }
 
     private void BreakLink()
     {
         if (Someone() is { } node)
         {
-            node.Link.Break(world.Chance.Span(0.01, world.Chance.One(0.2, 3, 12)), world.Chance.Of(0.3));
+            node.Link.Break(world.Random.Span(0.01, world.Random.Pick(0.2, 3, 12)), world.Random.Chance(0.3));
         }
     }
 
@@ -129,7 +129,7 @@ internal sealed class Nemesis(World world, Weather weather, Server server, List<
         if (server.Answers)
         {
             server.Freeze();
-            world.After(world.Chance.Span(0.1, world.Chance.One(1, 5, 15)), server.Thaw, alone: true);
+            world.After(world.Random.Span(0.1, world.Random.Pick(1, 5, 15)), server.Thaw, alone: true);
         }
     }
 
@@ -141,7 +141,7 @@ internal sealed class Nemesis(World world, Weather weather, Server server, List<
         }
 
         server.GoDown();
-        TimeSpan down = world.Chance.Span(0.05, world.Chance.One(0.5, 4));
+        TimeSpan down = world.Random.Span(0.05, world.Random.Pick(0.5, 4));
         foreach (Node node in nodes.Where(node => !node.IsDead))
         {
             node.Link.Break(down, halfOpen: false);
@@ -152,7 +152,7 @@ internal sealed class Nemesis(World world, Weather weather, Server server, List<
 
     private void StepClock()
     {
-        TimeSpan by = world.Chance.Span(-3, world.Chance.One(0.5, 3, 8));
+        TimeSpan by = world.Random.Span(-3, world.Random.Pick(0.5, 3, 8));
         server.Clock.Step(by);
         world.History.Add(new Fact.ClockStepped(world.Now, by));
     }
@@ -160,7 +160,7 @@ internal sealed class Nemesis(World world, Weather weather, Server server, List<
     private void DeleteKey()
     {
         // A DEL tells nobody, and names nobody.
-        if (server.Held() is { Count: > 0 } held && world.Chance.One<HeldLock>([.. held]) is { FencingToken: { } token } one)
+        if (server.Held() is { Count: > 0 } held && world.Random.Pick<HeldLock>([.. held]) is { FencingToken: { } token } one)
         {
             server.Delete(one.Name, token);
             world.History.Add(new Fact.Freed(world.Now, one.Name, token, ByBreak: false));
@@ -185,7 +185,7 @@ internal sealed class Nemesis(World world, Weather weather, Server server, List<
                 all.Add(held);
             }
 
-            if (all.Count > 0 && world.Chance.One<HeldLock>([.. all]) is { FencingToken: { } token } one)
+            if (all.Count > 0 && world.Random.Pick<HeldLock>([.. all]) is { FencingToken: { } token } one)
             {
                 await node.Locks.BreakAsync(one.Name, token);
             }

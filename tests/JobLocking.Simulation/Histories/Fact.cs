@@ -1,6 +1,6 @@
 namespace JobLocking.Simulation.Histories;
 
-/// <summary>Something that was seen from outside the engine, with the moment in ticks. A closed set.</summary>
+/// <summary>An event that was observed from outside the engine, with its time in ticks. A closed set.</summary>
 internal abstract record Fact(long At)
 {
     /// <summary>A process began to work, was frozen, thawed, was killed, or ended in order.</summary>
@@ -23,33 +23,33 @@ internal abstract record Fact(long At)
     /// <summary>The key of a lock was deleted by hand, or its lease broken by an operator.</summary>
     public sealed record Freed(long At, string Lock, long Token, bool ByBreak) : Fact(At);
 
-    /// <summary>A process sent a question about a lease.</summary>
-    public sealed record Sent(long At, string Node, int Call, ScriptCall ScriptCall, string Lease, string Lock, TimeSpan Expiry) : Fact(At);
+    /// <summary>A process sent a call about a lease.</summary>
+    public sealed record Sent(long At, string Node, int Call, StoreCall StoreCall, string Lease, string Lock, TimeSpan Expiry) : Fact(At);
 
-    /// <summary>The server has done it, or has refused to.</summary>
-    public sealed record Applied(long At, int Call, ScriptCall ScriptCall, string Lease, string Lock, bool Done, string? Occurrence) : Fact(At);
+    /// <summary>The server has applied or refused it.</summary>
+    public sealed record Applied(long At, int Call, StoreCall StoreCall, string Lease, string Lock, bool Done, string? Occurrence) : Fact(At);
 
-    /// <summary>The process has an answer: what the server did, or that it is not to be had.</summary>
+    /// <summary>The process has the reply, or knows that none will come.</summary>
     public sealed record Answered(long At, int Call, bool IsKnown) : Fact(At);
 
-    /// <summary>Somebody has a lease, and believes in it.</summary>
+    /// <summary>A holder has a lease, and believes in it.</summary>
     public sealed record Held(long At, string Node, string Lease, string Lock, int Limit, long Token, TimeSpan Expiry, TimeSpan MinHold, TimeSpan MaxHold) : Fact(At);
 
     /// <summary>The holder believes in it no more.</summary>
     public sealed record Ended(long At, string Lease, End How) : Fact(At);
 
-    /// <summary>The call that gave a lease back has returned.</summary>
+    /// <summary>The call that released a lease has returned.</summary>
     public sealed record Returned(long At, string Lease) : Fact(At);
 
     /// <summary>A run of an occurrence under a lease.</summary>
     public sealed record Ran(long At, string Lease, string Occurrence) : Fact(At);
 
-    /// <summary>Somebody waits for a lock, in place or deferred by a process that lives; perhaps after it was deferred by another.</summary>
+    /// <summary>An execution waits for a lock, in place or deferred by a process that lives; perhaps after another process deferred it.</summary>
     public sealed record Waits(long At, string Who, string Node, string Lock, int Limit, bool ForOccurrence, bool HasMoved = false) : Fact(At);
 
     public sealed record WaitsNoMore(long At, string Who) : Fact(At);
 
-    /// <summary>Work was handed over, and what became of it.</summary>
+    /// <summary>Work was submitted, decided on and finished.</summary>
     public sealed record Submitted(long At, string Work) : Fact(At);
 
     public sealed record Decided(long At, string Work, string Decision, bool IsFirstAttempt, bool IsOccurrence) : Fact(At);
@@ -59,12 +59,12 @@ internal abstract record Fact(long At)
     /// <summary>From now on nothing is broken any more.</summary>
     public sealed record Calm(long At) : Fact(At);
 
-    /// <summary>After all work has ended, and an expiry more: what is still there.</summary>
+    /// <summary>What is still there after all work has ended, and an expiry more.</summary>
     public sealed record Left(long At, string Where, string What) : Fact(At);
 }
 
-/// <summary>What a process asks the server about a lease.</summary>
-internal enum ScriptCall
+/// <summary>A call of the store about a lease.</summary>
+internal enum StoreCall
 {
     Acquire,
     Renew,
@@ -74,15 +74,15 @@ internal enum ScriptCall
 /// <summary>How the belief in a lease ended.</summary>
 internal enum End
 {
-    /// <summary>Given back after work that succeeded, or by hand.</summary>
+    /// <summary>Released after work that succeeded, or by hand.</summary>
     Released,
 
-    /// <summary>Given back after work that failed: no minimum hold.</summary>
+    /// <summary>Released after work that failed: no minimum hold.</summary>
     ReleasedEarly,
 
     /// <summary>Its <see cref="TaskLease.Lost"/> was cancelled.</summary>
     Told,
 
-    /// <summary>It was asked for, and said that it is lost.</summary>
+    /// <summary><see cref="TaskLease.ThrowIfLost"/> has thrown.</summary>
     Threw,
 }

@@ -3,8 +3,8 @@ using System.Runtime.CompilerServices;
 
 namespace JobLocking.Simulation.Histories;
 
-/// <summary>What was seen, in order; and, where somebody wants to read it, with remarks.</summary>
-internal sealed class History(bool tells)
+/// <summary>The observed events, in order; in a trace with remarks.</summary>
+internal sealed class History(bool isTraced)
 {
     private const ulong Prime = 1099511628211;
 
@@ -15,7 +15,7 @@ internal sealed class History(bool tells)
 
     public IReadOnlyList<string> Lines => _lines;
 
-    /// <summary>The same for the same course of events, in whichever process.</summary>
+    /// <summary>The same for the same course of events, in every process.</summary>
     public ulong Digest { get; private set; } = 14695981039346656037;
 
     public static string Moment(long at) => TimeSpan.FromTicks(at).TotalSeconds.ToString("0000.000000", CultureInfo.InvariantCulture);
@@ -29,15 +29,15 @@ internal sealed class History(bool tells)
         }
 
         Mix((ulong)fact.At);
-        if (tells)
+        if (isTraced)
         {
             _lines.Add($"{Moment(fact.At)} {fact}");
         }
     }
 
-    public void Tell(long at, ref Remark remark)
+    public void Trace(long at, ref Remark remark)
     {
-        if (tells)
+        if (isTraced)
         {
             _lines.Add($"{Moment(at)}     {remark.Text()}");
         }
@@ -45,7 +45,7 @@ internal sealed class History(bool tells)
 
     private void Mix(ulong more) => Digest = (Digest ^ more) * Prime;
 
-    /// <summary>Text that costs nothing where nobody reads it.</summary>
+    /// <summary>Text that costs nothing without a trace.</summary>
     [InterpolatedStringHandler]
     internal ref struct Remark
     {
@@ -64,5 +64,5 @@ internal sealed class History(bool tells)
         public string Text() => _text.ToStringAndClear();
     }
 
-    private bool IsRead => tells;
+    private bool IsRead => isTraced;
 }

@@ -26,7 +26,7 @@ internal static class Belief
         }
     }
 
-    /// <summary>From each question that was answered in time, its expiry; in all no longer than the longest hold, on a clock that may be slower by one in a hundred.</summary>
+    /// <summary>From each request that was answered in time, its expiry; in all no longer than the longest hold, on a clock that may be slower by one in a hundred.</summary>
     private static long Deadline(Evidence evidence, Lease lease)
     {
         long deadline = long.MinValue;

@@ -35,18 +35,18 @@ internal sealed class Evidence
                     break;
                 case Fact.Sent one:
                     sent[one.Call] = one;
-                    if (one.ScriptCall == ScriptCall.Acquire)
+                    if (one.StoreCall == StoreCall.Acquire)
                     {
                         asked.TryAdd(one.Lease, one.At);
                         askedLast[one.Lease] = one.At;
                     }
 
                     break;
-                case Fact.Applied { Done: true, ScriptCall: ScriptCall.Acquire or ScriptCall.Renew } applied:
+                case Fact.Applied { Done: true, StoreCall: StoreCall.Acquire or StoreCall.Renew } applied:
                     Of(touched, applied.Lease).Add((applied.At, applied.At + sent[applied.Call].Expiry.Ticks));
                     break;
-                case Fact.Answered { IsKnown: true } answered when sent.TryGetValue(answered.Call, out Fact.Sent? question) && question.ScriptCall != ScriptCall.Release:
-                    Of(believed, question.Lease).Add((answered.At, question.At + question.Expiry.Ticks));
+                case Fact.Answered { IsKnown: true } answered when sent.TryGetValue(answered.Call, out Fact.Sent? request) && request.StoreCall != StoreCall.Release:
+                    Of(believed, request.Lease).Add((answered.At, request.At + request.Expiry.Ticks));
                     break;
                 case Fact.Held held:
                     leases.Add(held.Lease, new Lease(held));

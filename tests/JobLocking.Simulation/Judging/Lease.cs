@@ -2,17 +2,17 @@ using JobLocking.Simulation.Histories;
 
 namespace JobLocking.Simulation.Judging;
 
-/// <summary>All that a history tells of one lease that somebody held.</summary>
+/// <summary>All that a history tells of one lease.</summary>
 internal sealed class Lease(Fact.Held held)
 {
     public Fact.Held Held { get; } = held;
 
     public string Name => Held.Lease;
 
-    /// <summary>When it was asked for first.</summary>
+    /// <summary>When it was requested first.</summary>
     public long AskedAt { get; set; } = held.At;
 
-    /// <summary>When it was asked for with success: from then on its longest and shortest hold are counted.</summary>
+    /// <summary>When the successful request was sent: its longest and shortest hold are counted from then on.</summary>
     public long CountsFrom { get; set; } = held.At;
 
     /// <summary>When its holder stopped to believe in it, or died.</summary>
@@ -21,7 +21,7 @@ internal sealed class Lease(Fact.Held held)
     /// <summary>How it ended; null if its process died, or if it never did.</summary>
     public End? How { get; set; }
 
-    /// <summary>Until when nobody else can have expected to get it, its minimum hold included.</summary>
+    /// <summary>Until when no other execution could expect to get the lock, its minimum hold included.</summary>
     public long TakenUntil => How == End.Released ? Math.Max(EndedAt, CountsFrom + Held.MinHold.Ticks) : EndedAt;
 
     public string? Occurrence { get; set; }
@@ -29,13 +29,13 @@ internal sealed class Lease(Fact.Held held)
     /// <summary>When the server granted or prolonged it, and until when.</summary>
     public List<(long At, long Until)> Touched { get; } = [];
 
-    /// <summary>What its process knows to be granted or prolonged: when it knew, and until when that may be believed, counted from the question.</summary>
+    /// <summary>What its process knows to be granted or renewed: when it knew, and how long it may believe that, counted from the request.</summary>
     public List<(long At, long Until)> Believed { get; } = [];
 
     /// <summary>When it was believed in by a process that was not frozen.</summary>
     public IReadOnlyList<(long From, long To)> Awake { get; set; } = [];
 
-    /// <summary>The last moment up to another in which the server made sure of it.</summary>
+    /// <summary>The last moment, up to another one, at which the server touched it.</summary>
     public long TouchedBefore(long moment) => Touched.Select(touch => touch.At).Where(at => at <= moment).DefaultIfEmpty(long.MinValue).Max();
 
     public bool IsBelievedAt(long moment) => Awake.Any(span => span.From <= moment && moment < span.To);

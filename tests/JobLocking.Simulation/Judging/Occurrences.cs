@@ -27,7 +27,7 @@ internal static class Occurrences
                     runner.Clear();
                     succeeded.Clear();
                     break;
-                case Fact.Applied { ScriptCall: ScriptCall.Acquire, Done: true, Occurrence: { } occurrence } granted:
+                case Fact.Applied { StoreCall: StoreCall.Acquire, Done: true, Occurrence: { } occurrence } granted:
                     if (succeeded.TryGetValue(occurrence, out Fact.Applied? success))
                     {
                         yield return $"{occurrence} is granted to {granted.Lease} at {History.Moment(granted.At)} after {success.Lease} has succeeded at {History.Moment(success.At)}";
@@ -37,14 +37,14 @@ internal static class Occurrences
                     break;
 
                 // Who was overtaken by another runner does not end the occurrence: that one does.
-                case Fact.Applied { ScriptCall: ScriptCall.Release } release
+                case Fact.Applied { StoreCall: StoreCall.Release } release
                     when runs.TryGetValue(release.Lease, out Lease? run) && run.How == End.Released
                     && (!runner.TryGetValue(run.Occurrence!, out Fact.Applied? last) || last.Lease == release.Lease):
                     succeeded.TryAdd(run.Occurrence!, release);
                     break;
 
                 // A server that had forgotten the runner has its end in mind, all the same.
-                case Fact.Applied { ScriptCall: ScriptCall.Release, Occurrence: { } occurrence } release:
+                case Fact.Applied { StoreCall: StoreCall.Release, Occurrence: { } occurrence } release:
                     runner.TryAdd(occurrence, release);
                     break;
             }

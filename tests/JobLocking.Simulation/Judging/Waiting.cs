@@ -2,7 +2,7 @@ using JobLocking.Simulation.Histories;
 
 namespace JobLocking.Simulation.Judging;
 
-/// <summary>When nothing is broken any more, nobody waits for a lock that is free: not for long in any case, and hardly at all when it has just been given back.</summary>
+/// <summary>When nothing is broken, no execution waits long for a free lock, and hardly at all for a lock that was just released.</summary>
 internal static class Waiting
 {
     private static readonly long SafetyPoll = TimeSpan.FromSeconds(5.2).Ticks;
@@ -22,9 +22,9 @@ internal static class Waiting
         {
             Lease[] leases = [.. evidence.Leases.Where(lease => lease.Held.Lock == waits.Key)];
 
-            // Beside a lock with room, who wants to run an occurrence may have to wait for its runner.
+            // An execution that wants to run an occurrence may have to wait for its runner, even if the lock has room.
             Wait[] forLock = [.. waits.Where(wait => !wait.ForOccurrence || leases.All(lease => lease.Held.Limit == 1))];
-            long expiry = evidence.Facts.OfType<Fact.Sent>().Where(sent => sent.Lock == waits.Key && sent.ScriptCall != ScriptCall.Release).Max(sent => sent.Expiry).Ticks;
+            long expiry = evidence.Facts.OfType<Fact.Sent>().Where(sent => sent.Lock == waits.Key && sent.StoreCall != StoreCall.Release).Max(sent => sent.Expiry).Ticks;
             foreach (string idle in Idle(forLock, leases, expiry).Concat(NotHandedOver(evidence, forLock, leases)))
             {
                 yield return $"{waits.Key}: {idle}";
@@ -32,7 +32,7 @@ internal static class Waiting
         }
     }
 
-    /// <summary>Who waits in a process that lives, cut to the time when all is well.</summary>
+    /// <summary>The waits in living processes, cut to the calm time.</summary>
     private static IEnumerable<Wait> Waits(Evidence evidence)
     {
         Dictionary<string, Fact.Waits> open = new(StringComparer.Ordinal);
@@ -72,7 +72,7 @@ internal static class Waiting
 
     private static IEnumerable<int> Limits(Wait[] waits, Lease[] leases) => waits.Select(wait => wait.Limit).Concat(leases.Select(lease => lease.Held.Limit));
 
-    /// <summary>What a holder left behind that has died blocks the lock for its expiry; then somebody looks.</summary>
+    /// <summary>The lease of a holder that died blocks the lock for its expiry; then a safety poll finds it free.</summary>
     private static IEnumerable<string> Idle(Wait[] waits, Lease[] leases, long expiry)
     {
         int limit = Limits(waits, leases).DefaultIfEmpty(1).Min();
@@ -101,9 +101,9 @@ internal static class Waiting
     }
 
     /// <summary>
-    /// A release has somebody ask, soon, if there is somebody who has waited long enough to be known. With different limits that
-    /// is not promised; nor beside a place that is kept for a minimum hold, whose end one may have been told to wait for; nor to
-    /// whom another process has deferred before, since it may be told in place of the one that knows better.
+    /// After a release an execution soon requests the lock, if one has waited long enough to be known. This is not promised with
+    /// different limits; nor beside a kept lock, whose end the waiter may have to wait for; nor for an execution that another process
+    /// has deferred before, since that process may be woken instead.
     /// </summary>
     private static IEnumerable<string> NotHandedOver(Evidence evidence, Wait[] waits, Lease[] leases)
     {
@@ -113,16 +113,16 @@ internal static class Waiting
             yield break;
         }
 
-        // Whose question was on its way when the lock came free has it before anybody who is told.
-        long[] asked = [.. evidence.Facts.Where(fact => fact is Fact.Sent { ScriptCall: ScriptCall.Acquire } sent && sent.Lock == waits[0].Lock
-            || fact is Fact.Applied { ScriptCall: ScriptCall.Acquire } applied && applied.Lock == waits[0].Lock).Select(fact => fact.At)];
+        // A request that was on its way when the lock came free gets it before a woken waiter.
+        long[] asked = [.. evidence.Facts.Where(fact => fact is Fact.Sent { StoreCall: StoreCall.Acquire } sent && sent.Lock == waits[0].Lock
+            || fact is Fact.Applied { StoreCall: StoreCall.Acquire } applied && applied.Lock == waits[0].Lock).Select(fact => fact.At)];
         foreach (Fact.Applied release in evidence.Facts.OfType<Fact.Applied>())
         {
-            if (release is { ScriptCall: ScriptCall.Release, Done: true } && release.Lock == waits[0].Lock && release.At > evidence.CalmAt && !kept.Contains(release.Lease)
+            if (release is { StoreCall: StoreCall.Release, Done: true } && release.Lock == waits[0].Lock && release.At > evidence.CalmAt && !kept.Contains(release.Lease)
                 && Array.Find(waits, wait => !wait.HasMoved && wait.From < release.At - SafetyPoll - Slack && wait.To > release.At + Handoff) is { } wait
                 && !Array.Exists(asked, at => at >= release.At && at <= release.At + Handoff))
             {
-                yield return $"was given back by {release.Lease} at {History.Moment(release.At)}, and nobody asked for it, though {wait.Who} waits";
+                yield return $"was released by {release.Lease} at {History.Moment(release.At)}, and no execution requested it, although {wait.Who} waits";
             }
         }
     }

@@ -19,13 +19,13 @@ internal static class Wire
         {
             switch (fact)
             {
-                case Fact.Sent { ScriptCall: ScriptCall.Acquire } sent:
+                case Fact.Sent { StoreCall: StoreCall.Acquire } sent:
                     askedBy.TryAdd(sent.Lease, sent.Node);
                     break;
-                case Fact.Sent { ScriptCall: ScriptCall.Renew } sent when released.ContainsKey(sent.Lease):
+                case Fact.Sent { StoreCall: StoreCall.Renew } sent when released.ContainsKey(sent.Lease):
                     yield return $"{sent.Lease} is renewed at {History.Moment(sent.At)} after it was given back";
                     break;
-                case Fact.Sent { ScriptCall: ScriptCall.Release } sent:
+                case Fact.Sent { StoreCall: StoreCall.Release } sent:
                     released.TryAdd(sent.Lease, sent);
                     if (askedBy.GetValueOrDefault(sent.Lease) != sent.Node)
                     {
@@ -33,10 +33,10 @@ internal static class Wire
                     }
 
                     break;
-                case Fact.Applied { ScriptCall: ScriptCall.Acquire, Done: true } applied:
+                case Fact.Applied { StoreCall: StoreCall.Acquire, Done: true } applied:
                     granted.TryAdd(applied.Lease, applied.At);
                     break;
-                case Fact.Applied { ScriptCall: ScriptCall.Acquire, Done: false } applied:
+                case Fact.Applied { StoreCall: StoreCall.Acquire, Done: false } applied:
                     refused[applied.Call] = applied.Lease;
                     break;
                 case Fact.Answered one:

@@ -5,28 +5,28 @@ using JobLocking.Simulation.Time;
 namespace JobLocking.Simulation.Load;
 
 /// <summary>Locks taken by hand, through the interface that users have.</summary>
-internal sealed class ByHand(World world, Names names)
+internal sealed class ByHand(World world, TraceNames names)
 {
     /// <returns>What became of it.</returns>
     public async Task<string> RunAsync(Node node, SharedLock wanted, int limit, string who)
     {
-        Chance chance = world.Chance;
+        SeededRandom random = world.Random;
         TaskLockOptions how = new()
         {
-            Expire = chance.Of(0.3) ? TimeSpan.FromMilliseconds(chance.Number(300, 1000)) : TimeSpan.FromSeconds(wanted.Expire),
+            Expire = random.Chance(0.3) ? TimeSpan.FromMilliseconds(random.Number(300, 1000)) : TimeSpan.FromSeconds(wanted.Expire),
             Limit = limit,
-            Wait = chance.Of(0.5) ? chance.Span(0.2, 10) : TimeSpan.Zero,
-            MinHold = chance.Of(0.1) ? TimeSpan.FromMilliseconds(300) : TimeSpan.Zero,
+            Wait = random.Chance(0.5) ? random.Span(0.2, 10) : TimeSpan.Zero,
+            MinHold = random.Chance(0.1) ? TimeSpan.FromMilliseconds(300) : TimeSpan.Zero,
         };
         using CancellationTokenSource end = new();
-        if (chance.Of(0.4))
+        if (random.Chance(0.4))
         {
-            world.After(chance.Span(0.001, 5), () => node.Do(() => Cancel(end)));
+            world.After(random.Span(0.001, 5), () => node.Do(() => Cancel(end)));
         }
 
         try
         {
-            TaskLease? lease = chance.Of(0.5)
+            TaskLease? lease = random.Chance(0.5)
                 ? await AcquireAsync(node, wanted, how, who, end.Token)
                 : await node.Locks.TryAcquireAsync(wanted.Name, how, end.Token);
             return lease is null ? "contended" : await WorkAsync(node, lease);
@@ -53,10 +53,10 @@ internal sealed class ByHand(World world, Names names)
     private async Task<string> WorkAsync(Node node, TaskLease lease)
     {
         Holding holding = new(world, names, node, lease);
-        Exception? error = await holding.WorkAsync(world.Chance.Span(0, lease.Held.Terms.Expiry.TotalSeconds * 2), CancellationToken.None);
+        Exception? error = await holding.WorkAsync(world.Random.Span(0, lease.Held.Terms.Expiry.TotalSeconds * 2), CancellationToken.None);
         holding.Ended(End.Released);
         ValueTask releasing = lease.DisposeAsync();
-        if (world.Chance.Of(0.2))
+        if (world.Random.Chance(0.2))
         {
             await lease.DisposeAsync();
         }

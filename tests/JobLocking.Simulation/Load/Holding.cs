@@ -4,14 +4,14 @@ using JobLocking.Simulation.Time;
 
 namespace JobLocking.Simulation.Load;
 
-/// <summary>Watches one holding, and works under it as jobs do: some look whether the lease is lost, some are told, some do neither.</summary>
+/// <summary>Observes one lease, and works under it as jobs do: some check whether it is lost, some react to its token, some do neither.</summary>
 internal sealed class Holding
 {
     private readonly World _world;
     private readonly Node _node;
     private readonly TaskLease _lease;
 
-    public Holding(World world, Names names, Node node, TaskLease lease)
+    public Holding(World world, TraceNames names, Node node, TaskLease lease)
     {
         _world = world;
         _node = node;
@@ -36,31 +36,31 @@ internal sealed class Holding
     /// <returns>What it threw; null if it succeeded.</returns>
     public async Task<Exception?> WorkAsync(TimeSpan length, CancellationToken stopping)
     {
-        Chance chance = _world.Chance;
-        bool isTold = chance.Of(0.5);
-        bool looks = chance.Of(0.6);
-        bool extends = chance.Of(0.1);
-        TimeSpan slowness = chance.Of(0.3) ? chance.Span(0.1, 3) : TimeSpan.Zero;
+        SeededRandom random = _world.Random;
+        bool isTold = random.Chance(0.5);
+        bool checks = random.Chance(0.6);
+        bool extends = random.Chance(0.1);
+        TimeSpan slowness = random.Chance(0.3) ? random.Span(0.1, 3) : TimeSpan.Zero;
         using CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(stopping, isTold ? _lease.Lost : CancellationToken.None);
         try
         {
             for (TimeSpan left = length; left > TimeSpan.Zero;)
             {
-                TimeSpan step = chance.Span(0.05, 1.5);
+                TimeSpan step = random.Span(0.05, 1.5);
                 await Task.Delay(step, _node.Clock, end.Token);
                 left -= step;
-                if (looks && chance.Of(0.5))
+                if (checks && random.Chance(0.5))
                 {
-                    Look();
+                    Check();
                 }
 
-                if (extends && chance.Of(0.3))
+                if (extends && random.Chance(0.3))
                 {
                     await ExtendAsync();
                 }
             }
 
-            return chance.Of(0.15) ? new InvalidOperationException("the job has failed") : null;
+            return random.Chance(0.15) ? new InvalidOperationException("the job has failed") : null;
         }
         catch (OperationCanceledException cancelled)
         {
@@ -77,7 +77,7 @@ internal sealed class Holding
         }
     }
 
-    private void Look()
+    private void Check()
     {
         try
         {
@@ -92,7 +92,7 @@ internal sealed class Holding
 
     private async Task ExtendAsync()
     {
-        TimeSpan duration = _world.Chance.Span(0.1, _lease.Held.Terms.Expiry.TotalSeconds * 3);
+        TimeSpan duration = _world.Random.Span(0.1, _lease.Held.Terms.Expiry.TotalSeconds * 3);
         try
         {
             await _lease.ExtendAsync(duration);

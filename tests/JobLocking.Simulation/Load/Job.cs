@@ -12,16 +12,16 @@ internal sealed record SharedLock(string Name, int Expire, int Limit, int OldLim
 /// <summary>A job that takes a lock, as a user declares it.</summary>
 internal sealed record Job(string Name, SharedLock Lock, Func<int, TaskLockAttribute> Declare, bool IsRecurring, bool HasOccurrences, bool IsStoredShared, int Retries)
 {
-    public static Job Drawn(Chance chance, SharedLock shared, int number)
+    public static Job Drawn(SeededRandom random, SharedLock shared, int number)
     {
-        bool hasOccurrences = chance.Of(0.3);
-        int minHold = chance.Of(0.25) ? chance.Number(1, shared.Expire + 1) : 0;
-        int maxHold = chance.Of(0.25) ? shared.Expire * chance.Number(1, 4) : 0;
-        int wait = chance.Of(0.3) ? chance.Number(1, 8) : 0;
-        int deferBy = chance.One(2, 5, 15);
-        int giveUpAfter = chance.Of(0.1) ? chance.Number(deferBy, 60) : 0;
-        LockConflict onConflict = chance.One(LockConflict.Auto, LockConflict.Auto, LockConflict.Defer, LockConflict.Defer, LockConflict.Skip, LockConflict.Fail);
-        LockUnavailable onUnavailable = chance.One(LockUnavailable.Defer, LockUnavailable.Defer, LockUnavailable.Defer, LockUnavailable.Fail);
+        bool hasOccurrences = random.Chance(0.3);
+        int minHold = random.Chance(0.25) ? random.Number(1, shared.Expire + 1) : 0;
+        int maxHold = random.Chance(0.25) ? shared.Expire * random.Number(1, 4) : 0;
+        int wait = random.Chance(0.3) ? random.Number(1, 8) : 0;
+        int deferBy = random.Pick(2, 5, 15);
+        int giveUpAfter = random.Chance(0.1) ? random.Number(deferBy, 60) : 0;
+        LockConflict onConflict = random.Pick(LockConflict.Auto, LockConflict.Auto, LockConflict.Defer, LockConflict.Defer, LockConflict.Skip, LockConflict.Fail);
+        LockUnavailable onUnavailable = random.Pick(LockUnavailable.Defer, LockUnavailable.Defer, LockUnavailable.Defer, LockUnavailable.Fail);
         return new Job(
             $"{shared.Name}-job{number}",
             shared,
@@ -38,10 +38,10 @@ internal sealed record Job(string Name, SharedLock Lock, Func<int, TaskLockAttri
                 OnUnavailable = onUnavailable,
                 OncePerOccurrence = hasOccurrences,
             },
-            IsRecurring: hasOccurrences || chance.Of(0.5),
+            IsRecurring: hasOccurrences || random.Chance(0.5),
             hasOccurrences,
-            IsStoredShared: !hasOccurrences && chance.Of(0.5),
-            Retries: chance.Number(0, 3));
+            IsStoredShared: !hasOccurrences && random.Chance(0.5),
+            Retries: random.Number(0, 3));
     }
 
     public override string ToString() => Name;

@@ -13,11 +13,11 @@ namespace JobLocking.Simulation.Load;
 /// A scheduler as the adapters of Hangfire and Quartz know them: hands work to nodes, stores deferrals and fires them when they are due
 /// or woken, runs again what failed and, where its storage is shared, what died with a node.
 /// </summary>
-internal sealed class Scheduler(World world, Names names, Weather weather, List<Node> nodes)
+internal sealed class Scheduler(World world, TraceNames names, FaultProfile faultProfile, List<Node> nodes)
 {
     private static readonly TimeSpan NobodyThere = TimeSpan.FromMilliseconds(500);
 
-    private readonly List<Work> _open = [];
+    private readonly List<JobExecution> _open = [];
     private readonly Dictionary<(Node, Job), LockPolicy> _policies = [];
     private int _submitted;
     private int _deferrals;
@@ -31,15 +31,15 @@ internal sealed class Scheduler(World world, Names names, Weather weather, List<
     public void Submit(Job job, Node? home, LockOccurrence? occurrence)
     {
         ExecutionOrigin origin = job.IsRecurring ? ExecutionOrigin.Recurring : ExecutionOrigin.OneOff;
-        Work work = new(NextName(job.Name), job, occurrence, origin, home);
+        JobExecution work = new(NextName(job.Name), job, occurrence, origin, home);
         Open(work);
         Hand(work);
     }
 
-    /// <summary>Work by hand counts as well: it has to come to its end.</summary>
+    /// <summary>Work by hand counts as well: it has to end.</summary>
     public async Task ByHandAsync(Node node, SharedLock wanted, ByHand byHand)
     {
-        Work work = new(NextName("by hand"), new Job("by hand", wanted, null!, false, false, false, 0), null, ExecutionOrigin.OneOff, node) { RunsOn = node };
+        JobExecution work = new(NextName("by hand"), new Job("by hand", wanted, null!, false, false, false, 0), null, ExecutionOrigin.OneOff, node) { RunsOn = node };
         Open(work);
         await ObservedAsync(work, RunByHandAsync());
 
@@ -49,7 +49,7 @@ internal sealed class Scheduler(World world, Names names, Weather weather, List<
     /// <summary>A process has ended, and with it what ran there and what its scheduler had in memory.</summary>
     public void OnEnded(Node node)
     {
-        foreach (Work work in _open.ToArray())
+        foreach (JobExecution work in _open.ToArray())
         {
             if (work.Home == node)
             {
@@ -59,7 +59,7 @@ internal sealed class Scheduler(World world, Names names, Weather weather, List<
             {
                 work.RunsOn = null;
                 work.Origin = ExecutionOrigin.Redelivery;
-                world.After(world.Chance.Span(0.5, 20), () => Hand(work));
+                world.After(world.Random.Span(0.5, 20), () => Hand(work));
             }
         }
     }
@@ -69,13 +69,13 @@ internal sealed class Scheduler(World world, Names names, Weather weather, List<
 
     private string NextName(string job) => string.Create(CultureInfo.InvariantCulture, $"{job}#{++_submitted}");
 
-    private void Open(Work work)
+    private void Open(JobExecution work)
     {
         _open.Add(work);
         world.History.Add(new Fact.Submitted(world.Now, work.Name));
     }
 
-    private void Finish(Work work, string state)
+    private void Finish(JobExecution work, string state)
     {
         if (!work.IsOver)
         {
@@ -86,10 +86,10 @@ internal sealed class Scheduler(World world, Names names, Weather weather, List<
         }
     }
 
-    private void Hand(Work work)
+    private void Hand(JobExecution work)
     {
         Node[] ready = [.. nodes.Where(node => node.TakesWork)];
-        Node? node = work.Home ?? (ready.Length == 0 ? null : world.Chance.One<Node>(ready));
+        Node? node = work.Home ?? (ready.Length == 0 ? null : world.Random.Pick<Node>(ready));
         if (node is null)
         {
             world.After(NobodyThere, () => Hand(work));
@@ -102,7 +102,7 @@ internal sealed class Scheduler(World world, Names names, Weather weather, List<
     }
 
     /// <summary>Nothing may throw that an adapter does not expect.</summary>
-    private async Task ObservedAsync(Work work, Task running)
+    private async Task ObservedAsync(JobExecution work, Task running)
     {
         try
         {
@@ -116,7 +116,7 @@ internal sealed class Scheduler(World world, Names names, Weather weather, List<
         }
     }
 
-    private async Task RunAsync(Node node, Work work)
+    private async Task RunAsync(Node node, JobExecution work)
     {
         if (node.IsStopping)
         {
@@ -128,7 +128,7 @@ internal sealed class Scheduler(World world, Names names, Weather weather, List<
         LockDecision decision;
         try
         {
-            decision = await node.Engine.DecideAsync(execution, world.Chance.Of(0.3) ? node.Stopping : CancellationToken.None);
+            decision = await node.Engine.DecideAsync(execution, world.Random.Chance(0.3) ? node.Stopping : CancellationToken.None);
         }
         catch (OperationCanceledException)
         {
@@ -155,16 +155,16 @@ internal sealed class Scheduler(World world, Names names, Weather weather, List<
         }
     }
 
-    private async Task RunAsync(Node node, Work work, LockDecision.Run run)
+    private async Task RunAsync(Node node, JobExecution work, LockDecision.Run run)
     {
         run.Enter();
         Holding holding = new(world, names, node, run.Lease!);
         if (work.Occurrence is { } occurrence)
         {
-            world.History.Add(new Fact.Ran(world.Now, holding.Name, Names.Occurrence(occurrence)));
+            world.History.Add(new Fact.Ran(world.Now, holding.Name, TraceNames.Occurrence(occurrence)));
         }
 
-        TimeSpan length = world.Chance.Span(0, work.Job.Lock.Expire * world.Chance.One(0.2, 0.5, 2.5));
+        TimeSpan length = world.Random.Span(0, work.Job.Lock.Expire * world.Random.Pick(0.2, 0.5, 2.5));
         Exception? error = await holding.WorkAsync(length, node.Stopping);
         bool aborted = node.IsStopping && error is OperationCanceledException;
         holding.Ended(error is null ? End.Released : End.ReleasedEarly);
@@ -184,10 +184,10 @@ internal sealed class Scheduler(World world, Names names, Weather weather, List<
         }
     }
 
-    private async Task DeferAsync(Node node, Work work, LockExecution execution, LockDecision.Defer defer)
+    private async Task DeferAsync(Node node, JobExecution work, LockExecution execution, LockDecision.Defer defer)
     {
-        await Task.Delay(TimeSpan.FromMilliseconds(world.Chance.Number(0, 30)), node.Clock);
-        if (weather.StorageFails())
+        await Task.Delay(TimeSpan.FromMilliseconds(world.Random.Number(0, 30)), node.Clock);
+        if (faultProfile.StorageFails())
         {
             defer.NotStored();
             Fail(work);
@@ -198,10 +198,10 @@ internal sealed class Scheduler(World world, Names names, Weather weather, List<
         work.RunsOn = null;
         work.DeferredBy.Add(node);
         work.State = defer.State;
-        world.After(defer.Delay + world.Chance.Span(0, 1), () => Fire(work, deferral));
-        if (world.Chance.Of(0.3))
+        world.After(defer.Delay + world.Random.Span(0, 1), () => Fire(work, deferral));
+        if (world.Random.Chance(0.3))
         {
-            await Task.Delay(TimeSpan.FromMilliseconds(world.Chance.Number(0, 30)), node.Clock);
+            await Task.Delay(TimeSpan.FromMilliseconds(world.Random.Number(0, 30)), node.Clock);
         }
 
         if (work.Deferral == deferral && !node.IsDead && defer.Cause != AcquireOutcome.OccurrenceRunning)
@@ -213,10 +213,10 @@ internal sealed class Scheduler(World world, Names names, Weather weather, List<
         defer.Stored(() => WakeAsync(node, work, deferral));
     }
 
-    private async ValueTask<bool> WakeAsync(Node node, Work work, int deferral)
+    private async ValueTask<bool> WakeAsync(Node node, JobExecution work, int deferral)
     {
-        await Task.Delay(TimeSpan.FromMilliseconds(world.Chance.Number(0, 20)), node.Clock);
-        if (weather.StorageFails())
+        await Task.Delay(TimeSpan.FromMilliseconds(world.Random.Number(0, 20)), node.Clock);
+        if (faultProfile.StorageFails())
         {
             throw new InvalidOperationException("the storage has failed");
         }
@@ -232,7 +232,7 @@ internal sealed class Scheduler(World world, Names names, Weather weather, List<
         return true;
     }
 
-    private void Fire(Work work, int deferral)
+    private void Fire(JobExecution work, int deferral)
     {
         if (work.Deferral != deferral || work.IsOver)
         {
@@ -245,7 +245,7 @@ internal sealed class Scheduler(World world, Names names, Weather weather, List<
         Hand(work);
     }
 
-    private void Fail(Work work)
+    private void Fail(JobExecution work)
     {
         if (work.RetriesLeft-- <= 0)
         {
@@ -256,11 +256,11 @@ internal sealed class Scheduler(World world, Names names, Weather weather, List<
         work.RunsOn = null;
         Again(work, ExecutionOrigin.Retry);
         work.Occurrence = work.Occurrence is { } occurrence ? occurrence with { IsRetry = true } : null;
-        world.After(world.Chance.Span(0.1, 5), () => Hand(work));
+        world.After(world.Random.Span(0.1, 5), () => Hand(work));
     }
 
     /// <summary>It was taken away from a node that stops: another one runs it, if another one knows it.</summary>
-    private void Requeue(Work work)
+    private void Requeue(JobExecution work)
     {
         if (work.Home is not null)
         {
@@ -273,15 +273,15 @@ internal sealed class Scheduler(World world, Names names, Weather weather, List<
         Hand(work);
     }
 
-    /// <summary>What is tried anew begins to wait anew.</summary>
-    private static void Again(Work work, ExecutionOrigin origin)
+    /// <summary>A new attempt starts a new wait.</summary>
+    private static void Again(JobExecution work, ExecutionOrigin origin)
     {
         work.Origin = origin;
         work.State = null;
         work.DeferredBy.Clear();
     }
 
-    private LockExecution Describe(Node node, Work work)
+    private LockExecution Describe(Node node, JobExecution work)
     {
         if (!_policies.TryGetValue((node, work.Job), out LockPolicy? policy))
         {
@@ -303,7 +303,7 @@ internal sealed class Scheduler(World world, Names names, Weather weather, List<
         };
     }
 
-    private static string Waiter(Work work, int deferral) => string.Create(CultureInfo.InvariantCulture, $"{work.Name} deferral {deferral}");
+    private static string Waiter(JobExecution work, int deferral) => string.Create(CultureInfo.InvariantCulture, $"{work.Name} deferral {deferral}");
 
     private static string Word(LockDecision decision) => decision switch
     {

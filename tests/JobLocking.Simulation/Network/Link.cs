@@ -9,7 +9,7 @@ namespace JobLocking.Simulation.Network;
 /// The connection of one process to the server, with what the server knows of the process. Like the real one it comes back by
 /// itself when it is lost, listens again and says so.
 /// </summary>
-internal sealed class Link(World world, Server server, Weather weather, Action<Action> onNode, Func<bool> isAwake)
+internal sealed class Link(World world, Server server, FaultProfile faultProfile, Action<Action> onNode, Func<bool> isAwake)
 {
     private static readonly TimeSpan TryAgain = TimeSpan.FromMilliseconds(100);
 
@@ -27,15 +27,15 @@ internal sealed class Link(World world, Server server, Weather weather, Action<A
 
     public int Unanswered => _unanswered.Count;
 
-    /// <summary>Sends a question and has its answer given, or its failure; never both, never twice.</summary>
+    /// <summary>Sends a request and delivers its reply or its failure; never both, never twice.</summary>
     public void Ask<T>(string what, Func<InMemoryLockStore, T> apply, Action<T> answered, Action<LockStoreException> failed)
     {
         if (IsDown)
         {
             // It never leaves the process; some clients say so at once, some wait whether the connection comes back.
-            world.Tell($"{what}: no connection");
+            world.Trace($"{what}: no connection");
             LockStoreException error = new("there is no connection", mayHaveBeenApplied: false);
-            world.After(world.Chance.Of(0.5) ? TimeSpan.Zero : weather.Patience, () => onNode(() => failed(error)));
+            world.After(world.Random.Chance(0.5) ? TimeSpan.Zero : faultProfile.Patience, () => onNode(() => failed(error)));
             return;
         }
 
@@ -57,7 +57,7 @@ internal sealed class Link(World world, Server server, Weather weather, Action<A
         }
 
         _unanswered.Add(Fail);
-        world.After(weather.Patience, () =>
+        world.After(faultProfile.Patience, () =>
         {
             if (!isOver)
             {
@@ -65,9 +65,9 @@ internal sealed class Link(World world, Server server, Weather weather, Action<A
             }
         });
 
-        if (weather.LosesRequest())
+        if (faultProfile.LosesRequest())
         {
-            world.Tell($"{what}: request lost");
+            world.Trace($"{what}: request lost");
             return;
         }
 
@@ -75,11 +75,11 @@ internal sealed class Link(World world, Server server, Weather weather, Action<A
         int life = server.Life;
         world.At(Arrival(ref _lastRequestAt), () => server.Receive(life, () =>
         {
-            bool refuses = weather.Refuses();
+            bool refuses = faultProfile.Refuses();
             T answer = refuses ? default! : apply(Process());
-            if (weather.LosesAnswer())
+            if (faultProfile.LosesReply())
             {
-                world.Tell($"{what}: answer lost");
+                world.Trace($"{what}: answer lost");
                 return;
             }
 
@@ -87,7 +87,7 @@ internal sealed class Link(World world, Server server, Weather weather, Action<A
             {
                 if (connection != _connection)
                 {
-                    world.Tell($"{what}: answer lost with the connection");
+                    world.Trace($"{what}: answer lost with the connection");
                     return;
                 }
 
@@ -119,7 +119,7 @@ internal sealed class Link(World world, Server server, Weather weather, Action<A
     }
 
     /// <summary>Whether nothing befalls one of the leases in a renewal.</summary>
-    public bool Spares() => !weather.LosesRenewal();
+    public bool Spares() => !faultProfile.LosesRenewal();
 
     public void Hears(Action<LockNotification>? onNotification) => _onNotification = onNotification;
 
@@ -132,7 +132,7 @@ internal sealed class Link(World world, Server server, Weather weather, Action<A
         }
     }
 
-    /// <summary>The connection is lost. The server may not notice, and believe that somebody listens.</summary>
+    /// <summary>The connection is lost. The server may not notice, and believe that the process is still subscribed.</summary>
     public void Break(TimeSpan duration, bool halfOpen)
     {
         if (IsDown || _isDead)
@@ -155,7 +155,7 @@ internal sealed class Link(World world, Server server, Weather weather, Action<A
         world.After(duration, Reconnect);
     }
 
-    /// <summary>The process is dead; its machine may be, too, and then nobody tells the server.</summary>
+    /// <summary>The process is dead; its machine may be, too, and then the server does not learn of it.</summary>
     public void Die(TimeSpan unnoticed)
     {
         _isDead = true;
@@ -185,12 +185,12 @@ internal sealed class Link(World world, Server server, Weather weather, Action<A
         }
     }
 
-    private void Notify(LockNotification notice)
+    private void Notify(LockNotification notification)
     {
         int connection = _connection;
-        if (server.IsMute || IsDown || _isDead || weather.LosesNotification())
+        if (server.IsMute || IsDown || _isDead || faultProfile.LosesNotification())
         {
-            world.Tell($"notice lost: {notice.GetType().Name}");
+            world.Trace($"notification lost: {notification.GetType().Name}");
             return;
         }
 
@@ -198,7 +198,7 @@ internal sealed class Link(World world, Server server, Weather weather, Action<A
         {
             if (connection == _connection && _onNotification is { } onNotification)
             {
-                onNode(() => onNotification(notice));
+                onNode(() => onNotification(notification));
             }
         });
     }
@@ -218,8 +218,8 @@ internal sealed class Link(World world, Server server, Weather weather, Action<A
 
     private long Arrival(ref long last)
     {
-        long at = world.Now + weather.Latency().Ticks;
-        if (weather.KeepsOrder)
+        long at = world.Now + faultProfile.Latency().Ticks;
+        if (faultProfile.KeepsOrder)
         {
             at = Math.Max(at, last);
         }

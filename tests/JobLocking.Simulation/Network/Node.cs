@@ -20,13 +20,13 @@ internal sealed class Node : IDisposable
     private readonly List<Action> _overdue = [];
     private readonly CancellationTokenSource _stopping = new();
 
-    public Node(World world, Names names, Server server, Weather weather, string name)
+    public Node(World world, TraceNames names, Server server, FaultProfile faultProfile, string name)
     {
         _world = world;
         Name = name;
-        double rate = 1 + ((world.Chance.Number(-400, 401)) / 100_000.0);
-        Clock = new NodeClock(world, rate, world.Chance.Span(-30, 30), Do);
-        Link = new Link(world, server, weather, Do, () => !IsFrozen);
+        double rate = 1 + ((world.Random.Number(-400, 401)) / 100_000.0);
+        Clock = new NodeClock(world, rate, world.Random.Span(-30, 30), Do);
+        Link = new Link(world, server, faultProfile, Do, () => !IsFrozen);
 
         ServiceCollection services = new();
         services.AddSingleton<TimeProvider>(Clock);
@@ -37,7 +37,7 @@ internal sealed class Node : IDisposable
         Locks = _services.GetRequiredService<ITaskLocks>();
         Policies = _services.GetRequiredService<LockPolicies>();
         _metrics = _services.GetRequiredService<MetricsReporter>();
-        _services.GetRequiredService<LocalWaiters>().Chance = world.Chance.Number;
+        _services.GetRequiredService<LocalWaiters>().Chance = world.Random.Number;
         world.History.Add(new Fact.Started(world.Now, name));
         Do(_services.GetRequiredService<StoreNotifications>().Begin);
     }
@@ -95,7 +95,7 @@ internal sealed class Node : IDisposable
         _world.History.Add(new Fact.Thawed(_world.Now, Name));
         while (_overdue.Count > 0)
         {
-            int next = _world.Chance.Of(0.7) ? 0 : _world.Chance.Number(0, _overdue.Count);
+            int next = _world.Random.Chance(0.7) ? 0 : _world.Random.Number(0, _overdue.Count);
             Action what = _overdue[next];
             _overdue.RemoveAt(next);
             Do(what);
@@ -124,7 +124,7 @@ internal sealed class Node : IDisposable
             await hosted.StoppedAsync(CancellationToken.None);
         }
 
-        if (_world.Chance.Of(0.5))
+        if (_world.Random.Chance(0.5))
         {
             await _services.DisposeAsync();
         }

@@ -6,23 +6,23 @@ using JobLocking.Stores.InMemory;
 
 namespace JobLocking.Simulation.Network;
 
-/// <summary>The store as one process sees it: each call is a question under way and an answer under way.</summary>
-internal sealed class NodeStore(World world, Names names, Link link, string node) : ILockStore
+/// <summary>The store as one process sees it: each call is a request and a reply that travel over the network.</summary>
+internal sealed class NodeStore(World world, TraceNames names, Link link, string node) : ILockStore
 {
     private static int CallsOf(World world) => world.History.Facts.Count;
 
     public async ValueTask<AcquireResult> AcquireAsync(AcquireRequest request, CancellationToken cancellationToken)
     {
         string lease = names.Lease(request.LeaseId);
-        string what = $"{node} acquire {request.Name} for {lease}, place {names.Place(request.Waiter?.Id)}";
-        int call = Sent(ScriptCall.Acquire, lease, request.Name, request.Expiry);
+        string what = $"{node} acquire {request.Name} for {lease}, waiter {names.Waiter(request.Waiter?.Id)}";
+        int call = Sent(StoreCall.Acquire, lease, request.Name, request.Expiry);
         return await AskAsync(
             what,
             store =>
             {
                 AcquireResult answer = Done(store.AcquireAsync(request, CancellationToken.None));
-                Applied(call, ScriptCall.Acquire, lease, request.Name, answer.Outcome == AcquireOutcome.Granted, request.Occurrence);
-                world.Tell($"{what}: {answer.Outcome} {answer.FencingToken} parked {answer.QueuedSince} left {answer.TimeLeft}");
+                Applied(call, StoreCall.Acquire, lease, request.Name, answer.Outcome == AcquireOutcome.Granted, request.Occurrence);
+                world.Trace($"{what}: {answer.Outcome} {answer.FencingToken} queued {answer.QueuedSince} left {answer.TimeLeft}");
                 return answer;
             },
             cancellationToken,
@@ -32,7 +32,7 @@ internal sealed class NodeStore(World world, Names names, Link link, string node
     public async ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewResult>> onResults, CancellationToken cancellationToken)
     {
         RenewRequest[] requests = leases.ToArray();
-        int[] calls = [.. requests.Select(one => Sent(ScriptCall.Renew, names.Lease(one.LeaseId), one.Name, one.Expiry))];
+        int[] calls = [.. requests.Select(one => Sent(StoreCall.Renew, names.Lease(one.LeaseId), one.Name, one.Expiry))];
         string what = $"{node} renew {string.Join(' ', requests.Select(one => names.Lease(one.LeaseId)))}";
         RenewOutcome[] answers = await AskAsync(
             what,
@@ -49,10 +49,10 @@ internal sealed class NodeStore(World world, Names names, Link link, string node
 
                     int lease = i;
                     store.RenewAsync(requests.AsMemory(i, 1), one => results[lease] = one[0].Outcome, CancellationToken.None).AsTask().GetAwaiter().GetResult();
-                    Applied(calls[i], ScriptCall.Renew, names.Lease(requests[i].LeaseId), requests[i].Name, results[i] == RenewOutcome.Renewed, occurrence: null);
+                    Applied(calls[i], StoreCall.Renew, names.Lease(requests[i].LeaseId), requests[i].Name, results[i] == RenewOutcome.Renewed, occurrence: null);
                 }
 
-                world.Tell($"{what}: {string.Join(' ', results)}");
+                world.Trace($"{what}: {string.Join(' ', results)}");
                 return results;
             },
             cancellationToken);
@@ -67,14 +67,14 @@ internal sealed class NodeStore(World world, Names names, Link link, string node
     {
         string lease = names.Lease(request.LeaseId);
         string what = $"{node} release {request.Name} of {lease}, keep {request.KeepFor}, {request.Occurrence?.Outcome}";
-        int call = Sent(ScriptCall.Release, lease, request.Name, TimeSpan.Zero);
+        int call = Sent(StoreCall.Release, lease, request.Name, TimeSpan.Zero);
         return await AskAsync(
             what,
             store =>
             {
                 ReleaseOutcome answer = Done(store.ReleaseAsync(request, CancellationToken.None));
-                Applied(call, ScriptCall.Release, lease, request.Name, answer == ReleaseOutcome.Released, request.Occurrence?.Occurrence);
-                world.Tell($"{what}: {answer}");
+                Applied(call, StoreCall.Release, lease, request.Name, answer == ReleaseOutcome.Released, request.Occurrence?.Occurrence);
+                world.Trace($"{what}: {answer}");
                 return answer;
             },
             cancellationToken,
@@ -93,13 +93,13 @@ internal sealed class NodeStore(World world, Names names, Link link, string node
 
     public ValueTask<PollResult> PollAsync(PollRequest request, CancellationToken cancellationToken)
     {
-        string what = $"{node} look {request.Name}, place {names.Place(request.Waiter.Id)} and {request.Others?.Count ?? 0}";
+        string what = $"{node} poll {request.Name}, waiter {names.Waiter(request.Waiter.Id)} and {request.Others?.Count ?? 0}";
         return AskAsync(
             what,
             store =>
             {
                 PollResult answer = Done(store.PollAsync(request, CancellationToken.None));
-                world.Tell($"{what}: {answer}");
+                world.Trace($"{what}: {answer}");
                 return answer;
             },
             cancellationToken);
@@ -107,11 +107,11 @@ internal sealed class NodeStore(World world, Names names, Link link, string node
 
     public async ValueTask<IAsyncDisposable> SubscribeAsync(Action<LockNotification> onNotification, CancellationToken cancellationToken)
     {
-        await AskAsync($"{node} listen", link.Subscribe, cancellationToken);
-        link.Hears(notice =>
+        await AskAsync($"{node} subscribe", link.Subscribe, cancellationToken);
+        link.Hears(notification =>
         {
-            world.Tell($"{node} is told {Describe(notice)}");
-            onNotification(notice);
+            world.Trace($"{node} receives {Describe(notification)}");
+            onNotification(notification);
         });
         return new Listening(link);
     }
@@ -158,10 +158,10 @@ internal sealed class NodeStore(World world, Names names, Link link, string node
     {
         cancellationToken.ThrowIfCancellationRequested();
         TaskCompletionSource<T> answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        world.Tell($"{what}?");
+        world.Trace($"{what}?");
         link.Ask(what, apply, result => answer.TrySetResult(result), error =>
         {
-            world.Tell($"{what}: {error.Message}");
+            world.Trace($"{what}: {error.Message}");
             answer.TrySetException(error);
         });
 
@@ -182,21 +182,21 @@ internal sealed class NodeStore(World world, Names names, Link link, string node
 
     private void Answered(int call, bool isKnown) => world.History.Add(new Fact.Answered(world.Now, call, isKnown));
 
-    private int Sent(ScriptCall question, string lease, string name, TimeSpan expiry)
+    private int Sent(StoreCall kind, string lease, string name, TimeSpan expiry)
     {
         int call = CallsOf(world);
-        world.History.Add(new Fact.Sent(world.Now, node, call, question, lease, name, expiry));
+        world.History.Add(new Fact.Sent(world.Now, node, call, kind, lease, name, expiry));
         return call;
     }
 
-    private void Applied(int call, ScriptCall question, string lease, string name, bool done, LockOccurrence? occurrence) =>
-        world.History.Add(new Fact.Applied(world.Now, call, question, lease, name, done, occurrence is null ? null : Names.Occurrence(occurrence)));
+    private void Applied(int call, StoreCall kind, string lease, string name, bool done, LockOccurrence? occurrence) =>
+        world.History.Add(new Fact.Applied(world.Now, call, kind, lease, name, done, occurrence is null ? null : TraceNames.Occurrence(occurrence)));
 
-    private string Describe(LockNotification notice) => notice switch
+    private string Describe(LockNotification notification) => notification switch
     {
-        LockNotification.WakeUp turn => $"of the turn of {names.Place(turn.WaiterId)} at {turn.Name} after {turn.After}",
-        LockNotification.Broken broken => $"that {names.Lease(broken.LeaseId)} is broken",
-        _ => "that it is connected again",
+        LockNotification.WakeUp wakeUp => $"the wake-up of {names.Waiter(wakeUp.WaiterId)} for {wakeUp.Name} after {wakeUp.After}",
+        LockNotification.Broken broken => $"the break of {names.Lease(broken.LeaseId)}",
+        _ => "reconnected",
     };
 
     // In memory nothing is waited for.

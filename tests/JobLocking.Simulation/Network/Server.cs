@@ -74,7 +74,7 @@ internal sealed class Server
         }
     }
 
-    /// <summary>Takes a lease away as a DEL of its key would: nobody is told.</summary>
+    /// <summary>Removes a lease as a DEL of its key would: without a notification.</summary>
     public void Delete(string name, long token)
     {
         IsMute = true;
@@ -82,7 +82,7 @@ internal sealed class Server
         IsMute = false;
     }
 
-    /// <summary>What it has to tell, it tells nobody.</summary>
+    /// <summary>It sends no notification.</summary>
     public bool IsMute { get; private set; }
 
     public IReadOnlyList<HeldLock> Held()

@@ -2,26 +2,26 @@ using JobLocking.Simulation.Histories;
 
 namespace JobLocking.Simulation.Time;
 
-/// <summary>What will happen and when, in simulated time, and the seed that decides it.</summary>
-internal sealed class World(int seed, bool tells)
+/// <summary>The simulated time, the queue of events to come, and the seed that decides them.</summary>
+internal sealed class World(int seed, bool isTraced)
 {
     public static readonly DateTimeOffset Start = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
     private readonly PriorityQueue<(Action What, bool IsAlone), (long At, int Lot, long Order)> _coming = new();
     private long _order;
 
-    public Chance Chance { get; } = new(seed);
+    public SeededRandom Random { get; } = new(seed);
 
-    public History History { get; } = new(tells);
+    public History History { get; } = new(isTraced);
 
     /// <summary>In ticks, since the start.</summary>
     public long Now { get; private set; }
 
-    /// <summary>What falls on the same moment comes in an order that is drawn.</summary>
+    /// <summary>Events of the same moment come in a random order.</summary>
     /// <param name="moment">The moment; now, if it has passed.</param>
     /// <param name="what">What happens.</param>
     /// <param name="alone">Not while anything else is under way.</param>
-    public void At(long moment, Action what, bool alone = false) => _coming.Enqueue((what, alone), (Math.Max(moment, Now), Chance.Lot(), _order++));
+    public void At(long moment, Action what, bool alone = false) => _coming.Enqueue((what, alone), (Math.Max(moment, Now), Random.Next(), _order++));
 
     public void After(TimeSpan delay, Action what, bool alone = false) => At(Now + delay.Ticks, what, alone);
 
@@ -42,7 +42,7 @@ internal sealed class World(int seed, bool tells)
             _coming.Dequeue().What();
 
             // What happens in the same moment may find the one before still under way.
-            if (_coming.TryPeek(out (Action What, bool IsAlone) next, out (long At, int, long) then) && then.At == Now && !next.IsAlone && Chance.Of(0.5))
+            if (_coming.TryPeek(out (Action What, bool IsAlone) next, out (long At, int, long) then) && then.At == Now && !next.IsAlone && Random.Chance(0.5))
             {
                 _coming.Dequeue();
                 next.What();
@@ -55,5 +55,5 @@ internal sealed class World(int seed, bool tells)
     }
 
     /// <summary>A remark for people, in the trace only.</summary>
-    public void Tell([System.Runtime.CompilerServices.InterpolatedStringHandlerArgument("")] ref History.Remark remark) => History.Tell(Now, ref remark);
+    public void Trace([System.Runtime.CompilerServices.InterpolatedStringHandlerArgument("")] ref History.Remark remark) => History.Trace(Now, ref remark);
 }

@@ -1,63 +1,63 @@
 namespace JobLocking.TestWorker.Chaos;
 
-/// <summary>One attempt of a scheduler at one of its jobs, told as an execution to whoever judges the locks.</summary>
-/// <param name="witness">Who tells it.</param>
-/// <param name="number">The process' own, which is that of the execution.</param>
-/// <param name="lock">Of the job.</param>
-internal sealed class Attempt(Witness witness, long number, string @lock)
+/// <summary>One attempt of a scheduler to run one of its jobs, reported as an execution to the checker of the locks.</summary>
+/// <param name="executions">Reports it.</param>
+/// <param name="number">The number of the execution, unique in its process.</param>
+/// <param name="lock">The lock of the job.</param>
+internal sealed class Attempt(ExecutionReporter executions, long number, string @lock)
 {
     private long _token;
-    private bool _givesBack;
+    private bool _releases;
 
     public long Number => number;
 
     public bool WasGranted => _token != 0;
 
-    public void Asks() => witness.Tell(Happening.Asked, number, @lock);
+    public void Asked() => executions.Report(HistoryEventKind.Asked, number, @lock);
 
     /// <summary>The job was not started.</summary>
-    public void TurnedAway(Happening answer, string detail) => witness.Tell(answer, number, @lock, detail: detail);
+    public void NotStarted(HistoryEventKind answer, string detail) => executions.Report(answer, number, @lock, detail: detail);
 
     /// <summary>What all jobs do.</summary>
-    /// <param name="lease">That it has.</param>
-    /// <param name="milliseconds">For how long it works.</param>
-    /// <param name="isShared">Others may work beside it.</param>
-    /// <param name="fails">When all is done it fails nevertheless.</param>
-    /// <param name="ran">To be called when it has begun.</param>
-    /// <param name="done">To be called when it has done its work, and does not fail.</param>
+    /// <param name="lease">The lease of the job.</param>
+    /// <param name="milliseconds">How long it works.</param>
+    /// <param name="isShared">Other executions may work at the same time.</param>
+    /// <param name="fails">It fails after its work is done.</param>
+    /// <param name="ran">Called when it has begun.</param>
+    /// <param name="done">Called when it has done its work and does not fail.</param>
     /// <param name="cancellationToken">Ends the work.</param>
     public async Task RunAsync(TaskLease lease, int milliseconds, bool isShared, bool fails, Action ran, Action done, CancellationToken cancellationToken)
     {
         _token = lease.FencingToken;
-        witness.Tell(Happening.Granted, number, @lock, _token);
+        executions.Report(HistoryEventKind.Granted, number, @lock, _token);
         ran();
         using CancellationTokenSource over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         over.CancelAfter(milliseconds);
-        await witness.WorkAsync(@lock, lease, number, isShared, over.Token);
+        await executions.WorkAsync(@lock, lease, number, isShared, over.Token);
         ThrowIfLost(lease);
-        _givesBack = true;
+        _releases = true;
         if (!fails)
         {
             done();
         }
 
-        witness.Tell(Happening.Releasing, number, @lock, _token);
+        executions.Report(HistoryEventKind.Releasing, number, @lock, _token);
         if (fails)
         {
             throw new InvalidOperationException("by chance");
         }
     }
 
-    /// <summary>Its lock has been given back. Whoever has lost his lease has nothing to give back, and has not said that he would.</summary>
-    public void Returned()
+    /// <summary>Its lock has been released. An execution that lost its lease has nothing to release, and did not report that it would.</summary>
+    public void Released()
     {
-        if (_givesBack)
+        if (_releases)
         {
-            witness.Tell(Happening.Released, number, @lock, _token);
+            executions.Report(HistoryEventKind.Released, number, @lock, _token);
         }
     }
 
-    /// <summary>A lease that was lost as the work ended has nobody else who would tell.</summary>
+    /// <summary>Nothing else reports a lease that was lost as the work ended.</summary>
     private void ThrowIfLost(TaskLease lease)
     {
         try
@@ -66,7 +66,7 @@ internal sealed class Attempt(Witness witness, long number, string @lock)
         }
         catch (TaskLockLostException e)
         {
-            witness.Tell(Happening.Disowned, number, @lock, _token, e.Message);
+            executions.Report(HistoryEventKind.Disowned, number, @lock, _token, e.Message);
             throw;
         }
     }

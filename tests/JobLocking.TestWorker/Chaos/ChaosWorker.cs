@@ -8,13 +8,13 @@ using StackExchange.Redis;
 namespace JobLocking.TestWorker.Chaos;
 
 /// <summary>
-/// A worker as a user would write one, who tells all that he does and is told. Commands, one a line:
+/// A worker as a user would write one, which reports all that it does and observes. Commands, one a line:
 /// <c>load lock expireMs limit parallel how workMs</c> (how: try, wait, acquire, cancel) asks again and again until <c>rest</c>;
 /// <c>hold lock expireMs limit</c> takes a lock and keeps it until <c>end lock</c>; <c>stop</c> stops the host, and <c>dispose</c>
-/// disposes of it, while whoever holds goes on; <c>account</c> tells what the process uses; the end of the input ends the process.
+/// disposes of it, while holders go on; <c>usage</c> reports what the process uses; the end of the input ends the process.
 /// The name of a lock is percent-encoded.
 /// </summary>
-internal sealed class ChaosWorker(ITaskLocks locks, Witness witness) : IDisposable
+internal sealed class ChaosWorker(ITaskLocks locks, ExecutionReporter executions) : IDisposable
 {
     private static readonly TimeSpan LongestConnect = TimeSpan.FromSeconds(30);
 
@@ -31,20 +31,20 @@ internal sealed class ChaosWorker(ITaskLocks locks, Witness witness) : IDisposab
         await using ConnectionMultiplexer resource = await ConnectionMultiplexer.ConnectAsync(resourceRedis);
         await host.StartAsync();
         ITaskLocks locks = host.Services.GetRequiredService<ITaskLocks>();
-        using ChaosWorker worker = new(locks, new Witness(process, new Protected(resource.GetDatabase())));
+        using ChaosWorker worker = new(locks, new ExecutionReporter(process, new ProtectedCounters(resource.GetDatabase())));
         await ConnectAsync(locks);
-        Say.Fact("ready");
-        while (await Commands.NextAsync() is { } command)
+        WorkerOutput.Report("ready");
+        while (await WorkerInput.NextCommandAsync() is { } command)
         {
             if (command == "stop")
             {
                 await host.StopAsync();
-                Say.Fact("stopped");
+                WorkerOutput.Report("stopped");
             }
             else if (command == "dispose")
             {
                 host.Dispose();
-                Say.Fact("disposed");
+                WorkerOutput.Report("disposed");
             }
             else
             {
@@ -57,14 +57,14 @@ internal sealed class ChaosWorker(ITaskLocks locks, Witness witness) : IDisposab
 
     public void Dispose() => _rest.Dispose();
 
-    /// <summary>On a busy machine this takes a while: who asked meanwhile would be told that nobody can be asked, with no fault to show for it.</summary>
+    /// <summary>On a busy machine this takes a while. An execution that asked earlier would find the store unavailable without a fault to blame.</summary>
     public static async Task ConnectAsync(ITaskLocks locks)
     {
         for (long began = Stopwatch.GetTimestamp(); ; await Task.Delay(20))
         {
             try
             {
-                await foreach (HeldLock _ in locks.ListAsync("nobody"))
+                await foreach (HeldLock _ in locks.ListAsync("none"))
                 {
                 }
 
@@ -72,7 +72,7 @@ internal sealed class ChaosWorker(ITaskLocks locks, Witness witness) : IDisposab
             }
             catch (TaskLockUnavailableException) when (Stopwatch.GetElapsedTime(began) < LongestConnect)
             {
-                // It goes on trying by itself.
+                // The client keeps trying by itself.
             }
         }
     }
@@ -94,7 +94,7 @@ internal sealed class ChaosWorker(ITaskLocks locks, Witness witness) : IDisposab
                 _loops.Clear();
                 _rest.Dispose();
                 _rest = new CancellationTokenSource();
-                Say.Fact("rested");
+                WorkerOutput.Report("rested");
                 break;
             case ["hold", var name, var expire, var limit]:
                 CancellationTokenSource end = _held[name] = new CancellationTokenSource();
@@ -103,8 +103,8 @@ internal sealed class ChaosWorker(ITaskLocks locks, Witness witness) : IDisposab
             case ["end", var name]:
                 await _held[name].CancelAsync();
                 break;
-            case ["account"]:
-                Say.Fact(Account.Now().ToString());
+            case ["usage"]:
+                WorkerOutput.Report(ResourceUsage.Now().ToString());
                 break;
             default:
                 throw new ArgumentException($"Unknown: {string.Join(' ', command)}");
@@ -151,25 +151,25 @@ internal sealed class ChaosWorker(ITaskLocks locks, Witness witness) : IDisposab
         TaskLease? lease;
         try
         {
-            witness.Tell(Happening.Asked, execution, name);
+            executions.Report(HistoryEventKind.Asked, execution, name);
             lease = await ask(end);
-            witness.Tell(lease is null ? Happening.Contended : Happening.Granted, execution, name, lease?.FencingToken ?? 0);
+            executions.Report(lease is null ? HistoryEventKind.Contended : HistoryEventKind.Granted, execution, name, lease?.FencingToken ?? 0);
         }
         catch (TaskLockUnavailableException e)
         {
-            witness.Tell(Happening.Unavailable, execution, name, detail: e.Message);
+            executions.Report(HistoryEventKind.Unavailable, execution, name, detail: e.Message);
             return false;
         }
         catch (OperationCanceledException)
         {
-            witness.Tell(Happening.Cancelled, execution, name);
+            executions.Report(HistoryEventKind.Cancelled, execution, name);
             return false;
         }
-#pragma warning disable CA1031 // Whatever else is thrown is what the checker looks for.
+#pragma warning disable CA1031 // Any other exception is what the checker looks for.
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            witness.Tell(Happening.Failed, execution, name, detail: e.ToString());
+            executions.Report(HistoryEventKind.Failed, execution, name, detail: e.ToString());
             return false;
         }
 
@@ -185,10 +185,10 @@ internal sealed class ChaosWorker(ITaskLocks locks, Witness witness) : IDisposab
     {
         using CancellationTokenSource done = CancellationTokenSource.CreateLinkedTokenSource(work < TimeSpan.Zero ? end : CancellationToken.None);
         done.CancelAfter(work);
-        await witness.WorkAsync(name, lease, execution, isShared, done.Token);
-        witness.Tell(Happening.Releasing, execution, name, lease.FencingToken);
+        await executions.WorkAsync(name, lease, execution, isShared, done.Token);
+        executions.Report(HistoryEventKind.Releasing, execution, name, lease.FencingToken);
         await lease.DisposeAsync();
-        witness.Tell(Happening.Released, execution, name, lease.FencingToken);
+        executions.Report(HistoryEventKind.Released, execution, name, lease.FencingToken);
     }
 
     private static TaskLockOptions Options(string expire, string limit) => new() { Expire = TimeSpan.FromMilliseconds(Number(expire)), Limit = Number(limit) };

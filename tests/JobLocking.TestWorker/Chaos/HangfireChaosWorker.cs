@@ -19,14 +19,14 @@ internal static class HangfireChaosWorker
     public static async Task<int> RunAsync(string lockRedis, string resourceRedis, string process)
     {
         await using ConnectionMultiplexer resource = await ConnectionMultiplexer.ConnectAsync(resourceRedis);
-        HangfireTeller teller = new(process, new Witness(process, new Protected(resource.GetDatabase())));
+        HangfireReporter reporter = new(process, new ExecutionReporter(process, new ProtectedCounters(resource.GetDatabase())));
         HostApplicationBuilder builder = LoggedEvents.CreateHost();
-        builder.Services.AddSingleton(teller);
+        builder.Services.AddSingleton(reporter);
         builder.Services.AddJobLocking(o => o.NodeName = process).UseRedis(lockRedis);
         builder.Services.AddHangfire((sp, hangfire) => hangfire
             .UseStorage(Storage(resource))
             .UseFilter(new AutomaticRetryAttribute { Attempts = 20, DelaysInSeconds = [1] })
-            .UseFilter(teller)
+            .UseFilter(reporter)
             .UseTaskLocks(sp));
         builder.Services.AddHangfireServer(o =>
         {
@@ -35,20 +35,20 @@ internal static class HangfireChaosWorker
         });
         using IHost host = builder.Build();
         await host.StartAsync();
-        Say.Fact("ready");
-        while (await Commands.NextAsync() is { } command)
+        WorkerOutput.Report("ready");
+        while (await WorkerInput.NextCommandAsync() is { } command)
         {
             if (command != "rest")
             {
                 throw new ArgumentException($"Unknown: {command}");
             }
 
-            while (teller.Going > 0)
+            while (reporter.Going > 0)
             {
                 await Task.Delay(10);
             }
 
-            Say.Fact("rested");
+            WorkerOutput.Report("rested");
         }
 
         await host.StopAsync();

@@ -3,25 +3,25 @@ using System.Globalization;
 
 namespace JobLocking.TestWorker.Chaos;
 
-/// <summary>One line of what the workers of Hangfire tell.</summary>
+/// <summary>One line that a worker of Hangfire reports.</summary>
 /// <param name="At">On the machine's monotonic clock, as in <see cref="HistoryEvent"/>.</param>
-/// <param name="Process">Who tells it.</param>
+/// <param name="Process">The process that reports it.</param>
 /// <param name="What">What happened.</param>
-/// <param name="Number">Of the job, as whoever enqueued it counts.</param>
+/// <param name="Number">The number that the test gave the job.</param>
 /// <param name="Performance">The worker's own number of this performance of it, which is that of the execution in the history.</param>
-internal sealed record HangfireEvent(long At, string Process, HangfireHappening What, int Number, long Performance)
+internal sealed record HangfireEvent(long At, string Process, HangfireEventKind What, int Number, long Performance)
 {
     private const string Mark = "hangfire";
 
-    public static HangfireEvent Now(string process, HangfireHappening what, int number, long performance) =>
+    public static HangfireEvent Now(string process, HangfireEventKind what, int number, long performance) =>
         new(Stopwatch.GetTimestamp(), process, what, number, performance);
 
-    /// <summary>Null if the line is none of these.</summary>
+    /// <summary>Null if the line is no such event.</summary>
     public static HangfireEvent? Parse(string line)
     {
         string[] parts = line.Split('\t');
         return parts is [Mark, var at, var process, var what, var number, var performance]
-            ? new HangfireEvent(Number64(at), process, Enum.Parse<HangfireHappening>(what), (int)Number64(number), Number64(performance))
+            ? new HangfireEvent(Number64(at), process, Enum.Parse<HangfireEventKind>(what), (int)Number64(number), Number64(performance))
             : null;
     }
 

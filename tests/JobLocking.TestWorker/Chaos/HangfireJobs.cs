@@ -27,7 +27,7 @@ public sealed class HangfireJobs(IServiceProvider services, ITaskLeaseAccessor l
 
     private Task RunAsync(int number, PerformContext? context, int longest, bool fails, CancellationToken cancellationToken)
     {
-        HangfireTeller teller = (HangfireTeller)services.GetService(typeof(HangfireTeller))!;
-        return teller.RunAsync(number, context!, lease.Required, Random.Shared.Next(50, longest), fails, cancellationToken);
+        HangfireReporter reporter = (HangfireReporter)services.GetService(typeof(HangfireReporter))!;
+        return reporter.RunAsync(number, context!, lease.Required, Random.Shared.Next(50, longest), fails, cancellationToken);
     }
 }

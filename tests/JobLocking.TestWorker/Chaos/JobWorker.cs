@@ -15,7 +15,7 @@ namespace JobLocking.TestWorker.Chaos;
 /// goes on; the end of the input ends the process. All nodes have one Hangfire storage, each with one worker that looks every
 /// second for what is due; triggers of Quartz die with their process.
 /// </summary>
-internal sealed class JobWorker(Witness witness) : IDisposable
+internal sealed class JobWorker(ExecutionReporter executions) : IDisposable
 {
     /// <summary>In front of all keys of Hangfire.</summary>
     public const string Storage = "jobs:";
@@ -27,7 +27,7 @@ internal sealed class JobWorker(Witness witness) : IDisposable
     public static async Task<int> RunAsync(string lockRedis, string resourceRedis, string node, string scheduler, string expire, string deferBy, string patience)
     {
         await using ConnectionMultiplexer resource = await ConnectionMultiplexer.ConnectAsync(resourceRedis);
-        using JobWorker worker = new(new Witness(node, new Protected(resource.GetDatabase())));
+        using JobWorker worker = new(new ExecutionReporter(node, new ProtectedCounters(resource.GetDatabase())));
         TaskLockAttribute taskLock = new(Lock) { Expire = Number(expire), DeferBy = Number(deferBy) };
         TimeSpan longestStop = TimeSpan.FromSeconds(Number(patience));
 
@@ -41,11 +41,11 @@ internal sealed class JobWorker(Witness witness) : IDisposable
         }).UseRedis(lockRedis);
         Action<IServiceProvider, int, string> run = scheduler == "hangfire" ? AddHangfire(builder.Services, resource, longestStop) : AddQuartz(builder.Services);
         using IHost host = builder.Build();
-        host.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping.Register(() => Say.Fact("stopping"));
+        host.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping.Register(() => WorkerOutput.Report("stopping"));
         await host.StartAsync();
         await ChaosWorker.ConnectAsync(host.Services.GetRequiredService<ITaskLocks>());
-        Say.Fact("ready");
-        while (await Commands.NextAsync() is { } command)
+        WorkerOutput.Report("ready");
+        while (await WorkerInput.NextCommandAsync() is { } command)
         {
             switch (command.Split(' '))
             {
@@ -60,7 +60,7 @@ internal sealed class JobWorker(Witness witness) : IDisposable
                     break;
                 case ["dispose"]:
                     host.Dispose();
-                    Say.Fact("disposed");
+                    WorkerOutput.Report("disposed");
                     break;
                 default:
                     throw new ArgumentException($"Unknown: {command}");
@@ -119,19 +119,19 @@ internal sealed class JobWorker(Witness witness) : IDisposable
         }
         catch (OperationCanceledException)
         {
-            Say.Fact("out of patience");
+            WorkerOutput.Report("out of patience");
         }
 
-        Say.Fact("stopped");
+        WorkerOutput.Report("stopped");
     }
 
     private async Task WorkAsync(int number, string manner, TaskLease lease, CancellationToken cancellationToken)
     {
-        witness.Tell(Happening.Granted, number, Lock, lease.FencingToken);
+        executions.Report(HistoryEventKind.Granted, number, Lock, lease.FencingToken);
         CancellationToken shutdown = manner == "obedient" ? cancellationToken : CancellationToken.None;
         using CancellationTokenSource done = CancellationTokenSource.CreateLinkedTokenSource(_end.Token, shutdown);
-        await witness.WorkAsync(Lock, lease, number, isShared: false, done.Token);
-        witness.Tell(Happening.Releasing, number, Lock, lease.FencingToken);
+        await executions.WorkAsync(Lock, lease, number, isShared: false, done.Token);
+        executions.Report(HistoryEventKind.Releasing, number, Lock, lease.FencingToken);
         shutdown.ThrowIfCancellationRequested();
         lease.ThrowIfLost();
     }

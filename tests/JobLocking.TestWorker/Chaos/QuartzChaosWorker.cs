@@ -11,7 +11,7 @@ namespace JobLocking.TestWorker.Chaos;
 /// the schedule fire; <c>rest</c> ends the schedule, waits until what came of it has ended, and tells of what has not; the
 /// end of the input ends the process.
 /// </summary>
-internal sealed class QuartzChaosWorker(IScheduler scheduler, QuartzTeller teller)
+internal sealed class QuartzChaosWorker(IScheduler scheduler, QuartzReporter reporter)
 {
     /// <summary>What is pending for longer is told of, and judged.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(40);
@@ -25,18 +25,18 @@ internal sealed class QuartzChaosWorker(IScheduler scheduler, QuartzTeller telle
     public static async Task<int> RunAsync(string lockRedis, string resourceRedis, string process)
     {
         await using ConnectionMultiplexer resource = await ConnectionMultiplexer.ConnectAsync(resourceRedis);
-        QuartzTeller teller = new(process, new Witness(process, new Protected(resource.GetDatabase())));
+        QuartzReporter reporter = new(process, new ExecutionReporter(process, new ProtectedCounters(resource.GetDatabase())));
         HostApplicationBuilder builder = LoggedEvents.CreateHost();
-        builder.Services.AddSingleton(teller);
+        builder.Services.AddSingleton(reporter);
         builder.Services.AddJobLocking(o => o.NodeName = process).UseRedis(lockRedis);
-        builder.Services.AddQuartz(q => q.AddTaskLocks().AddJobListener(teller).UseDefaultThreadPool(p => p.MaxConcurrency = 30));
+        builder.Services.AddQuartz(q => q.AddTaskLocks().AddJobListener(reporter).UseDefaultThreadPool(p => p.MaxConcurrency = 30));
         builder.Services.AddQuartzHostedService(o => o.WaitForJobsToComplete = true);
         using IHost host = builder.Build();
         await host.StartAsync();
-        QuartzChaosWorker worker = new(await host.Services.GetRequiredService<ISchedulerFactory>().GetScheduler(), teller);
+        QuartzChaosWorker worker = new(await host.Services.GetRequiredService<ISchedulerFactory>().GetScheduler(), reporter);
         await WarmUpAsync(host.Services.GetRequiredService<ITaskLocks>(), process);
-        Say.Fact("ready");
-        while (await Commands.NextAsync() is { } command)
+        WorkerOutput.Report("ready");
+        while (await WorkerInput.NextCommandAsync() is { } command)
         {
             switch (command)
             {
@@ -45,7 +45,7 @@ internal sealed class QuartzChaosWorker(IScheduler scheduler, QuartzTeller telle
                     break;
                 case "rest":
                     await worker.RestAsync();
-                    Say.Fact("rested");
+                    WorkerOutput.Report("rested");
                     break;
                 default:
                     throw new ArgumentException($"Unknown: {command}");
@@ -81,14 +81,14 @@ internal sealed class QuartzChaosWorker(IScheduler scheduler, QuartzTeller telle
                 .WithRetryPolicy(RetryPolicy.Fixed(3, RetryDelay))
                 .Build();
             await scheduler.ScheduleJob(JobBuilder.Create().OfType(type).WithIdentity(name).Build(), trigger);
-            teller.Tell(QuartzHappening.Scheduled, name, scheduler.TimeProvider.GetUtcNow());
+            reporter.Report(QuartzEventKind.Scheduled, name, scheduler.TimeProvider.GetUtcNow());
         }
     }
 
     /// <summary>A schedule is ended while nothing fires and nothing runs, or a retry that is about to be stored would be lost with it.</summary>
     private async Task RestAsync()
     {
-        teller.Tell(QuartzHappening.Stopping, "", scheduler.TimeProvider.GetUtcNow());
+        reporter.Report(QuartzEventKind.Stopping, "", scheduler.TimeProvider.GetUtcNow());
         long began = TimeProvider.System.GetTimestamp();
         while (await EndScheduleAsync() > 0 && TimeProvider.System.GetElapsedTime(began) < Patience)
         {
@@ -100,7 +100,7 @@ internal sealed class QuartzChaosWorker(IScheduler scheduler, QuartzTeller telle
             DateTimeOffset scheduled = trigger.JobDataMap["JOBLOCKING_SCHEDULED_FIRE_TIME"] is string time
                 ? DateTimeOffset.Parse(time, CultureInfo.InvariantCulture)
                 : trigger.PreviousFireTimeUtc ?? default;
-            teller.Tell(QuartzHappening.Pending, trigger.JobKey.Name, scheduled, $"{trigger.Key} {trigger.NextFireTimeUtc:O}");
+            reporter.Report(QuartzEventKind.Pending, trigger.JobKey.Name, scheduled, $"{trigger.Key} {trigger.NextFireTimeUtc:O}");
         }
     }
 
@@ -125,13 +125,13 @@ internal sealed class QuartzChaosWorker(IScheduler scheduler, QuartzTeller telle
         }
 
         // A firing that ends between two looks may have stored a trigger behind the first: nothing is left only if none has begun meanwhile.
-        long begun = teller.Begun;
+        long begun = reporter.Begun;
         int left = await GoingAsync() + (await TriggersAsync()).Count + await GoingAsync();
-        return left + (teller.Begun == begun ? 0 : 1);
+        return left + (reporter.Begun == begun ? 0 : 1);
     }
 
     /// <summary>How many firings have not ended, or are not recorded yet.</summary>
-    private async Task<int> GoingAsync() => (await scheduler.QueryFireInstances(new FireInstanceQuery { Take = PagedQuery.All })).Items.Count + teller.Going;
+    private async Task<int> GoingAsync() => (await scheduler.QueryFireInstances(new FireInstanceQuery { Take = PagedQuery.All })).Items.Count + reporter.Going;
 
     private async Task<IReadOnlyCollection<ITrigger>> TriggersAsync()
     {

@@ -31,30 +31,30 @@ internal static class QuartzJobs
 
     // Deferred, since Auto would skip a time of the schedule while the run of the one before goes on.
     [TaskLock(Once, Expire = 2, OncePerOccurrence = true, OnConflict = LockConflict.Defer, DeferBy = 1)]
-    internal sealed class OnceJob(QuartzTeller teller, ITaskLeaseAccessor lease) : IJob
+    internal sealed class OnceJob(QuartzReporter reporter, ITaskLeaseAccessor lease) : IJob
     {
         public ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken) =>
-            teller.RunAsync(context, lease.Required, Random.Shared.Next(50, 1000), fails: false, cancellationToken);
+            reporter.RunAsync(context, lease.Required, Random.Shared.Next(50, 1000), fails: false, cancellationToken);
     }
 
     [TaskLock(Skip, Expire = 2, OnConflict = LockConflict.Skip)]
-    internal sealed class SkipJob(QuartzTeller teller, ITaskLeaseAccessor lease) : IJob
+    internal sealed class SkipJob(QuartzReporter reporter, ITaskLeaseAccessor lease) : IJob
     {
         public ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken) =>
-            teller.RunAsync(context, lease.Required, Random.Shared.Next(50, 1000), fails: false, cancellationToken);
+            reporter.RunAsync(context, lease.Required, Random.Shared.Next(50, 1000), fails: false, cancellationToken);
     }
 
     [TaskLock(Defer, Expire = 2, OnConflict = LockConflict.Defer, DeferBy = 1)]
-    internal sealed class DeferJob(QuartzTeller teller, ITaskLeaseAccessor lease) : IJob
+    internal sealed class DeferJob(QuartzReporter reporter, ITaskLeaseAccessor lease) : IJob
     {
         public ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken) =>
-            teller.RunAsync(context, lease.Required, Random.Shared.Next(50, 500), fails: Happens(3), cancellationToken);
+            reporter.RunAsync(context, lease.Required, Random.Shared.Next(50, 500), fails: Happens(3), cancellationToken);
     }
 
     [TaskLock(Shared, Expire = 2, Limit = SharedLimit, OnConflict = LockConflict.Defer, DeferBy = 1)]
-    internal sealed class SharedJob(QuartzTeller teller, ITaskLeaseAccessor lease) : IJob
+    internal sealed class SharedJob(QuartzReporter reporter, ITaskLeaseAccessor lease) : IJob
     {
         public ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken) =>
-            teller.RunAsync(context, lease.Required, Random.Shared.Next(50, 1000), fails: false, cancellationToken);
+            reporter.RunAsync(context, lease.Required, Random.Shared.Next(50, 1000), fails: false, cancellationToken);
     }
 }

@@ -13,7 +13,7 @@ namespace JobLocking.TestWorker.Chaos;
 /// Two nodes in one process, which have nothing in common but their Redis, and do in seconds what a day brings. Commands, one
 /// a line: <c>run count</c> so many executions of all kinds; <c>hosts count</c> so many hosts, one after the other, that are
 /// started, used, stopped and disposed of; <c>restarts count</c> so many times another scheduler in place of the last, in one
-/// host; <c>account</c> tells what the process uses; the end of the input ends the process.
+/// host; <c>usage</c> reports what the process uses; the end of the input ends the process.
 /// </summary>
 internal static class ResourcesWorker
 {
@@ -26,16 +26,16 @@ internal static class ResourcesWorker
         using IHost first = await StartAsync(redis, "node-1");
         using IHost second = await StartAsync(redis, "node-2");
         await using ConnectionMultiplexer shared = await ConnectionMultiplexer.ConnectAsync(redis);
-        Day day = new(new Node(first.Services), new Node(second.Services));
-        Say.Fact("ready");
-        while (await Commands.NextAsync() is { } command)
+        MixedLoad day = new(new Node(first.Services), new Node(second.Services));
+        WorkerOutput.Report("ready");
+        while (await WorkerInput.NextCommandAsync() is { } command)
         {
             long began = Stopwatch.GetTimestamp();
             switch (command.Split(' '))
             {
                 case ["run", var count]:
                     string kinds = await day.RunAsync(int.Parse(count, CultureInfo.InvariantCulture));
-                    Say.Fact($"ran {count} in {Stopwatch.GetElapsedTime(began).TotalSeconds:0.0} s: {kinds}");
+                    WorkerOutput.Report($"ran {count} in {Stopwatch.GetElapsedTime(began).TotalSeconds:0.0} s: {kinds}");
                     break;
                 case ["hosts", var count]:
                     for (int i = 0; i < int.Parse(count, CultureInfo.InvariantCulture); i++)
@@ -43,7 +43,7 @@ internal static class ResourcesWorker
                         await UseHostAsync(redis, i % 2 == 0 ? shared : null, new Node(second.Services));
                     }
 
-                    Say.Fact($"hosted {count} in {Stopwatch.GetElapsedTime(began).TotalSeconds:0.0} s");
+                    WorkerOutput.Report($"hosted {count} in {Stopwatch.GetElapsedTime(began).TotalSeconds:0.0} s");
                     break;
                 case ["restarts", var count]:
                     for (int i = 0; i < int.Parse(count, CultureInfo.InvariantCulture); i++)
@@ -51,10 +51,10 @@ internal static class ResourcesWorker
                         await RestartAsync(second.Services);
                     }
 
-                    Say.Fact($"restarted {count} in {Stopwatch.GetElapsedTime(began).TotalSeconds:0.0} s");
+                    WorkerOutput.Report($"restarted {count} in {Stopwatch.GetElapsedTime(began).TotalSeconds:0.0} s");
                     break;
-                case ["account"]:
-                    Say.Fact(Account.Now().ToString());
+                case ["usage"]:
+                    WorkerOutput.Report(ResourceUsage.Now().ToString());
                     break;
                 default:
                     throw new ArgumentException($"Unknown: {command}");
@@ -75,12 +75,12 @@ internal static class ResourcesWorker
 
         // What is skipped, deferred and given up is said tens of thousands of times here.
         builder.Logging.SetMinimumLevel(LogLevel.Error);
-        builder.Services.AddJobLocking(o => (o.NodeName, o.OccurrenceRetention) = (node, Day.Retention)).UseRedis(r =>
+        builder.Services.AddJobLocking(o => (o.NodeName, o.OccurrenceRetention) = (node, MixedLoad.Retention)).UseRedis(r =>
         {
             r.Configuration = shared is null ? redis : null;
             r.ConnectionMultiplexerFactory = shared is null ? null : () => Task.FromResult(shared);
         });
-        builder.Services.AddQuartz(Scheduler, q => q.AddTaskLocks(o => o.ForJob(Job, new TaskLockAttribute("scheduled") { Expire = Day.Expire })));
+        builder.Services.AddQuartz(Scheduler, q => q.AddTaskLocks(o => o.ForJob(Job, new TaskLockAttribute("scheduled") { Expire = MixedLoad.Expire })));
         builder.Services.AddQuartzHostedService(o => o.WaitForJobsToComplete = true);
         IHost host = builder.Build();
         await host.StartAsync();
@@ -102,13 +102,13 @@ internal static class ResourcesWorker
     {
         using IHost host = await StartAsync(redis, "node-3", shared);
         Node node = new(host.Services);
-        await using TaskLease lease = await node.Locks.AcquireAsync("host-held", Day.Short);
-        await using TaskLease others = await other.Locks.AcquireAsync("host-contended", Day.Short);
-        LockExecution execution = node.Execution(new TaskLockAttribute("host-contended") { Expire = Day.Expire }, "host-contended");
+        await using TaskLease lease = await node.Locks.AcquireAsync("host-held", MixedLoad.Short);
+        await using TaskLease others = await other.Locks.AcquireAsync("host-contended", MixedLoad.Short);
+        LockExecution execution = node.Execution(new TaskLockAttribute("host-contended") { Expire = MixedLoad.Expire }, "host-contended");
         LockDecision.Defer deferral = (LockDecision.Defer)await node.Engine.DecideAsync(execution, CancellationToken.None);
         deferral.Stored(() => new(false));
         using CancellationTokenSource impatient = new();
-        Task waiting = node.Locks.AcquireAsync("host-contended", Day.Short, impatient.Token).AsTask();
+        Task waiting = node.Locks.AcquireAsync("host-contended", MixedLoad.Short, impatient.Token).AsTask();
         await host.StopAsync();
         await impatient.CancelAsync();
         await waiting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -15,7 +15,7 @@ public sealed class StoreGateTests : IDisposable
 
     private readonly EngineUnderTest _node = new();
 
-    private int ScriptCalls => _node.Store.Asked.Count;
+    private int StoreCalls => _node.Store.Asked.Count;
 
     private IEnumerable<int> Told => _node.LoggedIds.Where(id => id is EventIds.Unavailable or EventIds.AvailableAgain);
 
@@ -24,18 +24,18 @@ public sealed class StoreGateTests : IDisposable
     {
         FallsSilent();
         await UnavailableAsync();
-        Assert.Equal(2, ScriptCalls);
+        Assert.Equal(2, StoreCalls);
         await UnavailableAsync("y");
         _node.Time.Advance(TimeSpan.FromSeconds(1.9));
         await UnavailableAsync("y");
-        Assert.Equal(2, ScriptCalls);
+        Assert.Equal(2, StoreCalls);
 
         _node.Time.Advance(TimeSpan.FromSeconds(0.2));
         _node.Store.HoldAcquire = new TaskCompletionSource();
         Task<TaskLease?> probe = TryAsync("y");
-        Assert.Equal(3, ScriptCalls);
+        Assert.Equal(3, StoreCalls);
         await UnavailableAsync("z");
-        Assert.Equal(3, ScriptCalls);
+        Assert.Equal(3, StoreCalls);
 
         _node.Store.AcquireAlways = Breakage.None;
         _node.Store.HoldAcquire.SetResult();
@@ -101,14 +101,14 @@ public sealed class StoreGateTests : IDisposable
         await UnavailableAsync("y");
         _node.Time.Advance(TimeSpan.FromSeconds(1));
         await UnavailableAsync("y");
-        int before = ScriptCalls;
+        int before = StoreCalls;
 
         _node.Store.AcquireAlways = Breakage.None;
         _node.Renewal.RenewAllNow();
         _node.Time.Advance(TimeSpan.FromMilliseconds(1));
         await Eventually.IsTrueAsync(() => Told.Last() == EventIds.AvailableAgain);
         Assert.NotNull(await TryAsync("y"));
-        Assert.Equal(before + 1, ScriptCalls);
+        Assert.Equal(before + 1, StoreCalls);
     }
 
     [Fact]
@@ -199,7 +199,7 @@ public sealed class StoreGateTests : IDisposable
         _node.Time.Advance(TimeSpan.FromSeconds(1.1));
         asking.AddRange(Enumerable.Range(1, 19).Select(i => DecideAsync($"lock:{i}", workers)));
         await Eventually.IsTrueAsync(() => asking.Count(one => one.IsCompleted) == 15);
-        Assert.Equal(6, ScriptCalls);
+        Assert.Equal(6, StoreCalls);
         _node.Store.HoldAcquire.SetResult();
         Assert.Equal(5, (await Task.WhenAll(asking)).OfType<LockDecision.Run>().Count());
     }

@@ -8,9 +8,9 @@ namespace JobLocking.ChaosTests.History.Rules;
 /// </summary>
 internal static class Availability
 {
-    public static IEnumerable<Violation> Check(Story story)
+    public static IEnumerable<Violation> Check(IndexedHistory history)
     {
-        foreach (IGrouping<string, Execution> ofProcess in story.Executions.GroupBy(e => e.Process, StringComparer.Ordinal))
+        foreach (IGrouping<string, Execution> ofProcess in history.Executions.GroupBy(e => e.Process, StringComparer.Ordinal))
         {
             List<Execution> answered = [];
             PriorityQueue<Execution, long> coming = new();
@@ -19,30 +19,30 @@ internal static class Availability
                 while (coming.TryPeek(out Execution? told, out long at) && at < execution.AskedAt)
                 {
                     coming.Dequeue();
-                    // Only the latest question that was answered counts.
+                    // Only the latest request that was answered counts.
                     if (answered.Count == 0 || told.AskedAt > answered[^1].AskedAt)
                     {
                         answered.Add(told);
                     }
                 }
 
-                if (execution.Outcome!.What is Happening.Granted or Happening.Contended)
+                if (execution.Outcome!.What is HistoryEventKind.Granted or HistoryEventKind.Contended)
                 {
                     coming.Enqueue(execution, execution.OutcomeAt);
                 }
-                else if (execution.Outcome.What == Happening.Unavailable && !IsExcused(story, execution, answered.Count == 0 ? null : answered[^1]))
+                else if (execution.Outcome.What == HistoryEventKind.Unavailable && !IsExcused(history, execution, answered.Count == 0 ? null : answered[^1]))
                 {
-                    yield return Violation.Of(Rule.Unavailable, $"The {execution.Name} was told that nobody can be asked, and nothing was broken.", execution.Asked, execution.Outcome);
+                    yield return Violation.Of(Rule.Unavailable, $"The {execution.Name} found the store unavailable, although nothing was broken.", execution.Asked, execution.Outcome);
                 }
             }
         }
     }
 
-    private static bool IsExcused(Story story, Execution execution, Execution? answered)
+    private static bool IsExcused(IndexedHistory history, Execution execution, Execution? answered)
     {
-        Periods troubles = story.TroublesOf(execution.Process, execution.Lock);
+        IntervalSet troubles = history.TroublesOf(execution.Process, execution.Lock);
         return troubles.Touches(execution.AskedAt, execution.OutcomeAt)
-            || story.Starvation.Touches(execution.AskedAt, execution.OutcomeAt)
+            || history.Starvation.Touches(execution.AskedAt, execution.OutcomeAt)
             || (troubles.LastEndBefore(execution.AskedAt) is { } over && !(answered?.AskedAt > over));
     }
 }

@@ -2,11 +2,11 @@ using JobLocking.TestWorker.Chaos;
 
 namespace JobLocking.ChaosTests.History.Rules;
 
-/// <summary>Nobody finds a lease his own that cannot be his any more, whether or not somebody else has noticed.</summary>
+/// <summary>No execution believes in a lease that must have ended, whether or not another execution has noticed.</summary>
 internal static class Belief
 {
-    public static IEnumerable<Violation> Check(Story story) =>
-        story.ByLock.SelectMany(ofLock => AfterTheEnd(ofLock).Concat(AfterTheNext(story, ofLock)).Concat(AfterItsErasure(story, ofLock.Key, ofLock)).Concat(InSilence(story, ofLock)));
+    public static IEnumerable<Violation> Check(IndexedHistory history) =>
+        history.ByLock.SelectMany(ofLock => AfterTheEnd(ofLock).Concat(AfterTheNext(history, ofLock)).Concat(AfterItsErasure(history, ofLock.Key, ofLock)).Concat(InSilence(history, ofLock)));
 
     /// <summary>A lease that is lost or released stays so.</summary>
     private static IEnumerable<Violation> AfterTheEnd(IEnumerable<Execution> executions) =>
@@ -20,16 +20,16 @@ internal static class Belief
     /// Tokens say in which order leases were granted, also where an answer was late. Of a lock for one, whoever still claims when the next
     /// has been told is wrong, even if that one never claims.
     /// </summary>
-    private static IEnumerable<Violation> AfterTheNext(Story story, IGrouping<string, Execution> ofLock)
+    private static IEnumerable<Violation> AfterTheNext(IndexedHistory history, IGrouping<string, Execution> ofLock)
     {
-        if (story.Terms.Of(ofLock.Key).Limit != 1)
+        if (history.Terms.Of(ofLock.Key).Limit != 1)
         {
             return [];
         }
 
-        Periods erasures = story.ErasuresOf(ofLock.Key);
+        IntervalSet erasures = history.ErasuresOf(ofLock.Key);
         return ofLock.Where(e => e.Granted is not null)
-            .Select(e => (Execution: e, Erasure: erasures.Epoch(e.AskedAt, e.OutcomeAt), Clock: story.ClockSteps.Epoch(e.AskedAt, e.OutcomeAt)))
+            .Select(e => (Execution: e, Erasure: erasures.Epoch(e.AskedAt, e.OutcomeAt), Clock: history.ClockSteps.Epoch(e.AskedAt, e.OutcomeAt)))
             .Where(e => e.Erasure is not null && e.Clock is not null)
             .GroupBy(e => (e.Erasure, e.Clock), e => e.Execution)
             .SelectMany(AfterTheNext);
@@ -40,16 +40,16 @@ internal static class Belief
         // A claim is judged by what was told strictly before it.
         List<(HistoryEvent Event, Execution Of)> steps = [.. granted
             .SelectMany(e => e.LastClaim is null ? [(e.Granted!, e)] : new[] { (e.Granted!, e), (e.LastClaim, e) })
-            .OrderBy(s => s.Item1.At).ThenBy(s => s.Item1.What == Happening.Granted)];
+            .OrderBy(s => s.Item1.At).ThenBy(s => s.Item1.What == HistoryEventKind.Granted)];
         Execution? last = null;
         foreach ((HistoryEvent told, Execution execution) in steps)
         {
-            if (told.What == Happening.Claimed && last is not null && last.Token > execution.Token)
+            if (told.What == HistoryEventKind.Claimed && last is not null && last.Token > execution.Token)
             {
                 yield return Violation.Of(Rule.Belief, $"The {execution.Name} still found the lease its own when the {last.Name} had been granted a later one.",
                     [.. execution.Landmarks, .. last.Landmarks]);
             }
-            else if (told.What == Happening.Granted && !(last?.Token > execution.Token))
+            else if (told.What == HistoryEventKind.Granted && !(last?.Token > execution.Token))
             {
                 last = execution;
             }
@@ -57,11 +57,11 @@ internal static class Belief
     }
 
     /// <summary>A key that is gone is not renewed: who held it before has an expiry left at most, whatever its link is like.</summary>
-    private static IEnumerable<Violation> AfterItsErasure(Story story, string name, IEnumerable<Execution> executions)
+    private static IEnumerable<Violation> AfterItsErasure(IndexedHistory history, string name, IEnumerable<Execution> executions)
     {
-        Period[] certain = [.. story.Erased.Where(e => (e.Event.Lock.Length == 0 || e.Event.Lock == name) && Fault.KindOf(e.Event) != "perhaps").Select(e => e.Window).OrderBy(w => w.From)];
+        Interval[] certain = [.. history.Erased.Where(e => (e.Event.Lock.Length == 0 || e.Event.Lock == name) && Fault.KindOf(e.Event) != "perhaps").Select(e => e.Window).OrderBy(w => w.From)];
         long[] starts = [.. certain.Select(w => w.From)];
-        long expiry = Terms.Ticks(story.Terms.Of(name).Expiry);
+        long expiry = Terms.Ticks(history.Terms.Of(name).Expiry);
         foreach (Execution execution in executions.Where(e => e.Granted is not null && e.LastClaim is not null))
         {
             int i = Array.BinarySearch(starts, execution.OutcomeAt + 1);
@@ -69,16 +69,16 @@ internal static class Belief
             if (i < certain.Length && certain[i].To < long.MaxValue - expiry && execution.LastClaim!.At > certain[i].To + expiry)
             {
                 yield return Violation.Of(Rule.Belief, $"The {execution.Name} found a lease its own more than an expiry after it was erased.",
-                    [.. execution.Landmarks, story.Erased.First(e => e.Window == certain[i]).Event]);
+                    [.. execution.Landmarks, history.Erased.First(e => e.Window == certain[i]).Event]);
             }
         }
     }
 
     /// <summary>Where no answer can come nothing is renewed: the deadline passes within an expiry.</summary>
-    private static IEnumerable<Violation> InSilence(Story story, IGrouping<string, Execution> ofLock)
+    private static IEnumerable<Violation> InSilence(IndexedHistory history, IGrouping<string, Execution> ofLock)
     {
-        long patience = Terms.Ticks(story.Terms.Of(ofLock.Key).Expiry + story.Terms.Grace);
-        Fault[] silences = [.. story.Faults.Where(f => story.Terms.Silences.Contains(f.Kind) && f.To - patience > f.From)];
+        long patience = Terms.Ticks(history.Terms.Of(ofLock.Key).Expiry + history.Terms.Grace);
+        Fault[] silences = [.. history.Faults.Where(f => history.Terms.Silences.Contains(f.Kind) && f.To - patience > f.From)];
         if (silences.Length == 0)
         {
             yield break;
@@ -86,13 +86,13 @@ internal static class Belief
 
         foreach (IGrouping<string, Execution> ofProcess in ofLock.Where(e => e.LastClaim is not null).GroupBy(e => e.Process, StringComparer.Ordinal))
         {
-            Periods deaf = Periods.Of(silences.Where(f => f.Concerns(ofProcess.Key, ofLock.Key, story.Terms)).Select(f => new Period(f.From + patience, f.To)));
+            IntervalSet deaf = IntervalSet.Of(silences.Where(f => f.Concerns(ofProcess.Key, ofLock.Key, history.Terms)).Select(f => new Interval(f.From + patience, f.To)));
             foreach (Execution execution in ofProcess)
             {
                 if (execution.Claims.FirstOrDefault(c => deaf.Touches(c.At, c.At)) is { } claim)
                 {
                     yield return Violation.Of(Rule.Belief, $"The {execution.Name} found a lease its own although no answer had reached it for more than an expiry.",
-                        [.. execution.Landmarks, claim, .. silences.Where(f => f.Period.Touches(claim.At, claim.At)).Select(f => f.Event)]);
+                        [.. execution.Landmarks, claim, .. silences.Where(f => f.Interval.Touches(claim.At, claim.At)).Select(f => f.Event)]);
                 }
             }
         }

@@ -3,17 +3,17 @@ namespace JobLocking.ChaosTests.History.Rules;
 /// <summary>
 /// Never more than the limit hold a lock, and there is no tolerance in time. An execution surely holds its lease from when it was told
 /// of it until it last found it its own: whoever was frozen claims nothing meanwhile, so only a claim after the thaw can convict it.
-/// Who was granted before the lock was erased may meet who was granted after, and nobody else.
+/// Only an execution that was granted before the lock was erased may overlap with one that was granted after.
 /// </summary>
 internal static class Exclusion
 {
-    public static IEnumerable<Violation> Check(Story story)
+    public static IEnumerable<Violation> Check(IndexedHistory history)
     {
-        foreach (IGrouping<string, Execution> ofLock in story.ByLock)
+        foreach (IGrouping<string, Execution> ofLock in history.ByLock)
         {
-            int limit = story.Terms.Of(ofLock.Key).Limit;
-            Periods erasures = story.ErasuresOf(ofLock.Key);
-            // Who was granted while the lock was being erased may belong to either side: it convicts nobody.
+            int limit = history.Terms.Of(ofLock.Key).Limit;
+            IntervalSet erasures = history.ErasuresOf(ofLock.Key);
+            // An execution that was granted while the lock was erased may belong to either side: it proves nothing.
             IEnumerable<IGrouping<int, Execution>> holdings = ofLock.Where(e => e.Granted is not null && e.LastClaim is not null)
                 .Where(e => erasures.Epoch(e.AskedAt, e.OutcomeAt) is not null)
                 .GroupBy(e => erasures.Epoch(e.AskedAt, e.OutcomeAt)!.Value);

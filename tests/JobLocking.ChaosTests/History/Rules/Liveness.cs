@@ -8,22 +8,22 @@ namespace JobLocking.ChaosTests.History.Rules;
 /// </summary>
 internal static class Liveness
 {
-    public static IEnumerable<Violation> Check(Story story)
+    public static IEnumerable<Violation> Check(IndexedHistory history)
     {
-        Period[] windows = [.. Windows(story)];
-        return story.ByLock.SelectMany(ofLock => Unattended(story, ofLock))
-            .Concat(windows.SelectMany(window => Stuck(story, window)));
+        Interval[] windows = [.. Windows(history)];
+        return history.ByLock.SelectMany(ofLock => Unattended(history, ofLock))
+            .Concat(windows.SelectMany(window => Stuck(history, window)));
     }
 
     /// <summary>From each <c>Healed</c> that is followed by quiet for long enough.</summary>
-    public static IEnumerable<Period> Windows(Story story)
+    public static IEnumerable<Interval> Windows(IndexedHistory history)
     {
-        long bound = Terms.Ticks(story.Terms.Liveness);
+        long bound = Terms.Ticks(history.Terms.Liveness);
         long last = long.MinValue;
-        foreach (HistoryEvent healed in story.Of(Happening.Healed))
+        foreach (HistoryEvent healed in history.Of(HistoryEventKind.Healed))
         {
-            Period window = new(healed.At, healed.At + bound);
-            if (window.To <= story.End && window.From > last && !story.AllFaults.Touches(window.From + 1, window.To))
+            Interval window = new(healed.At, healed.At + bound);
+            if (window.To <= history.End && window.From > last && !history.AllFaults.Touches(window.From + 1, window.To))
             {
                 last = window.To;
                 yield return window;
@@ -31,71 +31,71 @@ internal static class Liveness
         }
     }
 
-    private static IEnumerable<Violation> Stuck(Story story, Period window)
+    private static IEnumerable<Violation> Stuck(IndexedHistory history, Interval window)
     {
         long half = window.From + ((window.To - window.From) / 2);
         // Who asks late in it, or has stopped asking, need not have been answered.
-        Execution[] asking = [.. story.Executions.Where(e => e.Lock.Length > 0 && e.AskedAt <= half && !story.IsDead(e.Process)
-            && (e.AskedAt > window.From ? e.Outcome?.What != Happening.Cancelled : e.OutcomeAt > window.To))];
-        Execution[] served = [.. story.Executions.Where(e => IsServed(e, window, half))];
+        Execution[] asking = [.. history.Executions.Where(e => e.Lock.Length > 0 && e.AskedAt <= half && !history.IsDead(e.Process)
+            && (e.AskedAt > window.From ? e.Outcome?.What != HistoryEventKind.Cancelled : e.OutcomeAt > window.To))];
+        Execution[] served = [.. history.Executions.Where(e => IsServed(e, window, half))];
         HashSet<string> locks = [.. served.Where(e => e.Granted is not null).Select(e => e.Lock)];
         HashSet<string> processes = [.. served.Select(e => e.Process)];
         return asking.Where(e => !locks.Contains(e.Lock)).DistinctBy(e => e.Lock)
-            .Select(e => Violation.Of(Rule.Liveness, $"All faults were over at {window.From}, but nobody was granted lock '{e.Lock}' until {window.To}.", e.Landmarks))
+            .Select(e => Violation.Of(Rule.Liveness, $"All faults were over at {window.From}, but no execution was granted lock '{e.Lock}' until {window.To}.", e.Landmarks))
             .Concat(asking.Where(e => !processes.Contains(e.Process)).DistinctBy(e => e.Process)
                 .Select(e => Violation.Of(Rule.Liveness, $"All faults were over at {window.From}, but {e.Process} was not answered until {window.To}.", e.Landmarks)));
     }
 
     /// <summary>Answered within; or a holder from before who has kept its lease all the time.</summary>
-    private static bool IsServed(Execution execution, Period window, long half) =>
-        (execution.Outcome?.What is Happening.Granted or Happening.Contended && window.Touches(execution.OutcomeAt, execution.OutcomeAt))
+    private static bool IsServed(Execution execution, Interval window, long half) =>
+        (execution.Outcome?.What is HistoryEventKind.Granted or HistoryEventKind.Contended && window.Touches(execution.OutcomeAt, execution.OutcomeAt))
         || (execution.Granted?.At < window.From && execution.LastClaim?.At > half);
 
-    private static IEnumerable<Violation> Unattended(Story story, IGrouping<string, Execution> ofLock)
+    private static IEnumerable<Violation> Unattended(IndexedHistory history, IGrouping<string, Execution> ofLock)
     {
-        long bound = Terms.Ticks(story.Terms.Liveness);
+        long bound = Terms.Ticks(history.Terms.Liveness);
         Execution[] asking = [.. ofLock.Where(e => e.Asked is not null).OrderBy(e => e.AskedAt)];
-        Periods taken = Periods.Where(ofLock.Select(e => Possession.Told(story, e)).OfType<Period>(), story.Terms.Of(ofLock.Key).Limit);
+        IntervalSet taken = IntervalSet.Where(ofLock.Select(e => Possession.Told(history, e)).OfType<Interval>(), history.Terms.Of(ofLock.Key).Limit);
         int next = 0;
         Execution? longest = null;
-        foreach (Period free in taken.Gaps())
+        foreach (Interval free in taken.Gaps())
         {
             // Of those who wait already when it becomes free, the one who waits longest stands for all.
             for (; next < asking.Length && asking[next].AskedAt <= free.To; next++)
             {
-                if (Waited(story, asking[next], free, bound) is { } violation)
+                if (Waited(history, asking[next], free, bound) is { } violation)
                 {
                     yield return violation;
                 }
 
-                if (longest is null || Gone(story, asking[next]) > Gone(story, longest))
+                if (longest is null || Gone(history, asking[next]) > Gone(history, longest))
                 {
                     longest = asking[next];
                 }
             }
 
-            if (longest is not null && longest.AskedAt < free.From && Waited(story, longest, free, bound) is { } found)
+            if (longest is not null && longest.AskedAt < free.From && Waited(history, longest, free, bound) is { } found)
             {
                 yield return found;
             }
         }
     }
 
-    private static Violation? Waited(Story story, Execution execution, Period free, long bound)
+    private static Violation? Waited(IndexedHistory history, Execution execution, Interval free, long bound)
     {
         long from = Math.Max(execution.AskedAt, free.From);
-        long to = Math.Min(Gone(story, execution), free.To);
+        long to = Math.Min(Gone(history, execution), free.To);
         if (to - from <= bound)
         {
             return null;
         }
 
-        Period? trouble = story.AllFaults.LastWithin(from, to);
+        Interval? trouble = history.AllFaults.LastWithin(from, to);
         return trouble is { } fault && to - fault.To <= bound
             ? null
             : Violation.Of(Rule.Liveness, $"The {execution.Name} waited for lock '{execution.Lock}' from {trouble?.To ?? from} to {to} while there was room.", execution.Asked, execution.Outcome);
     }
 
-    private static long Gone(Story story, Execution execution) =>
-        Math.Min(execution.Outcome?.At ?? execution.Failed?.At ?? story.End, story.DiedAt(execution.Process));
+    private static long Gone(IndexedHistory history, Execution execution) =>
+        Math.Min(execution.Outcome?.At ?? execution.Failed?.At ?? history.End, history.DiedAt(execution.Process));
 }

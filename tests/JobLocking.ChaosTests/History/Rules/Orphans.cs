@@ -2,9 +2,9 @@ using JobLocking.TestWorker.Chaos;
 
 namespace JobLocking.ChaosTests.History.Rules;
 
-/// <summary>No key is there when everybody has released, and the last expiry is over.</summary>
+/// <summary>No key is left when all have released and the last expiry is over.</summary>
 internal static class Orphans
 {
-    public static IEnumerable<Violation> Check(Story story) =>
-        story.Of(Happening.Orphan).Select(orphan => Violation.Of(Rule.Orphan, $"A key of lock '{orphan.Lock}' outlived everybody who could have held it.", orphan));
+    public static IEnumerable<Violation> Check(IndexedHistory history) =>
+        history.Of(HistoryEventKind.Orphan).Select(orphan => Violation.Of(Rule.Orphan, $"A key of lock '{orphan.Lock}' outlived all executions that could have held it.", orphan));
 }

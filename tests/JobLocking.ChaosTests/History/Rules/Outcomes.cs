@@ -5,11 +5,11 @@ namespace JobLocking.ChaosTests.History.Rules;
 /// <summary>Every execution is told once what came of it, and every lease is given back or lost, unless its process was killed or does not run.</summary>
 internal static class Outcomes
 {
-    public static IEnumerable<Violation> Check(Story story)
+    public static IEnumerable<Violation> Check(IndexedHistory history)
     {
-        foreach (Execution execution in story.Executions)
+        foreach (Execution execution in history.Executions)
         {
-            if (Wrong(execution, story.IsDead(execution.Process) || story.IsFrozenAtTheEnd(execution.Process)) is { } what)
+            if (Wrong(execution, history.IsDead(execution.Process) || history.IsFrozenAtTheEnd(execution.Process)) is { } what)
             {
                 yield return Violation.Of(Rule.Outcome, $"The {execution.Name} {what}.", [.. execution.Landmarks, .. execution.Events.Where(IsOutcome).Skip(1), execution.Failed]);
             }
@@ -21,9 +21,9 @@ internal static class Outcomes
         bool isOver = execution.Released is not null || (execution.Loss is not null && execution.Releasing is null);
         return execution switch
         {
-            { Failed: not null } => "failed by something that nobody promised",
+            { Failed: not null } => "failed with an exception that is not part of the contract",
             { Asked: null } => "never asked",
-            _ when execution.Events.Count(e => e.What == Happening.Asked) > 1 => "asked more than once",
+            _ when execution.Events.Count(e => e.What == HistoryEventKind.Asked) > 1 => "asked more than once",
             _ when execution.Events.Count(IsOutcome) > 1 => "has more than one outcome",
             { Granted: null } when execution.Events.Any(NeedsALease) => "did what only a holder does, without a lease",
             _ when mayBeCutShort => null,
@@ -34,8 +34,8 @@ internal static class Outcomes
     }
 
     private static bool IsOutcome(HistoryEvent told) =>
-        told.What is Happening.Granted or Happening.Contended or Happening.Unavailable or Happening.Cancelled;
+        told.What is HistoryEventKind.Granted or HistoryEventKind.Contended or HistoryEventKind.Unavailable or HistoryEventKind.Cancelled;
 
     private static bool NeedsALease(HistoryEvent told) =>
-        told.What is Happening.Claimed or Happening.Disowned or Happening.Lost or Happening.Wrote or Happening.Fenced or Happening.Releasing or Happening.Released;
+        told.What is HistoryEventKind.Claimed or HistoryEventKind.Disowned or HistoryEventKind.Lost or HistoryEventKind.Wrote or HistoryEventKind.Fenced or HistoryEventKind.Releasing or HistoryEventKind.Released;
 }

@@ -8,8 +8,8 @@ namespace JobLocking.ChaosTests.History.Rules;
 /// </summary>
 internal static class Tokens
 {
-    public static IEnumerable<Violation> Check(Story story) =>
-        story.ByLock.SelectMany(ofLock => Twice(ofLock).Concat(Backwards(story, ofLock)).Concat(WrittenBackwards(story, ofLock)));
+    public static IEnumerable<Violation> Check(IndexedHistory history) =>
+        history.ByLock.SelectMany(ofLock => Twice(ofLock).Concat(Backwards(history, ofLock)).Concat(WrittenBackwards(history, ofLock)));
 
     private static IEnumerable<Violation> Twice(IGrouping<string, Execution> ofLock)
     {
@@ -19,17 +19,17 @@ internal static class Tokens
                 .Select(g => Violation.Of(Rule.Tokens, $"Token {g.Key} of lock '{ofLock.Key}' was granted more than once.", g.Select(e => e.Granted))));
     }
 
-    private static IEnumerable<Violation> Backwards(Story story, IGrouping<string, Execution> ofLock)
+    private static IEnumerable<Violation> Backwards(IndexedHistory history, IGrouping<string, Execution> ofLock)
     {
         Highest told = new();
         Dictionary<Execution, Execution?> toldWhenAsked = [];
         // At one moment nothing comes before anything: who asks is noted before who is told.
-        foreach ((long _, Happening what, Execution execution) in ofLock.Where(e => e.Granted is not null)
-            .SelectMany(e => new[] { (At: e.AskedAt, What: Happening.Asked, Of: e), (At: e.OutcomeAt, What: Happening.Granted, Of: e) })
+        foreach ((long _, HistoryEventKind what, Execution execution) in ofLock.Where(e => e.Granted is not null)
+            .SelectMany(e => new[] { (At: e.AskedAt, What: HistoryEventKind.Asked, Of: e), (At: e.OutcomeAt, What: HistoryEventKind.Granted, Of: e) })
             .OrderBy(s => s.At).ThenBy(s => s.What))
         {
-            int? epoch = story.ClockSteps.Epoch(execution.AskedAt, execution.OutcomeAt);
-            if (what == Happening.Asked)
+            int? epoch = history.ClockSteps.Epoch(execution.AskedAt, execution.OutcomeAt);
+            if (what == HistoryEventKind.Asked)
             {
                 toldWhenAsked.Add(execution, told.In(epoch));
                 continue;
@@ -45,9 +45,9 @@ internal static class Tokens
         }
     }
 
-    private static IEnumerable<Violation> WrittenBackwards(Story story, IGrouping<string, Execution> ofLock)
+    private static IEnumerable<Violation> WrittenBackwards(IndexedHistory history, IGrouping<string, Execution> ofLock)
     {
-        if (story.Terms.Of(ofLock.Key).Limit != 1)
+        if (history.Terms.Of(ofLock.Key).Limit != 1)
         {
             yield break;
         }
@@ -55,11 +55,11 @@ internal static class Tokens
         Highest written = new();
         Dictionary<Execution, Execution?> writtenWhenClaimed = [];
         foreach ((HistoryEvent told, Execution execution) in ofLock.Where(e => e.Granted is not null)
-            .SelectMany(e => e.Events.Where(told => told.What is Happening.Claimed or Happening.Wrote).Select(told => (Event: told, Of: e)))
+            .SelectMany(e => e.Events.Where(told => told.What is HistoryEventKind.Claimed or HistoryEventKind.Wrote).Select(told => (Event: told, Of: e)))
             .OrderBy(s => s.Event.At).ThenBy(s => s.Event.What))
         {
-            int? epoch = story.ClockSteps.Epoch(execution.AskedAt, execution.OutcomeAt);
-            if (told.What == Happening.Claimed)
+            int? epoch = history.ClockSteps.Epoch(execution.AskedAt, execution.OutcomeAt);
+            if (told.What == HistoryEventKind.Claimed)
             {
                 writtenWhenClaimed[execution] = written.In(epoch);
                 continue;
@@ -68,7 +68,7 @@ internal static class Tokens
             if (writtenWhenClaimed.GetValueOrDefault(execution) is { } before && before.Token > execution.Token)
             {
                 yield return Violation.Of(Rule.Tokens, $"The {execution.Name} wrote under a smaller token than the {before.Name} before it.",
-                    before.Granted, before.Events.First(e => e.What == Happening.Wrote), execution.Granted, told);
+                    before.Granted, before.Events.First(e => e.What == HistoryEventKind.Wrote), execution.Granted, told);
             }
 
             written.Add(epoch, execution);

@@ -3,10 +3,10 @@ using StackExchange.Redis;
 namespace JobLocking.TestWorker;
 
 /// <summary>
-/// What the executions of all processes do under the one lock that they share, written down by themselves in the order in
-/// which Redis receives it. Two at once would lose an addition to the counter.
+/// What the executions of all processes do under the one lock that they share. They record it themselves, in the order in which Redis
+/// receives it. Two executions at once would lose an addition to the counter.
 /// </summary>
-internal sealed class Work(IDatabase database, int limit) : IDisposable
+internal sealed class JournaledWork(IDatabase database, int limit) : IDisposable
 {
     private readonly SemaphoreSlim _ends = new(0);
 
@@ -23,7 +23,7 @@ internal sealed class Work(IDatabase database, int limit) : IDisposable
         await database.ListRightPushAsync("journal", $"leave {limit} {lease.FencingToken}");
     }
 
-    /// <summary>Lets so many come to their end that are held.</summary>
+    /// <summary>Lets so many of the held executions end.</summary>
     public void End(int count) => _ends.Release(count);
 
     public void Dispose() => _ends.Dispose();

@@ -3,20 +3,20 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace JobLocking.TestWorker;
 
-/// <summary>Stands between the engine and its store, and says all that passes.</summary>
-internal sealed class ToldStore(ILockStore store) : ILockStore, IAsyncDisposable
+/// <summary>Sits between the engine and its store, and reports all calls and notifications.</summary>
+internal sealed class ReportingStore(ILockStore store) : ILockStore, IAsyncDisposable
 {
     public static void Insert(IServiceCollection services)
     {
-        ServiceDescriptor told = services.Single(s => s.ServiceType == typeof(ILockStore));
-        services.Remove(told);
-        services.AddSingleton<ILockStore>(sp => new ToldStore((ILockStore)told.ImplementationFactory!(sp)));
+        ServiceDescriptor inner = services.Single(s => s.ServiceType == typeof(ILockStore));
+        services.Remove(inner);
+        services.AddSingleton<ILockStore>(sp => new ReportingStore((ILockStore)inner.ImplementationFactory!(sp)));
     }
 
     public async ValueTask<AcquireResult> AcquireAsync(AcquireRequest request, CancellationToken cancellationToken)
     {
         AcquireResult result = await store.AcquireAsync(request, cancellationToken);
-        Say.Fact($"asked {request.Waiter?.Id ?? "-"} {result.Outcome} {result.FencingToken}");
+        WorkerOutput.Report($"acquire {request.Waiter?.Id ?? "-"} {result.Outcome} {result.FencingToken}");
         return result;
     }
 
@@ -25,34 +25,34 @@ internal sealed class ToldStore(ILockStore store) : ILockStore, IAsyncDisposable
 
     public ValueTask<ReleaseOutcome> ReleaseAsync(ReleaseRequest request, CancellationToken cancellationToken)
     {
-        Say.Fact("released");
+        WorkerOutput.Report("released");
         return store.ReleaseAsync(request, cancellationToken);
     }
 
     public ValueTask DeclineAsync(DeclineRequest request, CancellationToken cancellationToken)
     {
-        Say.Fact("declined");
+        WorkerOutput.Report("declined");
         return store.DeclineAsync(request, cancellationToken);
     }
 
     public ValueTask LeaveAsync(LeaveRequest request, CancellationToken cancellationToken)
     {
-        Say.Fact("withdrawn");
+        WorkerOutput.Report("withdrawn");
         return store.LeaveAsync(request, cancellationToken);
     }
 
     public async ValueTask<PollResult> PollAsync(PollRequest request, CancellationToken cancellationToken)
     {
         PollResult result = await store.PollAsync(request, cancellationToken);
-        Say.Fact(result.IsFree ? "looked free" : "looked taken");
+        WorkerOutput.Report(result.IsFree ? "polled free" : "polled taken");
         return result;
     }
 
     public ValueTask<IAsyncDisposable> SubscribeAsync(Action<LockNotification> onNotification, CancellationToken cancellationToken) => store.SubscribeAsync(
-        notice =>
+        notification =>
         {
-            Say.Fact(notice is LockNotification.WakeUp turn ? $"turn {turn.WaiterId}" : $"notice {notice}");
-            onNotification(notice);
+            WorkerOutput.Report(notification is LockNotification.WakeUp wakeUp ? $"wake-up {wakeUp.WaiterId}" : $"notification {notification}");
+            onNotification(notification);
         },
         cancellationToken);
 

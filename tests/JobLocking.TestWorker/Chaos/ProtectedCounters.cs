@@ -3,11 +3,11 @@ using StackExchange.Redis;
 namespace JobLocking.TestWorker.Chaos;
 
 /// <summary>
-/// What a lock protects: two counters on a Redis of their own, which no fault reaches. Each is changed in two steps that
-/// anybody else may get between. <em>Plain</em> has nothing but the lock; <em>fenced</em> refuses whoever comes with a smaller
-/// token than it has seen, at either step, as a resource should that is to survive a holder who is late.
+/// The resource that a lock protects: two counters on a Redis of their own, which no fault reaches. Each is changed in two steps that
+/// another execution may get between. <em>Plain</em> is protected only by the lock; <em>fenced</em> refuses a smaller token than
+/// it has seen, at either step, as a resource should that has to survive a holder that is late.
 /// </summary>
-internal sealed class Protected(IDatabase database)
+internal sealed class ProtectedCounters(IDatabase database)
 {
     private const string Open = """
         if tonumber(redis.call('HGET', KEYS[1], 'token') or '0') > tonumber(ARGV[1]) then return nil end

@@ -3,15 +3,15 @@ using System.Threading.Channels;
 namespace JobLocking.TestWorker;
 
 /// <summary>
-/// What the test tells this process, a line for each command. A thread of its own reads the lines: Console.In blocks whoever
-/// reads it, and the thread pool has two threads on a small machine.
+/// The commands that the test sends to this process, a line for each. A thread of its own reads the lines: reading Console.In blocks,
+/// and the thread pool has two threads on a small machine.
 /// </summary>
-internal static class Commands
+internal static class WorkerInput
 {
     private static readonly ChannelReader<string> Lines = Read();
 
     /// <summary>The next line; null when the test has closed the input.</summary>
-    public static async Task<string?> NextAsync() => await Lines.WaitToReadAsync() && Lines.TryRead(out string? line) ? line : null;
+    public static async Task<string?> NextCommandAsync() => await Lines.WaitToReadAsync() && Lines.TryRead(out string? line) ? line : null;
 
     private static ChannelReader<string> Read()
     {

@@ -1,7 +1,7 @@
 namespace JobLocking.TestWorker.Chaos;
 
-/// <summary>What a scheduler under faults, or one of its jobs, may have to tell. All from <see cref="Succeeded"/> to <see cref="Cancelled"/> end a firing.</summary>
-internal enum QuartzHappening
+/// <summary>What a scheduler under faults, or one of its jobs, may report. All from <see cref="Succeeded"/> to <see cref="Cancelled"/> end a firing.</summary>
+internal enum QuartzEventKind
 {
     /// <summary>The schedule is there: each of its times after this one is fired.</summary>
     Scheduled,
@@ -9,7 +9,7 @@ internal enum QuartzHappening
     /// <summary>The scheduler is about to stand by: what its schedule means for later need not be fired.</summary>
     Stopping,
 
-    /// <summary>A trigger has fired, and nobody has been asked for the lock yet. The detail says which trigger.</summary>
+    /// <summary>A trigger has fired, and the lock has not been requested yet. The detail says which trigger.</summary>
     Fired,
 
     /// <summary>The job has been started, under a lease.</summary>
@@ -18,7 +18,7 @@ internal enum QuartzHappening
     /// <summary>The job has done its work and is about to return.</summary>
     Done,
 
-    /// <summary>Quartz takes it for a success, and nothing was reported instead of it.</summary>
+    /// <summary>It ended as a success, without a report of something else.</summary>
     Succeeded,
 
     /// <summary>It was reported that it does not run; the detail says why.</summary>
@@ -30,7 +30,7 @@ internal enum QuartzHappening
     /// <summary>It was reported that it comes back; the detail says by when.</summary>
     Deferred,
 
-    /// <summary>It was reported that another firing took its place.</summary>
+    /// <summary>It was reported that another firing replaced it.</summary>
     Woken,
 
     /// <summary>It failed, for good.</summary>

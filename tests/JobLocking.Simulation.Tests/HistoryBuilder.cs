@@ -2,8 +2,8 @@ using JobLocking.Simulation.Histories;
 
 namespace JobLocking.Simulation.Tests;
 
-/// <summary>A history that somebody made up, in seconds.</summary>
-internal sealed class Story
+/// <summary>Builds a history for a test, in seconds.</summary>
+internal sealed class HistoryBuilder
 {
     private readonly List<Fact> _facts = [];
     private int _calls;
@@ -12,14 +12,14 @@ internal sealed class Story
 
     public static long At(double seconds) => TimeSpan.FromSeconds(seconds).Ticks;
 
-    public Story And(params IEnumerable<Fact> facts)
+    public HistoryBuilder And(params IEnumerable<Fact> facts)
     {
         _facts.AddRange(facts);
         return this;
     }
 
     /// <summary>A lease of ten seconds from one moment to another, as it should be.</summary>
-    public Story Holds(
+    public HistoryBuilder Holds(
         string lease, double from, double to, string node = "n1", long? token = null, int limit = 1, End how = End.Released, double minHold = 0, double maxHold = 0, string? occurrence = null)
     {
         Asks(lease, from - 0.1, node, occurrence: occurrence);
@@ -33,21 +33,21 @@ internal sealed class Story
         return how is End.Released or End.ReleasedEarly ? GivesBack(lease, to, node, occurrence) : this;
     }
 
-    public Story Asks(string lease, double at, string node = "n1", ScriptCall question = ScriptCall.Acquire, bool done = true, string? occurrence = null, double expiry = 10)
+    public HistoryBuilder Asks(string lease, double at, string node = "n1", StoreCall call = StoreCall.Acquire, bool done = true, string? occurrence = null, double expiry = 10)
     {
-        int call = ++_calls;
+        int number = ++_calls;
         return And(
-            new Fact.Sent(At(at), node, call, question, lease, "x", TimeSpan.FromSeconds(expiry)),
-            new Fact.Applied(At(at + 0.01), call, question, lease, "x", done, occurrence),
-            new Fact.Answered(At(at + 0.02), call, IsKnown: true));
+            new Fact.Sent(At(at), node, number, call, lease, "x", TimeSpan.FromSeconds(expiry)),
+            new Fact.Applied(At(at + 0.01), number, call, lease, "x", done, occurrence),
+            new Fact.Answered(At(at + 0.02), number, IsKnown: true));
     }
 
-    public Story GivesBack(string lease, double at, string node = "n1", string? occurrence = null)
+    public HistoryBuilder GivesBack(string lease, double at, string node = "n1", string? occurrence = null)
     {
         int call = ++_calls;
         return And(
-            new Fact.Sent(At(at), node, call, ScriptCall.Release, lease, "x", TimeSpan.Zero),
-            new Fact.Applied(At(at + 0.01), call, ScriptCall.Release, lease, "x", Done: true, occurrence),
+            new Fact.Sent(At(at), node, call, StoreCall.Release, lease, "x", TimeSpan.Zero),
+            new Fact.Applied(At(at + 0.01), call, StoreCall.Release, lease, "x", Done: true, occurrence),
             new Fact.Answered(At(at + 0.02), call, IsKnown: true),
             new Fact.Returned(At(at + 0.02), lease));
     }

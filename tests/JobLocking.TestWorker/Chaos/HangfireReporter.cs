@@ -4,12 +4,12 @@ using Hangfire.Server;
 namespace JobLocking.TestWorker.Chaos;
 
 /// <summary>
-/// Tells what becomes of each performance of a job: to whoever judges the jobs, and as an execution to whoever judges the locks. Stands
-/// around the filter of the locks. Why a job was turned away stands in its state.
+/// Reports how each performance of a job ends: to the judge of the jobs, and as an execution to the checker of the locks. It runs around
+/// the filter of the locks. The state of a job says why it was not started.
 /// </summary>
-internal sealed class HangfireTeller(string process, Witness witness) : IServerFilter, IJobFilter
+internal sealed class HangfireReporter(string process, ExecutionReporter executions) : IServerFilter, IJobFilter
 {
-    private const string Item = "teller";
+    private const string Item = "reporter";
 
     private long _performances;
     private int _going;
@@ -23,10 +23,10 @@ internal sealed class HangfireTeller(string process, Witness witness) : IServerF
 
     public void OnPerforming(PerformingContext context)
     {
-        Attempt attempt = new(witness, Interlocked.Increment(ref _performances), context.BackgroundJob.Job.Method.Name);
+        Attempt attempt = new(executions, Interlocked.Increment(ref _performances), context.BackgroundJob.Job.Method.Name);
         Interlocked.Increment(ref _going);
         context.Items[Item] = attempt;
-        attempt.Asks();
+        attempt.Asked();
     }
 
     public void OnPerformed(PerformedContext context)
@@ -34,12 +34,12 @@ internal sealed class HangfireTeller(string process, Witness witness) : IServerF
         Attempt attempt = (Attempt)context.Items[Item];
         if (attempt.WasGranted)
         {
-            attempt.Returned();
+            attempt.Released();
         }
         else
         {
-            // Whoever is turned away has had an answer, which says nothing of who has the lock: it may have been that nobody answers.
-            attempt.TurnedAway(context.Canceled ? Happening.Cancelled : Happening.Failed, $"{context.Exception}");
+            // A job that was not started has an outcome that says nothing of the holder: the store may have been unavailable.
+            attempt.NotStarted(context.Canceled ? HistoryEventKind.Cancelled : HistoryEventKind.Failed, $"{context.Exception}");
         }
 
         Interlocked.Decrement(ref _going);
@@ -50,8 +50,8 @@ internal sealed class HangfireTeller(string process, Witness witness) : IServerF
     {
         Attempt attempt = (Attempt)context.Items[Item];
         bool isShared = context.BackgroundJob.Job.Method.Name == nameof(HangfireJobs.Shared);
-        await attempt.RunAsync(lease, milliseconds, isShared, fails, () => Tell(HangfireHappening.Ran), () => Tell(HangfireHappening.Done), cancellationToken);
+        await attempt.RunAsync(lease, milliseconds, isShared, fails, () => Report(HangfireEventKind.Ran), () => Report(HangfireEventKind.Done), cancellationToken);
 
-        void Tell(HangfireHappening what) => Say.Fact(HangfireEvent.Now(process, what, number, attempt.Number).ToString());
+        void Report(HangfireEventKind what) => WorkerOutput.Report(HangfireEvent.Now(process, what, number, attempt.Number).ToString());
     }
 }

@@ -9,20 +9,20 @@ using JobLocking.Stores;
 
 namespace JobLocking.Simulation;
 
-/// <summary>What came of one seed.</summary>
+/// <summary>The result of one seed.</summary>
 internal sealed record Outcome(int Seed, int Works, History History, IReadOnlyDictionary<string, int> Faults, IReadOnlyList<string> Violations);
 
-/// <summary>One course of events: a time of faults under load, a calm time under load, and then enough time for all to end.</summary>
-internal sealed class Course
+/// <summary>The run of one seed: a time of faults under load, a calm time under load, and then enough time for all work to end.</summary>
+internal sealed class SimulationRun
 {
     private static readonly TimeSpan LongestEnd = TimeSpan.FromHours(2);
 
-    // What was deferred is remembered by its process for the longest deferral and a while.
+    // A process remembers a deferral for the longest deferral and a while.
     private static readonly TimeSpan Afterwards = TimeSpan.FromMinutes(16);
 
     private readonly World _world;
-    private readonly Names _names = new();
-    private readonly Weather _weather;
+    private readonly TraceNames _names = new();
+    private readonly FaultProfile _faultProfile;
     private readonly Server _server;
     private readonly List<Node> _nodes = [];
     private readonly Nemesis _nemesis;
@@ -32,55 +32,55 @@ internal sealed class Course
     private readonly List<Job> _jobs = [];
     private int _starts;
 
-    private Course(int seed, bool tells)
+    private SimulationRun(int seed, bool isTraced)
     {
-        _world = new World(seed, tells);
-        _weather = new Weather(_world.Chance);
+        _world = new World(seed, isTraced);
+        _faultProfile = new FaultProfile(_world.Random);
         _server = new Server(_world);
-        _scheduler = new Scheduler(_world, _names, _weather, _nodes);
+        _scheduler = new Scheduler(_world, _names, _faultProfile, _nodes);
         _byHand = new ByHand(_world, _names);
-        _nemesis = new Nemesis(_world, _weather, _server, _nodes, Start, node => !_scheduler.Runs(node));
+        _nemesis = new Nemesis(_world, _faultProfile, _server, _nodes, Start, node => !_scheduler.Runs(node));
     }
 
-    public static async Task<Outcome> RunAsync(int seed, bool tells)
+    public static async Task<Outcome> RunAsync(int seed, bool isTraced)
     {
-        Course course = new(seed, tells);
-        await course.RunAsync();
-        History history = course._world.History;
-        return new Outcome(seed, course._scheduler.Submitted, history, course._weather.Faults, Judge.Violations(history.Facts));
+        SimulationRun run = new(seed, isTraced);
+        await run.RunAsync();
+        History history = run._world.History;
+        return new Outcome(seed, run._scheduler.Submitted, history, run._faultProfile.Faults, Judge.Violations(history.Facts));
     }
 
     private async Task RunAsync()
     {
-        Chance chance = _world.Chance;
-        int locks = chance.Number(1, 4);
+        SeededRandom random = _world.Random;
+        int locks = random.Number(1, 4);
         for (int i = 1; i <= locks; i++)
         {
-            int limit = chance.One(1, 1, 2, 3);
-            SharedLock one = new($"lock{i}", chance.Number(1, 7), limit, chance.Of(0.2) ? chance.Number(1, 4) : limit);
+            int limit = random.Pick(1, 1, 2, 3);
+            SharedLock one = new($"lock{i}", random.Number(1, 7), limit, random.Chance(0.2) ? random.Number(1, 4) : limit);
             _locks.Add(one);
-            int jobs = chance.Number(1, 4);
+            int jobs = random.Number(1, 4);
             for (int j = 1; j <= jobs; j++)
             {
-                _jobs.Add(Job.Drawn(chance, one, j));
+                _jobs.Add(Job.Drawn(random, one, j));
             }
         }
 
-        int nodes = chance.Number(2, 5);
+        int nodes = random.Number(2, 5);
         for (int i = 1; i <= nodes; i++)
         {
             _nodes.Add(Start(i));
         }
 
-        long calmAt = chance.Span(10, 60).Ticks;
-        long lastWorkAt = calmAt + chance.Span(35, 60).Ticks;
+        long calmAt = random.Span(10, 60).Ticks;
+        long lastWorkAt = calmAt + random.Span(35, 60).Ticks;
         _jobs.ForEach(job => Plan(job, lastWorkAt));
         PlanByHand(lastWorkAt);
         _nemesis.Begin();
         _world.At(calmAt, BecomeCalm, alone: true);
-        if (chance.Of(0.3))
+        if (random.Chance(0.3))
         {
-            _world.At(calmAt + chance.Span(20, 30).Ticks, _nemesis.StopNode, alone: true);
+            _world.At(calmAt + random.Span(20, 30).Ticks, _nemesis.StopNode, alone: true);
         }
 
         await _world.PassAsync(lastWorkAt, () => false);
@@ -101,7 +101,7 @@ internal sealed class Course
 
             if (!node.IsDead && node.Link.Unanswered > 0)
             {
-                Left(node.Name, $"{node.Link.Unanswered} questions");
+                Left(node.Name, $"{node.Link.Unanswered} requests");
             }
 
             node.Dispose();
@@ -112,7 +112,7 @@ internal sealed class Course
 
     private Node Start(int number)
     {
-        Node node = new(_world, _names, _server, _weather, string.Create(CultureInfo.InvariantCulture, $"n{number}.{++_starts}"));
+        Node node = new(_world, _names, _server, _faultProfile, string.Create(CultureInfo.InvariantCulture, $"n{number}.{++_starts}"));
         node.Ended += _scheduler.OnEnded;
         return node;
     }
@@ -125,10 +125,10 @@ internal sealed class Course
 
     private void Plan(Job job, long until)
     {
-        TimeSpan every = _world.Chance.Span(2, 14);
+        TimeSpan every = _world.Random.Span(2, 14);
         void Next()
         {
-            TimeSpan pause = job.HasOccurrences ? every : _world.Chance.Span(TimeSpan.Zero, every * 2);
+            TimeSpan pause = job.HasOccurrences ? every : _world.Random.Span(TimeSpan.Zero, every * 2);
             if (_world.Now + pause.Ticks < until)
             {
                 _world.After(pause, () =>
@@ -150,7 +150,7 @@ internal sealed class Course
             LockOccurrence occurrence = new(job.Name, World.Start.AddTicks(_world.Now), IsRetry: false);
             foreach (Node node in _nodes.Where(node => node.TakesWork))
             {
-                _world.After(_world.Chance.Span(0, _world.Chance.One(0.01, 0.5, 3)), () =>
+                _world.After(_world.Random.Span(0, _world.Random.Pick(0.01, 0.5, 3)), () =>
                 {
                     if (node.TakesWork)
                     {
@@ -171,16 +171,16 @@ internal sealed class Course
 
     private void PlanByHand(long until)
     {
-        TimeSpan every = _world.Chance.Span(2, 14);
+        TimeSpan every = _world.Random.Span(2, 14);
         void Next()
         {
-            _world.After(_world.Chance.Span(TimeSpan.Zero, every * 2), () =>
+            _world.After(_world.Random.Span(TimeSpan.Zero, every * 2), () =>
             {
                 if (_world.Now < until)
                 {
                     if (Ready() is { } node)
                     {
-                        SharedLock wanted = _world.Chance.One<SharedLock>([.. _locks]);
+                        SharedLock wanted = _world.Random.Pick<SharedLock>([.. _locks]);
                         node.Do(() => _ = _scheduler.ByHandAsync(node, wanted, _byHand));
                     }
 
@@ -195,6 +195,6 @@ internal sealed class Course
     private Node? Ready()
     {
         Node[] ready = [.. _nodes.Where(node => node.TakesWork)];
-        return ready.Length == 0 ? null : _world.Chance.One<Node>(ready);
+        return ready.Length == 0 ? null : _world.Random.Pick<Node>(ready);
     }
 }

@@ -8,12 +8,12 @@ using JobLocking.Stores;
 namespace JobLocking.TestWorker.Chaos;
 
 /// <summary>
-/// The executions of a day, each of the kind that is next, by many side by side: one node has the lock, or wants what the
-/// other has. Every execution leaves as it came: what it asked for it has had and given back, or it was refused.
+/// Executions of all kinds in turn, many at a time: one node holds the lock, or wants the lock of the other. Each execution ends without
+/// a trace: it acquired and released its lock, or it was refused.
 /// </summary>
-internal sealed class Day(Node holder, Node asker)
+internal sealed class MixedLoad(Node holder, Node asker)
 {
-    /// <summary>Of occurrences, in seconds: the least there is.</summary>
+    /// <summary>The shortest OccurrenceRetention, in seconds.</summary>
     public const int Retention = 60;
 
     /// <summary>In seconds.</summary>
@@ -29,7 +29,7 @@ internal sealed class Day(Node holder, Node asker)
 
     private static readonly TaskLockOptions Shared = new() { Expire = TimeSpan.FromSeconds(Expire), Limit = 3 };
 
-    private static readonly TaskLockOptions Patient = new() { Expire = TimeSpan.FromSeconds(Expire), Wait = TimeSpan.FromMilliseconds(5) };
+    private static readonly TaskLockOptions ShortWait = new() { Expire = TimeSpan.FromSeconds(Expire), Wait = TimeSpan.FromMilliseconds(5) };
 
     // One lock for all names of a kind: templates are a program's, and are remembered.
     private static readonly TaskLockAttribute Deferring = new("deferring") { Expire = Expire, OnConflict = LockConflict.Defer };
@@ -50,8 +50,8 @@ internal sealed class Day(Node holder, Node asker)
     private long _numbers;
     private int _next;
 
-    /// <param name="count">How many.</param>
-    /// <returns>What they were, and how many of each.</returns>
+    /// <param name="count">The number of executions.</param>
+    /// <returns>How many there were of each kind.</returns>
     public async Task<string> RunAsync(int count)
     {
         Func<string, int, Task>[] kinds =
@@ -65,7 +65,7 @@ internal sealed class Day(Node holder, Node asker)
         {
             for (int i = Interlocked.Increment(ref _next); i <= count; i = Interlocked.Increment(ref _next))
             {
-                // Nobody else uses the name, so that each kind is certain to happen.
+                // No other task uses the name, so that each kind is certain to happen.
                 string name = string.Create(CultureInfo.InvariantCulture, $"lock-{one}-{i % (Names / Parallel)}");
                 await kinds[i % kinds.Length](name, i).WaitAsync(TimeSpan.FromSeconds(60));
             }
@@ -91,11 +91,11 @@ internal sealed class Day(Node holder, Node asker)
 
     private async Task RefusedAsync(string name, int i)
     {
-        await AskInVainAsync(name, Short);
+        await IsRefusedAsync(name, Short);
         Done();
     }
 
-    /// <summary>Three may have it, more want it.</summary>
+    /// <summary>Three may hold it, more want it.</summary>
     private async Task SharedAsync(string name, int i)
     {
         await using TaskLease lease = await asker.Locks.AcquireAsync($"shared-{i % Hot}", Shared);
@@ -112,7 +112,7 @@ internal sealed class Day(Node holder, Node asker)
         Done();
     }
 
-    /// <summary>Under names of its own: what may have been granted just then is given back a moment later.</summary>
+    /// <summary>Under names of its own: a lock that was granted at the last moment is released a moment later.</summary>
     private async Task CancelledAsync(string name, int i)
     {
         await using TaskLease lease = await holder.Locks.AcquireAsync($"{name}-cancelled", Short);
@@ -130,7 +130,7 @@ internal sealed class Day(Node holder, Node asker)
 
     private async Task TimedOutAsync(string name, int i)
     {
-        await AskInVainAsync(name, Patient);
+        await IsRefusedAsync(name, ShortWait);
         Done();
     }
 
@@ -181,7 +181,7 @@ internal sealed class Day(Node holder, Node asker)
         Done();
     }
 
-    /// <summary>The first of two is not there any more as its turn comes.</summary>
+    /// <summary>The first of two waiters is gone when it is woken.</summary>
     private async Task GoneAsync(string name, int i)
     {
         TaskLease lease = await holder.Locks.AcquireAsync(name, Short, holder.Lives);
@@ -201,7 +201,7 @@ internal sealed class Day(Node holder, Node asker)
         Done();
     }
 
-    /// <summary>The waiter is told while the lock is still kept, and has to wait for its end.</summary>
+    /// <summary>The waiter is woken while the lock is still kept, and has to wait for its end.</summary>
     private async Task KeptAsync(string name, int i)
     {
         TaskLease lease = await holder.Locks.AcquireAsync(name, Kept);
@@ -211,7 +211,7 @@ internal sealed class Day(Node holder, Node asker)
         Done();
     }
 
-    /// <summary>Kept for as long as it takes, with nobody waiting, each under a name of its own.</summary>
+    /// <summary>Kept for its whole minimum hold, without a waiter, each under a name of its own.</summary>
     private async Task KeptByJobAsync(string name, int i)
     {
         LockDecision.Run run = await DecideAsync<LockDecision.Run>(holder, holder.Execution(KeptByJob, $"kept-{Interlocked.Increment(ref _numbers)}"));
@@ -219,7 +219,7 @@ internal sealed class Day(Node holder, Node asker)
         Done();
     }
 
-    private async Task AskInVainAsync(string name, TaskLockOptions options)
+    private async Task IsRefusedAsync(string name, TaskLockOptions options)
     {
         await using TaskLease lease = await holder.Locks.AcquireAsync(name, Short, holder.Lives);
         Is(await asker.Locks.TryAcquireAsync(name, options) is null);

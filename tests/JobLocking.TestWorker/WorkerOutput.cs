@@ -1,9 +1,9 @@
 namespace JobLocking.TestWorker;
 
-/// <summary>Facts for the test, each a line.</summary>
-internal static class Say
+/// <summary>Reports facts to the test, a line for each.</summary>
+internal static class WorkerOutput
 {
-    public static void Fact(string fact)
+    public static void Report(string fact)
     {
         Console.Out.WriteLine(fact);
         Console.Out.Flush();
@@ -12,14 +12,14 @@ internal static class Say
     /// <summary>A run under a lease, from its start until its lease is lost or the process ends.</summary>
     public static async Task RunUntilLostAsync(string what, TaskLease lease)
     {
-        Fact($"started {what} {lease.FencingToken}");
+        Report($"started {what} {lease.FencingToken}");
         try
         {
             await Task.Delay(Timeout.InfiniteTimeSpan, lease.Lost);
         }
         catch (OperationCanceledException)
         {
-            Fact($"lost {what} {lease.FencingToken}");
+            Report($"lost {what} {lease.FencingToken}");
             throw;
         }
     }

@@ -1,7 +1,7 @@
 namespace JobLocking.TestWorker.Chaos;
 
-/// <summary>What a worker of Hangfire may have to tell of a job.</summary>
-internal enum HangfireHappening
+/// <summary>What a worker of Hangfire may report of a job.</summary>
+internal enum HangfireEventKind
 {
     /// <summary>Its job was started.</summary>
     Ran,

@@ -6,13 +6,13 @@ using JobLocking.Stores;
 namespace JobLocking.Simulation.Load;
 
 /// <summary>One execution of a job, from its submission to its end, through deferrals, retries and the death of processes.</summary>
-internal sealed class Work(string name, Job job, LockOccurrence? occurrence, ExecutionOrigin origin, Node? home)
+internal sealed class JobExecution(string name, Job job, LockOccurrence? occurrence, ExecutionOrigin origin, Node? home)
 {
     public string Name { get; } = name;
 
     public Job Job { get; } = job;
 
-    /// <summary>Whose scheduler has it in memory; null where all share one storage.</summary>
+    /// <summary>The node whose scheduler has it in memory; null where all share one storage.</summary>
     public Node? Home { get; } = home;
 
     public LockOccurrence? Occurrence { get; set; } = occurrence;
@@ -27,10 +27,10 @@ internal sealed class Work(string name, Job job, LockOccurrence? occurrence, Exe
     /// <summary>The deferral that is stored, by its number; 0 if none is.</summary>
     public int Deferral { get; set; }
 
-    /// <summary>Whose processes have deferred it since it began to wait.</summary>
+    /// <summary>The nodes that have deferred it since it began to wait.</summary>
     public HashSet<Node> DeferredBy { get; } = [];
 
-    /// <summary>Where it runs; null while it does not.</summary>
+    /// <summary>The node on which it runs; null while it does not run.</summary>
     public Node? RunsOn { get; set; }
 
     public bool IsOver { get; set; }
