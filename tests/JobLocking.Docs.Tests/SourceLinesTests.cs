@@ -9,7 +9,7 @@ public sealed class SourceLinesTests
 
     private static readonly string[] Extensions = [".cs", ".lua"];
 
-    // TODO at the merge: folders whose lines other branches break. Remove.
+    // TEMPORARY: paths whose lines other branches break. Remove at the merge.
     private static readonly string[] Temporary =
     [
         "src/JobLocking/Engine/", "src/JobLocking/Leasing/", "src/JobLocking/Stores/", "src/JobLocking/Telemetry/", "src/JobLocking/Waiting/",
@@ -23,7 +23,10 @@ public sealed class SourceLinesTests
     {
         string[] sources = [.. Sources("src").Concat(Sources("samples"))];
         Assert.Contains(sources, file => file.EndsWith(".lua", StringComparison.Ordinal));
-        Assert.Empty(sources.Where(file => !Array.Exists(Temporary, part => Relative(file).StartsWith(part, StringComparison.Ordinal))).SelectMany(LongLines));
+        string[] tooLong = [.. sources
+            .Where(file => !Array.Exists(Temporary, part => Relative(file).StartsWith(part, StringComparison.Ordinal)))
+            .SelectMany(LongLines)];
+        Assert.True(tooLong.Length == 0, string.Join(Environment.NewLine, tooLong));
     }
 
     private static IEnumerable<string> Sources(string folder) =>

@@ -152,16 +152,16 @@ public sealed class JudgeTests
     public void A_release_has_somebody_ask()
     {
         HistoryBuilder handoff() => new HistoryBuilder().And(new Fact.Calm(0), new Fact.Waits(At(20), "w", "n2", "x", 1, false), new Fact.WaitsNoMore(At(60), "w")).Holds("L1", 25, 30);
-        Bad("nobody asked for it", handoff().Holds("L2", 34, 55, how: End.Told, maxHold: 9));
+        Bad("no execution requested it", handoff().Holds("L2", 34, 55, how: End.Told, maxHold: 9));
         Good(handoff().Holds("L2", 30.5, 38, "n2").Holds("L3", 39, 48, "n2").Holds("L4", 49, 58, "n2"));
         HistoryBuilder unasked() => new HistoryBuilder().And(new Fact.Calm(0)).Holds("L1", 25, 30).Holds("L2", 34, 38, "n2");
         Fact[] waits(int limit = 1, bool hasMoved = false) => [new Fact.Waits(At(20), "w", "n2", "x", limit, false, hasMoved), new Fact.WaitsNoMore(At(34), "w")];
-        Bad("nobody asked for it", unasked().And(waits()));
+        Bad("no execution requested it", unasked().And(waits()));
         Good(unasked().And(waits(hasMoved: true)));
 
         // Sent before the release, applied after it.
         Good(unasked().And(waits()).Asks("L9", 30.005, "n2", done: false));
-        Bad("nobody asked for it", unasked().And(waits()).Asks("L9", 29, "n2", done: false));
+        Bad("no execution requested it", unasked().And(waits()).Asks("L9", 29, "n2", done: false));
     }
 
     [Fact]
@@ -169,7 +169,7 @@ public sealed class JudgeTests
     {
         HistoryBuilder unasked(double minHold) => new HistoryBuilder().And(new Fact.Calm(0), new Fact.Waits(At(20), "w", "n2", "x", 2, false), new Fact.WaitsNoMore(At(34), "w"))
             .Holds("L1", 25, 30, limit: 2).Holds("L2", 25.5, 29, limit: 2, minHold: minHold).Holds("L3", 34, 38, "n2", limit: 2);
-        Bad("nobody asked for it", unasked(minHold: 0));
+        Bad("no execution requested it", unasked(minHold: 0));
         Good(unasked(minHold: 8));
     }
 

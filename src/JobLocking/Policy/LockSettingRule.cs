@@ -4,7 +4,7 @@ using System.Reflection;
 namespace JobLocking.Policy;
 
 /// <summary>One setting of a lock: a row of <see cref="LockSettingRules"/>.</summary>
-/// <param name="Name">The property of <see cref="LockSettings"/>, of the attribute and of the options, and the key in configuration.</param>
+/// <param name="Name">The property of <see cref="LockSettings"/>, the attribute and the options, and the key in configuration.</param>
 /// <param name="Unit">What its number counts; empty where it is no number.</param>
 /// <param name="Default">The built-in default. Its type is the type of the setting.</param>
 /// <param name="Range">The default and the allowed values, as the documentation words them.</param>
@@ -43,7 +43,9 @@ internal sealed record LockSettingRule(string Name, string Unit, object Default,
 
     // Not only Enum.Parse, which accepts numbers, and adds up names between commas: "Skip, Defer" would be Fail.
     private static object? Named(Type type, string text) =>
-        Array.Find(Enum.GetNames(type), name => name.Equals(text, StringComparison.OrdinalIgnoreCase)) is { } known ? Enum.Parse(type, known) : null;
+        Array.Find(Enum.GetNames(type), name => name.Equals(text, StringComparison.OrdinalIgnoreCase)) is { } known
+            ? Enum.Parse(type, known)
+            : null;
 }
 
 /// <summary>One thing that the settings of a lock must not be.</summary>

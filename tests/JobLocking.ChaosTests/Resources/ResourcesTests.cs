@@ -8,7 +8,7 @@ namespace JobLocking.ChaosTests.Resources;
 
 /// <summary>
 /// What a day brings, at full speed, leaves nothing behind: neither in the process nor on the server. The work is done in equal parts,
-/// with an account after each when everything is at rest. What is left behind grows with the work, by as much in each part;
+/// with a measurement after each, when everything is at rest. What is left behind grows with the work, by as much in each part;
 /// what the runtime keeps for itself comes and goes.
 /// </summary>
 public sealed class ResourcesTests : IAsyncLifetime
@@ -70,33 +70,33 @@ public sealed class ResourcesTests : IAsyncLifetime
         // Code is compiled, pools and tables have their size.
         await DoAsync(part, done);
         await DoAsync(part, done);
-        List<ResourceUsage> accounts = [await UsageAsync()];
+        List<ResourceUsage> measurements = [await UsageAsync()];
         long served = await ServedAsync();
         for (int i = 0; i < Parts; i++)
         {
             await DoAsync(part, done);
-            accounts.Add(await UsageAsync());
+            measurements.Add(await UsageAsync());
         }
 
-        string all = string.Join('\n', accounts);
+        string all = string.Join('\n', measurements);
         TestContext.Current.SendDiagnosticMessage(all);
-        Assert.True(Growth(accounts, a => a.Handles) < FewestLeft, $"Handles are left behind: {all}");
-        Assert.True(Growth(accounts, a => a.Timers) < FewestLeft, $"Timers are left behind: {all}");
+        Assert.True(Growth(measurements, a => a.Handles) < FewestLeft, $"Handles are left behind: {all}");
+        Assert.True(Growth(measurements, a => a.Timers) < FewestLeft, $"Timers are left behind: {all}");
 
         // Half of it: what there is of noise may be in either direction.
-        double growth = Growth(accounts, a => a.Memory);
+        double growth = Growth(measurements, a => a.Memory);
         Assert.True(growth < leak / 2.0, string.Create(CultureInfo.InvariantCulture, $"Memory grows by {growth} bytes with each part, at most {leak / 2}: {all}"));
         await OnServerAsync(served);
     }
 
-    /// <summary>With each part: the median over all pairs of accounts, which does not care for a single one that is far off (Theil and Sen).</summary>
-    private static double Growth(List<ResourceUsage> accounts, Func<ResourceUsage, long> of)
+    /// <summary>With each part: the median over all pairs of measurements, which does not care for a single one that is far off (Theil and Sen).</summary>
+    private static double Growth(List<ResourceUsage> measurements, Func<ResourceUsage, long> of)
     {
         double[] growths =
         [
-            .. from first in Enumerable.Range(0, accounts.Count)
-               from later in Enumerable.Range(first + 1, accounts.Count - first - 1)
-               let growth = (of(accounts[later]) - of(accounts[first])) / (double)(later - first)
+            .. from first in Enumerable.Range(0, measurements.Count)
+               from later in Enumerable.Range(first + 1, measurements.Count - first - 1)
+               let growth = (of(measurements[later]) - of(measurements[first])) / (double)(later - first)
                orderby growth
                select growth,
         ];
