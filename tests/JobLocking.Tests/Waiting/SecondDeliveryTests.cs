@@ -1,7 +1,10 @@
 using JobLocking.Engine;
+using JobLocking.Leasing;
 using JobLocking.Policy;
+using JobLocking.Stores;
 using JobLocking.TestKit;
 using JobLocking.Tests.Engine;
+using JobLocking.Waiting;
 using Xunit;
 
 namespace JobLocking.Tests.Waiting;
@@ -69,6 +72,26 @@ public sealed class SecondDeliveryTests : IDisposable
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => second);
         await held.DisposeAsync();
         Assert.IsType<LockDecision.Run>(await first.WaitAsync(Eventually.DefaultTimeout));
+    }
+
+    [Fact]
+    public async Task A_delivery_that_another_replaces_before_it_waits_asks_again()
+    {
+        // Between the answer of the store and the wait: no wake-up would find it any more.
+        LocalWaiters waiters = _other.Queue;
+        LeaseRequest wanted = new("x", "x", new LeaseTerms(TimeSpan.FromMinutes(1), default, default, 1), new LockHolder("app", "node-2", "Test", null, null, default));
+        Waiter first = Waiter.For(wanted, TimeSpan.FromMinutes(1), ticket: "1:same");
+        Waiter second = Waiter.For(wanted, TimeSpan.FromMinutes(1), ticket: "1:same");
+        waiters.Add(first);
+        waiters.OnRefused(first, new AcquireResult(AcquireOutcome.Contended, QueuedSince: 1));
+        waiters.Add(second);
+
+        Assert.True(await waiters.WaitInPlaceAsync(first, Timeout.InfiniteTimeSpan, CancellationToken.None, TestContext.Current.CancellationToken).AsTask()
+            .WaitAsync(Eventually.DefaultTimeout, TestContext.Current.CancellationToken));
+
+        waiters.OnRefused(first, new AcquireResult(AcquireOutcome.Contended, QueuedSince: 2));
+        Assert.NotEqual(second.Id, first.Id);
+        Assert.Equal((WaiterStage.Asking, WaiterStage.Asking), (first.Stage, second.Stage));
     }
 
     public void Dispose()
