@@ -55,7 +55,7 @@ public static class RedisJobLockingBuilderExtensions
     public static JobLockingBuilder UseRedis(this JobLockingBuilder builder)
     {
         ArgumentNullException.ThrowIfNull(builder);
-        return builder.UseConnection(new HostConnection(builder.Services, serviceKey: null));
+        return builder.UseConnection(new RegisteredConnection(builder.Services, serviceKey: null));
     }
 
     /// <summary>
@@ -73,10 +73,10 @@ public static class RedisJobLockingBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(builder);
         ArgumentNullException.ThrowIfNull(serviceKey);
-        return builder.UseConnection(new HostConnection(builder.Services, serviceKey));
+        return builder.UseConnection(new RegisteredConnection(builder.Services, serviceKey));
     }
 
-    private static JobLockingBuilder UseConnection(this JobLockingBuilder builder, HostConnection connection)
+    private static JobLockingBuilder UseConnection(this JobLockingBuilder builder, RegisteredConnection connection)
     {
         builder.UseRedis(static (_, _) => { });
 

@@ -57,12 +57,12 @@ public abstract class RedisStoreTests : IAsyncLifetime
     protected AcquireRequest Shared(int limit, TimeSpan? expiry = null, string node = "node-1") =>
         LockRequests.Acquire(Name, expiry, node) with { Limit = limit };
 
-    /// <summary>A request to be parked if it is refused.</summary>
-    protected AcquireRequest Patient(int limit = 1, TimeSpan? patience = null, string node = "node-1") =>
-        Shared(limit, node: node) with { Waiter = new WaiterEntry(LockRequests.LeaseId(), patience ?? TimeSpan.FromMinutes(1)) };
+    /// <summary>A request that is queued if it is refused.</summary>
+    protected AcquireRequest WaiterRequest(int limit = 1, TimeSpan? lapsesAfter = null, string node = "node-1") =>
+        Shared(limit, node: node) with { Waiter = new WaiterEntry(LockRequests.LeaseId(), lapsesAfter ?? TimeSpan.FromMinutes(1)) };
 
-    /// <summary>Asks for a taken lock, and is parked.</summary>
-    /// <returns>What to ask with again, for the same place.</returns>
+    /// <summary>Asks for a taken lock: it is queued.</summary>
+    /// <returns>The request to ask with again, for the same position.</returns>
     protected async Task<AcquireRequest> QueuedAsync(AcquireRequest request, ILockStore? store = null)
     {
         AcquireResult result = await (store ?? Store).AcquireAsync(request, Cancellation);
@@ -71,8 +71,8 @@ public abstract class RedisStoreTests : IAsyncLifetime
         return request with { Waiter = request.Waiter! with { Since = result.QueuedSince } };
     }
 
-    protected async Task<PollResult> PolledAsync(AcquireRequest parked) =>
-        await Store.PollAsync(new PollRequest(parked.Name, parked.Limit, parked.Waiter!, parked.Holder, parked.Occurrence), Cancellation);
+    protected async Task<PollResult> PolledAsync(AcquireRequest queued) =>
+        await Store.PollAsync(new PollRequest(queued.Name, queued.Limit, queued.Waiter!, queued.Holder, queued.Occurrence), Cancellation);
 
     /// <summary>Takes a waiter out of the queue, whether or not it was woken.</summary>
     protected async Task LeavesAsync(AcquireRequest waiter) => await Store.LeaveAsync(new LeaveRequest(waiter.Name, waiter.Waiter!.Id), Cancellation);

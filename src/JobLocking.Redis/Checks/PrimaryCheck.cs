@@ -10,30 +10,23 @@ using StackExchange.Redis;
 namespace JobLocking.Redis.Checks;
 
 /// <summary>
-/// Checks one primary: the scripts of every other lock take, renew and give back a lock of the check's own, and a script sends a
+/// Checks one primary: acquires, renews and releases a lock of its own with the scripts of every other lock, and has a script send a
 /// notification to this process.
 /// </summary>
 internal sealed class PrimaryCheck(IDatabase database, LockKeys keys, string processId, string name, string server, TimeProvider time)
 {
-    private static readonly TimeSpan LongestDelivery = TimeSpan.FromSeconds(5);
-
-    private static readonly TimeSpan LargestClockDifference = TimeSpan.FromSeconds(1);
-
-    // A process that dies in the middle of a check leaves nothing behind for longer.
-    private static readonly TimeSpan Expiry = TimeSpan.FromSeconds(5);
-
-    /// <param name="channels">What comes before the process id in the name of its channel.</param>
-    /// <param name="echo">Receives what is sent; null if this process cannot subscribe.</param>
+    /// <param name="channelPrefix">The prefix of all channel names.</param>
+    /// <param name="notifications">Receives the notification; null if this process cannot subscribe.</param>
     /// <param name="cancellationToken">Ends the check.</param>
-    /// <returns>What does not work as it should, although a lock was had.</returns>
-    public async Task<IReadOnlyList<string>> RunAsync(byte[] channels, Echo? echo, CancellationToken cancellationToken)
+    /// <returns>Warnings: what does not work as it should, although the lock was acquired.</returns>
+    public async Task<IReadOnlyList<string>> RunAsync(
+        byte[] channelPrefix, OwnNotifications? notifications, CancellationToken cancellationToken)
     {
         LockHolder holder = new("JobLocking", Environment.MachineName, "check", null, null, time.GetUtcNow());
-        AcquireRequest lease = new(name, Base64Url.EncodeToString(Guid.NewGuid().ToByteArray()), Expiry, holder);
-        ScriptCall acquire = ScriptCalls.Acquire(keys, lease, processId, HolderJson.Write(holder), ScriptCall.Milliseconds(Expiry));
+        AcquireRequest lease = new(name, Base64Url.EncodeToString(Guid.NewGuid().ToByteArray()), CheckTimes.Expiry, holder);
+        ScriptCall acquire = ScriptCalls.Acquire(keys, lease, processId, HolderJson.Write(holder), CheckTimes.Expiry);
         ScriptCall release = ScriptCalls.Release(keys, new ReleaseRequest(name, lease.LeaseId));
-        release.Values[release.Publishes!.Value] = channels;
-        release.Values[release.Publishes!.Value + 1] = 1;
+        release.SetChannelPrefix(channelPrefix, mostUnheard: 1);
 
         RedisResult granted = await AskAsync(acquire).ConfigureAwait(false);
         if (ScriptReply.Acquired(granted, sentAt: 0)?.Outcome != AcquireOutcome.Granted)
@@ -59,14 +52,14 @@ internal sealed class PrimaryCheck(IDatabase database, LockKeys keys, string pro
         async Task<List<string>> WhileHeldAsync()
         {
             RedisKey[] key = [keys.Lock(name)];
-            Task heard = echo?.HearAsync(name) ?? Task.CompletedTask;
+            Task received = notifications?.ReceiveAsync(name) ?? Task.CompletedTask;
 
-            // A lease that has as long to live already would not be touched.
-            ScriptCall renew = new(LockScripts.Renew, key, [lease.LeaseId, ScriptCall.Milliseconds(2 * Expiry), 1]);
-            Task<RedisResult> renewed = RedisFault.Observed(AskAsync(renew));
+            // A lease that has longer to live would not be touched.
+            Task<RedisResult> renewed = RedisFault.Observed(
+                AskAsync(new ScriptCall(LockScripts.Renew, key, [lease.LeaseId, ScriptCall.Milliseconds(2 * CheckTimes.Expiry), 1])));
 
-            // As text: after a restart the server has forgotten the other scripts, and they are sent so once.
-            RedisValue channel = (byte[])[.. channels, .. Encoding.UTF8.GetBytes(processId)];
+            // As text: after a restart the server has forgotten all scripts, and the other ones are sent as text once.
+            RedisValue channel = (byte[])[.. channelPrefix, .. Encoding.UTF8.GetBytes(processId)];
             DateTimeOffset before = time.GetUtcNow();
             RedisResult reply = await RedisFault.UntilAsync(
                 database.ScriptEvaluateAsync(
@@ -82,29 +75,29 @@ internal sealed class PrimaryCheck(IDatabase database, LockKeys keys, string pro
             string?[] found =
             [
                 EvictionWarning((string)reply[2]!),
-                await NotificationWarningAsync((string)reply[1]!, heard).ConfigureAwait(false),
+                await NotificationWarningAsync((string)reply[1]!, received).ConfigureAwait(false),
                 ClockWarning(DateTimeOffset.UnixEpoch.AddMicroseconds((double)reply[0]), before, after),
             ];
             return [.. found.OfType<string>()];
         }
 
-        async Task<string?> NotificationWarningAsync(string refused, Task heard)
+        async Task<string?> NotificationWarningAsync(string refused, Task received)
         {
             if (refused.Length > 0)
             {
-                return $"{StoreCheck.What} at {server}: a notification cannot be sent: Redis answered '{refused}'."
-                    + (echo is null ? "" : Echo.Consequence);
+                string consequence = notifications is null ? "" : OwnNotifications.Consequence;
+                return $"{StoreCheck.What} at {server}: a notification cannot be sent: Redis answered '{refused}'.{consequence}";
             }
 
             try
             {
-                await heard.WaitAsync(LongestDelivery, time, cancellationToken).ConfigureAwait(false);
+                await received.WaitAsync(CheckTimes.LongestDelivery, time, cancellationToken).ConfigureAwait(false);
                 return null;
             }
             catch (TimeoutException)
             {
                 return $"{StoreCheck.What} at {server}: a notification from this process to itself did not arrive within "
-                    + $"{LongestDelivery.TotalSeconds:0} s.{Echo.Consequence}";
+                    + $"{CheckTimes.LongestDelivery.TotalSeconds:0} s.{OwnNotifications.Consequence}";
             }
         }
 
@@ -114,11 +107,11 @@ internal sealed class PrimaryCheck(IDatabase database, LockKeys keys, string pro
 
     private LockStoreException Unfit(string why) => new($"{StoreCheck.What} at {server}: {why}", mayHaveBeenApplied: false);
 
-    // Every lock has a time to live, so every policy but one may evict it.
+    // Every lock has a time to live, so every policy but noeviction may evict it.
     private string? EvictionWarning(string policy) => policy is "" or "noeviction"
         ? null
-        : $"Redis at {server} evicts keys when its memory is full (maxmemory-policy {policy}), including locks, "
-            + "so a lock could have two holders. Fix: set maxmemory-policy to noeviction.";
+        : $"Redis at {server} evicts keys when its memory is full (maxmemory-policy {policy}), and locks are among them: two holders at "
+            + "once. Fix: set maxmemory-policy to noeviction.";
 
     // The server read its clock between the two times of this machine, however long the answer took.
     private string? ClockWarning(DateTimeOffset read, DateTimeOffset before, DateTimeOffset after)
@@ -126,11 +119,11 @@ internal sealed class PrimaryCheck(IDatabase database, LockKeys keys, string pro
         TimeSpan behind = read - after;
         TimeSpan ahead = before - read;
         TimeSpan difference = behind > ahead ? behind : ahead;
-        return difference < LargestClockDifference
+        return difference < CheckTimes.LargestClockDifference
             ? null
             : string.Create(
                 CultureInfo.InvariantCulture,
-                $"The clock of this machine is {difference.TotalSeconds:0.0} s {(behind > ahead ? "behind" : "ahead of")} "
-                + $"the clock of Redis at {server}: the nodes fire the same schedule at different times. Fix: synchronise the clocks.");
+                $"The clock of this machine is {difference.TotalSeconds:0.0} s {(behind > ahead ? "behind" : "ahead of")} the clock of ")
+                + $"Redis at {server}: the nodes fire the same schedule at different times. Fix: synchronise the clocks.";
     }
 }

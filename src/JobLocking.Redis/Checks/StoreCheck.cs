@@ -6,10 +6,11 @@ using StackExchange.Redis;
 namespace JobLocking.Redis.Checks;
 
 /// <summary>
-/// Proves what locks live on: each primary grants a lock, and this process hears a notification that it sends to itself. A server
-/// that answers PING may refuse both.
+/// Proves that locks work: each primary grants a lock, and this process receives a notification that it sends to itself. A server that
+/// answers PING may refuse both.
 /// </summary>
-internal sealed class StoreCheck(IConnectionMultiplexer connection, LockKeys keys, Channels channels, string processId, TimeProvider time)
+internal sealed class StoreCheck(
+    IConnectionMultiplexer connection, LockKeys keys, ChannelPrefix channelPrefix, string processId, TimeProvider time)
 {
     public const string What = "Checking Redis";
 
@@ -18,15 +19,15 @@ internal sealed class StoreCheck(IConnectionMultiplexer connection, LockKeys key
     // Checks of one process may run at the same time.
     private readonly int _check = Interlocked.Increment(ref _checks);
 
-    /// <returns>What does not work as it should, although locks can be had; null if there is nothing.</returns>
-    /// <exception cref="LockStoreException">Some lock cannot be had.</exception>
+    /// <returns>A warning if something does not work as it should, although locks can be acquired; otherwise null.</returns>
+    /// <exception cref="LockStoreException">Some locks cannot be acquired.</exception>
     public async Task<string?> RunAsync(CancellationToken cancellationToken)
     {
         IReadOnlyList<(string Name, string Server)> primaries = await PrimariesAsync(cancellationToken).ConfigureAwait(false);
-        byte[] prefix = channels.Prefix
-            ?? await RedisFault.UntilAsync(channels.AskAsync(connection.GetDatabase()), cancellationToken).ConfigureAwait(false);
-        using Echo echo = new(connection, keys.Channel(processId));
-        string? deaf = await echo.SubscribeAsync(cancellationToken).ConfigureAwait(false);
+        byte[] prefix = channelPrefix.Known
+            ?? await RedisFault.UntilAsync(channelPrefix.AskAsync(connection.GetDatabase()), cancellationToken).ConfigureAwait(false);
+        using OwnNotifications notifications = new(connection, keys.Channels.Of(processId));
+        string? notSubscribed = await notifications.SubscribeAsync(cancellationToken).ConfigureAwait(false);
 
         // StackExchange.Redis closes an idle connection whose PING is refused.
         Task<TimeSpan> pinged = RedisFault.Observed(connection.GetDatabase().PingAsync(CommandFlags.DemandMaster));
@@ -42,7 +43,7 @@ internal sealed class StoreCheck(IConnectionMultiplexer connection, LockKeys key
         }
 
         await RedisFault.UntilAsync(pinged, cancellationToken).ConfigureAwait(false);
-        string[] warnings = [.. findings.SelectMany(finding => finding.Warnings).Prepend(deaf).OfType<string>().Distinct()];
+        string[] warnings = [.. findings.SelectMany(finding => finding.Warnings).Prepend(notSubscribed).OfType<string>().Distinct()];
         return warnings.Length == 0 ? null : string.Join(' ', warnings);
 
         async Task<Finding> FindAsync(string name, string server)
@@ -50,7 +51,8 @@ internal sealed class StoreCheck(IConnectionMultiplexer connection, LockKeys key
             try
             {
                 PrimaryCheck check = new(connection.GetDatabase(), keys, processId, name, server, time);
-                return new Finding(await check.RunAsync(prefix, deaf is null ? echo : null, cancellationToken).ConfigureAwait(false));
+                return new Finding(
+                    await check.RunAsync(prefix, notSubscribed is null ? notifications : null, cancellationToken).ConfigureAwait(false));
             }
             catch (Exception error) when (RedisFault.IsOne(error))
             {
@@ -63,14 +65,16 @@ internal sealed class StoreCheck(IConnectionMultiplexer connection, LockKeys key
         }
     }
 
-    /// <summary>In a cluster, a name for each primary that serves slots. Elsewhere the client chooses the server for any name.</summary>
+    /// <summary>
+    /// In a cluster, a name for each primary that serves slots. Otherwise the client library chooses the server for any name.
+    /// </summary>
     private async Task<IReadOnlyList<(string Name, string Server)>> PrimariesAsync(CancellationToken cancellationToken)
     {
         IServer[] servers = connection.GetServers();
         ObjectDisposedException.ThrowIf(servers.Length == 0, connection);
-        if (Shards.Of(connection, keys, attempt => LockKeys.CheckName(processId, _check, attempt), What) is { } shards)
+        if (ClusterPrimaries.Of(connection, keys, attempt => LockKeys.CheckName(processId, _check, attempt), What) is { } primaries)
         {
-            return shards;
+            return primaries;
         }
 
         IServer[] connected = [.. servers.Where(server => server.IsConnected).OrderBy(server => server.IsReplica)];
@@ -82,14 +86,14 @@ internal sealed class StoreCheck(IConnectionMultiplexer connection, LockKeys key
         return [(LockKeys.CheckName(processId, _check, 0), Address(connected.Length > 0 ? connected[0] : servers[0]))];
     }
 
-    // The client library sends no write to a replica. The replica itself says best why.
+    // The client library sends no write to a replica. The error of the replica itself is the best explanation.
     private async Task<LockStoreException> WhyNoPrimaryAsync(IServer replica, CancellationToken cancellationToken)
     {
         string what = $"{What} at {Address(replica)}";
         try
         {
             await RedisFault.UntilAsync(WriteProbe.SendAsync(replica, keys), cancellationToken).ConfigureAwait(false);
-            return new LockStoreException($"{what}: the client library takes it for a replica.", mayHaveBeenApplied: false);
+            return new LockStoreException($"{what}: the client library considers it a replica.", mayHaveBeenApplied: false);
         }
         catch (Exception error) when (RedisFault.IsOne(error))
         {

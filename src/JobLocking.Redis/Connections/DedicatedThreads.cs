@@ -5,14 +5,13 @@ using StackExchange.Redis;
 namespace JobLocking.Redis.Connections;
 
 /// <summary>
-/// Has a connection read and written by threads of its own, two for each server, and gives it no connection for messages. By
-/// default StackExchange.Redis borrows the thread pool: while jobs block all threads of the pool, no answer arrives, and leases are
-/// lost though Redis is well.
+/// Gives a connection two threads of its own for each server, to read and to write, and no connection for messages. By default
+/// StackExchange.Redis uses the thread pool: while jobs block all threads of the pool, no answer arrives, and leases are lost although
+/// Redis works.
 /// </summary>
 /// <remarks>
-/// StackExchange.Redis has a public switch, the feature flag <c>DedicatedThreads</c>, for all connections of the process. What
-/// it switches is an internal property of each connection, which is set here, since other connections are not ours to change.
-/// A version without the property works as it does by default.
+/// StackExchange.Redis has a public switch, the feature flag <c>DedicatedThreads</c>, for all connections of the process. It sets an
+/// internal property of each connection. That property is set here for our connection only. A version without it works as by default.
 /// </remarks>
 internal static class DedicatedThreads
 {
@@ -25,7 +24,7 @@ internal static class DedicatedThreads
             mode.SetValue(configuration, sync);
         }
 
-        // Nothing is published to it. Another map is the user's own.
+        // No message is published to this connection. Another map is the user's own.
         if (configuration.CommandMap == CommandMap.Default)
         {
             configuration.CommandMap = CommandMap.Create(["SUBSCRIBE"], available: false);

@@ -6,15 +6,13 @@ using StackExchange.Redis;
 namespace JobLocking.Redis.Connections;
 
 /// <summary>
-/// Which server keeps a lock, and whether there is a connection to it, by what the client knows: nothing is sent. In a cluster the
-/// primary of the slot; everywhere else one for all locks: the present primary.
+/// Which server keeps a lock, and whether it is connected, as far as the client library knows: no request is sent. In a cluster the
+/// primary of the slot; otherwise one server for all locks, whichever is the primary now.
 /// </summary>
 internal sealed class LockServers : IDisposable
 {
-    /// <summary>The server of all locks where there is no cluster, and before that is known.</summary>
+    /// <summary>The server of all locks outside a cluster, and as long as the cluster is not known.</summary>
     public const string Only = "Redis";
-
-    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
     private readonly ConcurrentDictionary<object, Server> _servers = [];
 
@@ -67,7 +65,7 @@ internal sealed class LockServers : IDisposable
     private IServer? Primary(int slot)
     {
         Slots? slots = _slots;
-        if (slots is null || TimeProvider.System.GetElapsedTime(slots.SeenAt) >= Pause)
+        if (slots is null || TimeProvider.System.GetElapsedTime(slots.SeenAt) >= ConnectionTimes.ClusterRefresh)
         {
             _slots = slots = Slots.Of(Connection, slots);
         }
@@ -76,12 +74,12 @@ internal sealed class LockServers : IDisposable
     }
 
     /// <summary>
-    /// Another may have taken the place of a primary: the other members tell when they are asked for one of its keys, and no other
-    /// request asks for one while it is gone. No caller waits for this request; its reply does not matter.
+    /// A replica may have become primary in its stead. The other members say so when they are asked for one of its keys, and no other
+    /// request does that while it is gone. The answer to this request is not awaited and does not matter.
     /// </summary>
     private void AskForSuccessor(Server gone, RedisKey key)
     {
-        if (gone.IsToBeReplaced(Pause))
+        if (gone.IsToBeReplaced(ConnectionTimes.ClusterRefresh))
         {
             using (ExecutionContext.SuppressFlow())
             {
@@ -97,7 +95,7 @@ internal sealed class LockServers : IDisposable
             return;
         }
 
-        // Of one that is not asked for now, too: its first second begins.
+        // Also for a server that no acquire asks about now: its first second begins.
         _only.Lost(Connection.GetDatabase().IsConnected(default, CommandFlags.DemandMaster));
         if (failed.EndPoint is { } at && _servers.TryGetValue(at, out Server? server))
         {
@@ -105,7 +103,7 @@ internal sealed class LockServers : IDisposable
         }
     }
 
-    /// <summary>One server, and since when it is gone.</summary>
+    /// <summary>One server, and since when it is disconnected.</summary>
     private sealed class Server(object id)
     {
         private long _goneSince;
@@ -114,7 +112,7 @@ internal sealed class LockServers : IDisposable
 
         private long _askedAt;
 
-        /// <summary>The members were not asked for its successor for a while; they are now.</summary>
+        /// <summary>True once in each pause: the caller then asks for its successor.</summary>
         public bool IsToBeReplaced(TimeSpan pause)
         {
             long now = TimeProvider.System.GetTimestamp();
@@ -137,8 +135,8 @@ internal sealed class LockServers : IDisposable
 
             long now = TimeProvider.System.GetTimestamp();
             long since = Interlocked.CompareExchange(ref _goneSince, now, 0);
-            TimeSpan lostFor = since == 0 ? TimeSpan.Zero : TimeProvider.System.GetElapsedTime(since, now);
-            return new LockServer(id, IsConnected: false, lostFor, Volatile.Read(ref _losses));
+            TimeSpan goneFor = since == 0 ? TimeSpan.Zero : TimeProvider.System.GetElapsedTime(since, now);
+            return new LockServer(id, IsConnected: false, goneFor, Volatile.Read(ref _losses));
         }
 
         public void Lost(bool isBack)
@@ -151,7 +149,7 @@ internal sealed class LockServers : IDisposable
         }
     }
 
-    /// <summary>The primaries of a cluster, as its members told the client last.</summary>
+    /// <summary>The primaries of a cluster, by the last answers of its members.</summary>
     private sealed class Slots(IServer[] servers, ClusterConfiguration? cluster)
     {
         private readonly IServer?[] _primaries = new IServer?[cluster is null ? 0 : 16_384];
@@ -163,8 +161,8 @@ internal sealed class LockServers : IDisposable
         public static Slots Of(IConnectionMultiplexer connection, Slots? before)
         {
             IServer[] servers = connection.GetServers();
-            ClusterConfiguration? cluster = servers
-                .FirstOrDefault(server => server is { IsConnected: true, ClusterConfiguration: not null })?.ClusterConfiguration;
+            ClusterConfiguration? cluster = servers.FirstOrDefault(
+                server => server is { IsConnected: true, ClusterConfiguration: not null })?.ClusterConfiguration;
             return new Slots(servers, cluster ?? before?.Cluster);
         }
 

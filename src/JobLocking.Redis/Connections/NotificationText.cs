@@ -5,12 +5,12 @@ using JobLocking.Stores;
 namespace JobLocking.Redis.Connections;
 
 /// <summary>
-/// What the scripts publish to a process: <c>broken:&lt;lease id&gt;</c>, or
+/// The messages that scripts publish to a process: <c>broken:&lt;lease id&gt;</c>, or
 /// <c>wake:&lt;waiter id&gt;:&lt;how long the lock is still kept, ms&gt;:&lt;key of the lock&gt;</c>.
 /// </summary>
 internal static class NotificationText
 {
-    /// <summary>The notification, or null if the text is not from one of our scripts.</summary>
+    /// <summary>The notification, or null for a message that none of our scripts publishes.</summary>
     public static LockNotification? Read(string text, LockKeys keys) => text.Split(':', 4) switch
     {
         ["broken", { Length: > 0 } leaseId] => new LockNotification.Broken(leaseId),

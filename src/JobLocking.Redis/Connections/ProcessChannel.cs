@@ -6,25 +6,18 @@ using StackExchange.Redis;
 namespace JobLocking.Redis.Connections;
 
 /// <summary>
-/// Hears what is published to this process, in that order, and when the connection is back. StackExchange.Redis subscribes
-/// again by itself, but only once: if that is refused or times out, it says nothing, and every release would pass over a
-/// process that waits. Nor does it leave a replica, where it went while the primary was away, or was when that failed over:
-/// what is published is heard there too, but not counted by the scripts, and each release would tell the whole queue. So it
-/// is watched.
+/// Receives the notifications to this process, in their order, and reports when the connection is back. StackExchange.Redis subscribes
+/// again by itself, but only once: if that is refused or times out, it reports nothing, and every release would pass over the waiters of
+/// this process. It also stays subscribed at a replica to which it moved while the primary was away: messages arrive there, but the
+/// scripts do not count them, and each release would notify the whole queue. So each process checks its subscription every second, and
+/// subscribes again if it was lost or moved to a replica.
 /// </summary>
 internal sealed class ProcessChannel : IAsyncDisposable
 {
-    /// <summary>How it is called where it fails.</summary>
+    /// <summary>What failed, for error messages.</summary>
     public const string What = "Subscribing to notifications";
 
-    // Nothing depends on it, and a Redis that is frozen must not keep the host from stopping.
-    private static readonly TimeSpan LongestGoodbye = TimeSpan.FromSeconds(1);
-
-    // What takes longer is said: a connection that breaks is mostly back by then.
-    private const int PollsUntilSaid = 5;
-
-    // The client is asked what it knows; no command is sent for it.
-    private readonly PeriodicTimer _watch = new(TimeSpan.FromSeconds(1));
+    private readonly PeriodicTimer _watch = new(ConnectionTimes.SubscriptionCheck);
 
     private readonly RedisConnection _source;
 
@@ -54,11 +47,11 @@ internal sealed class ProcessChannel : IAsyncDisposable
         _onNotification = onNotification;
     }
 
-    /// <param name="source">Where the connection comes from, and the one that takes its place if it is made again.</param>
+    /// <param name="source">Gives the connection, and the one that replaces it.</param>
     /// <param name="connection">The connection as it is now.</param>
     /// <param name="keys">The names of channels.</param>
     /// <param name="processId">The id of this process.</param>
-    /// <param name="onNotification">Is called with what is heard.</param>
+    /// <param name="onNotification">Called with each notification.</param>
     /// <param name="cancellationToken">Ends the attempt.</param>
     public static async Task<ProcessChannel> OpenAsync(
         RedisConnection source,
@@ -68,12 +61,12 @@ internal sealed class ProcessChannel : IAsyncDisposable
         Action<LockNotification> onNotification,
         CancellationToken cancellationToken)
     {
-        ChannelMessageQueue messages =
-            await SubscribeAsync(connection.GetSubscriber(), keys.Channel(processId), cancellationToken).ConfigureAwait(false);
+        ChannelMessageQueue messages = await SubscribeAsync(
+            connection.GetSubscriber(), keys.Channels.Of(processId), cancellationToken).ConfigureAwait(false);
         ProcessChannel opened = new(source, connection, messages, keys, onNotification);
         connection.ConnectionRestored += opened.OnRestored;
 
-        // Otherwise all notifications would arrive in the context of the subscriber.
+        // Notifications must not come in the execution context of the subscriber.
         using (ExecutionContext.SuppressFlow())
         {
             messages.OnMessage(opened.OnMessage);
@@ -98,7 +91,7 @@ internal sealed class ProcessChannel : IAsyncDisposable
         connection.ConnectionRestored -= OnRestored;
         bool isConnected = connection.GetSubscriber().IsConnected(messages.Channel);
 
-        // Forgotten here at once; the server is waited for only if it can answer.
+        // The client library forgets the subscription at once; the answer of the server is awaited only if it is connected.
         Task unsubscribed = RedisFault.Observed(messages.UnsubscribeAsync());
         if (!isConnected)
         {
@@ -107,7 +100,7 @@ internal sealed class ProcessChannel : IAsyncDisposable
 
         try
         {
-            await unsubscribed.WaitAsync(LongestGoodbye).ConfigureAwait(false);
+            await unsubscribed.WaitAsync(ConnectionTimes.LongestUnsubscribe).ConfigureAwait(false);
         }
         catch (Exception error) when (RedisFault.IsOne(error))
         {
@@ -117,26 +110,26 @@ internal sealed class ProcessChannel : IAsyncDisposable
 
     private async Task WatchAsync()
     {
-        int inVain = 0;
+        int failures = 0;
         Exception? refused = null;
         while (await _watch.WaitForNextTickAsync().ConfigureAwait(false))
         {
             try
             {
-                if (inVain == PollsUntilSaid)
+                if (failures == ConnectionTimes.ChecksUntilReported)
                 {
                     _onNotification(new LockNotification.SubscriptionLost(refused is null
-                        ? new LockStoreException($"{What}: there is no connection for them.", mayHaveBeenApplied: false)
+                        ? new LockStoreException($"{What}: there is no connection for messages.", mayHaveBeenApplied: false)
                         : RedisFault.Translate(refused, What)));
                 }
 
-                (inVain, refused) = await MakeSureAsync().ConfigureAwait(false) ? (0, null) : (inVain + 1, refused);
+                (failures, refused) = await MakeSureAsync().ConfigureAwait(false) ? (0, null) : (failures + 1, refused);
             }
-#pragma warning disable CA1031 // It is tried again soon after any error: nothing else observes it.
+#pragma warning disable CA1031 // It is tried again soon, whatever the error is: the watch must go on.
             catch (Exception error)
 #pragma warning restore CA1031
             {
-                inVain++;
+                failures++;
                 refused = error;
             }
         }
@@ -152,8 +145,8 @@ internal sealed class ProcessChannel : IAsyncDisposable
         }
         catch
         {
-            // It would come alive with the connection, and a process that receives nothing would be woken. What the
-            // server subscribes to after that the client does not know: the next try is what makes an end of it.
+            // Otherwise the subscription would come alive with the connection, and wake-ups would go to a process that ignores them. The
+            // client library does not know of a subscription that the server makes after that: the next attempt ends it.
             _ = RedisFault.Observed(subscriber.UnsubscribeAsync(channel));
             throw;
         }
@@ -163,10 +156,10 @@ internal sealed class ProcessChannel : IAsyncDisposable
     private async Task<bool> MakeSureAsync()
     {
         IConnectionMultiplexer connection = await _source.GetAsync(CancellationToken.None).ConfigureAwait(false);
-        bool isMadeAgain = connection != _connection;
+        bool isReplaced = connection != _connection;
         ISubscriber subscriber = connection.GetSubscriber();
         RedisChannel channel = _messages.Channel;
-        if (!isMadeAgain && IsWell(connection, subscriber.SubscribedEndpoint(channel)))
+        if (!isReplaced && IsWell(connection, subscriber.SubscribedEndpoint(channel)))
         {
             return true;
         }
@@ -176,9 +169,9 @@ internal sealed class ProcessChannel : IAsyncDisposable
             return false;
         }
 
-        if (!isMadeAgain)
+        if (!isReplaced)
         {
-            // The client leaves a subscription where it is as long as it has a handler.
+            // The client library does not move a subscription to another server while it is in use.
             _ = RedisFault.Observed(_messages.UnsubscribeAsync());
         }
 
@@ -193,7 +186,7 @@ internal sealed class ProcessChannel : IAsyncDisposable
 
             messages.OnMessage(OnMessage);
             _messages = messages;
-            if (isMadeAgain)
+            if (isReplaced)
             {
                 _connection.ConnectionRestored -= OnRestored;
                 connection.ConnectionRestored += OnRestored;
@@ -201,7 +194,7 @@ internal sealed class ProcessChannel : IAsyncDisposable
             }
         }
 
-        _onNotification(new LockNotification.Reconnected(isMadeAgain ? RedisConnection.WhyMadeAgain : null));
+        _onNotification(new LockNotification.Reconnected(isReplaced ? RedisConnection.WhyReplaced : null));
         return true;
     }
 
@@ -215,14 +208,14 @@ internal sealed class ProcessChannel : IAsyncDisposable
 
     private void OnMessage(ChannelMessage message)
     {
-        // Anybody may publish here.
+        // Any client may publish to this channel.
         if (NotificationText.Read((string?)message.Message ?? "", _keys) is { } notification)
         {
             _onNotification(notification);
         }
     }
 
-    // Each of the two that RESP2 needs: notifications are lost without the one for subscriptions, replies without the other. A
-    // second report does no harm.
+    // Each of the two connections that RESP2 needs: without the one for subscriptions notifications are lost, without the other answers.
+    // To be notified twice does no harm.
     private void OnRestored(object? sender, ConnectionFailedEventArgs restored) => _onNotification(new LockNotification.Reconnected());
 }

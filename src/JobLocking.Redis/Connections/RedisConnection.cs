@@ -4,20 +4,17 @@ using StackExchange.Redis;
 namespace JobLocking.Redis.Connections;
 
 /// <summary>
-/// The connection, made when it is first wanted, once for all who want it. A Redis that is down gives a connection all the
-/// same, which goes on trying; only a faulty factory has to be called again.
+/// The connection, made once, when it is first needed. StackExchange.Redis returns a connection even if Redis is down, and goes on
+/// trying to connect; only a factory that failed is called again.
 /// </summary>
 /// <remarks>
-/// After a failover behind one name the client library keeps a connection that works, and leads to a replica for ever. So a
-/// connection of our own that has no primary is made again, which resolves its names again. A connection that the user handed
-/// over is the user's.
+/// After a failover behind one host name the client library keeps its connection to the old server, which is a replica now. So a
+/// connection that JobLocking made and that has no primary is replaced by a new one, which resolves the host name again. A connection
+/// that the application made is never replaced.
 /// </remarks>
 internal sealed class RedisConnection(RedisLockOptions options, TimeProvider time, bool isForRenewals = false) : IAsyncDisposable
 {
-    public const string WhyMadeAgain = "the connection to Redis had no primary that takes writes";
-
-    // A failover takes some seconds, and most connections find the new primary by themselves.
-    private static readonly TimeSpan MakeAgainAfter = TimeSpan.FromSeconds(10);
+    public const string WhyReplaced = "the connection to Redis had no primary that accepts writes";
 
     private readonly Lock _gate = new();
 
@@ -43,12 +40,12 @@ internal sealed class RedisConnection(RedisLockOptions options, TimeProvider tim
     }
 
     /// <summary>
-    /// Why a new connection failed as well; null while there is a primary. The old one does not tell of a password that was
-    /// changed: the client library says that it was closed, and nothing of the attempts that follow.
+    /// Why a new connection failed as well; null while there is a primary. The old connection does not say that a password was
+    /// changed: the client library reports that it was closed, and nothing about its later attempts.
     /// </summary>
     public string? WhyNoOther => _whyNoOther;
 
-    /// <summary>It has failed for want of a primary, and it is not known yet to have one again.</summary>
+    /// <summary>A call has failed without a primary, and it is not known yet whether there is one again.</summary>
     public bool IsInDoubt => Volatile.Read(ref _isInDoubt) != 0;
 
     /// <summary>Makes the connection in the background, if that has not begun.</summary>
@@ -114,7 +111,7 @@ internal sealed class RedisConnection(RedisLockOptions options, TimeProvider tim
         {
             await (await connecting.ConfigureAwait(false)).DisposeAsync().ConfigureAwait(false);
         }
-#pragma warning disable CA1031 // The callers know already why it was not made; or it is gone.
+#pragma warning disable CA1031 // The callers that needed the connection got the error; or it is closed already.
         catch (Exception)
 #pragma warning restore CA1031
         {
@@ -128,9 +125,9 @@ internal sealed class RedisConnection(RedisLockOptions options, TimeProvider tim
             bool hasPrimary;
             do
             {
-                await Task.Delay(MakeAgainAfter, time, _closed.Token).ConfigureAwait(false);
+                await Task.Delay(ConnectionTimes.ReplaceAfter, time, _closed.Token).ConfigureAwait(false);
                 hasPrimary = await HasPrimaryAsync(await GetAsync(_closed.Token).ConfigureAwait(false)).ConfigureAwait(false)
-                    || await MakeAgainAsync().ConfigureAwait(false);
+                    || await ReplaceAsync().ConfigureAwait(false);
             }
             while (!hasPrimary);
         }
@@ -146,11 +143,11 @@ internal sealed class RedisConnection(RedisLockOptions options, TimeProvider tim
     }
 
     /// <summary>
-    /// Makes the connection again, as it was made first, and puts it in the place of the old one, which is closed. The old one
-    /// stays while the new one has no primary either: the calls that wait on it are not cut off for nothing.
+    /// Makes a new connection in the same way and replaces the old one, which is closed. If the new one has no primary either, the old
+    /// one stays: the calls that wait on it are not cut off.
     /// </summary>
-    /// <returns>Whether the new connection is in its place.</returns>
-    private async Task<bool> MakeAgainAsync()
+    /// <returns>Whether the old connection was replaced.</returns>
+    private async Task<bool> ReplaceAsync()
     {
         Task<IConnectionMultiplexer> made = ConnectAsync();
         if (!await HasPrimaryAsync(made).ConfigureAwait(false))
@@ -191,7 +188,7 @@ internal sealed class RedisConnection(RedisLockOptions options, TimeProvider tim
         {
             return await HasPrimaryAsync(await connecting.ConfigureAwait(false)).ConfigureAwait(false);
         }
-#pragma warning disable CA1031 // It is made again later, whatever kept it from being made now.
+#pragma warning disable CA1031 // It is tried again later, whatever the error is.
         catch (Exception)
 #pragma warning restore CA1031
         {
@@ -204,7 +201,7 @@ internal sealed class RedisConnection(RedisLockOptions options, TimeProvider tim
     {
         foreach (IServer server in connection.GetServers().Where(server => server is { IsConnected: true, IsReplica: false }))
         {
-            if (server.ServerType == ServerType.Cluster || await TakesWritesAsync(server).ConfigureAwait(false))
+            if (server.ServerType == ServerType.Cluster || await AcceptsWritesAsync(server).ConfigureAwait(false))
             {
                 return true;
             }
@@ -213,7 +210,7 @@ internal sealed class RedisConnection(RedisLockOptions options, TimeProvider tim
         return false;
     }
 
-    private async Task<bool> TakesWritesAsync(IServer server)
+    private async Task<bool> AcceptsWritesAsync(IServer server)
     {
         try
         {
@@ -222,7 +219,7 @@ internal sealed class RedisConnection(RedisLockOptions options, TimeProvider tim
         }
         catch (Exception error) when (RedisFault.IsOne(error))
         {
-            // A refusal for another reason is not ended by another connection.
+            // Another connection would not change an error of another kind.
             return error is RedisServerException && !RedisFault.IsWithoutPrimary(error);
         }
     }
@@ -234,11 +231,11 @@ internal sealed class RedisConnection(RedisLockOptions options, TimeProvider tim
             ObjectDisposedException.ThrowIf(_disposed, this);
             if (_connecting is null or { IsFaulted: true } or { IsCanceled: true })
             {
-                // Otherwise all waiting callers would continue one after the other: a job that blocks its thread would keep the others
-                // from the connection, and the process from its notifications, until it is done.
+                // Without this option the callers that wait would continue one after the other: a job that blocks its thread would keep
+                // the others from the connection, and the process from its notifications.
                 TaskCompletionSource<IConnectionMultiplexer> connecting = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-                // Otherwise the connection would live in the context of the first job: with its ambient lease, in its trace.
+                // The connection must not live in the execution context of the first job: with its ambient lease, in its trace.
                 using (ExecutionContext.SuppressFlow())
                 {
                     _ = Task.Run(ConnectAsync).ContinueWith(
@@ -248,7 +245,7 @@ internal sealed class RedisConnection(RedisLockOptions options, TimeProvider tim
                         TaskScheduler.Default);
                 }
 
-                // A caller that gave up waiting does not observe the result.
+                // A caller that has stopped waiting does not observe its failure.
                 _connecting = RedisFault.Observed(connecting.Task);
             }
 
@@ -265,7 +262,7 @@ internal sealed class RedisConnection(RedisLockOptions options, TimeProvider tim
 
         ConfigurationOptions configuration = options.ConfigurationOptions?.Clone() ?? ConfigurationOptions.Parse(options.Configuration!);
 
-        // The callers wait for the first try only; the connection goes on trying behind them.
+        // The callers wait for the first attempt only; the connection goes on trying in the background.
         configuration.AbortOnConnectFail = false;
         configuration.ConnectRetry = 1;
         if (isForRenewals)
@@ -273,7 +270,7 @@ internal sealed class RedisConnection(RedisLockOptions options, TimeProvider tim
             DedicatedThreads.UseFor(configuration);
         }
 
-        QuickReconnect.Apply(configuration);
+        QuickReconnectPolicy.Apply(configuration);
         return await ConnectionMultiplexer.ConnectAsync(configuration).ConfigureAwait(false);
     }
 }

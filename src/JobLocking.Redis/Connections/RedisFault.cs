@@ -63,14 +63,14 @@ internal static class RedisFault
             + "Fix: raise maxmemory or free memory; held leases are still renewed and released.",
         RedisServerException server => $"Redis answered '{server.Message}'.",
         RedisConnectionException { Message: var text } when text.Contains("not eligible for replica", StringComparison.Ordinal) =>
-            "the connection leads to a replica, which takes no writes, and to no primary.",
+            "the connection leads to a replica, which accepts no writes, and to no primary.",
         RedisConnectionException connection => $"Redis cannot be reached ({connection.FailureType}{Cause(connection)}).",
         TimeoutException => "Redis did not answer in time.",
         ObjectDisposedException => "the connection to Redis has been closed.",
         _ => error.Message,
     };
 
-    // What the client library says itself is about its own insides; a certificate, a socket or the server says what is wrong.
+    // The messages of the client library describe its own state; the innermost exception (a certificate, a socket) says what is wrong.
     private static string Cause(RedisConnectionException error) =>
         error.GetBaseException() is var cause and not RedisConnectionException ? $": {cause.Message.TrimEnd('.')}" : "";
 
@@ -81,9 +81,9 @@ internal static class RedisFault
         _ => LockStoreFault.Disconnected,
     };
 
-    // Only what the server says of its own state, before it runs anything, and what ended in the backlog: it was taken out
-    // of there, and will not be sent. What is about to be sent may still go out after its time-out. A script can fail half
-    // way, with any other error, and with those about rights and unknown commands that name the script.
+    // Certainly not applied: errors about the state of the server, which come before it runs anything, and requests that timed out in
+    // the backlog, from where they are removed. A request that is being written may still be sent after its time-out. A script can fail
+    // half-way with any other error, and with errors about rights and unknown commands that name the script.
     private static bool MayHaveBeenApplied(Exception error) => error switch
     {
         RedisServerException { Kind: RedisErrorKind.NoPermission or RedisErrorKind.UnknownCommand } server =>

@@ -3,7 +3,7 @@ using StackExchange.Redis;
 
 namespace JobLocking.Redis.Connections;
 
-/// <summary>Where a password may come to light that stands where it should not.</summary>
+/// <summary>Finds texts that may contain a password, so that they are not shown.</summary>
 internal static partial class SecretRedaction
 {
     /// <summary>The exception of a user's factory may contain its input, including the connection string.</summary>
@@ -14,7 +14,7 @@ internal static partial class SecretRedaction
         options.EndPoints.OfType<System.Net.DnsEndPoint>().Any(server => server.Host.AsSpan().ContainsAny('@', '/'))
         || FollowServers(configuration ?? "");
 
-    // A comma ends a password, and what comes after it is the name of a server.
+    // A comma ends a password; the text after it is read as the name of a server.
     private static bool FollowServers(string configuration)
     {
         string[] parts = configuration.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);

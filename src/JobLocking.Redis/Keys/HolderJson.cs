@@ -5,17 +5,17 @@ using System.Text.Json.Serialization;
 
 namespace JobLocking.Redis.Keys;
 
-/// <summary>A holder as it stands in the value of a lock, for people and their scripts: these names are a contract.</summary>
+/// <summary>A holder as JSON in the value of a lock. People and their scripts read it: these property names are a contract.</summary>
 internal sealed record HolderJson(
     string App, string Node, string Scheduler, DateTimeOffset Since, string? Job = null, string? Execution = null, string? Identity = null)
 {
-    // Many are refused because of the same holder, one after the other.
+    // Many executions are refused one after the other because of the same holder.
     private static volatile Reading? _last;
 
     [ThreadStatic]
     private static (ArrayBufferWriter<byte> Buffer, Utf8JsonWriter Writer) _writing;
 
-    /// <summary>Property by property: each acquire does this, and the serializer would want an object of its own each time.</summary>
+    /// <summary>Writes property by property: each acquire does this, and the serializer would need a new object each time.</summary>
     public static byte[] Write(LockHolder holder)
     {
         if (_writing.Writer is null)
@@ -52,7 +52,7 @@ internal sealed record HolderJson(
         return buffer.WrittenSpan.ToArray();
     }
 
-    /// <summary>The holder, or null if that is not what one of ours has written.</summary>
+    /// <summary>The holder, or null for a text that JobLocking has not written.</summary>
     public static LockHolder? Read(ReadOnlySpan<byte> json)
     {
         Reading? last = _last;
@@ -84,7 +84,7 @@ internal sealed record HolderJson(
 [JsonSerializable(typeof(HolderJson))]
 internal sealed partial class HolderJsonContext : JsonSerializerContext
 {
-    // Read in a terminal, not in a page: 'Büro' and 'List<int>' shall be seen as such.
+    // People read it in a terminal, not in a web page: 'Büro' and 'List<int>' need no escaping.
     public static HolderJsonContext Readable { get; } = new(new JsonSerializerOptions
     {
         PropertyNamingPolicy = JsonNamingPolicy.CamelCase,

@@ -3,8 +3,8 @@ using System.Buffers.Text;
 namespace JobLocking.Redis.Keys;
 
 /// <summary>
-/// What the value of a lock says: <c>&lt;lease id&gt;:&lt;token&gt;:&lt;process id&gt;:&lt;holder&gt;</c> while a lease holds it,
-/// <c>kept:&lt;token&gt;::&lt;holder&gt;</c> while it is kept. Any other value is a foreign client's, which has nothing here.
+/// The value of a lock: <c>&lt;lease id&gt;:&lt;token&gt;:&lt;process id&gt;:&lt;holder&gt;</c> while a lease holds it,
+/// <c>kept:&lt;token&gt;::&lt;holder&gt;</c> while it is kept. Any other value is a foreign client's: then nothing is set here.
 /// </summary>
 internal readonly record struct LockValue(LockHolder? Holder, long? FencingToken, bool IsKept)
 {
@@ -24,7 +24,7 @@ internal readonly record struct LockValue(LockHolder? Holder, long? FencingToken
             : default;
     }
 
-    /// <summary>Takes what stands before the next colon; nothing where there is none.</summary>
+    /// <summary>Takes the text before the next colon; empty if there is none.</summary>
     internal static ReadOnlySpan<byte> Field(ref ReadOnlySpan<byte> rest)
     {
         int end = rest.IndexOf((byte)':');

@@ -8,7 +8,8 @@ namespace JobLocking.Redis.Keys;
 /// </summary>
 internal static class OccurrenceMark
 {
-    public static byte[] Of(OccurrenceEnd end) => [.. end.Outcome == OccurrenceOutcome.Succeeded ? "succeeded:"u8 : "failed:"u8, .. HolderJson.Write(end.Holder)];
+    public static byte[] Of(OccurrenceEnd end) =>
+        [.. end.Outcome == OccurrenceOutcome.Succeeded ? "succeeded:"u8 : "failed:"u8, .. HolderJson.Write(end.Holder)];
 
     public static LockHolder? Holder(ReadOnlySpan<byte> mark)
     {

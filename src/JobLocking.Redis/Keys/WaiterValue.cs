@@ -1,8 +1,7 @@
 namespace JobLocking.Redis.Keys;
 
 /// <summary>
-/// What the queue says of one who waits: <c>&lt;when its place lapses, ms&gt;:&lt;process id&gt;:&lt;limit&gt;:&lt;holder&gt;</c>, written
-/// by the script.
+/// The value of a waiter: <c>&lt;when its entry lapses, ms&gt;:&lt;process id&gt;:&lt;limit&gt;:&lt;holder&gt;</c>, written by the script.
 /// </summary>
 internal static class WaiterValue
 {

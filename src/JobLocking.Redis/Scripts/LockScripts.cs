@@ -1,8 +1,8 @@
 namespace JobLocking.Redis.Scripts;
 
 /// <summary>
-/// The scripts, one field for each embedded file, with the parts that several of them share in front. No part that a script
-/// does not call: the server puts all of them together anew for each call.
+/// The scripts, one field for each embedded file, with the shared parts in front. A script has no part that it does not call: the server
+/// executes the definitions of all parts in each call.
 /// </summary>
 internal static class LockScripts
 {
@@ -23,7 +23,8 @@ internal static class LockScripts
 
     public static readonly LockScript Leave = Read("values", "queue", "wake", "holders", "room", "leave");
 
-    public static readonly LockScript Poll = Read("values", "occurrence", "queue", "enqueue", "restore", "wake", "unaccepted", "offer", "poll");
+    public static readonly LockScript Poll = Read(
+        "values", "occurrence", "queue", "enqueue", "restore", "wake", "unaccepted", "offer", "poll");
 
     public static readonly LockScript PollShared = Read(
         "values", "occurrence", "queue", "enqueue", "restore", "wake", "unaccepted", "offer", "holders", "poll_shared");

@@ -6,15 +6,13 @@ using StackExchange.Redis;
 namespace JobLocking.Redis.Scripts;
 
 /// <summary>
-/// What each script is given, in the order of its header; no key more than the case needs. Declared keys are all that a
-/// script touches.
+/// The keys and arguments of each script, in the order of its header, and no key that the call does not need. A script touches its
+/// declared keys only.
 /// </summary>
 internal static class ScriptCalls
 {
-    private const long FenceLifetimeMs = 24 * 60 * 60 * 1000;
-
     public static ScriptCall Acquire(
-        LockKeys keys, AcquireRequest request, string processId, byte[] holder, long fenceLifetimeMs = FenceLifetimeMs)
+        LockKeys keys, AcquireRequest request, string processId, byte[] holder, TimeSpan? tokenRetention = null)
     {
         DerivedKeys derived = keys.Derived(request.Name);
         return new ScriptCall(
@@ -25,8 +23,8 @@ internal static class ScriptCalls
                     derived, request.Waiter.Spends, request.Occurrence,
                     keys.Lock(request.Name), derived.Fence, derived.Queue, derived.Waiters),
             request.Waiter is null
-                ? Lease(request, processId, holder, fenceLifetimeMs)
-                : [.. Lease(request, processId, holder, fenceLifetimeMs), .. Place(request.Waiter), .. Memory(request.Waiter)]);
+                ? Lease(request, processId, holder, tokenRetention)
+                : [.. Lease(request, processId, holder, tokenRetention), .. Waiter(request.Waiter), .. SpentFor(request.Waiter)]);
     }
 
     public static ScriptCall AcquireShared(LockKeys keys, AcquireRequest request, string processId, byte[] holder)
@@ -37,8 +35,8 @@ internal static class ScriptCalls
             Keys(
                 derived, request.Waiter?.Spends, request.Occurrence,
                 keys.Lock(request.Name), derived.Fence, derived.Queue, derived.Waiters, derived.Holders, derived.Limits),
-            [.. Lease(request, processId, holder, FenceLifetimeMs), request.Limit, default, default, .. Place(request.Waiter), .. Memory(request.Waiter)],
-            Publishes: 7);
+            [.. Lease(request, processId, holder), request.Limit, default, default, .. Waiter(request.Waiter), .. SpentFor(request.Waiter)],
+            ChannelPrefixAt: 7);
     }
 
     public static ScriptCall Release(LockKeys keys, ReleaseRequest request)
@@ -48,7 +46,7 @@ internal static class ScriptCalls
             LockScripts.Release,
             Keys(derived, request.Spends, request.Occurrence?.Occurrence, keys.Lock(request.Name), derived.Queue, derived.Waiters),
             End(request),
-            Publishes: 4);
+            ChannelPrefixAt: 4);
     }
 
     public static ScriptCall ReleaseShared(LockKeys keys, ReleaseRequest request)
@@ -60,17 +58,17 @@ internal static class ScriptCalls
                 derived, request.Spends, request.Occurrence?.Occurrence,
                 keys.Lock(request.Name), derived.Queue, derived.Waiters, derived.Holders, derived.Limits),
             End(request),
-            Publishes: 4);
+            ChannelPrefixAt: 4);
     }
 
     public static ScriptCall Decline(LockKeys keys, DeclineRequest request) => new(
         LockScripts.Decline,
         KeysOfAnyLimit(keys, request.Name),
         request.NotAcceptedBy is { } waiter ? [default, default, waiter] : [default, default],
-        Publishes: 0);
+        ChannelPrefixAt: 0);
 
     public static ScriptCall Leave(LockKeys keys, LeaveRequest request) =>
-        new(LockScripts.Leave, KeysOfAnyLimit(keys, request.Name), [default, default, request.WaiterId], Publishes: 0);
+        new(LockScripts.Leave, KeysOfAnyLimit(keys, request.Name), [default, default, request.WaiterId], ChannelPrefixAt: 0);
 
     public static ScriptCall Poll(LockKeys keys, PollRequest request, string processId)
     {
@@ -84,25 +82,25 @@ internal static class ScriptCalls
                     keys.Lock(request.Name), derived.Queue, derived.Waiters, derived.Holders, derived.Limits)
                 : Keys(derived, null, request.Occurrence, keys.Lock(request.Name), derived.Queue, derived.Waiters),
             [
-                .. Place(request.Waiter), processId, request.Limit, HolderJson.Write(request.Holder), default, default,
+                .. Waiter(request.Waiter), processId, request.Limit, HolderJson.Write(request.Holder), default, default,
                 .. (request.Others ?? []).SelectMany(Other),
             ],
-            Publishes: 6);
+            ChannelPrefixAt: 6);
     }
 
     public static ScriptCall Break(LockKeys keys, string name, long fencingToken) => new(
         LockScripts.Break,
         KeysOfAnyLimit(keys, name),
         [fencingToken.ToString(CultureInfo.InvariantCulture), default, default],
-        Publishes: 1);
+        ChannelPrefixAt: 1);
 
-    private static RedisValue[] Lease(AcquireRequest request, string processId, byte[] holder, long fenceLifetimeMs) =>
+    private static RedisValue[] Lease(AcquireRequest request, string processId, byte[] holder, TimeSpan? tokenRetention = null) =>
     [
         request.LeaseId,
         ScriptCall.Milliseconds(request.Expiry),
         processId,
         holder,
-        fenceLifetimeMs,
+        ScriptCall.Milliseconds(tokenRetention ?? KeyLifetimes.LastFencingToken),
         request.Occurrence is { IsRetry: true } ? "1" : "0",
     ];
 
@@ -121,22 +119,22 @@ internal static class ScriptCalls
         ];
     }
 
-    private static RedisValue[] Place(WaiterEntry? entry) =>
+    private static RedisValue[] Waiter(WaiterEntry? entry) =>
         entry is null ? [] : [entry.Id, entry.Since, entry.LapsesAfter > TimeSpan.Zero ? ScriptCall.Milliseconds(entry.LapsesAfter) : 0];
 
-    private static RedisValue[] Memory(WaiterEntry? entry) =>
-        entry is { Spends: not null, SpentFor: var memory } ? [ScriptCall.Milliseconds(memory)] : [];
+    private static RedisValue[] SpentFor(WaiterEntry? entry) =>
+        entry is { Spends: not null, SpentFor: var spentFor } ? [ScriptCall.Milliseconds(spentFor)] : [];
 
-    private static RedisValue[] Other(OtherWaiter other) => [.. Place(other.Waiter), other.Limit, HolderJson.Write(other.Holder)];
+    private static RedisValue[] Other(OtherWaiter other) => [.. Waiter(other.Waiter), other.Limit, HolderJson.Write(other.Holder)];
 
-    /// <summary>Of a script that does for a lock of either kind what it has to, and finds out which it is.</summary>
+    /// <summary>The keys of a script that handles locks with and without a limit above 1.</summary>
     private static RedisKey[] KeysOfAnyLimit(LockKeys keys, string name)
     {
         DerivedKeys derived = keys.Derived(name);
         return [keys.Lock(name), derived.Queue, derived.Waiters, derived.Holders, derived.Limits];
     }
 
-    /// <summary>The deferral comes after the others, and the occurrence last, if there are any.</summary>
+    /// <summary>The mark of a deferral comes after the other keys, and the occurrence last, if there are any.</summary>
     private static RedisKey[] Keys(DerivedKeys derived, string? spends, LockOccurrence? occurrence, params ReadOnlySpan<RedisKey> always)
     {
         RedisKey[] all = new RedisKey[always.Length + (spends is null ? 0 : 1) + (occurrence is null ? 0 : 1)];

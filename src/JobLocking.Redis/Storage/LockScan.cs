@@ -7,30 +7,27 @@ using StackExchange.Redis;
 
 namespace JobLocking.Redis.Storage;
 
-/// <summary>Finds the locks on one server: keys page by page, and the values of a page in one go.</summary>
-/// <remarks>What has been <paramref name="seen"/> on any server is not shown again: SCAN may find a key twice.</remarks>
+/// <summary>Lists the locks on one server: keys page by page, and the values of a page in one go.</summary>
+/// <remarks>A lock that was <paramref name="seen"/> on any server is not listed again: SCAN may find a key twice.</remarks>
 internal sealed class LockScan(IDatabase database, IServer server, LockKeys keys, HashSet<string> seen)
 {
-    // Most keys of a server may not be locks: each reply covers a thousand keys.
-    private const int ScannedAtOnce = 1000;
-
-    private const int PageSize = 250;
-
-    /// <summary>All servers that have locks. A primary of a cluster that cannot be asked is not left out.</summary>
+    /// <summary>All servers that keep locks. Throws if a primary of a cluster cannot be reached.</summary>
     public static IReadOnlyList<IServer> Servers(IConnectionMultiplexer connection, LockKeys keys, string what)
     {
         IServer[] connected = [.. connection.GetServers().Where(server => server is { IsConnected: true, IsReplica: false })];
-        if (Shards.Of(connection, keys, attempt => LockKeys.CheckName("", 0, attempt), what) is { } shards)
+        if (ClusterPrimaries.Of(connection, keys, attempt => LockKeys.CheckName("", 0, attempt), what) is { } primaries)
         {
-            // The client library replaces a primary that it cannot reach by another one, if there is any.
+            // Instead of a primary that it cannot reach, the client library returns another server.
             IServer[] serving =
             [
-                .. shards.Select(shard => ServerOf(shard.Name)).OfType<IServer>()
-                    .Where(server => server.IsConnected).DistinctBy(server => server.EndPoint),
+                .. primaries.Select(primary => ServerOf(primary.Name))
+                    .OfType<IServer>()
+                    .Where(server => server.IsConnected)
+                    .DistinctBy(server => server.EndPoint),
             ];
-            return serving.Length == shards.Count
+            return serving.Length == primaries.Count
                 ? serving
-                : throw Unreachable($"one of the primaries {string.Join(", ", shards.Select(shard => shard.Server))}");
+                : throw Unreachable($"one of the primaries {string.Join(", ", primaries.Select(primary => primary.Server))}");
         }
 
         return connected.Length > 0 ? connected : throw Unreachable("Redis");
@@ -53,8 +50,8 @@ internal sealed class LockScan(IDatabase database, IServer server, LockKeys keys
     public async IAsyncEnumerable<HeldLock> RunAsync(
         string? prefix, string what, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        IAsyncEnumerator<RedisKey> found =
-            server.KeysAsync(database.Database, keys.Pattern(prefix), ScannedAtOnce).GetAsyncEnumerator(cancellationToken);
+        IAsyncEnumerator<RedisKey> found = server.KeysAsync(
+            database.Database, keys.Pattern(prefix), StorageLimits.ScannedKeys).GetAsyncEnumerator(cancellationToken);
         await using (found.ConfigureAwait(false))
         {
             for (bool more = true; more;)
@@ -79,9 +76,9 @@ internal sealed class LockScan(IDatabase database, IServer server, LockKeys keys
 
     private async Task<(List<HeldLock> Held, bool More)> PageAsync(IAsyncEnumerator<RedisKey> found, CancellationToken cancellationToken)
     {
-        List<(string Name, Task<RedisResult> Sent)> page = new(PageSize);
+        List<(string Name, Task<RedisResult> Sent)> page = new(StorageLimits.ListedLocks);
         bool more = false;
-        while (page.Count < PageSize && (more = await found.MoveNextAsync().ConfigureAwait(false)))
+        while (page.Count < StorageLimits.ListedLocks && (more = await found.MoveNextAsync().ConfigureAwait(false)))
         {
             if (keys.NameOfLock(found.Current) is { } name && seen.Add(name))
             {
@@ -106,7 +103,7 @@ internal sealed class LockScan(IDatabase database, IServer server, LockKeys keys
 
     private static IEnumerable<HeldLock> Held(string name, RedisResult reply)
     {
-        LockWaiter[] waiters = [.. ((RedisResult[])reply[1]!).Chunk(2).Select(WaiterOf).OfType<LockWaiter>()];
+        LockWaiter[] waiters = [.. ((RedisResult[])reply[1]!).Chunk(2).Select(Waiter).OfType<LockWaiter>()];
         foreach (RedisResult[] holder in ((RedisResult[])reply[0]!).Chunk(2))
         {
             LockValue value = LockValue.Parse(ScriptReply.Bytes(holder[0]));
@@ -114,8 +111,8 @@ internal sealed class LockScan(IDatabase database, IServer server, LockKeys keys
         }
     }
 
-    // A stranger may have left anything under the keys of the queue.
-    private static LockWaiter? WaiterOf(RedisResult[] entry) =>
+    // A foreign client may have left anything under the keys of the queue.
+    private static LockWaiter? Waiter(RedisResult[] entry) =>
         WaiterValue.Holder(ScriptReply.Bytes(entry[1])) is { } waiter && (double)entry[0] is >= 0 and < 9e15 and var since
             ? new LockWaiter(waiter, DateTimeOffset.UnixEpoch.AddMicroseconds(since))
             : null;

@@ -9,21 +9,19 @@ using StackExchange.Redis;
 
 namespace JobLocking.Redis.Storage;
 
-/// <summary>The locks in Redis: one script, and so one round trip, for each call. The scripts decide; this class sends and reads.</summary>
+/// <summary>The locks in Redis: one script, and so one round trip, for each call. The scripts decide; this class sends them.</summary>
 internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time) : ILockStore, IAsyncDisposable, IDisposable
 {
-    private const int MostWastedNotifications = 100;
-
     private readonly RedisConnection _connection = new(options, time);
 
-    // Beside the connection for everything else, which the thread pool reads: leases must live while jobs block all its threads, and
-    // threads of its own would cost every acquire about as much again. A connection that was handed over is the only one.
+    // A second connection, with threads of its own: leases must live while jobs block all threads of the pool, which reads the other
+    // connection. Threads of its own for that one would double the cost of every acquire. A connection of the application is the only one.
     private readonly RedisConnection? _forRenewals =
         options.ConnectionMultiplexerFactory is null ? new RedisConnection(options, time, isForRenewals: true) : null;
 
     private readonly LockKeys _keys = new(options.KeyPrefix);
 
-    private readonly Channels _channels = new(new LockKeys(options.KeyPrefix).Channels);
+    private readonly ChannelPrefix _channelPrefix = new(new ChannelNames(options.KeyPrefix).Prefix);
 
     private readonly RenewalBatches _renewals = new(new LockKeys(options.KeyPrefix), time);
 
@@ -35,7 +33,7 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
     {
         if (_connection.Current is not { } connection)
         {
-            return new LockServer(LockServers.Only, IsConnected: true); // Its first try to connect has not ended.
+            return new LockServer(LockServers.Only, IsConnected: true); // The first attempt to connect has not ended.
         }
 
         LockServer server = ServersOf(connection).Of(_keys.Lock(name));
@@ -63,8 +61,8 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
                 ScriptCalls.AcquireShared(_keys, request, _processId, holder), What, name, cancellationToken).ConfigureAwait(false);
         }
 
-        (RedisResult reply, long sentAt) = asked.Value;
-        return ScriptReply.Acquired(reply, sentAt) ?? throw new LockStoreException(
+        (RedisResult answer, long sentAt) = asked.Value;
+        return ScriptReply.Acquired(answer, sentAt) ?? throw new LockStoreException(
             $"{What} lock '{name}': key '{_keys.Derived(name).Fence}' holds no fencing token. Fix: delete that key.",
             mayHaveBeenApplied: false)
         {
@@ -105,18 +103,18 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
     }
 
     public async ValueTask DeclineAsync(DeclineRequest request, CancellationToken cancellationToken) =>
-        await AskAsync(ScriptCalls.Decline(_keys, request), "Declining a wake-up of", request.Name, cancellationToken).ConfigureAwait(false);
+        await CallAsync(
+            ScriptCalls.Decline(_keys, request), "Declining a wake-up of", request.Name, cancellationToken).ConfigureAwait(false);
 
     public async ValueTask LeaveAsync(LeaveRequest request, CancellationToken cancellationToken) =>
-        await AskAsync(ScriptCalls.Leave(_keys, request), "Leaving the queue of", request.Name, cancellationToken).ConfigureAwait(false);
+        await CallAsync(ScriptCalls.Leave(_keys, request), "Leaving the queue of", request.Name, cancellationToken).ConfigureAwait(false);
 
     public async ValueTask<PollResult> PollAsync(PollRequest request, CancellationToken cancellationToken) =>
-        ScriptReply.Polled((await AskAsync(
-            ScriptCalls.Poll(_keys, request, _processId), "Polling", request.Name, cancellationToken).ConfigureAwait(false)).Reply);
+        ScriptReply.Polled(
+            await CallAsync(ScriptCalls.Poll(_keys, request, _processId), "Polling", request.Name, cancellationToken).ConfigureAwait(false));
 
     public async ValueTask<bool> BreakAsync(string name, long fencingToken, CancellationToken cancellationToken) =>
-        (bool)(await AskAsync(
-            ScriptCalls.Break(_keys, name, fencingToken), "Breaking", name, cancellationToken).ConfigureAwait(false)).Reply;
+        (bool)await CallAsync(ScriptCalls.Break(_keys, name, fencingToken), "Breaking", name, cancellationToken).ConfigureAwait(false);
 
     public async ValueTask<IAsyncDisposable> SubscribeAsync(Action<LockNotification> onNotification, CancellationToken cancellationToken)
     {
@@ -154,7 +152,7 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
         IConnectionMultiplexer connection = await ConnectAsync(StoreCheck.What, cancellationToken).ConfigureAwait(false);
         try
         {
-            return await new StoreCheck(connection, _keys, _channels, _processId, time)
+            return await new StoreCheck(connection, _keys, _channelPrefix, _processId, time)
                 .RunAsync(cancellationToken).ConfigureAwait(false);
         }
         catch (Exception error) when (RedisFault.IsOne(error))
@@ -202,6 +200,9 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
         }
     }
 
+    private async ValueTask<RedisResult> CallAsync(ScriptCall call, string what, string name, CancellationToken cancellationToken) =>
+        (await AskAsync(call, what, name, cancellationToken).ConfigureAwait(false)).Reply;
+
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<(RedisResult Reply, long SentAt)> AskAsync(
         ScriptCall call, string what, string name, CancellationToken cancellationToken)
@@ -211,13 +212,13 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
         try
         {
             IDatabase database = connection.GetDatabase();
-            if (call.Publishes is { } at)
+            if (call.Publishes)
             {
-                call.Values[at] = _channels.Prefix
-                    ?? await RedisFault.UntilAsync(_channels.AskAsync(database), cancellationToken).ConfigureAwait(false);
+                byte[] prefix = _channelPrefix.Known
+                    ?? await RedisFault.UntilAsync(_channelPrefix.AskAsync(database), cancellationToken).ConfigureAwait(false);
 
-                // A member of a cluster counts only the subscribers on itself. Outside a cluster keys have no slot.
-                call.Values[at + 1] = connection.HashSlot(call.Keys[0]) < 0 ? MostWastedNotifications : 1;
+                // A member of a cluster counts its own listeners only. Outside a cluster keys have no slot.
+                call.SetChannelPrefix(prefix, connection.HashSlot(call.Keys[0]) < 0 ? StorageLimits.UnheardWakeUps : 1);
             }
 
             long sentAt = time.GetTimestamp();
@@ -258,10 +259,10 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
         catch (Exception error) when (error is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
 #pragma warning restore CA1031
         {
-            (string reason, Exception? cause) = SecretRedaction.MayBeIn(error)
-                ? ($"{error.GetType().Name}, whose text is not shown, as a password may be in it.", null)
-                : (error.Message, error);
-            throw new LockStoreException($"{what}: there is no connection to Redis: {reason}", mayHaveBeenApplied: false, cause)
+            bool isSecret = SecretRedaction.MayBeIn(error);
+            string why = isSecret ? $"{error.GetType().Name}, whose text is not shown, as a password may be in it." : error.Message;
+            throw new LockStoreException(
+                $"{what}: there is no connection to Redis: {why}", mayHaveBeenApplied: false, isSecret ? null : error)
             {
                 Fault = LockStoreFault.Unanswered,
             };

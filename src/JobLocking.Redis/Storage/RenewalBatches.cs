@@ -9,26 +9,21 @@ using StackExchange.Redis;
 namespace JobLocking.Redis.Storage;
 
 /// <summary>
-/// Renews many leases with few scripts: as many in one as may hold up the other clients of the server, and in a cluster only
-/// those of one slot; those of locks with a limit have a script of their own. The answers of a script are passed on as it comes.
+/// Renews many leases with few scripts: up to a hundred leases in one script, in a cluster those of one slot; leases of locks with a limit
+/// above 1 have a script of their own. The results of each script are passed on as they come.
 /// </summary>
 /// <remarks>
-/// A proxy can hide a cluster, or spread the keys itself. StackExchange.Redis does not see that. The answers show it, and from
-/// then on each lease has a script of its own.
+/// A proxy can hide a cluster, or spread the keys itself. StackExchange.Redis does not see that. The results show it, and from then on
+/// each lease has a script of its own.
 /// </remarks>
 internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
 {
-    private const int LargestBatch = 100;
-
-    /// <summary>Scripts on their way to one server: another request waits behind no more than these.</summary>
-    private const int MostAtOnce = 4;
-
     private readonly ConcurrentDictionary<object, SemaphoreSlim> _gates = [];
 
-    /// <summary>A script for each lease: together they were refused, or did not all reach the server that has them.</summary>
+    /// <summary>One script for each lease: together they were refused, or some were sent to a server that does not have them.</summary>
     private volatile bool _isSplit;
 
-    /// <remarks>Goes on where it was called, as <see cref="ILockStore.RenewAsync"/> says: no await here leaves the scheduler.</remarks>
+    /// <remarks>Continues on the scheduler of the caller, as <see cref="ILockStore.RenewAsync"/> says: no await here leaves it.</remarks>
     public async ValueTask SendAsync(
         IConnectionMultiplexer connection,
         ReadOnlyMemory<RenewRequest> leases,
@@ -91,7 +86,7 @@ internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
         }
     }
 
-    /// <summary>CROSSSLOT, or what a proxy says in its place in words of its own.</summary>
+    /// <summary>CROSSSLOT, or the error of a proxy for the same reason.</summary>
     private static bool IsAboutKeys(RedisErrorKind kind) =>
         kind is RedisErrorKind.CrossSlot or RedisErrorKind.Unknown or RedisErrorKind.UnknownError;
 
@@ -105,7 +100,7 @@ internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
             ref readonly RenewRequest lease = ref round.Leases.Span[i];
             int slot = isSplit ? i : round.KnowsSlots ? round.Connection.HashSlot(keys.Lock(lease.Name)) : -1;
             ref List<int>? batch = ref CollectionsMarshal.GetValueRefOrAddDefault(open, (slot, IsShared(lease)), out _);
-            if (batch is null || batch.Count == LargestBatch)
+            if (batch is null || batch.Count == StorageLimits.RenewalBatch)
             {
                 batches.Add(batch = []);
             }
@@ -120,12 +115,12 @@ internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
 
     private async Task<(long SentAt, string Results)> EvaluateAsync(Round round, List<int> batch)
     {
-        SemaphoreSlim gate = _gates.GetOrAdd(ServerOf(round, batch[0]), static _ => new SemaphoreSlim(MostAtOnce));
+        SemaphoreSlim gate = _gates.GetOrAdd(ServerOf(round, batch[0]), static _ => new SemaphoreSlim(StorageLimits.RenewalBatchesAtOnce));
         await gate.WaitAsync(round.CancellationToken).ConfigureAwait(true);
         try
         {
             long sentAt = time.GetTimestamp();
-            Task<RedisResult> sent = RedisFault.Observed(EvaluateAsync(round.Connection.GetDatabase(), ScriptCall(round, batch)));
+            Task<RedisResult> sent = RedisFault.Observed(EvaluateAsync(round.Connection.GetDatabase(), CallFor(round, batch)));
             return (sentAt, (string)(await sent.WaitAsync(round.CancellationToken).ConfigureAwait(true))!);
         }
         finally
@@ -160,11 +155,11 @@ internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
         }
         catch (Exception error) when (error is InvalidOperationException or NotSupportedException || RedisFault.IsOne(error))
         {
-            return this; // No server is known for the slot. Sending fails, and says why.
+            return this; // No server is known for the slot. Sending fails with the reason.
         }
     }
 
-    private ScriptCall ScriptCall(Round round, List<int> batch)
+    private ScriptCall CallFor(Round round, List<int> batch)
     {
         List<RedisKey> touched = new(batch.Count * 2);
         RedisValue[] values = new RedisValue[batch.Count * 3];
@@ -186,7 +181,7 @@ internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
             }
 
             values[i * 3] = lease.LeaseId;
-            values[(i * 3) + 1] = Scripts.ScriptCall.Milliseconds(lease.Expiry);
+            values[(i * 3) + 1] = ScriptCall.Milliseconds(lease.Expiry);
             values[(i * 3) + 2] = touched.Count - before;
         }
 
@@ -217,7 +212,9 @@ internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
 
         public CancellationToken CancellationToken => cancellationToken;
 
-        /// <summary>Whether the client sees a cluster and talks to its members. Behind a proxy it knows slots, but no members.</summary>
+        /// <summary>
+        /// Whether the client library sees a cluster and talks to its members directly. Through a proxy it sees slots, but no members.
+        /// </summary>
         public bool KnowsSlots { get; } = connection.HashSlot("any") >= 0
             && Array.Exists(connection.GetServers(), server => server.ServerType == ServerType.Cluster);
 

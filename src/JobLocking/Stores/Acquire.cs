@@ -11,7 +11,13 @@ namespace JobLocking.Stores;
 /// </param>
 /// <param name="Waiter">How the execution is listed in the waiting queue if the acquire is refused; null for not at all.</param>
 public readonly record struct AcquireRequest(
-    string Name, string LeaseId, TimeSpan Expiry, LockHolder Holder, LockOccurrence? Occurrence = null, int Limit = 1, WaiterEntry? Waiter = null);
+    string Name,
+    string LeaseId,
+    TimeSpan Expiry,
+    LockHolder Holder,
+    LockOccurrence? Occurrence = null,
+    int Limit = 1,
+    WaiterEntry? Waiter = null);
 
 /// <summary>What the store decided about an <see cref="AcquireRequest"/>.</summary>
 public enum AcquireOutcome
@@ -19,7 +25,9 @@ public enum AcquireOutcome
     /// <summary>The lease holds the lock. The execution has left the waiting queue, if it was there.</summary>
     Granted,
 
-    /// <summary>The lock is taken. The execution is in the waiting queue, if the request asked for that and the queue is not full.</summary>
+    /// <summary>
+    /// The lock is taken. The execution is in the waiting queue, if the request asked for that and the queue is not full.
+    /// </summary>
     Contended,
 
     /// <summary>
@@ -49,7 +57,9 @@ public enum AcquireOutcome
 /// </param>
 /// <param name="TimeLeft">When contended or running: until the other expires if it is not renewed; null without expiry.</param>
 /// <param name="IsKept">The other's run has ended, and the lock is kept for its minimum hold only.</param>
-/// <param name="QueuedSince">Since when the execution is in the waiting queue, in microseconds of the store's clock; 0 if it is not.</param>
+/// <param name="QueuedSince">
+/// Since when the execution is in the waiting queue, in microseconds of the store's clock; 0 if it is not.
+/// </param>
 /// <param name="Others">The other holders when there are several, at most 99; null when there is one.</param>
 public readonly record struct AcquireResult(
     AcquireOutcome Outcome,

@@ -30,7 +30,8 @@ public interface ILockStore
     /// is not known to be renewed.
     /// </param>
     /// <param name="cancellationToken">Gives up waiting for answers.</param>
-    ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewResult>> onResults, CancellationToken cancellationToken);
+    ValueTask RenewAsync(
+        ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewResult>> onResults, CancellationToken cancellationToken);
 
     /// <summary>
     /// Ends a lease if, and only if, it still holds the lock; keeps the lock for a time if asked to. Marks or clears the

@@ -11,7 +11,9 @@ public abstract record LockNotification
     /// <param name="LeaseId">Its id.</param>
     public sealed record Broken(string LeaseId) : LockNotification;
 
-    /// <summary>A waiter of this process was woken: it should try to acquire the lock now, or decline. It has left the waiting queue.</summary>
+    /// <summary>
+    /// A waiter of this process was woken: it should try to acquire the lock now, or decline. It has left the waiting queue.
+    /// </summary>
     /// <param name="Name">The resolved name of the lock.</param>
     /// <param name="WaiterId">The id of the waiter.</param>
     /// <param name="After">How long the lock is still kept for its minimum hold; <see cref="TimeSpan.Zero"/> if it is free.</param>

@@ -14,7 +14,12 @@ namespace JobLocking.Stores;
 /// lock has room. Null for none.
 /// </param>
 public sealed record PollRequest(
-    string Name, int Limit, WaiterEntry Waiter, LockHolder Holder, LockOccurrence? Occurrence = null, IReadOnlyList<OtherWaiter>? Others = null);
+    string Name,
+    int Limit,
+    WaiterEntry Waiter,
+    LockHolder Holder,
+    LockOccurrence? Occurrence = null,
+    IReadOnlyList<OtherWaiter>? Others = null);
 
 /// <summary>A waiter that is put back into the waiting queue together with the one of a <see cref="PollRequest"/>.</summary>
 /// <param name="Waiter">The waiter.</param>

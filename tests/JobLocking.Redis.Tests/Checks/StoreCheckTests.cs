@@ -26,7 +26,7 @@ public sealed class StoreCheckTests : OwnServerTests
     [InlineData("ACL SETUSER worker -set", "can't run this command")]
     [InlineData("ACL SETUSER worker -pexpire", "a lease could not be renewed")]
     [InlineData("ACL SETUSER worker -del", "can't run this command")]
-    public async Task A_check_fails_with_the_words_of_Redis_when_no_lock_can_be_had(string command, string said)
+    public async Task A_check_fails_with_the_error_of_Redis_when_no_lock_can_be_acquired(string command, string said)
     {
         await WorkerAsync();
         await using RedisLockStore store = CreateStore(Worker), late = CreateStore(Worker);
@@ -115,15 +115,15 @@ public sealed class StoreCheckTests : OwnServerTests
     [Fact]
     public async Task What_a_check_says_to_itself_is_no_notification_and_ends_no_subscription()
     {
-        ConcurrentQueue<LockNotification> notices = new();
-        await using IAsyncDisposable listening = await Store.SubscribeAsync(notices.Enqueue, Cancellation);
+        ConcurrentQueue<LockNotification> notifications = new();
+        await using IAsyncDisposable listening = await Store.SubscribeAsync(notifications.Enqueue, Cancellation);
 
         await Store.CheckAsync(Cancellation);
 
         AcquireRequest lease = LockRequests.Acquire(Name);
         await Store.BreakAsync(Name, (await AskAsync(lease)).FencingToken, Cancellation);
-        await Eventually.IsTrueAsync(() => !notices.IsEmpty);
-        Assert.Equal([new LockNotification.Broken(lease.LeaseId)], notices);
+        await Eventually.IsTrueAsync(() => !notifications.IsEmpty);
+        Assert.Equal([new LockNotification.Broken(lease.LeaseId)], notifications);
     }
 
     [Theory]

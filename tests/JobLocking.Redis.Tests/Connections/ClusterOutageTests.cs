@@ -15,7 +15,7 @@ public sealed class ClusterOutageTests
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Locks_of_a_frozen_primary_are_unavailable_at_once_and_those_of_another_can_be_had()
+    public async Task Locks_of_a_frozen_primary_are_unavailable_at_once_and_those_of_another_can_be_acquired()
     {
         await using RedisServer well = await RedisServer.StartAsync(Cluster);
         await using RedisServer frozen = await RedisServer.StartAsync(Cluster);
@@ -34,7 +34,7 @@ public sealed class ClusterOutageTests
     }
 
     [Fact]
-    public async Task Locks_of_a_dead_primary_can_be_had_again_when_a_replica_has_taken_its_place()
+    public async Task Locks_of_a_dead_primary_can_be_acquired_again_when_a_replica_has_replaced_it()
     {
         await using RedisServer well = await RedisServer.StartAsync(Cluster);
         await using RedisServer dies = await RedisServer.StartAsync(Cluster);
@@ -55,7 +55,7 @@ public sealed class ClusterOutageTests
     }
 
     [Fact]
-    public async Task Locks_of_a_member_that_is_reached_under_another_address_than_it_announces_can_be_had()
+    public async Task Locks_of_a_member_that_is_reached_under_another_address_than_it_announces_can_be_acquired()
     {
         // As behind a NAT: nothing listens at the address that it announces.
         await using RedisServer member = await RedisServer.StartAsync("--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.2");

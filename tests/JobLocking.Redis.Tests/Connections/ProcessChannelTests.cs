@@ -7,7 +7,7 @@ using Xunit;
 
 namespace JobLocking.Redis.Tests.Connections;
 
-/// <summary>Who listens at a replica is not counted by the primary, whose releases would tell the whole queue.</summary>
+/// <summary>A primary does not count a process that is subscribed at a replica, and a release would notify the whole queue.</summary>
 public sealed class ProcessChannelTests : OwnServerTests
 {
     private readonly ConcurrentQueue<LockNotification> _notices = new();
@@ -30,7 +30,7 @@ public sealed class ProcessChannelTests : OwnServerTests
     [Theory]
     [InlineData("resp2")]
     [InlineData("resp3")]
-    public async Task After_an_outage_of_the_primary_a_release_tells_one_and_not_the_whole_queue(string protocol)
+    public async Task After_an_outage_of_the_primary_a_release_wakes_one_waiter_and_not_the_whole_queue(string protocol)
     {
         await using RedisLockStore store = CreateStore($"{Both},protocol={protocol}");
         await using IAsyncDisposable listening = await store.SubscribeAsync(_notices.Enqueue, Cancellation);
@@ -45,7 +45,7 @@ public sealed class ProcessChannelTests : OwnServerTests
     }
 
     [Fact]
-    public async Task After_a_failover_that_keeps_the_connections_a_release_tells_one_and_not_the_whole_queue()
+    public async Task After_a_failover_that_keeps_the_connections_a_release_wakes_one_waiter_and_not_the_whole_queue()
     {
         await using RedisLockStore store = CreateStore($"{Both},configCheckSeconds=1");
         await using IAsyncDisposable listening = await store.SubscribeAsync(_notices.Enqueue, Cancellation);
@@ -56,7 +56,7 @@ public sealed class ProcessChannelTests : OwnServerTests
     }
 
     [Fact]
-    public async Task Who_has_stopped_listening_is_not_subscribed_again()
+    public async Task A_process_that_has_unsubscribed_is_not_subscribed_again()
     {
         await using RedisLockStore store = CreateStore($"{Both},configCheckSeconds=1");
         IAsyncDisposable listening = await store.SubscribeAsync(_notices.Enqueue, Cancellation);
@@ -90,11 +90,11 @@ public sealed class ProcessChannelTests : OwnServerTests
         await Eventually.IsTrueAsync(() => _notices.Contains(new LockNotification.Reconnected()));
         AcquireRequest lease = LockRequests.Acquire(Name);
         await store.AcquireAsync(lease, Cancellation);
-        AcquireRequest[] parked = [await QueuedAsync(Patient(), store), await QueuedAsync(Patient(), store), await QueuedAsync(Patient(), store)];
+        AcquireRequest[] queued = [await QueuedAsync(WaiterRequest(), store), await QueuedAsync(WaiterRequest(), store), await QueuedAsync(WaiterRequest(), store)];
 
         await store.ReleaseAsync(LockRequests.Release(lease), Cancellation);
 
-        await Eventually.IsTrueAsync(() => _notices.Contains(new LockNotification.WakeUp(Name, parked[0].Waiter!.Id, TimeSpan.Zero)));
+        await Eventually.IsTrueAsync(() => _notices.Contains(new LockNotification.WakeUp(Name, queued[0].Waiter!.Id, TimeSpan.Zero)));
         Assert.Equal(2, (long)await at.ExecuteAsync("ZCARD", QueueKey));
     }
 }

@@ -19,7 +19,7 @@ public sealed class RedisConnectionTests : OwnServerTests
         await Server.KillAsync();
         await using RedisLockStore store = CreateStore(Impatient);
 
-        // All at once: each waits in vain for its own time-out.
+        // All at once: each waits for its own time-out.
         RenewOutcome[] outcomes = [RenewOutcome.Renewed];
         LockStoreException[] errors = await Task.WhenAll(
             FailsAsync(async () => await store.AcquireAsync(LockRequests.Acquire(Name), Cancellation)),
@@ -45,24 +45,24 @@ public sealed class RedisConnectionTests : OwnServerTests
         await Assert.ThrowsAsync<LockStoreException>(async () => await store.SubscribeAsync(ignored.Enqueue, Cancellation));
         await Server.RestartAsync();
 
-        ConcurrentQueue<LockNotification> notices = new();
+        ConcurrentQueue<LockNotification> notifications = new();
         await using IAsyncDisposable listening = await Eventually.SeesAsync<IAsyncDisposable>(
-            async () => await store.SubscribeAsync(notices.Enqueue, Cancellation), listening => listening is not null);
-        await BreakAndHearAsync(store, notices);
+            async () => await store.SubscribeAsync(notifications.Enqueue, Cancellation), listening => listening is not null);
+        await BreakAndHearAsync(store, notifications);
 
         Assert.Empty(ignored);
     }
 
     [Fact]
-    public async Task When_the_connection_is_back_it_is_said_and_breaks_are_heard_again()
+    public async Task When_the_connection_is_back_the_process_is_notified_of_that_and_of_breaks_again()
     {
-        ConcurrentQueue<LockNotification> notices = new();
-        await using IAsyncDisposable listening = await Store.SubscribeAsync(notices.Enqueue, Cancellation);
+        ConcurrentQueue<LockNotification> notifications = new();
+        await using IAsyncDisposable listening = await Store.SubscribeAsync(notifications.Enqueue, Cancellation);
 
         await Server.RestartAsync();
 
-        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotification.Reconnected()));
-        await BreakAndHearAsync(Store, notices);
+        await Eventually.IsTrueAsync(() => notifications.Contains(new LockNotification.Reconnected()));
+        await BreakAndHearAsync(Store, notifications);
     }
 
     [Theory]
@@ -71,16 +71,16 @@ public sealed class RedisConnectionTests : OwnServerTests
     public async Task When_one_of_two_connections_is_back_it_is_said(string type)
     {
         await using RedisLockStore store = CreateStore($"{Server.ConnectionString},protocol=resp2");
-        ConcurrentQueue<LockNotification> notices = new();
-        await using IAsyncDisposable listening = await store.SubscribeAsync(notices.Enqueue, Cancellation);
+        ConcurrentQueue<LockNotification> notifications = new();
+        await using IAsyncDisposable listening = await store.SubscribeAsync(notifications.Enqueue, Cancellation);
 
         await Redis.ExecuteAsync("CLIENT", "KILL", "TYPE", type, "SKIPME", "yes");
 
-        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotification.Reconnected()));
+        await Eventually.IsTrueAsync(() => notifications.Contains(new LockNotification.Reconnected()));
     }
 
     [Fact]
-    public async Task A_frozen_Redis_does_not_hold_up_who_stops_listening()
+    public async Task A_frozen_Redis_does_not_hold_up_a_process_that_unsubscribes()
     {
         await using RedisLockStore store = CreateStore($"{Server.ConnectionString},asyncTimeout=60000,syncTimeout=60000");
         IAsyncDisposable listening = await store.SubscribeAsync(_ => { }, Cancellation);
@@ -97,7 +97,7 @@ public sealed class RedisConnectionTests : OwnServerTests
     }
 
     [Fact]
-    public async Task Many_who_ask_first_share_one_connection_and_a_factory_that_failed_is_called_again()
+    public async Task The_first_callers_share_one_connection_and_a_factory_that_failed_is_called_again()
     {
         int calls = 0;
         await using ConnectionMultiplexer theirs = await ConnectionMultiplexer.ConnectAsync(Server.ConnectionString);
@@ -122,7 +122,7 @@ public sealed class RedisConnectionTests : OwnServerTests
     }
 
     [Fact]
-    public async Task Who_blocks_its_thread_once_it_has_the_connection_keeps_nobody_else_from_it()
+    public async Task A_caller_that_blocks_its_thread_once_it_has_the_connection_keeps_no_other_from_it()
     {
         TaskCompletionSource<IConnectionMultiplexer> made = new(TaskCreationOptions.RunContinuationsAsynchronously);
         await using RedisConnection connection = new(new RedisLockOptions { ConnectionMultiplexerFactory = () => made.Task }, TimeProvider.System);
@@ -177,17 +177,17 @@ public sealed class RedisConnectionTests : OwnServerTests
         await using ConnectionMultiplexer connection = await ConnectionMultiplexer.ConnectAsync(connectionString);
         await using RedisLockStore own = CreateStore(connectionString);
         await using RedisLockStore theirs = new(new RedisLockOptions { ConnectionMultiplexerFactory = () => Task.FromResult<IConnectionMultiplexer>(connection) }, TimeProvider.System);
-        ConcurrentQueue<LockNotification> notices = new();
-        await using IAsyncDisposable listening = await (ofTheirs ? theirs : own).SubscribeAsync(notices.Enqueue, Cancellation);
+        ConcurrentQueue<LockNotification> notifications = new();
+        await using IAsyncDisposable listening = await (ofTheirs ? theirs : own).SubscribeAsync(notifications.Enqueue, Cancellation);
 
-        await BreakAndHearAsync(ofTheirs ? theirs : own, notices, breaker: ofTheirs ? own : theirs);
-        await BreakAndHearAsync(ofTheirs ? theirs : own, notices);
+        await BreakAndHearAsync(ofTheirs ? theirs : own, notifications, breaker: ofTheirs ? own : theirs);
+        await BreakAndHearAsync(ofTheirs ? theirs : own, notifications);
 
         AcquireRequest lease = LockRequests.Acquire(Name);
         await own.AcquireAsync(lease, Cancellation);
-        AcquireRequest waits = await QueuedAsync(Patient(), ofTheirs ? theirs : own);
+        AcquireRequest waits = await QueuedAsync(WaiterRequest(), ofTheirs ? theirs : own);
         await own.ReleaseAsync(LockRequests.Release(lease), Cancellation);
-        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotification.WakeUp(Name, waits.Waiter!.Id, TimeSpan.Zero)));
+        await Eventually.IsTrueAsync(() => notifications.Contains(new LockNotification.WakeUp(Name, waits.Waiter!.Id, TimeSpan.Zero)));
 
         RedisResult[] channels = (RedisResult[])(await Redis.ExecuteAsync("PUBSUB", "CHANNELS", "*process*"))!;
         Assert.StartsWith("app:task_lock:process:", (string?)Assert.Single(channels), StringComparison.Ordinal);
@@ -196,39 +196,39 @@ public sealed class RedisConnectionTests : OwnServerTests
     [Theory]
     [InlineData(",$ECHO=")]
     [InlineData(",$ECHO=,channelPrefix=app:")]
-    public async Task Where_the_server_cannot_be_asked_for_the_names_of_channels_locks_are_released_and_wake_ups_are_given(string options)
+    public async Task Without_the_command_to_ask_for_the_channel_prefix_locks_are_released_and_waiters_are_woken(string options)
     {
         await using RedisLockStore store = CreateStore(Server.ConnectionString + options);
-        ConcurrentQueue<LockNotification> notices = new();
-        await using IAsyncDisposable listening = await store.SubscribeAsync(notices.Enqueue, Cancellation);
+        ConcurrentQueue<LockNotification> notifications = new();
+        await using IAsyncDisposable listening = await store.SubscribeAsync(notifications.Enqueue, Cancellation);
         AcquireRequest lease = LockRequests.Acquire(Name);
         await store.AcquireAsync(lease, Cancellation);
-        AcquireRequest waits = await QueuedAsync(Patient(), store);
+        AcquireRequest waits = await QueuedAsync(WaiterRequest(), store);
 
         Assert.Equal(ReleaseOutcome.Released, await store.ReleaseAsync(LockRequests.Release(lease), Cancellation));
 
-        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotification.WakeUp(Name, waits.Waiter!.Id, TimeSpan.Zero)));
+        await Eventually.IsTrueAsync(() => notifications.Contains(new LockNotification.WakeUp(Name, waits.Waiter!.Id, TimeSpan.Zero)));
     }
 
     [Theory]
     [InlineData("")]
     [InlineData("app:")]
-    public async Task Where_rights_forbid_to_ask_for_the_names_of_channels_locks_are_released_and_wake_ups_are_given(string prefix)
+    public async Task Without_the_right_to_ask_for_the_channel_prefix_locks_are_released_and_waiters_are_woken(string prefix)
     {
         await Redis.ExecuteAsync("ACL", "SETUSER", "worker", "on", ">secret", "~*", "&*", "+@all");
         await using RedisLockStore worker = CreateStore($"{Server.ConnectionString},user=worker,password=secret,channelPrefix={prefix}");
         await using RedisLockStore other = CreateStore($"{Server.ConnectionString},channelPrefix={prefix}");
-        ConcurrentQueue<LockNotification> notices = new();
-        await using IAsyncDisposable listening = await other.SubscribeAsync(notices.Enqueue, Cancellation);
+        ConcurrentQueue<LockNotification> notifications = new();
+        await using IAsyncDisposable listening = await other.SubscribeAsync(notifications.Enqueue, Cancellation);
         AcquireRequest lease = LockRequests.Acquire(Name);
         await worker.AcquireAsync(lease, Cancellation);
-        AcquireRequest waits = await QueuedAsync(Patient(), other);
+        AcquireRequest waits = await QueuedAsync(WaiterRequest(), other);
 
         // StackExchange.Redis would not have connected without that right.
         await Redis.ExecuteAsync("ACL", "SETUSER", "worker", "-echo");
         Assert.Equal(ReleaseOutcome.Released, await worker.ReleaseAsync(LockRequests.Release(lease), Cancellation));
 
-        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotification.WakeUp(Name, waits.Waiter!.Id, TimeSpan.Zero)));
+        await Eventually.IsTrueAsync(() => notifications.Contains(new LockNotification.WakeUp(Name, waits.Waiter!.Id, TimeSpan.Zero)));
     }
 
     [Theory]
@@ -260,19 +260,19 @@ public sealed class RedisConnectionTests : OwnServerTests
     }
 
     [Fact]
-    public async Task A_process_that_may_not_subscribe_any_more_says_so_once_and_hears_again_when_it_may()
+    public async Task A_process_that_may_not_subscribe_any_more_reports_it_once_and_is_notified_again_when_it_may()
     {
         await Redis.ExecuteAsync("ACL", "SETUSER", "deaf", "on", ">secret", "~*", "&*", "+@all");
         await using RedisLockStore store = CreateStore($"{Server.ConnectionString},user=deaf,password=secret");
-        ConcurrentQueue<LockNotification> notices = new();
-        await using IAsyncDisposable listening = await store.SubscribeAsync(notices.Enqueue, Cancellation);
+        ConcurrentQueue<LockNotification> notifications = new();
+        await using IAsyncDisposable listening = await store.SubscribeAsync(notifications.Enqueue, Cancellation);
 
         await Redis.ExecuteAsync("ACL", "SETUSER", "deaf", "resetchannels");
-        await Eventually.IsTrueAsync(() => notices.OfType<LockNotification.SubscriptionLost>().Any());
+        await Eventually.IsTrueAsync(() => notifications.OfType<LockNotification.SubscriptionLost>().Any());
         await Redis.ExecuteAsync("ACL", "SETUSER", "deaf", "allchannels");
-        await BreakAndHearAsync(store, notices);
+        await BreakAndHearAsync(store, notifications);
 
-        LockNotification.SubscriptionLost said = Assert.Single(notices.OfType<LockNotification.SubscriptionLost>());
+        LockNotification.SubscriptionLost said = Assert.Single(notifications.OfType<LockNotification.SubscriptionLost>());
         Assert.StartsWith("Subscribing to notifications: Redis answered 'NOPERM", said.Error.Message, StringComparison.Ordinal);
     }
 
@@ -312,15 +312,15 @@ public sealed class RedisConnectionTests : OwnServerTests
 
     private static Task<LockStoreException> FailsAsync(Func<Task> ask) => Assert.ThrowsAsync<LockStoreException>(ask);
 
-    private async Task BreakAndHearAsync(ILockStore store, ConcurrentQueue<LockNotification> notices, ILockStore? breaker = null)
+    private async Task BreakAndHearAsync(ILockStore store, ConcurrentQueue<LockNotification> notifications, ILockStore? breaker = null)
     {
-        // A subscription is made again a moment after the connection: until then a notice may be lost, and another lease is broken.
+        // A subscription is made again a moment after the connection: until then a notification may be lost, and another lease is broken.
         await Eventually.IsTrueAsync(async () =>
         {
             AcquireRequest lease = LockRequests.Acquire($"{Name}:{Guid.NewGuid()}");
             long token = (await store.AcquireAsync(lease, Cancellation)).FencingToken;
             await (breaker ?? store).BreakAsync(lease.Name, token, Cancellation);
-            await Eventually.IsTrueAsync(() => notices.Contains(new LockNotification.Broken(lease.LeaseId)), TimeSpan.FromSeconds(1));
+            await Eventually.IsTrueAsync(() => notifications.Contains(new LockNotification.Broken(lease.LeaseId)), TimeSpan.FromSeconds(1));
             return true;
         });
     }

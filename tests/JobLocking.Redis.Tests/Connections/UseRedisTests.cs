@@ -22,7 +22,7 @@ public sealed class UseRedisTests(SharedServers servers)
         AssertLocksAsync(locks => locks.UseRedis(options => options.ConfigurationOptions = new ConfigurationOptions { EndPoints = { servers.Redis.Endpoint } }));
 
     [Fact]
-    public async Task A_connection_that_somebody_else_made_will_do()
+    public async Task A_connection_that_the_application_made_is_used()
     {
         await using ConnectionMultiplexer theirs = await ConnectionMultiplexer.ConnectAsync(servers.Redis.ConnectionString);
 

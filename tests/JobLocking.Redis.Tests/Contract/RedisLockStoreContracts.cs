@@ -54,7 +54,7 @@ public sealed class RedisLockStoreContractOnRedis(SharedServers servers) : Redis
 [StoreUnderTest(typeof(RedisLockStore))]
 public sealed class RedisLockStoreContractOnACluster(SharedServers servers) : RedisLockStoreContract(servers.Cluster.ConnectionString)
 {
-    protected override bool KnowsWhoListens => false;
+    protected override bool CountsListeners => false;
 }
 
 [StoreUnderTest(typeof(RedisLockStore))]

@@ -9,12 +9,12 @@ using Xunit;
 
 namespace JobLocking.Redis.Tests.Hosting;
 
-/// <summary>What many deferrals that wait for one lock cost the one whose turn it is.</summary>
+/// <summary>What many deferrals that wait for one lock cost the woken one.</summary>
 public sealed class CrowdTests : OwnServerTests
 {
     private const int Few = 100;
 
-    // More than was once the end of the queue. Those behind it had one turn every five seconds.
+    // More than was once the end of the queue. One of those behind it was woken every five seconds.
     private const int Many = 11_000;
 
     [Fact]
@@ -78,7 +78,7 @@ public sealed class CrowdTests : OwnServerTests
             LockDecision decision = await engine.DecideAsync(execution, Cancellation);
             if (decision is not LockDecision.Run run)
             {
-                // A look has woken a second one.
+                // A poll has woken a second one.
                 Defer(engine, execution, Assert.IsType<LockDecision.Defer>(decision));
                 return;
             }

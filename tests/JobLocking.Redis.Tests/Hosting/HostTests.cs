@@ -36,7 +36,7 @@ public sealed class HostTests : OwnServerTests
     }
 
     [Fact]
-    public async Task A_lease_is_lost_and_told_when_an_operator_of_another_process_breaks_it()
+    public async Task A_lease_is_lost_when_an_operator_of_another_process_breaks_it()
     {
         using IHost holder = HostOn(Server);
         using IHost @operator = HostOn(Server);
@@ -84,7 +84,7 @@ public sealed class HostTests : OwnServerTests
             await host.StartAsync(Cancellation);
             locks = host.Services.GetRequiredService<ITaskLocks>();
             waiting = locks.AcquireAsync(Name, cancellationToken: Cancellation).AsTask();
-            await Eventually.SeesAsync(async () => await Redis.SortedSetLengthAsync(QueueKey), parked => parked == 1);
+            await Eventually.SeesAsync(async () => await Redis.SortedSetLengthAsync(QueueKey), queued => queued == 1);
         }
 
         await Assert.ThrowsAsync<ObjectDisposedException>(() => waiting.WaitAsync(Eventually.DefaultTimeout, Cancellation));

@@ -7,7 +7,7 @@ using Xunit;
 
 namespace JobLocking.Redis.Tests.Security;
 
-/// <summary>What somebody can do who may write our keys and channels, and what not: docs/security.md says the same.</summary>
+/// <summary>What a client can do that may write our keys and channels, and what it cannot: docs/security.md says the same.</summary>
 public sealed class ForgedValueTests(SharedServers servers) : RedisStoreTests
 {
     private const string Forged = """{"app":"a","node":"n","scheduler":"s","since":"2026-03-01T12:00:00+00:00"}""";
@@ -17,7 +17,7 @@ public sealed class ForgedValueTests(SharedServers servers) : RedisStoreTests
     protected override ValueTask<string> ConnectionStringAsync() => new(servers.Redis.ConnectionString);
 
     [Fact]
-    public async Task A_forged_lease_takes_the_lock_and_its_holder_is_told()
+    public async Task A_forged_lease_takes_the_lock_and_its_holder_is_notified()
     {
         AcquireRequest lease = await GrantedAsync();
         await Redis.StringSetAsync(LockKey, $"forged:1:process:{Forged}", TimeSpan.FromMinutes(1));
@@ -31,7 +31,7 @@ public sealed class ForgedValueTests(SharedServers servers) : RedisStoreTests
     [InlineData("*")]
     [InlineData("__keyspace@0__")]
     [InlineData("\0\r\nPUBLISH other 1")]
-    public async Task A_forged_process_is_told_of_a_break_on_a_channel_of_its_own_only(string process)
+    public async Task A_forged_process_is_notified_of_a_break_on_its_own_channel_only(string process)
     {
         ConcurrentQueue<string> heard = new();
         await using ConnectionMultiplexer client = await ConnectionMultiplexer.ConnectAsync(servers.Redis.ConnectionString);
@@ -48,8 +48,8 @@ public sealed class ForgedValueTests(SharedServers servers) : RedisStoreTests
     [Fact]
     public async Task Forged_notifications_neither_stop_the_listening_nor_come_through_as_more_than_they_are()
     {
-        ConcurrentQueue<LockNotification> notices = new();
-        await using IAsyncDisposable listening = await Store.SubscribeAsync(notices.Enqueue, Cancellation);
+        ConcurrentQueue<LockNotification> notifications = new();
+        await using IAsyncDisposable listening = await Store.SubscribeAsync(notifications.Enqueue, Cancellation);
         AcquireRequest lease = LockRequests.Acquire(Name);
         long token = (await AskAsync(lease)).FencingToken;
         string process = ((string)(await Redis.StringGetAsync(LockKey))!).Split(':')[2];
@@ -58,24 +58,24 @@ public sealed class ForgedValueTests(SharedServers servers) : RedisStoreTests
             "", ":", "broken", "broken:", "wake", "wake:", "wake:id", "wake:id:0", "wake::0:" + LockKey, "wake:id:-1:" + LockKey, "wake:id:1.5:" + LockKey,
             "wake:id:0:other:key", "wake:id:9223372036854775807:" + LockKey, "wake:id:99999999999999999999:" + LockKey, "wake:id:900000000000000:" + LockKey, "other:id", new string('a', 1_000_000),
         ];
-        foreach (string notice in nothing)
+        foreach (string notification in nothing)
         {
-            await Redis.PublishAsync(RedisChannel.Literal($"task_lock:process:{process}"), notice);
+            await Redis.PublishAsync(RedisChannel.Literal($"task_lock:process:{process}"), notification);
         }
 
         Assert.True(await Store.BreakAsync(Name, token, Cancellation));
 
-        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotification.Broken(lease.LeaseId)));
-        Assert.Single(notices);
+        await Eventually.IsTrueAsync(() => notifications.Contains(new LockNotification.Broken(lease.LeaseId)));
+        Assert.Single(notifications);
     }
 
     [Fact]
     public async Task A_forged_entry_of_the_queue_does_not_keep_the_wake_up_from_the_next()
     {
-        ConcurrentQueue<LockNotification> notices = new();
-        await using IAsyncDisposable listening = await Store.SubscribeAsync(notices.Enqueue, Cancellation);
+        ConcurrentQueue<LockNotification> notifications = new();
+        await using IAsyncDisposable listening = await Store.SubscribeAsync(notifications.Enqueue, Cancellation);
         AcquireRequest lease = await GrantedAsync();
-        AcquireRequest waits = await QueuedAsync(Patient());
+        AcquireRequest waits = await QueuedAsync(WaiterRequest());
         foreach (string waiter in new[] { "", ":::", "99999999999999:nobody:1:" + Forged, "99999999999999:*:1:", "99999999999999:nobody:1:" + Huge })
         {
             string id = $"x:0:{Guid.NewGuid()}";
@@ -87,7 +87,7 @@ public sealed class ForgedValueTests(SharedServers servers) : RedisStoreTests
         Assert.Equal(2, listed.Waiters.Count);
         Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(lease));
 
-        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotification.WakeUp(Name, waits.Waiter!.Id, TimeSpan.Zero)));
+        await Eventually.IsTrueAsync(() => notifications.Contains(new LockNotification.WakeUp(Name, waits.Waiter!.Id, TimeSpan.Zero)));
         Assert.False(await Redis.KeyExistsAsync(QueueKey));
     }
 

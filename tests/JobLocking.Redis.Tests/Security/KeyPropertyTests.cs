@@ -63,7 +63,7 @@ public sealed class KeyPropertyTests(SharedServers servers)
     }
 
     [Fact]
-    public void The_name_of_a_lock_is_read_back_from_its_key_and_from_no_key_beside_it() =>
+    public void The_name_of_a_lock_is_read_back_from_its_key_and_from_no_derived_key() =>
         Gen.Select(Name, Occurrence).Sample((name, occurrence) =>
             KeysOf(name, occurrence).Where(key => Keys.IsLock((string)key!)).Select(key => Keys.Name(key)).SequenceEqual([name]), iter: 5000);
 

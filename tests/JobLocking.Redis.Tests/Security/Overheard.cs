@@ -34,7 +34,7 @@ internal sealed class Overheard : ILoggerProvider, ILogger
 
     public void Add(string text) => _said.Enqueue(text);
 
-    /// <summary>All that an exception tells to whoever looks closely.</summary>
+    /// <summary>All that an exception tells to a close reader.</summary>
     public void Add(Exception? error)
     {
         for (; error is not null; error = error.InnerException)

@@ -16,7 +16,7 @@ public sealed class RightsTests(RestrictedServer server, SharedServers servers) 
     public static TheoryData<string> Rights => [.. SecurityPage.Rights];
 
     [Fact]
-    public async Task The_rights_of_the_page_are_enough_and_what_is_refused_all_the_same_stands_there_too()
+    public async Task The_rights_on_the_page_are_enough_and_it_lists_what_is_refused_all_the_same()
     {
         await MayEvictAsync();
         await server.Admin.ExecuteAsync("ACL", "LOG", "RESET");
@@ -43,7 +43,7 @@ public sealed class RightsTests(RestrictedServer server, SharedServers servers) 
     [InlineData(false, "")]
     [InlineData(false, "+cluster|slots")]
     [InlineData(true, "+cluster|nodes")]
-    public async Task A_cluster_is_known_as_one_by_who_may_see_its_nodes(bool isKnown, string right)
+    public async Task A_cluster_is_recognised_by_a_user_that_may_see_its_nodes(bool isKnown, string right)
     {
         await using ConnectionMultiplexer admin = await ConnectionMultiplexer.ConnectAsync($"{servers.Cluster.ConnectionString},allowAdmin=true");
         string user = $"user-{Guid.NewGuid():N}";

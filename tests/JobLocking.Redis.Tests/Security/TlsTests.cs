@@ -28,7 +28,7 @@ public sealed class TlsTests(TlsServer server) : IClassFixture<TlsServer>
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task A_certificate_that_nobody_trusts_is_refused_with_the_reason(bool asOptions)
+    public async Task A_certificate_that_is_not_trusted_is_refused_with_the_reason(bool asOptions)
     {
         using IHost host = UseRedisTests.Host(locks => locks.UseRedis(redis =>
         {

@@ -25,8 +25,8 @@ internal sealed class Uses(ILockStore store, ILockStore other, ILockStore leavin
         ("break", () => BreakAsync(1)),
         ("lock with a limit", () => LockAsync(2)),
         ("wait for a limit", () => WaitAsync(2)),
-        ("turn at a limit", () => WakeUpAsync(2)),
-        ("keep a limit", () => KeepAsync(2)),
+        ("wake at a limit", () => WakeUpAsync(2)),
+        ("restore at a limit", () => KeepAsync(2)),
         ("list a limit", () => ListAsync(2)),
         ("break a limit", () => BreakAsync(2)),
         ("spend a deferral", () => SpendAsync(1)),
@@ -78,39 +78,39 @@ internal sealed class Uses(ILockStore store, ILockStore other, ILockStore leavin
     {
         AcquireRequest[] held = await FullAsync(limit);
         AcquireRequest waits = await QueuedAsync(held[0]);
-        PollRequest look = new(waits.Name, limit, waits.Waiter!, waits.Holder, null);
-        PollResult taken = await store.PollAsync(look, Cancellation);
+        PollRequest poll = new(waits.Name, limit, waits.Waiter!, waits.Holder, null);
+        PollResult taken = await store.PollAsync(poll, Cancellation);
         Assert.Equal((false, waits.Waiter!.Since), (taken.IsFree, taken.QueuedSince));
         foreach (AcquireRequest lease in held)
         {
             await store.ReleaseAsync(LockRequests.Release(lease), Cancellation);
         }
 
-        Assert.True((await store.PollAsync(look, Cancellation)).IsFree);
+        Assert.True((await store.PollAsync(poll, Cancellation)).IsFree);
         Assert.False(await admin.KeyExistsAsync($"{{task_lock:{waits.Name}}}:waiters"));
     }
 
     private async Task WakeUpAsync(int limit)
     {
-        ConcurrentQueue<LockNotification> notices = new();
-        await using IAsyncDisposable listening = await other.SubscribeAsync(notices.Enqueue, Cancellation);
+        ConcurrentQueue<LockNotification> notifications = new();
+        await using IAsyncDisposable listening = await other.SubscribeAsync(notifications.Enqueue, Cancellation);
         AcquireRequest[] held = await FullAsync(limit);
         AcquireRequest waits = await QueuedAsync(held[0]);
         await store.ReleaseAsync(LockRequests.Release(held[0]), Cancellation);
-        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotification.WakeUp(waits.Name, waits.Waiter!.Id, TimeSpan.Zero)), Patience);
+        await Eventually.IsTrueAsync(() => notifications.Contains(new LockNotification.WakeUp(waits.Name, waits.Waiter!.Id, TimeSpan.Zero)), Patience);
     }
 
-    /// <summary>Who has stopped to listen is not told.</summary>
+    /// <summary>A process that has unsubscribed is not notified.</summary>
     private async Task LeaveAsync()
     {
         await (await leaving.SubscribeAsync(static _ => { }, Cancellation)).DisposeAsync();
         AcquireRequest lease = await GrantedAsync(Request(1));
         AcquireRequest gone = await QueuedAsync(lease, leaving);
         await store.AcquireAsync(gone with { Waiter = gone.Waiter! with { Id = LockRequests.LeaseId(), Since = 0 } }, Cancellation);
-        ConcurrentQueue<LockNotification> notices = new();
-        await using IAsyncDisposable listening = await store.SubscribeAsync(notices.Enqueue, Cancellation);
+        ConcurrentQueue<LockNotification> notifications = new();
+        await using IAsyncDisposable listening = await store.SubscribeAsync(notifications.Enqueue, Cancellation);
         await store.ReleaseAsync(LockRequests.Release(lease), Cancellation);
-        await Eventually.IsTrueAsync(() => notices.OfType<LockNotification.WakeUp>().Any(turn => turn.Name == lease.Name), Patience);
+        await Eventually.IsTrueAsync(() => notifications.OfType<LockNotification.WakeUp>().Any(wakeUp => wakeUp.Name == lease.Name), Patience);
     }
 
     private async Task ListAsync(int limit)
@@ -125,12 +125,12 @@ internal sealed class Uses(ILockStore store, ILockStore other, ILockStore leavin
 
     private async Task BreakAsync(int limit)
     {
-        ConcurrentQueue<LockNotification> notices = new();
-        await using IAsyncDisposable listening = await store.SubscribeAsync(notices.Enqueue, Cancellation);
+        ConcurrentQueue<LockNotification> notifications = new();
+        await using IAsyncDisposable listening = await store.SubscribeAsync(notifications.Enqueue, Cancellation);
         AcquireRequest lease = Request(limit);
         long token = (await store.AcquireAsync(lease, Cancellation)).FencingToken;
         Assert.True(await other.BreakAsync(lease.Name, token, Cancellation));
-        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotification.Broken(lease.LeaseId)), Patience);
+        await Eventually.IsTrueAsync(() => notifications.Contains(new LockNotification.Broken(lease.LeaseId)), Patience);
     }
 
     private async Task CheckAsync() => Assert.Contains("volatile-lru", await store.CheckAsync(Cancellation), StringComparison.Ordinal);

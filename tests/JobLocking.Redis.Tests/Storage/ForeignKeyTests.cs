@@ -19,11 +19,11 @@ public abstract class ForeignKeyTests(string connectionString) : RedisStoreTests
 
     [Theory]
     [MemberData(nameof(Keys))]
-    public async Task A_lock_without_a_limit_is_taken_and_released_whatever_stands_beside_it(string derived, RedisType type)
+    public async Task A_lock_without_a_limit_is_acquired_and_released_whatever_its_derived_keys_hold(string derived, RedisType type)
     {
         await PutAsync(KeyBeside(derived), type);
         AcquireRequest lease = await GrantedAsync();
-        AcquireRequest refused = Patient();
+        AcquireRequest refused = WaiterRequest();
 
         AcquireResult result = await AskAsync(refused);
 
@@ -40,11 +40,11 @@ public abstract class ForeignKeyTests(string connectionString) : RedisStoreTests
 
     [Theory]
     [MemberData(nameof(Keys))]
-    public async Task A_lock_with_a_limit_is_not_granted_over_a_strangers_keys_where_its_holders_stand(string derived, RedisType type)
+    public async Task A_lock_with_a_limit_is_not_granted_if_foreign_keys_replace_its_holders(string derived, RedisType type)
     {
         await PutAsync(KeyBeside(derived), type);
         bool isInTheWay = derived is "holders" or "limits";
-        AcquireRequest asks = Patient(2);
+        AcquireRequest asks = WaiterRequest(2);
 
         AcquireResult result = await AskAsync(asks);
 
@@ -61,15 +61,15 @@ public abstract class ForeignKeyTests(string connectionString) : RedisStoreTests
     [Theory]
     [InlineData("holders")]
     [InlineData("limits")]
-    public async Task What_a_stranger_puts_beside_a_held_lock_with_a_limit_makes_it_contended(string derived)
+    public async Task Foreign_values_under_the_derived_keys_of_a_held_lock_with_a_limit_make_it_contended(string derived)
     {
         AcquireRequest lease = await GrantedAsync(Shared(2));
         await Redis.KeyDeleteAsync(KeyBeside(derived));
         await Redis.StringSetAsync(KeyBeside(derived), "1");
 
-        Assert.Equal(AcquireOutcome.Contended, (await AskAsync(Patient(2))).Outcome);
-        Assert.Equal(AcquireOutcome.Contended, (await AskAsync(Patient(1))).Outcome);
-        Assert.False((await PolledAsync(Patient(2))).IsFree);
+        Assert.Equal(AcquireOutcome.Contended, (await AskAsync(WaiterRequest(2))).Outcome);
+        Assert.Equal(AcquireOutcome.Contended, (await AskAsync(WaiterRequest(1))).Outcome);
+        Assert.False((await PolledAsync(WaiterRequest(2))).IsFree);
         Assert.Equal(derived == "limits" ? RenewOutcome.Renewed : RenewOutcome.NotYours, await RenewedAsync(lease));
         Assert.Equal(derived == "limits" ? ReleaseOutcome.Released : ReleaseOutcome.NotYours, await ReleasedAsync(lease));
         Assert.NotNull(await Store.ListAsync(Name, Cancellation).ToListAsync(Cancellation));
@@ -77,19 +77,19 @@ public abstract class ForeignKeyTests(string connectionString) : RedisStoreTests
 
     [Theory]
     [MemberData(nameof(Types))]
-    public async Task A_strangers_key_in_place_of_the_lock_is_contention_for_every_limit(RedisType type)
+    public async Task A_foreign_key_in_place_of_the_lock_is_contention_for_every_limit(RedisType type)
     {
         await PutAsync(LockKey, type);
 
         foreach (int limit in new[] { 1, 2 })
         {
-            AcquireRequest asks = Patient(limit);
+            AcquireRequest asks = WaiterRequest(limit);
             AcquireResult result = await AskAsync(asks);
 
             Assert.Equal((AcquireOutcome.Contended, null, null, null), (result.Outcome, result.Holder, result.TimeLeft, result.Others));
             Assert.True(result.QueuedSince > 0);
-            PollResult look = await PolledAsync(asks);
-            Assert.Equal((false, null), (look.IsFree, look.TimeLeft));
+            PollResult poll = await PolledAsync(asks);
+            Assert.Equal((false, null), (poll.IsFree, poll.TimeLeft));
             Assert.Equal(limit == 2 && type == RedisType.SortedSet ? RenewOutcome.Missing : RenewOutcome.NotYours, await RenewedAsync(asks));
             Assert.Equal(ReleaseOutcome.NotYours, await ReleasedAsync(asks));
             Assert.Equal(ReleaseOutcome.NotYours, await ReleasedAsync(asks, keepFor: TimeSpan.FromMinutes(1)));
@@ -108,7 +108,7 @@ public abstract class ForeignKeyTests(string connectionString) : RedisStoreTests
     [InlineData(1, RedisType.SortedSet)]
     [InlineData(2, RedisType.List)]
     [InlineData(2, RedisType.String)]
-    public async Task A_deferral_is_not_turned_away_for_what_a_stranger_has_put_in_place_of_its_mark(int limit, RedisType type)
+    public async Task A_deferral_is_not_refused_because_of_a_foreign_value_under_its_mark(int limit, RedisType type)
     {
         string deferral = LockRequests.LeaseId();
         await PutAsync(KeyBeside($"spent:{deferral}"), type);
@@ -121,7 +121,7 @@ public abstract class ForeignKeyTests(string connectionString) : RedisStoreTests
     }
 
     [Fact]
-    public async Task A_member_that_a_stranger_has_added_is_a_holder_nobody_knows()
+    public async Task A_member_that_a_foreign_client_has_added_is_an_unknown_holder()
     {
         await GrantedAsync(Shared(3));
         await Redis.SortedSetAddAsync(LockKey, "stranger", 9_999_999_999_999);
@@ -139,19 +139,19 @@ public abstract class ForeignKeyTests(string connectionString) : RedisStoreTests
     [InlineData("inf")]
     [InlineData("9300000000000000000")]
     [InlineData("9007199254740992")]
-    public async Task Behind_a_strangers_place_at_the_end_of_time_nobody_can_be_queued_and_nothing_fails(string score)
+    public async Task Behind_a_foreign_member_with_the_highest_score_no_waiter_is_queued_and_nothing_fails(string score)
     {
         AcquireRequest lease = await GrantedAsync();
-        AcquireRequest parked = await QueuedAsync(Patient());
+        AcquireRequest queued = await QueuedAsync(WaiterRequest());
         await Redis.ExecuteAsync("ZADD", QueueKey, score, "stranger");
 
-        AcquireRequest refused = Patient();
+        AcquireRequest refused = WaiterRequest();
         AcquireResult result = await AskAsync(refused);
 
         Assert.Equal((AcquireOutcome.Contended, 0), (result.Outcome, result.QueuedSince));
         Assert.Equal(0, (await PolledAsync(refused)).QueuedSince);
-        Assert.Equal(parked.Waiter!.Since, (await PolledAsync(parked)).QueuedSince);
-        Assert.Equal(parked.Holder, Assert.Single(Assert.Single(await Store.ListAsync(Name, Cancellation).ToListAsync(Cancellation)).Waiters).Description);
+        Assert.Equal(queued.Waiter!.Since, (await PolledAsync(queued)).QueuedSince);
+        Assert.Equal(queued.Holder, Assert.Single(Assert.Single(await Store.ListAsync(Name, Cancellation).ToListAsync(Cancellation)).Waiters).Description);
         Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(lease));
     }
 
@@ -161,16 +161,16 @@ public abstract class ForeignKeyTests(string connectionString) : RedisStoreTests
     [InlineData("-inf")]
     [InlineData("-5")]
     [InlineData("9300000000000000000")]
-    public async Task A_place_that_a_stranger_has_moved_to_no_time_is_none(string score)
+    public async Task A_waiter_whose_score_a_foreign_client_has_made_no_time_is_not_queued(string score)
     {
         AcquireRequest lease = await GrantedAsync();
-        AcquireRequest parked = await QueuedAsync(Patient());
-        await Redis.ExecuteAsync("ZADD", QueueKey, score, parked.Waiter!.Id);
+        AcquireRequest queued = await QueuedAsync(WaiterRequest());
+        await Redis.ExecuteAsync("ZADD", QueueKey, score, queued.Waiter!.Id);
 
-        AcquireResult result = await AskAsync(parked);
+        AcquireResult result = await AskAsync(queued);
 
         Assert.Equal((AcquireOutcome.Contended, 0), (result.Outcome, result.QueuedSince));
-        Assert.Equal(0, (await PolledAsync(parked)).QueuedSince);
+        Assert.Equal(0, (await PolledAsync(queued)).QueuedSince);
         Assert.Empty(Assert.Single(await Store.ListAsync(Name, Cancellation).ToListAsync(Cancellation)).Waiters);
         Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(lease));
     }

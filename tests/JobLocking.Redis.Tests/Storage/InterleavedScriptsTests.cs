@@ -9,7 +9,7 @@ namespace JobLocking.Redis.Tests.Storage;
 public sealed class InterleavedScriptsTests
 {
     [Fact]
-    public async Task Of_many_who_ask_at_once_one_is_granted_even_where_scripts_interleave()
+    public async Task Of_many_acquires_at_once_one_is_granted_even_where_scripts_interleave()
     {
         await using EmbeddedServer server = await EmbeddedServer.StartAsync(isolatedScripts: false);
         RedisLockStore[] stores = [.. Enumerable.Range(0, 8).Select(_ => RedisStoreTests.CreateStore(server.ConnectionString))];
@@ -19,7 +19,7 @@ public sealed class InterleavedScriptsTests
         {
             string name = $"interleaved:{round}";
             AcquireResult[] results = await Task.WhenAll(stores.Select(store => Task.Run(
-                async () => await store.AcquireAsync(Patient(name), TestContext.Current.CancellationToken))));
+                async () => await store.AcquireAsync(WaiterRequest(name), TestContext.Current.CancellationToken))));
 
             Assert.Single(results, result => result.Outcome == AcquireOutcome.Granted);
         }
@@ -27,6 +27,6 @@ public sealed class InterleavedScriptsTests
         await Task.WhenAll(stores.Select(store => store.DisposeAsync().AsTask()));
     }
 
-    private static AcquireRequest Patient(string name) =>
+    private static AcquireRequest WaiterRequest(string name) =>
         LockRequests.Acquire(name) with { Waiter = new WaiterEntry(LockRequests.LeaseId(), TimeSpan.FromMinutes(1)) };
 }

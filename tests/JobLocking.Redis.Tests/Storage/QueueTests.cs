@@ -17,15 +17,15 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
     protected override ValueTask<string> ConnectionStringAsync() => new(servers.Redis.ConnectionString);
 
     [Fact]
-    public async Task Who_waits_is_readable()
+    public async Task A_waiter_is_readable()
     {
         await GrantedAsync();
-        AcquireRequest parked = await QueuedAsync(Patient(node: "Büro <3>"));
+        AcquireRequest queued = await QueuedAsync(WaiterRequest(node: "Büro <3>"));
 
         SortedSetEntry entry = Assert.Single(await Redis.SortedSetRangeByRankWithScoresAsync(QueueKey));
-        Assert.Equal((parked.Waiter!.Id, (double)parked.Waiter.Since), ((string?)entry.Element, entry.Score));
+        Assert.Equal((queued.Waiter!.Id, (double)queued.Waiter.Since), ((string?)entry.Element, entry.Score));
         HashEntry waiter = Assert.Single(await Redis.HashGetAllAsync(WaitersKey));
-        Assert.Equal(parked.Waiter.Id, (string?)waiter.Name);
+        Assert.Equal(queued.Waiter.Id, (string?)waiter.Name);
         Assert.Matches("""^[0-9]{13}:[A-Za-z0-9_-]{22}:1:\{"app":"billing","node":"Büro <3>",.*\}$""", (string?)waiter.Value);
     }
 
@@ -36,9 +36,9 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
     {
         AcquireRequest[] leases = [.. Enumerable.Range(0, limit).Select(_ => Shared(limit))];
         await Task.WhenAll(leases.Select(GrantedAsync));
-        AcquireRequest parked = await QueuedAsync(Patient(limit));
+        AcquireRequest queued = await QueuedAsync(WaiterRequest(limit));
         await RenewedAsync(leases[0]);
-        await PolledAsync(parked);
+        await PolledAsync(queued);
 
         string[] keys = await KeysAsync();
         Assert.Equal(limit == 1 ? 4 : 6, keys.Length);
@@ -52,16 +52,16 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
             await ReleasedAsync(lease);
         }
 
-        await LeavesAsync(parked);
+        await LeavesAsync(queued);
         Assert.Equal([FenceKey], await KeysAsync());
     }
 
     /// <summary>As another script does where scripts interleave, or the key's expiry where it is not held back for a script.</summary>
     [Fact]
-    public async Task A_queue_that_ends_while_somebody_is_queued_leaves_nothing_that_would_bar_it()
+    public async Task A_queue_that_expires_while_a_waiter_is_queued_leaves_nothing_that_would_block_it()
     {
         await GrantedAsync();
-        ScriptCall asked = ScriptCalls.Acquire(new LockKeys("task_lock:"), Patient(), "process", "{}"u8.ToArray());
+        ScriptCall asked = ScriptCalls.Acquire(new LockKeys("task_lock:"), WaiterRequest(), "process", "{}"u8.ToArray());
         const string EndsIt = """
             local redis = setmetatable({ pcall = function(command, ...)
               local reply = redis.pcall(command, ...)
@@ -76,22 +76,22 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
 
         Assert.Equal(["contended", "0"], ((string[])answer!)[..2]);
         Assert.False(await Redis.KeyExistsAsync(WaitersKey));
-        await QueuedAsync(Patient());
+        await QueuedAsync(WaiterRequest());
     }
 
     [Fact]
-    public async Task The_queue_lives_as_long_as_its_most_patient()
+    public async Task The_queue_lives_as_long_as_the_waiter_that_lapses_last()
     {
         await GrantedAsync();
-        await QueuedAsync(Patient(patience: TimeSpan.FromMinutes(10)));
-        await QueuedAsync(Patient(patience: TimeSpan.FromMinutes(1)));
+        await QueuedAsync(WaiterRequest(lapsesAfter: TimeSpan.FromMinutes(10)));
+        await QueuedAsync(WaiterRequest(lapsesAfter: TimeSpan.FromMinutes(1)));
 
         foreach (string key in new[] { QueueKey, WaitersKey })
         {
             Assert.InRange((await Redis.KeyTimeToLiveAsync(key))!.Value, TimeSpan.FromMinutes(9), TimeSpan.FromMinutes(10));
         }
 
-        await QueuedAsync(Patient(patience: TimeSpan.FromMinutes(20)));
+        await QueuedAsync(WaiterRequest(lapsesAfter: TimeSpan.FromMinutes(20)));
 
         foreach (string key in new[] { QueueKey, WaitersKey })
         {
@@ -100,40 +100,40 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
     }
 
     [Fact]
-    public async Task A_place_outlives_a_renewal_by_a_shorter_patience()
+    public async Task A_queue_outlives_a_waiter_that_is_queued_again_for_a_shorter_time()
     {
         await GrantedAsync();
-        AcquireRequest parked = await QueuedAsync(Patient(patience: TimeSpan.FromMinutes(10)));
+        AcquireRequest queued = await QueuedAsync(WaiterRequest(lapsesAfter: TimeSpan.FromMinutes(10)));
 
-        await QueuedAsync(parked with { Waiter = parked.Waiter! with { LapsesAfter = TimeSpan.FromSeconds(1) } });
+        await QueuedAsync(queued with { Waiter = queued.Waiter! with { LapsesAfter = TimeSpan.FromSeconds(1) } });
 
         Assert.InRange((await Redis.KeyTimeToLiveAsync(QueueKey))!.Value, TimeSpan.FromMinutes(9), TimeSpan.FromMinutes(10));
     }
 
     [Fact]
-    public async Task A_new_place_is_behind_one_that_a_clock_which_ran_ahead_has_given()
+    public async Task A_new_waiter_is_behind_one_that_was_queued_by_a_clock_that_ran_ahead()
     {
         await GrantedAsync();
-        AcquireRequest ahead = Patient();
+        AcquireRequest ahead = WaiterRequest();
         long tomorrow = (DateTimeOffset.UtcNow - DateTimeOffset.UnixEpoch + TimeSpan.FromDays(1)).Ticks / TimeSpan.TicksPerMicrosecond;
         await QueuedAsync(ahead with { Waiter = ahead.Waiter! with { Since = tomorrow } });
 
-        Assert.Equal(tomorrow + 1, (await QueuedAsync(Patient())).Waiter!.Since);
+        Assert.Equal(tomorrow + 1, (await QueuedAsync(WaiterRequest())).Waiter!.Since);
     }
 
     [Fact]
     public async Task A_hundred_thousand_wait_for_a_lock_and_no_newcomer_more_until_some_have_lapsed()
     {
         await GrantedAsync();
-        AcquireRequest last = await QueuedAsync(Patient());
+        AcquireRequest last = await QueuedAsync(WaiterRequest());
         await FillAsync(99_999, lapseMs: 9_999_999_999_999);
 
-        Assert.Equal((AcquireOutcome.Contended, 0), await PlaceAsync(Patient()));
-        Assert.Equal((AcquireOutcome.Contended, last.Waiter!.Since), await PlaceAsync(last));
+        Assert.Equal((AcquireOutcome.Contended, 0), await OutcomeAsync(WaiterRequest()));
+        Assert.Equal((AcquireOutcome.Contended, last.Waiter!.Since), await OutcomeAsync(last));
         Assert.Equal(100_000, await Redis.SortedSetLengthAsync(QueueKey));
 
         await FillAsync(150, lapseMs: 1);
-        Assert.True((await PlaceAsync(Patient())).Since > 0);
+        Assert.True((await OutcomeAsync(WaiterRequest())).Since > 0);
         Assert.Equal(99_901, await Redis.SortedSetLengthAsync(QueueKey));
         Assert.Equal(99_901, await Redis.HashLengthAsync(WaitersKey));
     }
@@ -142,23 +142,23 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
     public async Task Those_that_found_the_queue_full_are_queued_by_a_poll_before_any_newcomer_up_to_a_second_bound()
     {
         await GrantedAsync();
-        AcquireRequest looks = await QueuedAsync(Patient());
+        AcquireRequest polled = await QueuedAsync(WaiterRequest());
         await FillAsync(99_999, lapseMs: 9_999_999_999_999);
-        AcquireRequest[] full = [Patient(), Patient()];
+        AcquireRequest[] full = [WaiterRequest(), WaiterRequest()];
         foreach (AcquireRequest one in full)
         {
-            Assert.Equal((AcquireOutcome.Contended, 0), await PlaceAsync(one));
+            Assert.Equal((AcquireOutcome.Contended, 0), await OutcomeAsync(one));
         }
 
-        PollResult look = await Store.PollAsync(
-            new PollRequest(Name, 1, looks.Waiter!, looks.Holder, Others: [.. full.Select(one => new OtherWaiter(one.Waiter!, 1, one.Holder))]), Cancellation);
+        PollResult poll = await Store.PollAsync(
+            new PollRequest(Name, 1, polled.Waiter!, polled.Holder, Others: [.. full.Select(one => new OtherWaiter(one.Waiter!, 1, one.Holder))]), Cancellation);
 
-        Assert.All(look.Others!, since => Assert.True(since > looks.Waiter!.Since));
-        Assert.Equal((AcquireOutcome.Contended, 0), await PlaceAsync(Patient()));
+        Assert.All(poll.Others!, since => Assert.True(since > polled.Waiter!.Since));
+        Assert.Equal((AcquireOutcome.Contended, 0), await OutcomeAsync(WaiterRequest()));
         await FillAsync(9_998, lapseMs: 9_999_999_999_999, from: 100_000);
         Assert.Equal(110_000, await Redis.SortedSetLengthAsync(QueueKey));
-        Assert.Equal(0, (await PolledAsync(Patient())).QueuedSince);
-        Assert.Equal(look.Others![1], (await PolledAsync(full[1])).QueuedSince);
+        Assert.Equal(0, (await PolledAsync(WaiterRequest())).QueuedSince);
+        Assert.Equal(poll.Others![1], (await PolledAsync(full[1])).QueuedSince);
     }
 
     [Theory]
@@ -166,21 +166,21 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
     [InlineData("soon:id")]
     [InlineData("9999999999999999999:id")]
     [InlineData("1:")]
-    public async Task Whatever_a_stranger_says_of_the_last_wake_up_the_lock_is_granted_released_and_polled(string woken)
+    public async Task Whatever_a_foreign_client_writes_as_last_wake_up_the_lock_is_granted_released_and_polled(string woken)
     {
-        await using Notifications notices = await Notifications.OfAsync(Store);
+        await using Notifications notifications = await Notifications.OfAsync(Store);
         AcquireRequest lease = await GrantedAsync();
-        AcquireRequest[] parked = [await QueuedAsync(Patient()), await QueuedAsync(Patient())];
+        AcquireRequest[] queued = [await QueuedAsync(WaiterRequest()), await QueuedAsync(WaiterRequest())];
         await Redis.HashSetAsync(WaitersKey, "woken", woken);
 
-        Assert.False((await PolledAsync(parked[1])).IsFree);
+        Assert.False((await PolledAsync(queued[1])).IsFree);
         await Redis.KeyDeleteAsync(LockKey);
-        Assert.False((await PolledAsync(parked[1])).IsFree);
-        await notices.WakeUpAsync(parked[0]);
-        await GrantedAsync(parked[0]);
+        Assert.False((await PolledAsync(queued[1])).IsFree);
+        await notifications.WakeUpAsync(queued[0]);
+        await GrantedAsync(queued[0]);
         await Redis.HashSetAsync(WaitersKey, "woken", woken);
-        Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(parked[0]));
-        await notices.WakeUpAsync(parked[1]);
+        Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(queued[0]));
+        await notifications.WakeUpAsync(queued[1]);
         Assert.False(await Redis.KeyExistsAsync(QueueKey));
         Assert.Equal(ReleaseOutcome.Missing, await ReleasedAsync(lease));
     }
@@ -188,25 +188,25 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
     [Fact]
     public async Task What_is_remembered_of_a_wake_up_lives_no_longer_than_the_queue()
     {
-        await using Notifications notices = await Notifications.OfAsync(Store);
+        await using Notifications notifications = await Notifications.OfAsync(Store);
         AcquireRequest lease = await GrantedAsync();
-        AcquireRequest[] parked = [await QueuedAsync(Patient()), await QueuedAsync(Patient())];
+        AcquireRequest[] queued = [await QueuedAsync(WaiterRequest()), await QueuedAsync(WaiterRequest())];
         await ReleasedAsync(lease);
-        await notices.WakeUpAsync(parked[0]);
+        await notifications.WakeUpAsync(queued[0]);
 
-        Assert.Equal(parked[0].Waiter!.Id, ((string)(await Redis.HashGetAsync(WaitersKey, "woken"))!).Split(':')[1]);
+        Assert.Equal(queued[0].Waiter!.Id, ((string)(await Redis.HashGetAsync(WaitersKey, "woken"))!).Split(':')[1]);
         Assert.InRange((await Redis.KeyTimeToLiveAsync(WaitersKey))!.Value, TimeSpan.Zero, TimeSpan.FromMinutes(1));
 
-        await GrantedAsync(parked[0]);
+        await GrantedAsync(queued[0]);
         Assert.False(await Redis.HashExistsAsync(WaitersKey, "woken"));
-        await LeavesAsync(parked[1]);
+        await LeavesAsync(queued[1]);
         Assert.False(await Redis.KeyExistsAsync(WaitersKey));
     }
 
     [Fact]
     public async Task The_wake_up_of_a_process_that_died_goes_to_the_next()
     {
-        await using Notifications notices = await Notifications.OfAsync(Store);
+        await using Notifications notifications = await Notifications.OfAsync(Store);
         AcquireRequest lease = await GrantedAsync();
         RedisLockStore dying = CreateStore(servers.Redis.ConnectionString);
         AcquireRequest living;
@@ -215,10 +215,10 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
         {
             for (int i = 0; i < 5; i++)
             {
-                dead = await QueuedAsync(Patient(), dying);
+                dead = await QueuedAsync(WaiterRequest(), dying);
             }
 
-            living = await QueuedAsync(Patient());
+            living = await QueuedAsync(WaiterRequest());
             await dying.DisposeAsync();
         }
 
@@ -226,16 +226,16 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
         await Eventually.IsTrueAsync(async () => (long)((RedisResult[])(await Redis.ExecuteAsync("PUBSUB", "NUMSUB", $"task_lock:process:{process}"))!)[1] == 0);
         await ReleasedAsync(lease);
 
-        await notices.WakeUpAsync(living);
+        await notifications.WakeUpAsync(living);
         Assert.False(await Redis.KeyExistsAsync(QueueKey));
         Assert.False(await Redis.KeyExistsAsync(WaitersKey));
     }
 
     [Fact]
-    public async Task A_release_tells_in_vain_a_hundred_times_and_leaves_the_others_their_places()
+    public async Task A_release_notifies_a_hundred_waiters_without_a_listener_and_leaves_the_others_queued()
     {
         AcquireRequest lease = await GrantedAsync();
-        await Task.WhenAll(Enumerable.Range(0, 120).Select(_ => QueuedAsync(Patient())));
+        await Task.WhenAll(Enumerable.Range(0, 120).Select(_ => QueuedAsync(WaiterRequest())));
 
         Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(lease));
 
@@ -244,16 +244,16 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
     }
 
     [Fact]
-    public async Task In_a_cluster_where_nobody_knows_who_listens_one_is_told_in_vain()
+    public async Task In_a_cluster_where_listeners_cannot_be_counted_one_waiter_is_notified_without_a_listener()
     {
         await using RedisLockStore store = CreateStore(servers.Cluster.ConnectionString);
         await using ConnectionMultiplexer cluster = await ConnectionMultiplexer.ConnectAsync(servers.Cluster.ConnectionString);
         AcquireRequest lease = LockRequests.Acquire(Name);
         await store.AcquireAsync(lease, Cancellation);
-        AcquireRequest lapsed = await QueuedAsync(Patient(), store);
+        AcquireRequest lapsed = await QueuedAsync(WaiterRequest(), store);
         await cluster.GetDatabase().HashSetAsync(WaitersKey, lapsed.Waiter!.Id, "1:process:1:{}");
-        await QueuedAsync(Patient(), store);
-        await QueuedAsync(Patient(), store);
+        await QueuedAsync(WaiterRequest(), store);
+        await QueuedAsync(WaiterRequest(), store);
 
         await store.ReleaseAsync(LockRequests.Release(lease), Cancellation);
 
@@ -270,7 +270,7 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
     [InlineData("broken:")]
     [InlineData("broken:a:b:c")]
     [InlineData("anything")]
-    public async Task What_a_stranger_publishes_to_a_process_is_no_notification(string message)
+    public async Task A_message_that_a_foreign_client_publishes_to_a_process_is_no_notification(string message)
     {
         List<LockNotification> heard = [];
         await using IAsyncDisposable listening = await Store.SubscribeAsync(heard.Add, Cancellation);
@@ -288,10 +288,10 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public async Task A_release_and_who_asks_at_the_same_time_never_miss_each_other(int limit)
+    public async Task A_release_and_an_acquire_at_the_same_time_never_miss_each_other(int limit)
     {
         await using RedisLockStore other = CreateStore(servers.Redis.ConnectionString);
-        await using Notifications notices = await Notifications.OfAsync(other);
+        await using Notifications notifications = await Notifications.OfAsync(other);
         int wasQueued = 0;
         int rounds = 0;
 
@@ -301,14 +301,14 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
             string name = $"{Name}:{rounds % 10}";
             AcquireRequest[] leases = [.. Enumerable.Range(0, limit).Select(_ => Shared(limit) with { Name = name })];
             await Task.WhenAll(leases.Select(GrantedAsync));
-            AcquireRequest asks = Patient(limit) with { Name = name };
+            AcquireRequest asks = WaiterRequest(limit) with { Name = name };
 
             Task<AcquireResult> asked = other.AcquireAsync(asks, Cancellation).AsTask();
             await Task.WhenAll(leases.Select(lease => ReleasedAsync(lease)));
             if ((await asked).Outcome == AcquireOutcome.Contended)
             {
                 wasQueued++;
-                await notices.WakeUpAsync(asks);
+                await notifications.WakeUpAsync(asks);
                 Assert.Equal(AcquireOutcome.Granted, (await other.AcquireAsync(asks, Cancellation)).Outcome);
             }
 
@@ -319,7 +319,7 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
         Assert.InRange(wasQueued, 1, rounds - 1);
     }
 
-    private async Task<(AcquireOutcome Outcome, long Since)> PlaceAsync(AcquireRequest request)
+    private async Task<(AcquireOutcome Outcome, long Since)> OutcomeAsync(AcquireRequest request)
     {
         AcquireResult result = await AskAsync(request);
         return (result.Outcome, result.QueuedSince);

@@ -16,12 +16,12 @@ public sealed partial class RedisLockStoreTests(SharedServers servers) : RedisSt
     protected override ValueTask<string> ConnectionStringAsync() => new(servers.Redis.ConnectionString);
 
     [Fact]
-    public async Task A_strangers_key_that_lives_for_ever_but_for_a_number_has_no_end()
+    public async Task A_foreign_key_with_an_endless_time_to_live_has_no_end()
     {
         await Redis.ExecuteAsync("SET", LockKey, "1", "PX", "9000000000000000000");
 
         Assert.Null((await AskAsync(Shared(1))).TimeLeft);
-        Assert.Null((await PolledAsync(Patient())).TimeLeft);
+        Assert.Null((await PolledAsync(WaiterRequest())).TimeLeft);
         Assert.Null(Assert.Single(await Store.ListAsync(Name, Cancellation).ToListAsync(Cancellation)).TimeLeft);
     }
 
@@ -61,7 +61,7 @@ public sealed partial class RedisLockStoreTests(SharedServers servers) : RedisSt
     }
 
     [Fact]
-    public async Task A_lease_that_somebody_has_made_persistent_expires_again_after_its_renewal()
+    public async Task A_lease_that_was_made_persistent_by_hand_expires_again_after_its_renewal()
     {
         AcquireRequest lease = await GrantedAsync();
         await Redis.KeyPersistAsync(LockKey);
@@ -72,7 +72,7 @@ public sealed partial class RedisLockStoreTests(SharedServers servers) : RedisSt
     }
 
     [Fact]
-    public async Task Who_holds_a_lock_is_readable_by_GET()
+    public async Task The_holder_of_a_lock_is_readable_by_GET()
     {
         AcquireRequest lease = LockRequests.Acquire(Name) with { Holder = LockRequests.Holder("Büro <3>") };
         AcquireResult granted = await AskAsync(lease);
@@ -169,7 +169,7 @@ public sealed partial class RedisLockStoreTests(SharedServers servers) : RedisSt
     }
 
     [Fact]
-    public async Task Only_the_process_that_holds_a_broken_lease_is_told()
+    public async Task Only_the_process_that_holds_a_broken_lease_is_notified()
     {
         await using RedisLockStore bystander = CreateStore(servers.Redis.ConnectionString);
         ConcurrentQueue<LockNotification> heard = new();

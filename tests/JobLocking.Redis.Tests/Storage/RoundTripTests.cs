@@ -11,7 +11,7 @@ namespace JobLocking.Redis.Tests.Storage;
 public sealed class RoundTripTests : OwnServerTests
 {
     [Fact]
-    public async Task Each_question_is_one_command()
+    public async Task Each_call_is_one_command()
     {
         LockOccurrence occurrence = new("job", DateTimeOffset.UnixEpoch, IsRetry: false);
         AcquireRequest warmUp = await GrantedAsync(occurrence);
@@ -44,7 +44,7 @@ public sealed class RoundTripTests : OwnServerTests
     [InlineData(2)]
     public async Task The_queue_costs_no_further_command(int limit)
     {
-        await using Notifications notices = await Notifications.OfAsync(Store);
+        await using Notifications notifications = await Notifications.OfAsync(Store);
         await WarmUpAsync(limit);
         AcquireRequest[] leases = [.. Enumerable.Range(0, limit).Select(_ => Shared(limit))];
         foreach (AcquireRequest lease in leases)
@@ -52,18 +52,18 @@ public sealed class RoundTripTests : OwnServerTests
             await AssertCommandsAsync(1, async () => await GrantedAsync(lease));
         }
 
-        AcquireRequest parked = Patient(limit);
-        await AssertCommandsAsync(1, async () => parked = await QueuedAsync(parked));
-        await AssertCommandsAsync(1, async () => await QueuedAsync(parked));
-        await AssertCommandsAsync(1, async () => Assert.False((await PolledAsync(parked)).IsFree));
+        AcquireRequest queued = WaiterRequest(limit);
+        await AssertCommandsAsync(1, async () => queued = await QueuedAsync(queued));
+        await AssertCommandsAsync(1, async () => await QueuedAsync(queued));
+        await AssertCommandsAsync(1, async () => Assert.False((await PolledAsync(queued)).IsFree));
         await AssertCommandsAsync(1, async () => Assert.Equal(RenewOutcome.Renewed, await RenewedAsync(leases[0])));
         await AssertCommandsAsync(1, async () => Assert.Equal(AcquireOutcome.Contended, (await AskAsync(Shared(limit))).Outcome));
         await AssertCommandsAsync(1, async () => Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(leases[0])), publishes: 1);
-        await notices.WakeUpAsync(parked);
-        await AssertCommandsAsync(1, async () => Assert.True((await PolledAsync(parked)).IsFree));
-        await AssertCommandsAsync(1, async () => await GrantedAsync(parked));
-        await AssertCommandsAsync(1, async () => Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(parked)));
-        await AssertCommandsAsync(1, async () => await LeavesAsync(parked));
+        await notifications.WakeUpAsync(queued);
+        await AssertCommandsAsync(1, async () => Assert.True((await PolledAsync(queued)).IsFree));
+        await AssertCommandsAsync(1, async () => await GrantedAsync(queued));
+        await AssertCommandsAsync(1, async () => Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(queued)));
+        await AssertCommandsAsync(1, async () => await LeavesAsync(queued));
         await AssertCommandsAsync(1, async () => await Store.DeclineAsync(new DeclineRequest(Name), Cancellation));
     }
 
@@ -83,17 +83,17 @@ public sealed class RoundTripTests : OwnServerTests
     [Theory]
     [InlineData(2, 1)]
     [InlineData(1, 2)]
-    public async Task Who_has_another_limit_than_the_holder_asks_twice_at_most(int holds, int asks)
+    public async Task An_acquire_with_another_limit_than_the_holders_takes_two_commands_at_most(int holds, int asks)
     {
         await WarmUpAsync(1);
         await WarmUpAsync(2);
         await GrantedAsync(Shared(holds));
 
-        await AssertCommandsAsync(holds, async () => await QueuedAsync(Patient(asks)));
+        await AssertCommandsAsync(holds, async () => await QueuedAsync(WaiterRequest(asks)));
     }
 
     [Fact]
-    public async Task Who_wants_a_lock_alone_that_only_the_dead_still_hold_asks_twice_at_most()
+    public async Task An_acquire_with_limit_1_of_a_lock_with_expired_holders_takes_two_commands_at_most()
     {
         await WarmUpAsync(1);
         await WarmUpAsync(2);
@@ -111,7 +111,7 @@ public sealed class RoundTripTests : OwnServerTests
     [Theory]
     [InlineData(10)]
     [InlineData(500)]
-    public async Task What_a_question_costs_within_the_server_does_not_grow_with_holders_and_those_who_wait(int crowd)
+    public async Task The_cost_of_a_call_within_the_server_does_not_grow_with_holders_and_waiters(int crowd)
     {
         int limit = crowd + 1;
         await WarmUpAsync(limit);
@@ -124,18 +124,18 @@ public sealed class RoundTripTests : OwnServerTests
         await GrantedAsync(Shared(limit));
         foreach (int[] some in Enumerable.Range(0, crowd).Chunk(50))
         {
-            await Task.WhenAll(some.Select(_ => QueuedAsync(Patient(limit))));
+            await Task.WhenAll(some.Select(_ => QueuedAsync(WaiterRequest(limit))));
         }
 
-        AcquireRequest parked = await QueuedAsync(Patient(limit));
+        AcquireRequest queued = await QueuedAsync(WaiterRequest(limit));
 
         Assert.InRange(await CallsWithinAsync(() => AskAsync(Shared(limit))), 1, 20);
-        Assert.InRange(await CallsWithinAsync(() => QueuedAsync(Patient(limit))), 1, 35);
+        Assert.InRange(await CallsWithinAsync(() => QueuedAsync(WaiterRequest(limit))), 1, 35);
         Assert.InRange(await CallsWithinAsync(() => RenewedAsync(holders[3])), 1, 20);
-        Assert.InRange(await CallsWithinAsync(() => PolledAsync(parked)), 1, 30);
-        Assert.InRange(await CallsWithinAsync(() => LeavesAsync(parked)), 1, 30);
+        Assert.InRange(await CallsWithinAsync(() => PolledAsync(queued)), 1, 30);
+        Assert.InRange(await CallsWithinAsync(() => LeavesAsync(queued)), 1, 30);
         Assert.InRange(await CallsWithinAsync(() => Store.DeclineAsync(new DeclineRequest(Name), Cancellation).AsTask()), 1, 30);
-        await using Notifications notices = await Notifications.OfAsync(Store);
+        await using Notifications notifications = await Notifications.OfAsync(Store);
         Assert.InRange(await CallsWithinAsync(() => ReleasedAsync(holders[3])), 1, 40);
         Assert.InRange(await CallsWithinAsync(() => GrantedAsync(Shared(limit))), 1, 40);
     }
@@ -172,9 +172,9 @@ public sealed class RoundTripTests : OwnServerTests
     {
         AcquireRequest lease = await GrantedAsync(Shared(limit));
         await RenewedAsync(lease);
-        await PolledAsync(Patient(limit));
+        await PolledAsync(WaiterRequest(limit));
         await ReleasedAsync(lease);
-        await LeavesAsync(Patient(limit));
+        await LeavesAsync(WaiterRequest(limit));
         await Store.DeclineAsync(new DeclineRequest(Name), Cancellation);
     }
 

@@ -41,18 +41,18 @@ public sealed class ServerFaultTests() : OwnServerTests("--busy-reply-threshold"
     [InlineData(2)]
     public async Task Scripts_of_the_queue_that_the_server_has_forgotten_are_loaded_again(int limit)
     {
-        await using Notifications notices = await Notifications.OfAsync(Store);
+        await using Notifications notifications = await Notifications.OfAsync(Store);
         AcquireRequest[] leases = [.. Enumerable.Range(0, limit).Select(_ => Shared(limit))];
         await Task.WhenAll(leases.Select(GrantedAsync));
         await FlushScriptsAsync();
-        AcquireRequest parked = await QueuedAsync(Patient(limit));
+        AcquireRequest queued = await QueuedAsync(WaiterRequest(limit));
         await FlushScriptsAsync();
-        Assert.False((await PolledAsync(parked)).IsFree);
+        Assert.False((await PolledAsync(queued)).IsFree);
         await FlushScriptsAsync();
         Assert.Equal(RenewOutcome.Renewed, await RenewedAsync(leases[0]));
         await FlushScriptsAsync();
         Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(leases[0]));
-        await notices.WakeUpAsync(parked);
+        await notifications.WakeUpAsync(queued);
     }
 
     [Fact]
@@ -86,7 +86,7 @@ public sealed class ServerFaultTests() : OwnServerTests("--busy-reply-threshold"
     }
 
     [Fact]
-    public async Task Who_cancels_does_not_wait_for_a_frozen_server()
+    public async Task A_cancelled_call_does_not_wait_for_a_frozen_server()
     {
         await using RedisLockStore patient = CreateStore($"{Server.ConnectionString},asyncTimeout=60000");
         await patient.CheckAsync(Cancellation);
@@ -151,37 +151,37 @@ public sealed class ServerFaultTests() : OwnServerTests("--busy-reply-threshold"
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public async Task At_maxmemory_those_who_wait_keep_their_places_and_have_their_wake_up_and_nobody_else_is_queued(int limit)
+    public async Task At_maxmemory_waiters_keep_their_positions_and_are_woken_and_no_other_is_queued(int limit)
     {
-        await using Notifications notices = await Notifications.OfAsync(Store);
+        await using Notifications notifications = await Notifications.OfAsync(Store);
         AcquireRequest[] leases = [.. Enumerable.Range(0, limit).Select(_ => Shared(limit))];
         await Task.WhenAll(leases.Select(GrantedAsync));
-        AcquireRequest parked = await QueuedAsync(Patient(limit));
+        AcquireRequest queued = await QueuedAsync(WaiterRequest(limit));
         await FillMemoryAsync();
 
-        AcquireResult late = await AskAsync(Patient(limit));
+        AcquireResult late = await AskAsync(WaiterRequest(limit));
         Assert.Equal((AcquireOutcome.Contended, 0, leases[0].Holder), (late.Outcome, late.QueuedSince, late.Holder));
-        Assert.Equal(parked.Waiter!.Since, (await AskAsync(parked)).QueuedSince);
-        Assert.Equal(parked.Waiter!.Since, (await PolledAsync(parked)).QueuedSince);
+        Assert.Equal(queued.Waiter!.Since, (await AskAsync(queued)).QueuedSince);
+        Assert.Equal(queued.Waiter!.Since, (await PolledAsync(queued)).QueuedSince);
 
         Assert.Equal(ReleaseOutcome.Released, await ReleasedAsync(leases[0]));
-        await notices.WakeUpAsync(parked);
+        await notifications.WakeUpAsync(queued);
     }
 
     [Fact]
-    public async Task Where_it_may_not_be_published_locks_are_released_and_the_queue_is_not_told_in_vain()
+    public async Task Without_the_right_to_publish_locks_are_released_and_the_queue_is_kept()
     {
         await Redis.ExecuteAsync("ACL", "SETUSER", "worker", "on", ">secret", "~*", "&*", "+@all", "-publish");
         await using RedisLockStore worker = CreateStore($"{Server.ConnectionString},user=worker,password=secret");
         AcquireRequest lease = LockRequests.Acquire(Name);
         await worker.AcquireAsync(lease, Cancellation);
-        AcquireRequest[] parked = [await QueuedAsync(Patient()), await QueuedAsync(Patient()), await QueuedAsync(Patient())];
+        AcquireRequest[] queued = [await QueuedAsync(WaiterRequest()), await QueuedAsync(WaiterRequest()), await QueuedAsync(WaiterRequest())];
 
         Assert.Equal(ReleaseOutcome.Released, await worker.ReleaseAsync(LockRequests.Release(lease), Cancellation));
 
         Assert.False(await Redis.KeyExistsAsync(LockKey));
         Assert.Equal(2, await Redis.SortedSetLengthAsync(QueueKey));
-        Assert.True((await PolledAsync(parked[0])).IsFree);
+        Assert.True((await PolledAsync(queued[0])).IsFree);
     }
 
     [Fact]
@@ -226,9 +226,9 @@ public sealed class ServerFaultTests() : OwnServerTests("--busy-reply-threshold"
         else
         {
             Assert.Equal(AcquireOutcome.Granted, (await worker.AcquireAsync(Shared(limit), Cancellation)).Outcome);
-            AcquireResult refused = await worker.AcquireAsync(Patient(limit), Cancellation);
+            AcquireResult refused = await worker.AcquireAsync(WaiterRequest(limit), Cancellation);
             Assert.Equal((AcquireOutcome.Contended, 0), (refused.Outcome, refused.QueuedSince));
-            await QueuedAsync(Patient(limit));
+            await QueuedAsync(WaiterRequest(limit));
         }
 
         foreach (string key in new[] { LockKey, HoldersKey, LimitsKey, QueueKey, WaitersKey })

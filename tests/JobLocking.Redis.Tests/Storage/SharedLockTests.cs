@@ -12,7 +12,7 @@ public sealed class SharedLockTests(SharedServers servers) : RedisStoreTests
     protected override ValueTask<string> ConnectionStringAsync() => new(servers.Redis.ConnectionString);
 
     [Fact]
-    public async Task Who_holds_a_lock_with_a_limit_is_readable()
+    public async Task The_holder_of_a_lock_with_a_limit_is_readable()
     {
         AcquireRequest lease = Shared(3);
         AcquireResult granted = await AskAsync(lease);
@@ -29,7 +29,7 @@ public sealed class SharedLockTests(SharedServers servers) : RedisStoreTests
     }
 
     [Fact]
-    public async Task A_kept_place_says_so_and_names_no_lease()
+    public async Task A_kept_slot_says_so_and_names_no_lease()
     {
         AcquireRequest lease = Shared(3);
         long token = (await AskAsync(lease)).FencingToken;
@@ -61,7 +61,7 @@ public sealed class SharedLockTests(SharedServers servers) : RedisStoreTests
     }
 
     [Fact]
-    public async Task What_is_left_beside_a_lock_that_an_operator_has_deleted_counts_for_nothing()
+    public async Task The_derived_keys_of_a_lock_that_an_operator_has_deleted_are_ignored()
     {
         AcquireRequest lost = await GrantedAsync(Shared(2));
         await GrantedAsync(Shared(2));
@@ -81,7 +81,7 @@ public sealed class SharedLockTests(SharedServers servers) : RedisStoreTests
     }
 
     [Fact]
-    public async Task Places_of_the_dead_are_cleared_away_for_who_asks_next()
+    public async Task Slots_of_dead_holders_are_cleared_for_the_next_acquire()
     {
         await GrantedAsync(Shared(1001));
         await AddDeadAsync(1000);
@@ -94,7 +94,7 @@ public sealed class SharedLockTests(SharedServers servers) : RedisStoreTests
     }
 
     [Fact]
-    public async Task A_place_that_is_kept_for_less_time_than_the_release_takes_leaves_nothing_behind_for_ever()
+    public async Task A_slot_that_is_kept_for_less_time_than_the_release_takes_leaves_nothing_behind()
     {
         AcquireRequest lease = await GrantedAsync(Shared(2));
         await AddDeadAsync(20_000);

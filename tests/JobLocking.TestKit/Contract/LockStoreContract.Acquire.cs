@@ -33,7 +33,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_holder_is_told_with_its_identity_while_it_holds_and_while_the_lock_is_kept()
+    public async Task A_holder_is_named_with_its_identity_while_it_holds_and_while_the_lock_is_kept()
     {
         LockHolder holder = Holder() with { Identity = "mY3-qk5eR_0aBcDeFgHiJk" };
         (AcquireRequest lease, _) = await GrantedAsync(Request(Name) with { Holder = holder });
@@ -45,7 +45,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_held_lock_is_contended_and_says_by_whom_and_for_how_long()
+    public async Task A_held_lock_is_contended_and_names_its_holder_and_the_time_left()
     {
         await GrantedAsync();
 
@@ -120,7 +120,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task Of_many_who_ask_at_once_one_is_granted()
+    public async Task Of_many_acquires_at_once_one_is_granted()
     {
         for (int round = 0; round < 20; round++)
         {
@@ -137,7 +137,7 @@ public abstract partial class LockStoreContract
     [MemberData(nameof(HostileNames))]
     public async Task A_hostile_name_is_a_name_like_any_other(string hostile)
     {
-        // Not made unique: at full length there is no room. Whoever held it before has released it.
+        // Not made unique: at full length there is no room. The test that held it before has released it.
         (AcquireRequest lease, long token) = await GrantedAsync(Request(hostile));
 
         Assert.Equal(AcquireOutcome.Contended, (await AskedByAnotherAsync(hostile)).Outcome);
@@ -161,7 +161,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task Who_no_longer_wants_to_ask_takes_nothing()
+    public async Task A_cancelled_acquire_takes_nothing()
     {
         await Assert.ThrowsAnyAsync<OperationCanceledException>(
             async () => await Store.AcquireAsync(Request(Name), new CancellationToken(canceled: true)));

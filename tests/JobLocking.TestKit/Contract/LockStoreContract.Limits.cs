@@ -10,7 +10,7 @@ public abstract partial class LockStoreContract
 
     private async Task<AcquireResult> AskedByAnotherAsync(int limit) => await Other.AcquireAsync(Shared(limit, node: "node-2"), Cancellation);
 
-    // Whether others hold the lock makes no difference to who does not.
+    // A lease that does not hold the lock may be told either, whether or not others hold it.
     private static void AssertNotHeld(RenewOutcome outcome) => Assert.Contains(outcome, new[] { RenewOutcome.NotYours, RenewOutcome.Missing });
 
     private static void AssertNotHeld(ReleaseOutcome outcome) => Assert.Contains(outcome, new[] { ReleaseOutcome.NotYours, ReleaseOutcome.Missing });
@@ -34,7 +34,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task Of_many_who_ask_at_once_as_many_are_granted_as_the_limit_says()
+    public async Task Of_many_acquires_at_once_as_many_are_granted_as_the_limit_says()
     {
         for (int round = 0; round < 20; round++)
         {
@@ -63,7 +63,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task Who_holds_a_lock_alone_has_no_others_beside_it()
+    public async Task The_only_holder_of_a_lock_has_no_others_beside_it()
     {
         await GrantedAsync(Shared(3));
 
@@ -74,7 +74,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task Of_very_many_holders_a_hundred_are_named()
+    public async Task Of_very_many_holders_a_hundred_are_listed()
     {
         AcquireResult[] results = await Task.WhenAll(Enumerable.Range(0, 120).Select(_ => Store.AcquireAsync(Shared(120), Cancellation).AsTask()));
         Assert.All(results, result => Assert.Equal(AcquireOutcome.Granted, result.Outcome));
@@ -103,7 +103,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_release_frees_one_place_of_several()
+    public async Task A_release_frees_one_slot_of_several()
     {
         (AcquireRequest lease, _) = await GrantedAsync(Shared(2));
         (_, long stays) = await GrantedAsync(Shared(2));
@@ -129,7 +129,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task The_release_of_a_stranger_frees_no_place()
+    public async Task The_release_of_an_unknown_lease_frees_no_slot()
     {
         await GrantedAsync(Shared(2));
         await GrantedAsync(Shared(2));
@@ -202,7 +202,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_kept_place_of_several_stays_taken_and_is_nobodys()
+    public async Task A_kept_slot_stays_taken_and_belongs_to_no_lease()
     {
         (AcquireRequest lease, long token) = await GrantedAsync(Shared(2, node: "kept"));
         await GrantedAsync(Shared(2));
@@ -220,7 +220,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_kept_place_of_several_is_free_after_its_time()
+    public async Task A_kept_slot_is_free_after_its_time()
     {
         (AcquireRequest lease, _) = await GrantedAsync(Shared(2));
         await GrantedAsync(Shared(2));
@@ -302,7 +302,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task One_of_several_is_broken_and_its_process_is_told()
+    public async Task One_of_several_is_broken_and_its_process_is_notified()
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         await using Notifications there = await Notifications.OfAsync(Other);

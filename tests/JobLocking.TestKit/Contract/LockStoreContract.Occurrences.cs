@@ -17,7 +17,7 @@ public abstract partial class LockStoreContract
     protected static OccurrenceEnd Unfinished(LockOccurrence occurrence) => new(occurrence, Holder(), OccurrenceOutcome.Unfinished, AMinute);
 
     [Fact]
-    public async Task An_occurrence_that_runs_elsewhere_says_by_whom_and_for_how_long()
+    public async Task An_occurrence_that_runs_elsewhere_names_its_holder_and_the_time_left()
     {
         await GrantedAsync(occurrence: Occurrence());
 
@@ -191,7 +191,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_success_is_remembered_although_a_failure_of_another_run_was_heard_of_before()
+    public async Task A_success_is_remembered_although_a_failure_of_another_run_was_reported_before()
     {
         (AcquireRequest lost, _) = await GrantedAsync(AMoment, Occurrence());
         await PassAsync(AMoment);

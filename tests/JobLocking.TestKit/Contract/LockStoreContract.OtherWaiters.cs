@@ -5,15 +5,15 @@ namespace JobLocking.TestKit.Contract;
 
 public abstract partial class LockStoreContract
 {
-    private static OtherWaiter PlaceOf(AcquireRequest parked) => new(parked.Waiter!, parked.Limit, parked.Holder);
+    private static OtherWaiter OtherOf(AcquireRequest queued) => new(queued.Waiter!, queued.Limit, queued.Holder);
 
-    private async Task<PollResult> PolledForAllAsync(AcquireRequest parked, params AcquireRequest[] others) =>
-        await Store.PollAsync(PollOf(parked) with { Others = [.. others.Select(PlaceOf)] }, Cancellation);
+    private async Task<PollResult> PolledForAllAsync(AcquireRequest queued, params AcquireRequest[] others) =>
+        await Store.PollAsync(PollOf(queued) with { Others = [.. others.Select(OtherOf)] }, Cancellation);
 
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public async Task A_poll_says_whether_its_place_was_there(int limit)
+    public async Task A_poll_says_whether_its_waiter_was_queued(int limit)
     {
         AcquireRequest[] leases = await FilledAsync(limit);
         AcquireRequest waits = await QueuedAsync(Store, "waits", limit);
@@ -31,7 +31,7 @@ public abstract partial class LockStoreContract
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public async Task A_poll_says_that_its_place_was_not_there_if_it_had_lapsed(int limit)
+    public async Task A_poll_says_that_its_waiter_was_not_queued_if_it_had_lapsed(int limit)
     {
         await FilledAsync(limit);
         AcquireRequest waits = await QueuedAsync(Store, "waits", limit, AMoment);
@@ -44,7 +44,7 @@ public abstract partial class LockStoreContract
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public async Task A_poll_gives_other_places_back_in_their_order(int limit)
+    public async Task A_poll_puts_other_waiters_back_in_their_order(int limit)
     {
         await FilledAsync(limit);
         AcquireRequest first = await QueuedAsync(Store, "first", limit);
@@ -54,17 +54,17 @@ public abstract partial class LockStoreContract
         await LeavesAsync(Store, second);
         await LeavesAsync(Store, third);
 
-        PollResult look = await PolledForAllAsync(first, third, second);
+        PollResult poll = await PolledForAllAsync(first, third, second);
 
-        Assert.Equal((false, first.Waiter!.Since, false), (look.IsFree, look.QueuedSince, look.WasQueued));
-        Assert.Equal([third.Waiter!.Since, second.Waiter!.Since], look.Others);
+        Assert.Equal((false, first.Waiter!.Since, false), (poll.IsFree, poll.QueuedSince, poll.WasQueued));
+        Assert.Equal([third.Waiter!.Since, second.Waiter!.Since], poll.Others);
         Assert.Equal(["first", "second", "third"], await QueueAsync());
     }
 
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public async Task A_poll_that_finds_room_makes_sure_of_the_other_places_all_the_same(int limit)
+    public async Task A_poll_that_finds_room_makes_sure_of_the_other_waiters_all_the_same(int limit)
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         AcquireRequest[] leases = await FilledAsync(limit);
@@ -88,22 +88,22 @@ public abstract partial class LockStoreContract
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public async Task A_poll_leaves_another_place_alone_that_another_process_has_given_meanwhile(int limit)
+    public async Task A_poll_leaves_another_waiter_alone_that_another_process_has_queued_meanwhile(int limit)
     {
         await FilledAsync(limit);
-        AcquireRequest looks = await QueuedAsync(Store, "looks", limit);
+        AcquireRequest polled = await QueuedAsync(Store, "polled", limit);
         AcquireRequest waits = await QueuedAsync(Store, "waits", limit);
         await Other.AcquireAsync(waits with { Holder = Holder("moved") }, Cancellation);
 
-        await PolledForAllAsync(looks, waits);
+        await PolledForAllAsync(polled, waits);
 
-        Assert.Equal(["looks", "moved"], await QueueAsync());
+        Assert.Equal(["polled", "moved"], await QueueAsync());
     }
 
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public async Task A_poll_that_finds_room_leaves_its_place_alone_that_another_process_has_given_meanwhile(int limit)
+    public async Task A_poll_that_finds_room_leaves_its_waiter_alone_if_another_process_has_queued_it_meanwhile(int limit)
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         await using Notifications there = await Notifications.OfAsync(Other);
@@ -117,7 +117,7 @@ public abstract partial class LockStoreContract
 
         // That wake-up is not accepted.
         await PassAsync(AcceptedWithin);
-        await Eventually.SeesAsync(() => PolledForAllAsync(waits), look => look.IsFree);
+        await Eventually.SeesAsync(() => PolledForAllAsync(waits), poll => poll.IsFree);
 
         AcquireRequest newcomer = Request(Name) with { Limit = limit };
         await GrantedAsync(newcomer);
@@ -129,7 +129,7 @@ public abstract partial class LockStoreContract
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public async Task A_poll_without_patience_gives_no_place_and_takes_none(int limit)
+    public async Task A_poll_that_lapses_at_once_neither_queues_its_waiter_nor_takes_it_out(int limit)
     {
         AcquireRequest[] leases = await FilledAsync(limit);
         AcquireRequest first = await QueuedAsync(Store, "first", limit);
@@ -137,20 +137,20 @@ public abstract partial class LockStoreContract
         await LeavesAsync(Store, first);
 
         PollResult lost = await PolledForAllAsync(LapsingAtOnce(first));
-        PollResult parked = await PolledForAllAsync(LapsingAtOnce(second));
+        PollResult queued = await PolledForAllAsync(LapsingAtOnce(second));
 
         Assert.Equal((false, 0, false), (lost.IsFree, lost.QueuedSince, lost.WasQueued));
         AssertTimeLeft(lost.TimeLeft, TimeSpan.Zero, AMinute);
-        Assert.Equal((false, second.Waiter!.Since, true), (parked.IsFree, parked.QueuedSince, parked.WasQueued));
+        Assert.Equal((false, second.Waiter!.Since, true), (queued.IsFree, queued.QueuedSince, queued.WasQueued));
         Assert.Equal(["second"], await QueueAsync());
         await ReleasedAsync(leases[0]);
-        await Eventually.SeesAsync(() => PolledForAllAsync(LapsingAtOnce(first)), look => look is { IsFree: true, WasQueued: false });
+        await Eventually.SeesAsync(() => PolledForAllAsync(LapsingAtOnce(first)), poll => poll is { IsFree: true, WasQueued: false });
     }
 
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public async Task A_poll_without_patience_does_not_take_the_place_that_has_lapsed_in_another_process(int limit)
+    public async Task A_poll_that_lapses_at_once_does_not_queue_a_waiter_that_has_lapsed_in_another_process(int limit)
     {
         await FilledAsync(limit);
         AcquireRequest waits = await QueuedAsync(Other, "waits", limit, AMoment);
@@ -163,20 +163,20 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_poll_makes_sure_of_a_hundred_other_places()
+    public async Task A_poll_makes_sure_of_a_hundred_other_waiters()
     {
         await GrantedAsync();
-        AcquireRequest looks = await QueuedAsync(Store, "looks");
-        AcquireRequest[] others = [.. Enumerable.Range(0, 100).Select(i => WithPlace(Request(Name, node: $"{i:000}")))];
-        others = [.. others.Select((other, i) => other with { Waiter = other.Waiter! with { Since = looks.Waiter!.Since + 1 + i } })];
+        AcquireRequest polled = await QueuedAsync(Store, "polled");
+        AcquireRequest[] others = [.. Enumerable.Range(0, 100).Select(i => AsWaiter(Request(Name, node: $"{i:000}")))];
+        others = [.. others.Select((other, i) => other with { Waiter = other.Waiter! with { Since = polled.Waiter!.Since + 1 + i } })];
 
-        PollResult look = await PolledForAllAsync(looks, others);
+        PollResult poll = await PolledForAllAsync(polled, others);
 
-        Assert.Equal(others.Select(other => other.Waiter!.Since), look.Others!);
-        Assert.Equal(["looks", .. others.Select(other => other.Holder.Node)], await QueueAsync());
+        Assert.Equal(others.Select(other => other.Waiter!.Since), poll.Others!);
+        Assert.Equal(["polled", .. others.Select(other => other.Holder.Node)], await QueueAsync());
     }
 
-    private static AcquireRequest LapsingAtOnce(AcquireRequest parked) => parked with { Waiter = parked.Waiter! with { LapsesAfter = TimeSpan.Zero } };
+    private static AcquireRequest LapsingAtOnce(AcquireRequest queued) => queued with { Waiter = queued.Waiter! with { LapsesAfter = TimeSpan.Zero } };
 
     // As many hold the lock as may.
     private async Task<AcquireRequest[]> FilledAsync(int limit)

@@ -6,54 +6,54 @@ namespace JobLocking.TestKit.Contract;
 
 public abstract partial class LockStoreContract
 {
-    /// <summary>A look on behalf of a parked execution.</summary>
-    protected static PollRequest PollOf(AcquireRequest parked) =>
-        new(parked.Name, parked.Limit, parked.Waiter!, parked.Holder, parked.Occurrence);
+    /// <summary>The safety poll of a waiter.</summary>
+    protected static PollRequest PollOf(AcquireRequest queued) =>
+        new(queued.Name, queued.Limit, queued.Waiter!, queued.Holder, queued.Occurrence);
 
-    private async Task<PollResult> PolledAsync(AcquireRequest parked, ILockStore? store = null) => await (store ?? Store).PollAsync(PollOf(parked), Cancellation);
+    private async Task<PollResult> PolledAsync(AcquireRequest queued, ILockStore? store = null) => await (store ?? Store).PollAsync(PollOf(queued), Cancellation);
 
-    /// <summary>Who is looked for should try; and if it does not, it is looked for again soon.</summary>
-    private static void AssertFree(PollResult look, bool wasQueued)
+    /// <summary>The polled waiter should try; if it does not, it is polled again soon.</summary>
+    private static void AssertFree(PollResult poll, bool wasQueued)
     {
-        Assert.Equal((true, 0, wasQueued), (look.IsFree, look.QueuedSince, look.WasQueued));
-        AssertTimeLeft(look.TimeLeft, TimeSpan.Zero, AcceptedWithin);
+        Assert.Equal((true, 0, wasQueued), (poll.IsFree, poll.QueuedSince, poll.WasQueued));
+        AssertTimeLeft(poll.TimeLeft, TimeSpan.Zero, AcceptedWithin);
     }
 
     [Fact]
-    public async Task A_poll_at_a_free_lock_says_so_and_takes_neither_the_lock_nor_a_place()
+    public async Task A_poll_at_a_free_lock_says_so_and_neither_acquires_it_nor_queues_the_waiter()
     {
         (AcquireRequest lease, _) = await GrantedAsync();
         AcquireRequest first = await QueuedAsync(Store, "first");
         await QueuedAsync(Store, "second");
         await DieAsync(lease);
 
-        AssertFree(await Eventually.SeesAsync(() => PolledAsync(first), look => look.IsFree), wasQueued: true);
+        AssertFree(await Eventually.SeesAsync(() => PolledAsync(first), poll => poll.IsFree), wasQueued: true);
 
         await GrantedAsync();
         Assert.Equal(["second"], await QueueAsync());
     }
 
     [Fact]
-    public async Task A_poll_at_a_lock_that_nobody_ever_took_finds_it_free() =>
-        AssertFree(await PolledAsync(WithPlace(Request(Name))), wasQueued: false);
+    public async Task A_poll_at_a_lock_that_was_never_acquired_finds_it_free() =>
+        AssertFree(await PolledAsync(AsWaiter(Request(Name))), wasQueued: false);
 
     [Fact]
-    public async Task A_poll_at_a_taken_lock_says_for_how_long_and_changes_no_place()
+    public async Task A_poll_at_a_taken_lock_says_for_how_long_and_changes_no_position()
     {
         await GrantedAsync();
         AcquireRequest first = await QueuedAsync(Store, "first");
         AcquireRequest second = await QueuedAsync(Store, "second");
 
-        PollResult look = await PolledAsync(first);
+        PollResult poll = await PolledAsync(first);
 
-        Assert.Equal((false, first.Waiter!.Since), (look.IsFree, look.QueuedSince));
-        AssertTimeLeft(look.TimeLeft, TimeSpan.Zero, AMinute);
+        Assert.Equal((false, first.Waiter!.Since), (poll.IsFree, poll.QueuedSince));
+        AssertTimeLeft(poll.TimeLeft, TimeSpan.Zero, AMinute);
         Assert.Equal(second.Waiter!.Since, (await PolledAsync(second)).QueuedSince);
         Assert.Equal(["first", "second"], await QueueAsync());
     }
 
     [Fact]
-    public async Task A_poll_at_a_taken_lock_gives_a_lost_place_back()
+    public async Task A_poll_at_a_taken_lock_puts_a_lost_waiter_back_at_its_position()
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         await using Notifications there = await Notifications.OfAsync(Other);
@@ -74,7 +74,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_poll_leaves_a_place_alone_that_another_process_has_given_meanwhile()
+    public async Task A_poll_leaves_a_waiter_alone_that_another_process_has_queued_meanwhile()
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         await using Notifications there = await Notifications.OfAsync(Other);
@@ -83,9 +83,9 @@ public abstract partial class LockStoreContract
         AcquireRequest moved = waits with { Holder = Holder("moved") };
         await Other.AcquireAsync(moved, Cancellation);
 
-        PollResult look = await PolledAsync(waits);
+        PollResult poll = await PolledAsync(waits);
 
-        Assert.Equal((false, waits.Waiter!.Since), (look.IsFree, look.QueuedSince));
+        Assert.Equal((false, waits.Waiter!.Since), (poll.IsFree, poll.QueuedSince));
         Assert.Equal(["moved"], await QueueAsync());
         await ReleasedAsync(lease);
         await there.WakeUpAsync(moved);
@@ -93,11 +93,11 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_poll_takes_a_place_that_has_lapsed_in_another_process()
+    public async Task A_poll_queues_a_waiter_that_has_lapsed_in_another_process()
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         (AcquireRequest lease, _) = await GrantedAsync();
-        AcquireRequest waits = await QueuedAsync(Other, "waits", patience: AMoment);
+        AcquireRequest waits = await QueuedAsync(Other, "waits", lapsesAfter: AMoment);
         await PassAsync(AMoment);
         await Eventually.SeesAsync(QueueAsync, queue => queue.Count == 0);
 
@@ -112,23 +112,23 @@ public abstract partial class LockStoreContract
     public async Task A_poll_at_a_lock_whose_holder_died_finds_it_free()
     {
         await GrantedAsync(AMoment);
-        AcquireRequest waits = WithPlace(Request(Name, node: "waits"));
+        AcquireRequest waits = AsWaiter(Request(Name, node: "waits"));
         await Store.AcquireAsync(waits, Cancellation);
         await PassAsync(AMoment);
 
-        await Eventually.SeesAsync(() => PolledAsync(waits), look => look.IsFree);
+        await Eventually.SeesAsync(() => PolledAsync(waits), poll => poll.IsFree);
 
         Assert.Equal(AcquireOutcome.Granted, (await Store.AcquireAsync(waits, Cancellation)).Outcome);
         Assert.Empty(await QueueAsync());
     }
 
     [Fact]
-    public async Task A_poll_gives_new_patience()
+    public async Task A_poll_lets_the_waiter_lapse_later()
     {
         await GrantedAsync();
-        AcquireRequest waits = WithPlace(Request(Name, node: "first"), AMoment);
+        AcquireRequest waits = AsWaiter(Request(Name, node: "first"), AMoment);
         long since = (await Store.AcquireAsync(waits, Cancellation)).QueuedSince;
-        await QueuedAsync(Store, "second", patience: AMoment);
+        await QueuedAsync(Store, "second", lapsesAfter: AMoment);
 
         await PolledAsync(waits with { Waiter = new WaiterEntry(waits.Waiter!.Id, AMinute, since) });
         await PassAsync(AMoment);
@@ -143,19 +143,19 @@ public abstract partial class LockStoreContract
         AcquireRequest first = await QueuedAsync(Store, "first");
         await ReleasedAsync(lease, keepFor: TimeSpan.FromSeconds(20));
 
-        PollResult look = await PolledAsync(first);
+        PollResult poll = await PolledAsync(first);
 
-        Assert.Equal((false, first.Waiter!.Since), (look.IsFree, look.QueuedSince));
-        AssertTimeLeft(look.TimeLeft, TimeSpan.Zero, TimeSpan.FromSeconds(20));
+        Assert.Equal((false, first.Waiter!.Since), (poll.IsFree, poll.QueuedSince));
+        AssertTimeLeft(poll.TimeLeft, TimeSpan.Zero, TimeSpan.FromSeconds(20));
         Assert.Equal(["first"], await QueueAsync());
     }
 
     [Fact]
-    public async Task Who_stands_by_for_an_occurrence_is_queued_and_has_its_wake_up_when_the_run_ends()
+    public async Task A_standby_is_queued_and_woken_when_the_run_ends()
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         (AcquireRequest runner, _) = await GrantedAsync(occurrence: Occurrence());
-        AcquireRequest standby = WithPlace(Request(Name, node: "standby", occurrence: Occurrence()));
+        AcquireRequest standby = AsWaiter(Request(Name, node: "standby", occurrence: Occurrence()));
 
         AcquireResult result = await Store.AcquireAsync(standby, Cancellation);
 
@@ -168,19 +168,19 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task Who_stands_by_for_an_occurrence_beside_a_free_lock_is_not_queued()
+    public async Task A_standby_beside_a_free_lock_is_not_queued()
     {
         (_, long token) = await GrantedAsync(occurrence: Occurrence());
         await Store.BreakAsync(Name, token, Cancellation);
 
-        Assert.Equal((AcquireOutcome.OccurrenceRunning, 0), await OutcomeAsync(WithPlace(Request(Name, occurrence: Occurrence()))));
+        Assert.Equal((AcquireOutcome.OccurrenceRunning, 0), await OutcomeAsync(AsWaiter(Request(Name, occurrence: Occurrence()))));
 
         await GrantedAsync();
         Assert.Empty(await QueueAsync());
     }
 
     [Fact]
-    public async Task Who_need_not_run_is_not_queued_although_the_lock_is_taken()
+    public async Task An_execution_that_need_not_run_is_not_queued_although_the_lock_is_taken()
     {
         foreach ((OccurrenceEnd end, AcquireOutcome outcome) in new[]
         {
@@ -191,7 +191,7 @@ public abstract partial class LockStoreContract
             (AcquireRequest lease, long token) = await GrantedAsync(occurrence: end.Occurrence);
             await ReleasedAsync(lease, keepFor: AMinute, end: end);
 
-            Assert.Equal((outcome, 0), await OutcomeAsync(WithPlace(Request(Name, occurrence: end.Occurrence))));
+            Assert.Equal((outcome, 0), await OutcomeAsync(AsWaiter(Request(Name, occurrence: end.Occurrence))));
 
             Assert.Empty(await QueueAsync());
             await Store.BreakAsync(Name, token, Cancellation);
@@ -202,16 +202,16 @@ public abstract partial class LockStoreContract
     public async Task A_poll_for_an_occurrence_that_runs_elsewhere_says_for_how_long_although_the_lock_is_free()
     {
         (AcquireRequest runner, long token) = await GrantedAsync(occurrence: Occurrence());
-        AcquireRequest standby = WithPlace(Request(Name, node: "standby", occurrence: Occurrence()));
+        AcquireRequest standby = AsWaiter(Request(Name, node: "standby", occurrence: Occurrence()));
         long since = (await Store.AcquireAsync(standby, Cancellation)).QueuedSince;
         standby = standby with { Waiter = standby.Waiter! with { Since = since } };
         await Store.BreakAsync(Name, token, Cancellation);
 
-        PollResult look = await PolledAsync(standby);
+        PollResult poll = await PolledAsync(standby);
 
-        // It is not parked: a turn at the lock would be in vain.
-        Assert.Equal((false, 0), (look.IsFree, look.QueuedSince));
-        AssertTimeLeft(look.TimeLeft, TimeSpan.Zero, AMinute);
+        // It is not queued: it could not use a wake-up.
+        Assert.Equal((false, 0), (poll.IsFree, poll.QueuedSince));
+        AssertTimeLeft(poll.TimeLeft, TimeSpan.Zero, AMinute);
         await ReleasedAsync(runner, end: Unfinished(Occurrence()));
         Assert.True((await PolledAsync(standby)).IsFree);
     }
@@ -220,7 +220,7 @@ public abstract partial class LockStoreContract
     public async Task A_poll_for_an_occurrence_that_has_been_run_says_try()
     {
         (AcquireRequest runner, _) = await GrantedAsync(occurrence: Occurrence());
-        AcquireRequest standby = WithPlace(Request(Name, node: "standby", occurrence: Occurrence()));
+        AcquireRequest standby = AsWaiter(Request(Name, node: "standby", occurrence: Occurrence()));
         await Store.AcquireAsync(standby, Cancellation);
         await ReleasedAsync(runner, end: Succeeded(Occurrence()));
 
@@ -228,7 +228,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task The_list_shows_who_waits_and_since_when()
+    public async Task The_list_shows_the_waiters_and_since_when_they_wait()
     {
         await GrantedAsync();
         AcquireRequest first = await QueuedAsync(Other, "first");
@@ -247,7 +247,7 @@ public abstract partial class LockStoreContract
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         (AcquireRequest lease, _) = await GrantedAsync(Request(hostile));
-        AcquireRequest waits = WithPlace(Request(hostile, node: "waits"));
+        AcquireRequest waits = AsWaiter(Request(hostile, node: "waits"));
         await Store.AcquireAsync(waits, Cancellation);
         Assert.Equal("waits", Assert.Single(Assert.Single(await ListedAsync(hostile)).Waiters).Description.Node);
 
@@ -259,13 +259,13 @@ public abstract partial class LockStoreContract
     [Theory]
     [InlineData(1)]
     [InlineData(3)]
-    public async Task Of_many_who_wait_each_has_its_wake_up_and_nobody_needs_to_poll(int limit)
+    public async Task Each_of_many_waiters_is_woken_and_none_needs_to_poll(int limit)
     {
         const int Workers = 12;
         const int Runs = 15;
-        ConcurrentDictionary<string, SemaphoreSlim> turns = new();
-        SemaphoreSlim WakeUpOf(string waiterId) => turns.GetOrAdd(waiterId, _ => new SemaphoreSlim(0));
-        void OnNotification(LockNotification notice) => WakeUpOf(((LockNotification.WakeUp)notice).WaiterId).Release();
+        ConcurrentDictionary<string, SemaphoreSlim> wakeUps = new();
+        SemaphoreSlim WakeUpOf(string waiterId) => wakeUps.GetOrAdd(waiterId, _ => new SemaphoreSlim(0));
+        void OnNotification(LockNotification notification) => WakeUpOf(((LockNotification.WakeUp)notification).WaiterId).Release();
         await using IAsyncDisposable here = await Store.SubscribeAsync(OnNotification, Cancellation);
         await using IAsyncDisposable there = await Other.SubscribeAsync(OnNotification, Cancellation);
         using SemaphoreSlim room = new(limit);
@@ -273,11 +273,11 @@ public abstract partial class LockStoreContract
 
         async Task WorkAsync(ILockStore store)
         {
-            AcquireRequest asks = WithPlace(Request(Name) with { Limit = limit });
+            AcquireRequest asks = AsWaiter(Request(Name) with { Limit = limit });
             for (AcquireResult answer; (answer = await store.AcquireAsync(asks, Cancellation)).Outcome != AcquireOutcome.Granted;)
             {
                 asks = asks with { Waiter = asks.Waiter! with { Since = answer.QueuedSince } };
-                Assert.True(await WakeUpOf(asks.Waiter.Id).WaitAsync(Eventually.DefaultTimeout, Cancellation), "The turn did not come.");
+                Assert.True(await WakeUpOf(asks.Waiter.Id).WaitAsync(Eventually.DefaultTimeout, Cancellation), "The wake-up did not come.");
             }
 
             Assert.True(await room.WaitAsync(0, Cancellation), "More hold the lock than may.");

@@ -5,17 +5,17 @@ namespace JobLocking.TestKit.Contract;
 
 public abstract partial class LockStoreContract
 {
-    /// <summary>Whether the store finds out that nobody listens where it gives a turn, and gives it to the next.</summary>
-    protected virtual bool KnowsWhoListens => true;
+    /// <summary>Whether the store sees that a process does not listen, and wakes the next waiter instead.</summary>
+    protected virtual bool CountsListeners => true;
 
-    protected static AcquireRequest WithPlace(AcquireRequest request, TimeSpan? patience = null) =>
-        request with { Waiter = new WaiterEntry(NewLeaseId(), patience ?? AMinute) };
+    protected static AcquireRequest AsWaiter(AcquireRequest request, TimeSpan? lapsesAfter = null) =>
+        request with { Waiter = new WaiterEntry(NewLeaseId(), lapsesAfter ?? AMinute) };
 
-    /// <summary>Asks for a taken lock and is parked.</summary>
-    /// <returns>What to ask with again, for the same place.</returns>
-    protected async Task<AcquireRequest> QueuedAsync(ILockStore store, string node, int limit = 1, TimeSpan? patience = null)
+    /// <summary>Asks for a taken lock: it is queued.</summary>
+    /// <returns>The request to ask with again, for the same position.</returns>
+    protected async Task<AcquireRequest> QueuedAsync(ILockStore store, string node, int limit = 1, TimeSpan? lapsesAfter = null)
     {
-        AcquireRequest request = WithPlace(Request(Name, node: node) with { Limit = limit }, patience);
+        AcquireRequest request = AsWaiter(Request(Name, node: node) with { Limit = limit }, lapsesAfter);
         AcquireResult result = await store.AcquireAsync(request, Cancellation);
         Assert.Equal(AcquireOutcome.Contended, result.Outcome);
         Assert.True(result.QueuedSince > 0);
@@ -49,7 +49,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task The_wake_ups_go_to_the_oldest_first_each_in_its_process()
+    public async Task The_oldest_waiter_is_woken_first_each_in_its_process()
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         await using Notifications there = await Notifications.OfAsync(Other);
@@ -89,7 +89,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_release_that_nobody_waits_for_tells_nobody()
+    public async Task A_release_without_waiters_notifies_no_process()
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         (AcquireRequest lease, _) = await GrantedAsync();
@@ -101,7 +101,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task Who_tries_once_is_not_queued()
+    public async Task An_acquire_that_tries_once_is_not_queued()
     {
         await GrantedAsync();
 
@@ -111,16 +111,16 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task Who_is_granted_is_not_queued()
+    public async Task A_granted_acquire_is_not_queued()
     {
-        AcquireResult free = await Store.AcquireAsync(WithPlace(Request(Name)), Cancellation);
+        AcquireResult free = await Store.AcquireAsync(AsWaiter(Request(Name)), Cancellation);
 
         Assert.Equal((AcquireOutcome.Granted, 0), (free.Outcome, free.QueuedSince));
         Assert.Empty(await QueueAsync());
     }
 
     [Fact]
-    public async Task Who_is_faster_than_the_one_whose_wake_up_it_is_has_left_the_queue()
+    public async Task A_waiter_that_is_faster_than_the_woken_one_has_left_the_queue()
     {
         (AcquireRequest lease, _) = await GrantedAsync();
         await QueuedAsync(Store, "first");
@@ -135,7 +135,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task Who_is_refused_in_its_wake_up_has_its_old_place_again()
+    public async Task A_woken_waiter_that_is_refused_has_its_old_position_again()
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         (AcquireRequest lease, _) = await GrantedAsync();
@@ -154,7 +154,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task Who_asks_again_because_no_answer_came_keeps_its_place()
+    public async Task A_waiter_that_asks_again_because_no_answer_came_keeps_its_position()
     {
         await GrantedAsync();
         AcquireRequest first = await QueuedAsync(Store, "first");
@@ -167,20 +167,20 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_new_place_is_behind_all_others()
+    public async Task A_new_waiter_is_behind_all_others()
     {
         await GrantedAsync();
-        AcquireRequest[] parked = await Task.WhenAll(Enumerable.Range(0, 20).Select(i => QueuedAsync(i % 2 == 0 ? Store : Other, $"early-{i:00}")));
+        AcquireRequest[] queued = await Task.WhenAll(Enumerable.Range(0, 20).Select(i => QueuedAsync(i % 2 == 0 ? Store : Other, $"early-{i:00}")));
 
         AcquireRequest late = await QueuedAsync(Store, "late");
 
-        Assert.All(parked, early => Assert.True(early.Waiter!.Since < late.Waiter!.Since));
-        Assert.Equal(parked.Length, parked.Select(early => early.Waiter!.Since).Distinct().Count());
-        Assert.Equal([.. parked.OrderBy(early => early.Waiter!.Since).Select(early => early.Holder.Node), "late"], await QueueAsync());
+        Assert.All(queued, early => Assert.True(early.Waiter!.Since < late.Waiter!.Since));
+        Assert.Equal(queued.Length, queued.Select(early => early.Waiter!.Since).Distinct().Count());
+        Assert.Equal([.. queued.OrderBy(early => early.Waiter!.Since).Select(early => early.Holder.Node), "late"], await QueueAsync());
     }
 
     [Fact]
-    public async Task Who_is_queued_again_in_another_process_is_queued_once_and_told_there()
+    public async Task A_waiter_that_is_queued_again_in_another_process_is_queued_once_and_woken_there()
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         await using Notifications there = await Notifications.OfAsync(Other);

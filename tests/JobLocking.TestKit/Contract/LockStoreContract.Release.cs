@@ -40,7 +40,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_kept_lock_stays_taken_and_says_after_whose_run()
+    public async Task A_kept_lock_stays_taken_and_names_its_last_holder()
     {
         (AcquireRequest lease, long token) = await GrantedAsync();
 
@@ -54,7 +54,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_kept_lock_is_nobodys()
+    public async Task A_kept_lock_belongs_to_no_lease()
     {
         (AcquireRequest lease, _) = await GrantedAsync();
         await ReleasedAsync(lease, keepFor: AMinute);
@@ -114,22 +114,22 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_broken_lease_is_free_and_its_process_is_told()
+    public async Task A_broken_lease_is_free_and_its_process_is_notified()
     {
-        ConcurrentQueue<LockNotification> notices = new();
-        await using IAsyncDisposable listening = await Store.SubscribeAsync(notices.Enqueue, Cancellation);
+        ConcurrentQueue<LockNotification> notifications = new();
+        await using IAsyncDisposable listening = await Store.SubscribeAsync(notifications.Enqueue, Cancellation);
         (AcquireRequest lease, long token) = await GrantedAsync();
 
         Assert.True(await Other.BreakAsync(Name, token, Cancellation));
 
-        await Eventually.IsTrueAsync(() => notices.Contains(new LockNotification.Broken(lease.LeaseId)));
+        await Eventually.IsTrueAsync(() => notifications.Contains(new LockNotification.Broken(lease.LeaseId)));
         Assert.Equal(RenewOutcome.Missing, await RenewedAsync(lease));
         Assert.Equal(AcquireOutcome.Granted, (await AskedByAnotherAsync(Name)).Outcome);
         Assert.Equal(ReleaseOutcome.NotYours, await ReleasedAsync(lease));
     }
 
     [Fact]
-    public async Task Who_has_stopped_listening_is_told_nothing()
+    public async Task A_process_that_has_unsubscribed_is_not_notified()
     {
         ConcurrentQueue<LockNotification> stopped = new();
         ConcurrentQueue<LockNotification> listening = new();

@@ -6,7 +6,7 @@ namespace JobLocking.TestKit.Contract;
 public abstract partial class LockStoreContract
 {
     [Fact]
-    public async Task A_renewal_gives_the_expiry_anew()
+    public async Task A_renewal_gives_a_full_expiry()
     {
         (AcquireRequest lease, _) = await GrantedAsync(TimeSpan.FromSeconds(20));
 
@@ -48,7 +48,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_kept_lock_is_renewed_by_nobody()
+    public async Task A_kept_lock_cannot_be_renewed()
     {
         (AcquireRequest lease, _) = await GrantedAsync();
         await ReleasedAsync(lease, keepFor: TimeSpan.FromSeconds(20));

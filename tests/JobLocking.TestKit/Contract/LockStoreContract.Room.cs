@@ -6,7 +6,7 @@ namespace JobLocking.TestKit.Contract;
 public abstract partial class LockStoreContract
 {
     [Fact]
-    public async Task The_release_of_one_of_several_gives_the_wake_up_to_the_oldest()
+    public async Task The_release_of_one_of_several_wakes_the_oldest_waiter()
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         (AcquireRequest lease, _) = await GrantedAsync(Shared(2));
@@ -26,21 +26,21 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_grant_that_leaves_room_gives_the_wake_up_to_the_next()
+    public async Task A_grant_that_leaves_room_wakes_the_next_waiter()
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         (AcquireRequest alone, _) = await GrantedAsync();
-        AcquireRequest[] parked = [await QueuedAsync(Store, "1", 2), await QueuedAsync(Store, "2", 2), await QueuedAsync(Store, "3", 2)];
+        AcquireRequest[] queued = [await QueuedAsync(Store, "1", 2), await QueuedAsync(Store, "2", 2), await QueuedAsync(Store, "3", 2)];
         await ReleasedAsync(alone);
-        await here.WakeUpAsync(parked[0]);
-        Assert.Equal([parked[0].Waiter!.Id], await here.WakeUpsAsync());
+        await here.WakeUpAsync(queued[0]);
+        Assert.Equal([queued[0].Waiter!.Id], await here.WakeUpsAsync());
 
-        Assert.Equal(AcquireOutcome.Granted, (await Store.AcquireAsync(parked[0], Cancellation)).Outcome);
-        await here.WakeUpAsync(parked[1]);
-        Assert.Equal(AcquireOutcome.Granted, (await Store.AcquireAsync(parked[1], Cancellation)).Outcome);
+        Assert.Equal(AcquireOutcome.Granted, (await Store.AcquireAsync(queued[0], Cancellation)).Outcome);
+        await here.WakeUpAsync(queued[1]);
+        Assert.Equal(AcquireOutcome.Granted, (await Store.AcquireAsync(queued[1], Cancellation)).Outcome);
 
         Assert.Equal(["3"], await QueueAsync());
-        Assert.Equal(parked.Take(2).Select(one => one.Waiter!.Id), await here.WakeUpsAsync());
+        Assert.Equal(queued.Take(2).Select(one => one.Waiter!.Id), await here.WakeUpsAsync());
     }
 
     [Theory]
@@ -67,7 +67,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task Who_needs_more_room_than_there_is_keeps_its_place()
+    public async Task A_waiter_that_needs_more_room_than_there_is_keeps_its_position()
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         (AcquireRequest lease, _) = await GrantedAsync(Shared(3));
@@ -84,7 +84,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task While_the_last_place_is_kept_the_next_learns_for_how_long()
+    public async Task While_the_last_slot_is_kept_the_next_waiter_is_woken_with_the_time_that_remains()
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         (AcquireRequest lease, _) = await GrantedAsync(Shared(2));
@@ -126,10 +126,10 @@ public abstract partial class LockStoreContract
         AcquireRequest first = await QueuedAsync(Store, "first", limit: 2);
         AcquireRequest second = await QueuedAsync(Store, "second", limit: 2);
 
-        PollResult look = await PolledAsync(second);
+        PollResult poll = await PolledAsync(second);
 
-        Assert.Equal((false, second.Waiter!.Since), (look.IsFree, look.QueuedSince));
-        AssertTimeLeft(look.TimeLeft, TimeSpan.Zero, TimeSpan.FromSeconds(20));
+        Assert.Equal((false, second.Waiter!.Since), (poll.IsFree, poll.QueuedSince));
+        AssertTimeLeft(poll.TimeLeft, TimeSpan.Zero, TimeSpan.FromSeconds(20));
         Assert.Equal(["first", "second"], await QueueAsync());
         await ReleasedAsync(lease);
         await here.WakeUpAsync(first);
@@ -145,11 +145,11 @@ public abstract partial class LockStoreContract
         (AcquireRequest runner, _) = await GrantedAsync(Shared(3, occurrence: Occurrence()));
         await GrantedAsync(Shared(3, node: "another", occurrence: Occurrence(at: Noon.AddMinutes(1))));
 
-        Assert.Equal((AcquireOutcome.OccurrenceRunning, 0), await OutcomeAsync(WithPlace(Shared(3, occurrence: Occurrence()))));
+        Assert.Equal((AcquireOutcome.OccurrenceRunning, 0), await OutcomeAsync(AsWaiter(Shared(3, occurrence: Occurrence()))));
         Assert.Empty(await QueueAsync());
 
         (AcquireRequest third, _) = await GrantedAsync(Shared(3));
-        AcquireRequest standby = WithPlace(Shared(3, node: "standby", occurrence: Occurrence()));
+        AcquireRequest standby = AsWaiter(Shared(3, node: "standby", occurrence: Occurrence()));
         (AcquireOutcome outcome, long since) = await OutcomeAsync(standby);
         Assert.Equal(AcquireOutcome.OccurrenceRunning, outcome);
         Assert.True(since > 0);

@@ -81,7 +81,7 @@ public abstract partial class LockStoreContract
 
     [Theory]
     [MemberData(nameof(Limits))]
-    public async Task That_a_deferral_was_spent_is_forgotten_when_its_time_is_over(int limit)
+    public async Task A_spent_deferral_is_forgotten_when_its_time_is_over(int limit)
     {
         string deferral = NewLeaseId();
         (AcquireRequest lease, _) = await GrantedAsync(Returned(deferral, limit, spentFor: AMoment));

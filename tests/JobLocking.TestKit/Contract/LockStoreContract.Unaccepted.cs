@@ -3,13 +3,13 @@ using Xunit;
 
 namespace JobLocking.TestKit.Contract;
 
-/// <content>What becomes of a wake-up whose execution does not ask for the lock, although its process lives.</content>
+/// <content>What becomes of a wake-up whose waiter does not ask for the lock, although its process lives.</content>
 public abstract partial class LockStoreContract
 {
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public async Task A_woken_execution_that_does_not_ask_lets_the_oldest_of_all_be_woken_and_keeps_its_position(int limit)
+    public async Task A_woken_waiter_that_does_not_ask_lets_the_oldest_be_woken_and_keeps_its_position(int limit)
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         await using Notifications there = await Notifications.OfAsync(Other);
@@ -29,40 +29,40 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task Three_at_most_are_woken_one_after_the_other_since_the_one_before_did_not_ask_and_a_poll_takes_its_time_then()
+    public async Task At_most_three_are_woken_in_a_row_after_a_wake_up_that_was_not_accepted_and_then_a_poll_leaves_more_time()
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         (AcquireRequest lease, _) = await GrantedAsync();
-        AcquireRequest[] parked = new AcquireRequest[6];
-        for (int i = 0; i < parked.Length; i++)
+        AcquireRequest[] queued = new AcquireRequest[6];
+        for (int i = 0; i < queued.Length; i++)
         {
-            parked[i] = await QueuedAsync(Store, $"waiter {i}");
+            queued[i] = await QueuedAsync(Store, $"waiter {i}");
         }
 
         await ReleasedAsync(lease);
         for (int i = 0; i < 4; i++)
         {
-            await here.WakeUpAsync(parked[i]);
-            await UnacceptedAsync(parked[i]);
+            await here.WakeUpAsync(queued[i]);
+            await UnacceptedAsync(queued[i]);
         }
 
-        Assert.Equal(parked.Take(4).Select(one => one.Waiter!.Id), await here.WakeUpsAsync());
-        PollResult look = await PolledAsync(parked[5]);
-        Assert.False(look.IsFree);
-        AssertTimeLeft(look.TimeLeft, AcceptedWithin, TimeSpan.FromSeconds(5));
+        Assert.Equal(queued.Take(4).Select(one => one.Waiter!.Id), await here.WakeUpsAsync());
+        PollResult poll = await PolledAsync(queued[5]);
+        Assert.False(poll.IsFree);
+        AssertTimeLeft(poll.TimeLeft, AcceptedWithin, TimeSpan.FromSeconds(5));
 
         // One that asks begins a new count.
-        (lease, _) = await GrantedAsync(parked[2]);
+        (lease, _) = await GrantedAsync(queued[2]);
         await ReleasedAsync(lease);
-        await here.WakeUpAsync(parked[4]);
-        await UnacceptedAsync(parked[4]);
-        await here.WakeUpAsync(parked[5]);
+        await here.WakeUpAsync(queued[4]);
+        await UnacceptedAsync(queued[4]);
+        await here.WakeUpAsync(queued[5]);
     }
 
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public async Task No_other_is_woken_for_an_execution_that_has_asked_nor_beside_a_lock_that_is_taken(int limit)
+    public async Task No_other_waiter_is_woken_for_one_that_has_asked_or_while_the_lock_is_taken(int limit)
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         AcquireRequest[] leases = await FilledAsync(limit);
@@ -87,7 +87,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task No_other_is_woken_for_an_execution_after_which_one_has_been_woken()
+    public async Task No_other_waiter_is_woken_for_one_after_which_another_was_woken()
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         (AcquireRequest lease, _) = await GrantedAsync();

@@ -46,7 +46,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task The_compensation_of_a_try_in_its_wake_up_passes_the_wake_up_on()
+    public async Task The_compensation_of_an_acquire_after_a_wake_up_wakes_the_next_waiter()
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         (AcquireRequest lease, _) = await GrantedAsync();
@@ -55,14 +55,14 @@ public abstract partial class LockStoreContract
         await ReleasedAsync(lease);
         await here.WakeUpAsync(first);
 
-        // Nobody knows whether the try has arrived; it has not.
+        // It is not known whether the acquire has arrived; it has not.
         Assert.Equal(ReleaseOutcome.Missing, await ReleasedAsync(first));
 
         await here.WakeUpAsync(second);
     }
 
     [Fact]
-    public async Task Who_waits_no_more_leaves_the_queue_and_nothing_else_changes()
+    public async Task A_waiter_that_leaves_is_not_queued_any_more_and_nothing_else_changes()
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         (AcquireRequest lease, _) = await GrantedAsync();
@@ -70,7 +70,7 @@ public abstract partial class LockStoreContract
         AcquireRequest second = await QueuedAsync(Store, "second");
 
         await LeavesAsync(Other, first);
-        await LeavesAsync(Other, WithPlace(Request(Name)));
+        await LeavesAsync(Other, AsWaiter(Request(Name)));
 
         Assert.Equal(["second"], await QueueAsync());
         Assert.Equal(RenewOutcome.Renewed, await RenewedAsync(lease));
@@ -98,7 +98,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task The_release_of_a_lease_that_does_not_hold_the_lock_gives_no_wake_up()
+    public async Task The_release_of_a_lease_that_does_not_hold_the_lock_wakes_no_waiter()
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         await GrantedAsync();
@@ -111,11 +111,11 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_place_lapses_when_patience_ends()
+    public async Task A_waiter_lapses_after_its_time()
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         (AcquireRequest lease, _) = await GrantedAsync();
-        AcquireRequest impatient = WithPlace(Request(Name, node: "impatient"), AMoment);
+        AcquireRequest impatient = AsWaiter(Request(Name, node: "impatient"), AMoment);
         Assert.True((await Store.AcquireAsync(impatient, Cancellation)).QueuedSince > 0);
         AcquireRequest second = await QueuedAsync(Store, "second");
         await PassAsync(AMoment);
@@ -128,21 +128,21 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task Who_is_queued_again_has_new_patience()
+    public async Task A_waiter_that_is_queued_again_lapses_later()
     {
         await GrantedAsync();
-        AcquireRequest parked = WithPlace(Request(Name, node: "first"), AMoment);
-        long since = (await Store.AcquireAsync(parked, Cancellation)).QueuedSince;
-        await QueuedAsync(Store, "second", patience: AMoment);
+        AcquireRequest queued = AsWaiter(Request(Name, node: "first"), AMoment);
+        long since = (await Store.AcquireAsync(queued, Cancellation)).QueuedSince;
+        await QueuedAsync(Store, "second", lapsesAfter: AMoment);
 
-        await Store.AcquireAsync(parked with { Waiter = new WaiterEntry(parked.Waiter!.Id, AMinute, since) }, Cancellation);
+        await Store.AcquireAsync(queued with { Waiter = new WaiterEntry(queued.Waiter!.Id, AMinute, since) }, Cancellation);
         await PassAsync(AMoment);
 
         await Eventually.SeesAsync(QueueAsync, queue => queue.SequenceEqual(["first"]));
     }
 
     [Fact]
-    public async Task The_wake_up_is_not_given_where_nobody_listens()
+    public async Task A_waiter_whose_process_does_not_listen_is_passed_over()
     {
         (AcquireRequest lease, _) = await GrantedAsync();
         AcquireRequest deaf = await QueuedAsync(Other, "deaf");
@@ -155,17 +155,17 @@ public abstract partial class LockStoreContract
 
         await ReleasedAsync(lease);
 
-        if (KnowsWhoListens)
+        if (CountsListeners)
         {
             await here.WakeUpAsync(second);
         }
 
         Assert.DoesNotContain(deaf.Waiter!.Id, await here.WakeUpsAsync());
-        await Eventually.SeesAsync(() => PolledAsync(second), look => look.IsFree);
+        await Eventually.SeesAsync(() => PolledAsync(second), poll => poll.IsFree);
     }
 
     [Fact]
-    public async Task A_release_polls_for_somebody_who_listens_among_a_hundred()
+    public async Task A_release_finds_a_process_that_listens_among_a_hundred_waiters()
     {
         (AcquireRequest lease, _) = await GrantedAsync();
         await Task.WhenAll(Enumerable.Range(0, 120).Select(_ => QueuedAsync(Other, "deaf")));
@@ -175,17 +175,17 @@ public abstract partial class LockStoreContract
         await ReleasedAsync(lease);
 
         (lease, _) = await GrantedAsync();
-        Assert.Equal(KnowsWhoListens ? 21 : 120, (await QueueAsync()).Count);
+        Assert.Equal(CountsListeners ? 21 : 120, (await QueueAsync()).Count);
         Assert.Empty(await here.WakeUpsAsync());
         await ReleasedAsync(lease);
-        if (KnowsWhoListens)
+        if (CountsListeners)
         {
             await here.WakeUpAsync(listens);
         }
     }
 
     [Fact]
-    public async Task While_a_lock_is_kept_the_next_learns_for_how_long()
+    public async Task While_a_lock_is_kept_the_next_waiter_is_woken_with_the_time_that_remains()
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         (AcquireRequest lease, _) = await GrantedAsync();
@@ -223,7 +223,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_break_gives_the_wake_up_to_the_next()
+    public async Task A_break_wakes_the_next_waiter()
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         await using Notifications there = await Notifications.OfAsync(Other);
@@ -240,7 +240,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_break_of_what_is_kept_gives_the_wake_up_to_the_next()
+    public async Task A_break_of_a_kept_lock_wakes_the_next_waiter()
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         (AcquireRequest lease, long token) = await GrantedAsync();
@@ -253,7 +253,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_break_that_breaks_nothing_gives_no_wake_up()
+    public async Task A_break_that_breaks_nothing_wakes_no_waiter()
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         (_, long token) = await GrantedAsync();

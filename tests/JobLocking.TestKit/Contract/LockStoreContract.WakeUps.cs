@@ -3,10 +3,10 @@ using Xunit;
 
 namespace JobLocking.TestKit.Contract;
 
-/// <content>What a look does for all that wait, when the time of a holder has passed.</content>
+/// <content>What a poll does for all waiters when a holder has expired.</content>
 public abstract partial class LockStoreContract
 {
-    /// <summary>A look wakes no other within this time of a wake-up.</summary>
+    /// <summary>A poll wakes no other within this time of a wake-up.</summary>
     private static readonly TimeSpan AcceptedWithin = TimeSpan.FromSeconds(1);
 
     [Theory]
@@ -22,11 +22,11 @@ public abstract partial class LockStoreContract
         AcquireRequest third = await QueuedAsync(Other, "third", limit);
         await DieAsync(leases);
 
-        PollResult look = await RoomSeenAsync(second);
+        PollResult poll = await RoomSeenAsync(second);
 
-        Assert.Equal((second.Waiter!.Since, true), (look.QueuedSince, look.WasQueued));
+        Assert.Equal((second.Waiter!.Since, true), (poll.QueuedSince, poll.WasQueued));
         Assert.Equal(TimeSpan.Zero, (await there.WakeUpAsync(first)).After);
-        if (KnowsWhoListens)
+        if (CountsListeners)
         {
             foreach (PollResult another in new[] { await PolledAsync(third, Other), await PolledAsync(second) })
             {
@@ -49,7 +49,7 @@ public abstract partial class LockStoreContract
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public async Task A_wake_up_that_is_not_accepted_lets_that_one_try_for_which_is_looked_next(int limit)
+    public async Task A_wake_up_that_is_not_accepted_lets_the_next_polled_waiter_try(int limit)
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         await using Notifications there = await Notifications.OfAsync(Other);
@@ -63,7 +63,7 @@ public abstract partial class LockStoreContract
         await there.WakeUpAsync(frozen);
 
         await PassAsync(AcceptedWithin);
-        await Eventually.SeesAsync(() => PolledAsync(living), look => look.IsFree);
+        await Eventually.SeesAsync(() => PolledAsync(living), poll => poll.IsFree);
 
         Assert.Equal(AcquireOutcome.Granted, (await Store.AcquireAsync(living, Cancellation)).Outcome);
         Assert.Equal(limit == 1 ? ["frozen too", "last"] : ["last"], await QueueAsync());
@@ -72,7 +72,7 @@ public abstract partial class LockStoreContract
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public async Task After_a_release_too_a_poll_leaves_time_to_accept_and_is_free_for_the_next_then(int limit)
+    public async Task After_a_release_too_a_poll_leaves_time_to_accept_before_its_waiter_may_try(int limit)
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         await using Notifications there = await Notifications.OfAsync(Other);
@@ -83,20 +83,20 @@ public abstract partial class LockStoreContract
         await ReleasedAsync(leases[0]);
         await there.WakeUpAsync(frozen);
 
-        if (KnowsWhoListens)
+        if (CountsListeners)
         {
             AssertTimeLeft((await PolledAsync(living)).TimeLeft, TimeSpan.Zero, AcceptedWithin);
         }
 
         await PassAsync(AcceptedWithin);
-        await Eventually.SeesAsync(() => PolledAsync(living), look => look.IsFree);
+        await Eventually.SeesAsync(() => PolledAsync(living), poll => poll.IsFree);
 
         await LeavesAsync(Store, living);
         Assert.Equal([frozen.Waiter!.Id], (await there.WakeUpsAsync()).Take(1));
     }
 
     [Fact]
-    public async Task The_woken_one_may_try_at_once_if_it_is_polled_since_it_may_not_have_heard()
+    public async Task A_woken_waiter_may_try_at_once_if_it_is_polled_since_it_may_not_have_been_notified()
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         (AcquireRequest lease, _) = await GrantedAsync();
@@ -133,7 +133,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task One_that_was_told_of_a_kept_place_does_not_keep_another_from_a_place_that_frees_before()
+    public async Task A_waiter_that_was_woken_for_a_kept_slot_does_not_keep_another_from_a_slot_that_is_free_before()
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         await using Notifications there = await Notifications.OfAsync(Other);
@@ -161,7 +161,7 @@ public abstract partial class LockStoreContract
         AcquireRequest second = await QueuedAsync(Store, "second", limit: 2);
         await DieAsync(dies);
 
-        await Eventually.SeesAsync(() => PolledAsync(second), look => look.IsFree);
+        await Eventually.SeesAsync(() => PolledAsync(second), poll => poll.IsFree);
 
         Assert.Equal(["alone"], await QueueAsync());
         Assert.False((await PolledAsync(alone)).IsFree);
@@ -178,10 +178,10 @@ public abstract partial class LockStoreContract
         await PassAsync(AMoment);
     }
 
-    /// <summary>Looks until there is room, and it is the turn of another.</summary>
-    private async Task<PollResult> RoomSeenAsync(AcquireRequest looks)
+    /// <summary>Polls until there is room and another waiter was woken.</summary>
+    private async Task<PollResult> RoomSeenAsync(AcquireRequest polled)
     {
-        PollResult seen = await Eventually.SeesAsync(() => PolledAsync(looks), look => look.IsFree || look.TimeLeft > AMoment);
+        PollResult seen = await Eventually.SeesAsync(() => PolledAsync(polled), poll => poll.IsFree || poll.TimeLeft > AMoment);
         Assert.False(seen.IsFree);
         AssertTimeLeft(seen.TimeLeft, AMoment, AcceptedWithin);
         return seen;

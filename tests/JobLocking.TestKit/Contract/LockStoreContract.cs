@@ -10,10 +10,10 @@ namespace JobLocking.TestKit.Contract;
 /// </summary>
 public abstract partial class LockStoreContract : IAsyncLifetime
 {
-    /// <summary>AMinute enough to be there still when a test looks.</summary>
+    /// <summary>Long enough to be there still when a test looks.</summary>
     protected static readonly TimeSpan AMinute = TimeSpan.FromMinutes(1);
 
-    /// <summary>AMoment enough to wait for its end. No test may expect anything to be there still within it.</summary>
+    /// <summary>Short enough to wait for its end. No test may expect anything to be there still within it.</summary>
     protected static readonly TimeSpan AMoment = TimeSpan.FromMilliseconds(200);
 
     private readonly string _unique = Guid.NewGuid().ToString("N");
@@ -77,7 +77,7 @@ public abstract partial class LockStoreContract : IAsyncLifetime
     protected async Task<AcquireResult> GrantedInTheEndAsync(AcquireRequest request) =>
         await Eventually.SeesAsync(() => Other.AcquireAsync(request, Cancellation).AsTask(), result => result.Outcome == AcquireOutcome.Granted);
 
-    /// <summary>What somebody else is told who asks for a lock.</summary>
+    /// <summary>The answer to another process that asks for a lock.</summary>
     protected async Task<AcquireResult> AskedByAnotherAsync(string name, LockOccurrence? occurrence = null) =>
         await Other.AcquireAsync(Request(name, node: "node-2", occurrence: occurrence), Cancellation);
 

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace JobLocking.TestKit.Contract;
 
-/// <summary>What one process is told.</summary>
+/// <summary>The notifications to one process.</summary>
 public sealed class Notifications : IAsyncDisposable
 {
     private readonly ConcurrentQueue<LockNotification> _heard = new();
@@ -16,25 +16,25 @@ public sealed class Notifications : IAsyncDisposable
     public static async Task<Notifications> OfAsync(ILockStore store)
     {
         ArgumentNullException.ThrowIfNull(store);
-        Notifications notices = new(store);
-        notices._listening = await store.SubscribeAsync(notices._heard.Enqueue, TestContext.Current.CancellationToken);
-        return notices;
+        Notifications notifications = new(store);
+        notifications._listening = await store.SubscribeAsync(notifications._heard.Enqueue, TestContext.Current.CancellationToken);
+        return notifications;
     }
 
-    /// <summary>Waits until the process is told that it is the turn of an execution, for the first time or once more.</summary>
-    public async Task<LockNotification.WakeUp> WakeUpAsync(AcquireRequest parked, int times = 1)
+    /// <summary>Waits until a waiter is woken, for the first time or once more.</summary>
+    public async Task<LockNotification.WakeUp> WakeUpAsync(AcquireRequest queued, int times = 1)
     {
-        await Eventually.IsTrueAsync(() => WakeUpsOf(parked).Count() == times);
-        return WakeUpsOf(parked).Last();
+        await Eventually.IsTrueAsync(() => WakeUpsOf(queued).Count() == times);
+        return WakeUpsOf(queued).Last();
     }
 
-    /// <summary>Waits until the process is told that a lease is broken.</summary>
+    /// <summary>Waits until the process is notified that a lease is broken.</summary>
     public Task BrokenAsync(AcquireRequest lease)
     {
         return Eventually.IsTrueAsync(() => _heard.Contains(new LockNotification.Broken(lease.LeaseId)));
     }
 
-    /// <summary>All turns that were given up to now. What was said before is heard before what is said to find out.</summary>
+    /// <summary>All wake-ups of this process until now: a notification that is sent now arrives after them.</summary>
     public async Task<IReadOnlyList<string>> WakeUpsAsync()
     {
         CancellationToken cancellation = TestContext.Current.CancellationToken;
@@ -42,12 +42,12 @@ public sealed class Notifications : IAsyncDisposable
         AcquireResult held = await _store.AcquireAsync(last, cancellation);
         await _store.BreakAsync(last.Name, held.FencingToken, cancellation);
         await BrokenAsync(last);
-        return [.. _heard.OfType<LockNotification.WakeUp>().Select(turn => turn.WaiterId)];
+        return [.. _heard.OfType<LockNotification.WakeUp>().Select(wakeUp => wakeUp.WaiterId)];
     }
 
-    /// <summary>Stops to listen.</summary>
+    /// <summary>Unsubscribes.</summary>
     public async ValueTask DisposeAsync() => await _listening!.DisposeAsync();
 
-    private IEnumerable<LockNotification.WakeUp> WakeUpsOf(AcquireRequest parked) =>
-        _heard.OfType<LockNotification.WakeUp>().Where(turn => turn.WaiterId == parked.Waiter!.Id && turn.Name == parked.Name);
+    private IEnumerable<LockNotification.WakeUp> WakeUpsOf(AcquireRequest queued) =>
+        _heard.OfType<LockNotification.WakeUp>().Where(wakeUp => wakeUp.WaiterId == queued.Waiter!.Id && wakeUp.Name == queued.Name);
 }

@@ -34,7 +34,7 @@ public sealed class InMemoryLockStoreTests
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Who_is_told_of_its_wake_up_may_ask_at_once_even_if_another_thread_does()
+    public async Task A_woken_process_may_acquire_at_once_even_on_another_thread()
     {
         AcquireRequest lease = LockRequests.Acquire("told");
         AcquireRequest waits = Waits("told");
@@ -58,12 +58,12 @@ public sealed class InMemoryLockStoreTests
     }
 
     [Fact]
-    public async Task A_queue_has_an_end_for_newcomers_first_and_those_in_it_keep_their_places()
+    public async Task A_queue_is_full_for_newcomers_first_and_its_waiters_keep_their_positions()
     {
         await _store.AcquireAsync(LockRequests.Acquire("crowded", TimeSpan.FromHours(1)), Cancellation);
-        List<AcquireRequest> parked = [.. Enumerable.Range(0, 100_000).Select(_ => Waits("crowded"))];
+        List<AcquireRequest> queued = [.. Enumerable.Range(0, 100_000).Select(_ => Waits("crowded"))];
         List<long> since = [];
-        foreach (AcquireRequest one in parked)
+        foreach (AcquireRequest one in queued)
         {
             since.Add((await _store.AcquireAsync(one, Cancellation)).QueuedSince);
         }
@@ -71,18 +71,18 @@ public sealed class InMemoryLockStoreTests
         Assert.DoesNotContain(0, since);
         AcquireRequest late = Waits("crowded");
         Assert.Equal(0, await QueuedSinceAsync(late));
-        Assert.Equal(since[7], await QueuedSinceAsync(parked[7] with { Waiter = parked[7].Waiter! with { Since = since[7] } }));
+        Assert.Equal(since[7], await QueuedSinceAsync(queued[7] with { Waiter = queued[7].Waiter! with { Since = since[7] } }));
 
-        // The next look of its process lists it; up to a second bound.
-        PollRequest look = new("crowded", 1, late.Waiter!, late.Holder);
-        Assert.NotEqual(0, (await _store.PollAsync(look, Cancellation)).QueuedSince);
+        // The next poll of its process lists it; up to a second bound.
+        PollRequest poll = new("crowded", 1, late.Waiter!, late.Holder);
+        Assert.NotEqual(0, (await _store.PollAsync(poll, Cancellation)).QueuedSince);
         Assert.Equal(0, await QueuedSinceAsync(Waits("crowded")));
         for (int i = 0; i < 9_999; i++)
         {
-            await _store.PollAsync(look with { Waiter = Waits("crowded").Waiter! }, Cancellation);
+            await _store.PollAsync(poll with { Waiter = Waits("crowded").Waiter! }, Cancellation);
         }
 
-        Assert.Equal(0, (await _store.PollAsync(look with { Waiter = Waits("crowded").Waiter! }, Cancellation)).QueuedSince);
+        Assert.Equal(0, (await _store.PollAsync(poll with { Waiter = Waits("crowded").Waiter! }, Cancellation)).QueuedSince);
 
         _time.Advance(TimeSpan.FromMinutes(2));
         Assert.NotEqual(0, await QueuedSinceAsync(Waits("crowded")));
@@ -91,7 +91,7 @@ public sealed class InMemoryLockStoreTests
     }
 
     [Fact]
-    public async Task What_has_ended_is_forgotten_though_nobody_asks_for_it_again()
+    public async Task What_has_ended_is_forgotten_without_another_call()
     {
         WeakReference[] holders = await LeaveBehindAsync();
         Assert.All(holders, holder => Assert.True(holder.IsAlive));

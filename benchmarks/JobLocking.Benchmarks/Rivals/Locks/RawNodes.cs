@@ -34,7 +34,7 @@ internal sealed class RawNodes : ILockNodes, IAsyncDisposable
             IConnectionMultiplexer connection = await redis.ConnectAsync();
             nodes._connections.Add(connection);
             await RawLock.LoadAsync(connection.GetDatabase());
-            ChannelMessageQueue notices = await connection.GetSubscriber().SubscribeAsync(new LockKeys(nodes._prefix).Channel(ProcessId(i)));
+            ChannelMessageQueue notices = await connection.GetSubscriber().SubscribeAsync(new LockKeys(nodes._prefix).Channels.Of(ProcessId(i)));
 
             // turn:<waiter id>:…
             notices.OnMessage(notice => nodes._waiters[((string)notice.Message!).Split(':')[1]].TrySetResult());

@@ -28,7 +28,8 @@ internal sealed class InMemoryLockStore : ILockStore
         return new(_locks.Step(request.Name, one => one.Acquire(request, _process)));
     }
 
-    public ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewResult>> onResults, CancellationToken cancellationToken)
+    public ValueTask RenewAsync(
+        ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewResult>> onResults, CancellationToken cancellationToken)
     {
         RenewResult[] answers = new RenewResult[leases.Length];
         for (int i = 0; i < leases.Length; i++)

@@ -1,6 +1,8 @@
 namespace JobLocking.Stores.InMemory;
 
-/// <summary>What ends is measured on the monotonic clock; what grows from one run of the process to the next, as in Redis, by the wall clock.</summary>
+/// <summary>
+/// What ends is measured on the monotonic clock; what grows from one run of the process to the next, as in Redis, by the wall clock.
+/// </summary>
 internal sealed class MemoryClock(TimeProvider time)
 {
     public long Microseconds => (time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;

@@ -258,8 +258,10 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
 
     public IEnumerable<HeldLock> List()
     {
-        List<LockWaiter> waiters = [.. _queue.Waiting.Take(MostWaitersListed).Select(one => new LockWaiter(one.Description, MemoryClock.Utc(one.Since)))];
-        return _holders.Select(held => new HeldLock(name, held.Holder, held.Token, _clock.Until(held.ExpiresAt), held.LeaseId is null, waiters));
+        List<LockWaiter> waiters =
+            [.. _queue.Waiting.Take(MostWaitersListed).Select(one => new LockWaiter(one.Description, MemoryClock.Utc(one.Since)))];
+        return _holders.Select(
+            held => new HeldLock(name, held.Holder, held.Token, _clock.Until(held.ExpiresAt), held.LeaseId is null, waiters));
     }
 
     private AcquireResult? Judge(AcquireRequest request)
@@ -271,7 +273,8 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
 
         return mark switch
         {
-            { LeaseId: not null } => new AcquireResult(AcquireOutcome.OccurrenceRunning, Holder: mark.Holder, TimeLeft: _clock.Until(mark.ExpiresAt)),
+            { LeaseId: not null } => new AcquireResult(
+                AcquireOutcome.OccurrenceRunning, Holder: mark.Holder, TimeLeft: _clock.Until(mark.ExpiresAt)),
             { Outcome: OccurrenceOutcome.Succeeded } => new AcquireResult(AcquireOutcome.OccurrenceSucceeded, Holder: mark.Holder),
             _ when occurrence.IsRetry => null,
             _ => new AcquireResult(AcquireOutcome.OccurrenceFailed, Holder: mark.Holder),
@@ -281,9 +284,15 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
     private AcquireResult Contended()
     {
         Held first = EndsFirst();
-        LockHolder?[]? others = _holders.Count == 1 ? null : [.. _holders.Where(held => held != first).Take(MostOthers).Select(held => held.Holder)];
+        LockHolder?[]? others = _holders.Count == 1
+            ? null
+            : [.. _holders.Where(held => held != first).Take(MostOthers).Select(held => held.Holder)];
         return new AcquireResult(
-            AcquireOutcome.Contended, Holder: first.Holder, TimeLeft: _clock.Until(first.ExpiresAt), IsKept: first.LeaseId is null, Others: others);
+            AcquireOutcome.Contended,
+            Holder: first.Holder,
+            TimeLeft: _clock.Until(first.ExpiresAt),
+            IsKept: first.LeaseId is null,
+            Others: others);
     }
 
     private long Enqueue(AcquireRequest request, MemoryProcess process) =>

@@ -1,6 +1,8 @@
 namespace JobLocking.Stores.InMemory;
 
-/// <summary>The locks in memory, as a server has them: takes one step after the other, and notifies processes when a step is done.</summary>
+/// <summary>
+/// The locks in memory, as a server has them: takes one step after the other, and notifies processes when a step is done.
+/// </summary>
 internal sealed class MemoryLocks(TimeProvider time)
 {
     private static readonly TimeSpan TidyEvery = TimeSpan.FromMinutes(1);
@@ -75,7 +77,10 @@ internal sealed class MemoryLocks(TimeProvider time)
     /// <summary>Within a step: notifies a process when the step is done.</summary>
     public void Tell(MemoryProcess process, LockNotification notification) => _notifications.Add((process, notification));
 
-    /// <summary>Within a step: the fencing token of a new lease, by the clock as in Redis, so that tokens grow from one run of the process to the next.</summary>
+    /// <summary>
+    /// Within a step: the fencing token of a new lease, by the clock as in Redis, so that tokens grow from one run of the process to the
+    /// next.
+    /// </summary>
     public long Mint() => _lastToken = Math.Max(_lastToken + 1, Clock.Microseconds);
 
     // Locks named after a piece of work (an invoice, a customer) are not acquired again.

@@ -9,9 +9,11 @@ internal sealed class MemoryProcess
 
     public bool Listens => !_listeners.IsEmpty;
 
-    public void Add(Action<LockNotification> onNotification) => ImmutableInterlocked.Update(ref _listeners, static (all, one) => all.Add(one), onNotification);
+    public void Add(Action<LockNotification> onNotification) =>
+        ImmutableInterlocked.Update(ref _listeners, static (all, one) => all.Add(one), onNotification);
 
-    public void Remove(Action<LockNotification> onNotification) => ImmutableInterlocked.Update(ref _listeners, static (all, one) => all.Remove(one), onNotification);
+    public void Remove(Action<LockNotification> onNotification) =>
+        ImmutableInterlocked.Update(ref _listeners, static (all, one) => all.Remove(one), onNotification);
 
     public void Tell(LockNotification notification)
     {

@@ -1,7 +1,8 @@
 namespace JobLocking.Stores.InMemory;
 
 /// <summary>A waiter in the queue, and the process that is notified when it is woken.</summary>
-internal sealed record QueuedWaiter(string Id, MemoryProcess Process, LockHolder Description, int Limit, long Since, long Arrival, long LapsesAt);
+internal sealed record QueuedWaiter(
+    string Id, MemoryProcess Process, LockHolder Description, int Limit, long Since, long Arrival, long LapsesAt);
 
 /// <summary>The last wake-up: of which waiter, at which time, and how many in a row before it were not accepted.</summary>
 internal sealed record LastWakeUp(string Id, long At, int NotAccepted);
@@ -123,5 +124,6 @@ internal sealed class MemoryQueue(MemoryClock clock)
         return _waiters.Count < capacity;
     }
 
-    private QueuedWaiter? Living(string id) => _byId.GetValueOrDefault(id) is { } waiter && !clock.HasPassed(waiter.LapsesAt) ? waiter : null;
+    private QueuedWaiter? Living(string id) =>
+        _byId.GetValueOrDefault(id) is { } waiter && !clock.HasPassed(waiter.LapsesAt) ? waiter : null;
 }

@@ -1,5 +1,6 @@
 using JobLocking.Redis.Keys;
 using JobLocking.Redis.Scripts;
+using JobLocking.Redis.Storage;
 using JobLocking.Stores;
 using StackExchange.Redis;
 
@@ -48,7 +49,7 @@ internal sealed class RawLock : IAsyncDisposable
         _parking = entry;
         _expiry = expiry ?? ILockClient.Expiry;
         _byHash = byHash;
-        _channels = (byte[])_keys.Channels!;
+        _channels = (byte[])_keys.Channels.Prefix!;
     }
 
     public string LeaseId { get; private set; } = "";
@@ -90,8 +91,7 @@ internal sealed class RawLock : IAsyncDisposable
     private ScriptCall Releasing()
     {
         ScriptCall release = ScriptCalls.Release(_keys, new ReleaseRequest(_name, LeaseId));
-        release.Values[release.Publishes!.Value] = _channels;
-        release.Values[release.Publishes.Value + 1] = 100; // as many as the store has told in vain outside a cluster
+        release.SetChannelPrefix(_channels, StorageLimits.UnheardWakeUps);
         return release;
     }
 

@@ -9,7 +9,7 @@ using Xunit;
 namespace JobLocking.Redis.Tests.Connections;
 
 /// <summary>A failover behind one name: the old primary lives on as a replica, and closes no connection.</summary>
-public sealed class MadeAgainTests : OwnServerTests
+public sealed class ReplacedConnectionTests : OwnServerTests
 {
     /// <summary>One for requests, one for subscriptions, one for renewals.</summary>
     private const int Connections = 3;
@@ -34,7 +34,7 @@ public sealed class MadeAgainTests : OwnServerTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_connection_that_leads_to_a_replica_is_made_again(bool fromTheStart)
+    public async Task A_connection_that_leads_to_a_replica_is_replaced(bool fromTheStart)
     {
         if (fromTheStart)
         {
@@ -62,7 +62,7 @@ public sealed class MadeAgainTests : OwnServerTests
             },
             lease => lease.LeaseId is not null);
 
-        await Eventually.IsTrueAsync(() => _notices.OfType<LockNotification.Reconnected>().Any(notice => notice.ReplacedBecause is not null));
+        await Eventually.IsTrueAsync(() => _notices.OfType<LockNotification.Reconnected>().Any(notification => notification.ReplacedBecause is not null));
         await store.BreakAsync(lease.Name, (await store.AcquireAsync(lease, Cancellation)).FencingToken, Cancellation);
         await Eventually.IsTrueAsync(() => _notices.Contains(new LockNotification.Broken(lease.LeaseId)));
         Assert.Null(await HealthAsync(store));

@@ -4,15 +4,15 @@ using StackExchange.Redis;
 
 namespace JobLocking.Redis.Connections;
 
-/// <summary>The primaries of a cluster, each with a name whose lock is there.</summary>
-internal static class Shards
+/// <summary>The primaries of a cluster, each with the name of a lock that it keeps.</summary>
+internal static class ClusterPrimaries
 {
     private const int Slots = 16384;
 
-    // Finds a name even for a shard of one slot. Shards of the same size need a few attempts.
+    // Enough to find a name for a primary with one slot. Primaries with slots of the same number need a few attempts.
     private const int MostAttempts = 200_000;
 
-    /// <returns>Null outside a cluster, where the client chooses the server, whatever the name.</returns>
+    /// <returns>Null outside a cluster, where the client library chooses the server for any name.</returns>
     /// <exception cref="LockStoreException">Some slots are served by no primary.</exception>
     public static IReadOnlyList<(string Name, string Server)>? Of(
         IConnectionMultiplexer connection, LockKeys keys, Func<int, string> attempt, string what)
@@ -23,24 +23,24 @@ internal static class Shards
             return null;
         }
 
-        // The client library keeps the last view of each member. The one with the most slots is the least outdated.
+        // The client library keeps the last answer of each member. The answer with most slots is the least outdated.
         ClusterConfiguration? cluster = members.Select(member => member.ClusterConfiguration).OfType<ClusterConfiguration>().MaxBy(Served);
         int missing = Slots - (cluster is null ? 0 : Served(cluster));
         if (missing > 0)
         {
             throw new LockStoreException(
-                $"{what}: no server of the cluster serves {missing} of the {Slots} slots, and the locks in them cannot be had.",
+                $"{what}: no server of the cluster serves {missing} of the {Slots} slots, and the locks in them cannot be acquired.",
                 mayHaveBeenApplied: false);
         }
 
         int count = Primaries(cluster!).Count();
-        Dictionary<ClusterNode, (string, string)> shards = [];
-        for (int i = 0; shards.Count < count; i++)
+        Dictionary<ClusterNode, (string, string)> found = [];
+        for (int i = 0; found.Count < count; i++)
         {
             string name = attempt(i);
             if (cluster!.GetBySlot(connection.HashSlot(keys.Lock(name))) is { } node)
             {
-                shards.TryAdd(node, (name, EndPointCollection.ToString(node.EndPoint)));
+                found.TryAdd(node, (name, EndPointCollection.ToString(node.EndPoint)));
             }
 
             if (i == MostAttempts)
@@ -50,7 +50,7 @@ internal static class Shards
             }
         }
 
-        return [.. shards.Values];
+        return [.. found.Values];
     }
 
     private static int Served(ClusterConfiguration cluster) =>

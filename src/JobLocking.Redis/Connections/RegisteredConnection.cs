@@ -3,12 +3,12 @@ using StackExchange.Redis;
 
 namespace JobLocking.Redis.Connections;
 
-/// <summary>The connection among the services of the host: the plain one, or the one with a key.</summary>
-/// <param name="registered">What the host has registered, to name in a message.</param>
-/// <param name="serviceKey">The key of the connection; null for the plain one.</param>
-internal sealed class HostConnection(IServiceCollection registered, object? serviceKey)
+/// <summary>A connection that the host has registered among its services: the one without a key, or the one with a key.</summary>
+/// <param name="registered">All services of the host, for the message that names other connections.</param>
+/// <param name="serviceKey">The key of the connection; null for the one without a key.</param>
+internal sealed class RegisteredConnection(IServiceCollection registered, object? serviceKey)
 {
-    /// <summary>Gives the options this connection, unless they have one by now; says what is missing if there is none.</summary>
+    /// <summary>Sets this connection in the options, unless they have one; sets an error message if it is not registered.</summary>
     public void Offer(RedisLockOptions options, IServiceProvider services)
     {
         if (options.ConnectionMultiplexerFactory is not null)
@@ -35,7 +35,7 @@ internal sealed class HostConnection(IServiceCollection registered, object? serv
         _ => $"UseKeyedRedis({key})",
     };
 
-    // A container that does not tell is believed to have it.
+    // A container that cannot answer is assumed to have it.
     private bool IsRegistered(IServiceProvider services) => serviceKey is null
         ? services.GetService<IServiceProviderIsService>()?.IsService(typeof(IConnectionMultiplexer)) ?? true
         : services.GetService<IServiceProviderIsKeyedService>()?.IsKeyedService(typeof(IConnectionMultiplexer), serviceKey) ?? true;

@@ -5,19 +5,18 @@ using StackExchange.Redis;
 namespace JobLocking.Redis.Checks;
 
 /// <summary>
-/// Receives the notifications of a check on the channel of the process. No command is sent for that where the process has subscribed
-/// already.
+/// Receives the notifications that a check sends to its own process. If the process is subscribed already, no command is sent.
 /// </summary>
-internal sealed class Echo(IConnectionMultiplexer connection, RedisChannel channel) : IDisposable
+internal sealed class OwnNotifications(IConnectionMultiplexer connection, RedisChannel channel) : IDisposable
 {
     public const string Consequence =
-        " Until that works, waiting jobs start up to 5 s late, and a broken lock is noticed at its next renewal.";
+        " Until this works, waiting jobs start up to 5 s late, and broken locks are detected at the next renewal.";
 
     private readonly ConcurrentDictionary<string, TaskCompletionSource> _expected = new(StringComparer.Ordinal);
 
     private ISubscriber? _subscriber;
 
-    /// <returns>Why this process cannot subscribe; null if it did.</returns>
+    /// <returns>Why this process cannot subscribe; null if it is subscribed.</returns>
     public async Task<string?> SubscribeAsync(CancellationToken cancellationToken)
     {
         try
@@ -32,18 +31,18 @@ internal sealed class Echo(IConnectionMultiplexer connection, RedisChannel chann
         }
     }
 
-    public Task HearAsync(string message) =>
+    public Task ReceiveAsync(string message) =>
         _expected.GetOrAdd(message, static _ => new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
 
-    // Where the process has a subscription of its own, that stays.
+    // The subscription of the process itself stays.
     public void Dispose() =>
         _ = _subscriber is null ? Task.CompletedTask : RedisFault.Observed(_subscriber.UnsubscribeAsync(channel, OnMessage));
 
     private void OnMessage(RedisChannel from, RedisValue message)
     {
-        if (_expected.TryGetValue((string?)message ?? "", out TaskCompletionSource? heard))
+        if (_expected.TryGetValue((string?)message ?? "", out TaskCompletionSource? received))
         {
-            heard.TrySetResult();
+            received.TrySetResult();
         }
     }
 }

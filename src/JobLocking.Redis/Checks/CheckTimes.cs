@@ -1,0 +1,16 @@
+namespace JobLocking.Redis.Checks;
+
+/// <summary>The times of a check.</summary>
+internal static class CheckTimes
+{
+    /// <summary>
+    /// The expiry of the lock that a check acquires: a process that dies in the middle of a check leaves nothing behind for longer.
+    /// </summary>
+    public static readonly TimeSpan Expiry = TimeSpan.FromSeconds(5);
+
+    /// <summary>A notification that takes longer is a warning.</summary>
+    public static readonly TimeSpan LongestDelivery = TimeSpan.FromSeconds(5);
+
+    /// <summary>A larger difference between the clocks of this machine and the server is a warning.</summary>
+    public static readonly TimeSpan LargestClockDifference = TimeSpan.FromSeconds(1);
+}
