@@ -22,12 +22,14 @@ internal sealed record AttemptRecord
 
     private static readonly JsonSerializerOptions Brief = new() { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingDefault };
 
-    /// <summary>The job was handed to a worker before: whoever hands it out again (a retry, a redelivery, an operator) wants it done.</summary>
+    /// <summary>
+    /// A worker has begun the job before: another attempt (a retry, a redelivery, an operator) is never skipped for contention.
+    /// </summary>
     public bool Begun { get; init; }
 
     /// <summary>
-    /// How the last attempt was turned away; null if it ran. For readers of the parameter, who can tell a skipped job from one that
-    /// a person has deleted so: Hangfire's own state of a cancelled job has no data but a text.
+    /// Why the last attempt did not run; null if it ran. It tells people a skipped job from one that was deleted by hand: Hangfire's
+    /// own state of a cancelled job has nothing but a text.
     /// </summary>
     public string? Outcome { get; init; }
 
@@ -42,10 +44,10 @@ internal sealed record AttemptRecord
         init => Deferral = value?.ToString();
     }
 
-    /// <summary>The lock of an inner job, if the deferral is that of a job which is performed inside this one; null for its own.</summary>
+    /// <summary>The lock of the inner job, if the deferral is that of a job performed inside this one; null for its own.</summary>
     public string? Inner { get; init; }
 
-    /// <summary>The queue it was deferred from, where Hangfire itself would forget it; else null.</summary>
+    /// <summary>The queue it was deferred from, if Hangfire itself would forget it; otherwise null.</summary>
     public string? Queue { get; init; }
 
     /// <summary>Where its deferral is counted, see <see cref="PendingDeferrals"/>; null if it is not.</summary>
@@ -62,11 +64,11 @@ internal sealed record AttemptRecord
             : connection.GetJobParameter(job.Id, Parameter);
         try
         {
-            return string.IsNullOrEmpty(text) ? new AttemptRecord() : JsonSerializer.Deserialize<AttemptRecord>(text) ?? new AttemptRecord();
+            return (string.IsNullOrEmpty(text) ? null : JsonSerializer.Deserialize<AttemptRecord>(text)) ?? new AttemptRecord();
         }
         catch (JsonException)
         {
-            return new AttemptRecord(); // Anybody may write parameters. It is read in an election, too, where nothing may fail.
+            return new AttemptRecord(); // Users can write parameters. Elections read it, too, where nothing may throw.
         }
     }
 

@@ -5,24 +5,26 @@ using Hangfire.Storage;
 
 namespace JobLocking.Hangfire;
 
-/// <summary>Scheduled by a deferral, which it bears the mark of: a schedule that somebody else gives the job meanwhile does not.</summary>
-internal sealed class DeferredState(TimeSpan delay, Deferral deferral) : ScheduledState(delay), IState
+/// <summary>
+/// Scheduled by a deferral. Its data have the mark of the deferral, which tells it from a schedule that the job gets from elsewhere.
+/// </summary>
+internal sealed class DeferredState(TimeSpan delay, StoredDeferral deferral) : ScheduledState(delay), IState
 {
     public const string Key = "JobLocking.Deferral";
 
-    public Deferral Deferral { get; } = deferral;
+    public StoredDeferral Deferral { get; } = deferral;
 
     Dictionary<string, string> IState.SerializeData() => new(SerializeData()) { [Key] = Deferral.Mark };
 
     /// <summary>
-    /// Keeps a deferred job in the schedule under its plain id, even if it has a queue of its own. Hangfire writes "queue:id"
-    /// then, which its scheduler moves to that queue without a change of state: against that only the lock of the whole
-    /// schedule helps, and wakes would queue for it across the cluster. Under its plain id the job changes its state, under
-    /// its own lock, and Hangfire enqueues it in its own queue all the same.
+    /// Keeps a deferred job in the schedule under its plain id, even if it has a queue of its own. Hangfire would write "queue:id",
+    /// and its scheduler would move that to the queue without a change of state. Only the lock of the whole schedule could prevent
+    /// this, and the wake-ups of the cluster would wait for it one after another. Under its plain id, the job changes its state under
+    /// its own lock, and Hangfire still enqueues it in its own queue.
     /// </summary>
     /// <remarks>
-    /// Comes after Hangfire's own handler, in the same transaction, which a filter cannot. A process without JobLocking that
-    /// takes the job out of the schedule leaves the plain id behind; the scheduler drops it when it is due.
+    /// It runs after Hangfire's own handler, in the same transaction; a filter cannot do that. If a process without JobLocking takes the
+    /// job out of the schedule, the plain id is left behind, and the scheduler drops it when it is due.
     /// </remarks>
     internal sealed class Handler : IStateHandler
     {
@@ -32,7 +34,7 @@ internal sealed class DeferredState(TimeSpan delay, Deferral deferral) : Schedul
 
         string IStateHandler.StateName => StateName;
 
-        /// <summary>Hangfire knows no handlers but those of the whole process.</summary>
+        /// <summary>Hangfire has handlers of the whole process only.</summary>
         public static void Register()
         {
             lock (Registration)
@@ -48,7 +50,7 @@ internal sealed class DeferredState(TimeSpan delay, Deferral deferral) : Schedul
         {
             if (context.NewState is DeferredState deferred && context.BackgroundJob is { Id: var id, Job.Queue: { } queue })
             {
-                // In this order: a storage that fails at the second leaves the job in the schedule.
+                // In this order: if the storage fails at the second, the job is still in the schedule.
                 transaction.AddToSet(Schedule, id, JobHelper.ToTimestamp(deferred.EnqueueAt));
                 transaction.RemoveFromSet(Schedule, $"{queue}:{id}");
             }

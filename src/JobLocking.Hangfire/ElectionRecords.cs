@@ -7,16 +7,16 @@ using Microsoft.Extensions.Logging;
 namespace JobLocking.Hangfire;
 
 /// <summary>
-/// Reads and writes attempt records in elections. Hangfire repeats an election that throws, blocks a worker over it, and fails
-/// the job at last: so no fault of a storage gets out of here, be it a member that the storage does not have although it says
-/// so, or a storage that does not answer.
+/// Reads and writes attempt records in elections. Hangfire repeats an election that throws, blocks a worker meanwhile, and at last fails
+/// the job. So no fault of a storage leaves this class: neither a member that it claims to have and does not, nor a storage that does
+/// not answer.
 /// </summary>
 internal sealed class ElectionRecords(ILogger logger)
 {
     private readonly ConcurrentDictionary<Type, bool> _refused = [];
 
     /// <summary>Writes a record in the transaction of the new state if the storage can, and just before it otherwise.</summary>
-    /// <returns>Whether it was written. Without it a deferral comes back all the same, as one that was not deferred before.</returns>
+    /// <returns>Whether it was written. If not, a deferral still comes back, as if it had not been deferred before.</returns>
     public bool TryWrite(AttemptRecord record, ElectStateContext context)
     {
         string job = context.BackgroundJob.Id;
@@ -38,7 +38,7 @@ internal sealed class ElectionRecords(ILogger logger)
         }
     }
 
-    /// <summary>The queue that Hangfire would have forgotten; null where there is none, or the storage does not say.</summary>
+    /// <summary>The queue that Hangfire would have forgotten; null if there is none, or if it cannot be read.</summary>
     public string? Queue(ElectStateContext context)
     {
         try
@@ -54,7 +54,7 @@ internal sealed class ElectionRecords(ILogger logger)
         }
     }
 
-    /// <summary>What a job that does not run left in its last attempt; null if the storage does not say.</summary>
+    /// <summary>What the last attempt of a job has left; null if it cannot be read.</summary>
     public AttemptRecord? Left(ApplyStateContext context)
     {
         try
@@ -70,8 +70,8 @@ internal sealed class ElectionRecords(ILogger logger)
         }
     }
 
-    public void InnerJobIgnored(TurnedAway turnedAway, string outerJob) =>
-        Log.InnerJobIgnored(logger, turnedAway.Execution.Job, outerJob, turnedAway.Outcome, turnedAway.Execution.Name);
+    public void InnerJobIgnored(JobDecision notRun, string outerJob) =>
+        Log.InnerJobIgnored(logger, notRun.Execution.Job, outerJob, notRun.Outcome, notRun.Execution.Name);
 
     public void QueueNotRead(Exception error, string job, JobStorage storage) => Log.QueueNotRead(logger, error, job, Name(storage));
 

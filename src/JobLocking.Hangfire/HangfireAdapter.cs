@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 
 namespace JobLocking.Hangfire;
 
-/// <summary>What takes the locks of Hangfire jobs in one host: its filter for the process, and those of single servers.</summary>
+/// <summary>The filters of one host: the one for the process, and those of single servers.</summary>
 internal sealed class HangfireAdapter(
     IServiceProvider services, LockAdapters adapters, LockPolicies policies, Installations installations, ILogger logger)
     : ILockAdapter
@@ -45,7 +45,7 @@ internal sealed class HangfireAdapter(
                 ProcessFilter.Instance.Bind(server.Storage, filter);
             }
 
-            // A server that is made by hand works on it as well.
+            // A server that the user's code makes works on this storage, too.
             if (Storage() is { } own)
             {
                 ProcessFilter.Instance.Bind(own, filter);
@@ -53,20 +53,20 @@ internal sealed class HangfireAdapter(
         }
 
         JobSample[] jobs = [.. policies.Jobs.Where(job => !job.IsForQuartz).Select(JobSample.Of).OfType<JobSample>()];
-        AbsentFilter[] absent = [.. servers.Select(server => AbsentFilter.In(server, this, services, jobs)).OfType<AbsentFilter>()];
+        UnlockedJobs[] absent = [.. servers.Select(server => UnlockedJobs.In(server, this, services, jobs)).OfType<UnlockedJobs>()];
         if (absent.Length == 0)
         {
             return default;
         }
 
-        // Another server may be the one that these jobs are for, and services of the container may have the filter all the same.
+        // These jobs may be meant for another server, and services of the container may have the filter after all.
         if (absent.Length == servers.Length && Array.TrueForAll(absent, a => a.IsCertain))
         {
             throw new TaskLockException(string.Join(
                 Environment.NewLine, absent.Select(a => $"Jobs would run without their locks: {a.Jobs}. {a.Why} Fix: {a.Fix}").Distinct()));
         }
 
-        foreach (AbsentFilter a in absent)
+        foreach (UnlockedJobs a in absent)
         {
             Log.FilterMissing(logger, a.Jobs, a.Why, a.Fix);
         }

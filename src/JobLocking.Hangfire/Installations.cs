@@ -5,20 +5,20 @@ using JobLocking.Engine;
 namespace JobLocking.Hangfire;
 
 /// <summary>
-/// Which Hangfire a server of this host belongs to. All servers of one storage are one installation, and a host with a single
-/// storage is the same installation as any other node of its application. Only a host that runs servers on several storages, one
-/// for each tenant, tells them apart, by the names of the servers.
+/// The installation of Hangfire that a server of this host belongs to. All servers of one storage are one installation, and a host with
+/// a single storage is the same installation as the other nodes of its application. Only a host that runs servers on several storages,
+/// for example one for each tenant, has several, which differ by the names of their servers.
 /// </summary>
 /// <remarks>
-/// The servers have to be known before the first job asks for its lock. Otherwise two nodes of two tenants, each of which has seen
-/// one storage only, would take the work of one tenant for that of the other. So the start of the host adds its servers. A server
-/// that the user's code starts is known from its first job on.
+/// The servers must be known before the first job asks for its lock. Otherwise two nodes, each of which has seen the storage of another
+/// tenant only, would take the jobs of both tenants for the same. So the start of the host adds its servers. A server that the user's
+/// code starts is known from its first job on.
 /// </remarks>
 internal sealed class Installations(LockEngine engine)
 {
     private readonly Lock _gate = new();
 
-    // The name of a storage's servers; the first of several, since any of them may take a job.
+    // The name of the servers of a storage; the first in order if they have several, since any of them may run a job.
     private readonly Dictionary<JobStorage, string> _names = new(ReferenceEqualityComparer.Instance);
     private readonly ConcurrentDictionary<(JobStorage Storage, string? Server), bool> _met = [];
     private volatile bool _hasSeveral;
@@ -59,7 +59,9 @@ internal sealed class Installations(LockEngine engine)
 
         lock (_gate)
         {
-            return _names.GetValueOrDefault(storage) is { Length: > 0 } name && _names.Values.Count(other => other == name) == 1 ? name : null;
+            return _names.GetValueOrDefault(storage) is { Length: > 0 } name && _names.Values.Count(other => other == name) == 1
+                ? name
+                : null;
         }
     }
 

@@ -26,9 +26,12 @@ internal static class JobExecution
         context.Storage,
         context.ServerId);
 
-    /// <remarks>In an election the storage is not asked whether the schedule runs the job again: if that is not known, a worker asks.</remarks>
+    /// <remarks>
+    /// An election does not ask the storage whether the schedule runs the job again. If it is not known, a worker decides.
+    /// </remarks>
     public static LockExecution Describe(
-        ElectStateContext context, LockPolicy policy, AttemptRecord record, RecurringJobs recurring, Installations installations) => Describe(
+        ElectStateContext context, LockPolicy policy, AttemptRecord record, RecurringJobs recurring, Installations installations)
+        => Describe(
         context.BackgroundJob,
         policy,
         record,
@@ -64,7 +67,7 @@ internal static class JobExecution
             Scheduler = Scheduler,
             Job = Name(job, recurringJobId),
 
-            // One that comes from no schedule is neither skipped for a job nor the job of a schedule.
+            // A job without a schedule is never the same job as another.
             Identity = policy.ComparesJobs && recurringJobId is not null
                 ? JobIdentity.Of(job, recurringJobId, installations.NameOf(storage, serverId))
                 : null,
@@ -83,7 +86,7 @@ internal static class JobExecution
 
             ExecutionOrigin first = recurringJobId is null ? ExecutionOrigin.OneOff : ExecutionOrigin.Recurring;
 
-            // A round trip on many storages: only where the answer makes a difference.
+            // On many storages this is a round trip, so only if it makes a difference.
             if (policy.MaySkip(first) && retries() > 0)
             {
                 return ExecutionOrigin.Retry;
@@ -106,13 +109,15 @@ internal static class JobExecution
             : Array.FindIndex(parameters, p => p.Name == placeholder);
     }
 
-    /// <summary>No node can tell another which occurrence it means: Hangfire does not say for which time it created a job.</summary>
+    /// <summary>Hangfire does not tell for which time it created a job, so its nodes cannot recognise an occurrence.</summary>
     public static string NoOccurrence(LockPolicy policy) =>
-        $"Lock '{policy.Template}' of job {policy.Job}: OncePerOccurrence is true, but a Hangfire job has no occurrence; its storage creates one job for each already. Fix: leave OncePerOccurrence out; for nodes on storages of their own use MinHold.";
+        $"Lock '{policy.Template}' of job {policy.Job}: OncePerOccurrence is true, but a Hangfire job has no occurrence; "
+        + "its storage creates one job for each already. "
+        + "Fix: leave OncePerOccurrence out; for nodes on storages of their own use MinHold.";
 
     /// <summary>
-    /// As the dashboard names it, <c>Invoices.Send</c>, and <c>Invoices.Send [nightly]</c> for a recurring job, for people:
-    /// <see cref="JobIdentity"/> tells jobs apart.
+    /// For people, as the dashboard shows it: <c>Invoices.Send</c>, and <c>Invoices.Send [nightly]</c> for a recurring job. The identity
+    /// of a job is <see cref="JobIdentity"/>.
     /// </summary>
     private static string Name(Job job, string? recurringJobId) =>
         recurringJobId is null ? job.ToString(includeQueue: false) : $"{job.ToString(includeQueue: false)} [{recurringJobId}]";

@@ -6,7 +6,7 @@ using JobLocking.Policy;
 
 namespace JobLocking.Hangfire;
 
-/// <summary>By which executions are known to be the same recurring job on every node.</summary>
+/// <summary>The identity of a recurring job, the same on every node.</summary>
 internal static class JobIdentity
 {
     private static readonly ConcurrentDictionary<(Type, MethodInfo), string> Methods = [];
@@ -25,7 +25,7 @@ internal static class JobIdentity
         return SameJob.Of(method, recurringJobId, Arguments(job), installation);
     }
 
-    /// <summary>With full names, and without the versions of assemblies. Overloads and closed generic methods are told apart.</summary>
+    /// <summary>Full names, without the versions of assemblies. Overloads and closed generic methods differ.</summary>
     private static string Describe(Type type, MethodInfo method)
     {
         string generic = string.Join<Type>(',', method.GetGenericArguments());

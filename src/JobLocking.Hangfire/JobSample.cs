@@ -4,10 +4,12 @@ using JobLocking.Policy;
 
 namespace JobLocking.Hangfire;
 
-/// <summary>A job as it might be enqueued, to ask a filter provider for its filters.</summary>
+/// <summary>A job as a user might enqueue it, to ask a filter provider for its filters.</summary>
 internal sealed record JobSample(LockedJob Locked, Job Job)
 {
-    /// <summary>Null where Hangfire could not enqueue one: an open generic type, a type without a method, arguments by reference.</summary>
+    /// <summary>
+    /// Null if Hangfire cannot enqueue such a job: an open generic type, a type without a method, arguments by reference.
+    /// </summary>
     public static JobSample? Of(LockedJob locked)
     {
         MethodInfo? method = locked.Method

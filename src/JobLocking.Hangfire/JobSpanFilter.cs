@@ -13,7 +13,7 @@ internal sealed class JobSpanFilter : IServerFilter, IJobFilter
     {
     }
 
-    /// <summary>It has no state: one is enough, and which one of several Hangfire keeps makes no difference.</summary>
+    /// <summary>It has no state, so one instance is enough.</summary>
     public static JobSpanFilter Instance { get; } = new();
 
     public int Order => int.MaxValue;

@@ -8,27 +8,29 @@ using Microsoft.Extensions.Logging;
 namespace JobLocking.Hangfire;
 
 /// <summary>
-/// Bounds how many deferrals of one recurring job wait for one lock. Those that count are in a set of the storage, from before
-/// the job is deferred until it runs. An entry counts while its job is deferred, or on its way out of the deferral or into it.
+/// Limits how many deferrals of one recurring job wait for one lock. A set in the storage has an entry for each, from before the job is
+/// deferred until it runs. An entry counts while its job is deferred, or on its way into or out of the deferral.
 /// </summary>
 /// <remarks>
-/// A deferral that does not count costs no request. Two firings at once on two nodes may both find room. A storage that fails, or
-/// that has no such sets, bounds nothing: the job is deferred.
+/// A deferral without a limit costs no request. Two firings at once on two nodes may both find room. If the storage fails, or has no
+/// sets, there is no limit: the job is deferred.
 /// </remarks>
 internal sealed class PendingDeferrals(ILogger logger)
 {
-    /// <summary>So many are looked at in one step: those that were deferred first, and should have run first.</summary>
+    /// <summary>How many entries one step checks: those that were deferred first, since they should have run first.</summary>
     private const int Page = 10;
 
-    /// <summary>So many deferrals of a recurring job wait for one lock, if the schedule wants each of its executions.</summary>
+    /// <summary>The limit for a recurring job whose schedule wants each of its executions.</summary>
     private const int MostOfAll = 1000;
 
     private readonly Lock _gate = new();
 
-    /// <summary>How many deferrals of the same recurring job may wait for the same lock, if this is to be one; null if any number may.</summary>
+    /// <summary>
+    /// How many deferrals of the same recurring job may wait for the same lock, if this is to be one; null if any number may.
+    /// </summary>
     /// <remarks>
-    /// What the schedule does not run again is wanted each time, within reason. What it does run again is worth one deferral when
-    /// the store is away; but contention with another job defers each execution for itself.
+    /// Each execution that the schedule does not run again is deferred, within reason. Of those that it runs again, one deferral is
+    /// enough while the store is unavailable. Contention with another job defers each execution.
     /// </remarks>
     public static int? Most(LockExecution execution, LockDecision.Defer defer) =>
         execution is not { Origin: ExecutionOrigin.Recurring, RunsAgain: { } runsAgain } ? null
@@ -40,7 +42,7 @@ internal sealed class PendingDeferrals(ILogger logger)
     /// The set that counts the deferrals of the recurring job for the lock: of the same method, with the same arguments. Some storages
     /// take no long keys.
     /// </summary>
-    /// <returns>Null if the arguments cannot be compared: then nothing is counted.</returns>
+    /// <returns>Null if the arguments cannot be compared: then there is no limit.</returns>
     public static string? SetOf(LockExecution execution, Job job) =>
         JobIdentity.Of(job, execution.Job, installation: "") is { } work
             ? $"joblocking:deferred:{SameJob.Of(work, execution.Name)}"
@@ -52,7 +54,7 @@ internal sealed class PendingDeferrals(ILogger logger)
     /// <param name="execution">The execution.</param>
     /// <param name="defer">What was decided.</param>
     /// <param name="most">How many may be pending.</param>
-    /// <returns>Null if it may be stored; else why it is not, since others do its work.</returns>
+    /// <returns>Null if it may be stored; otherwise the reason why not: other deferrals do its work.</returns>
     public string? Count(IStorageConnection connection, string set, LockExecution execution, LockDecision.Defer defer, int most)
     {
         if (TryAdd(connection, set, execution.Execution, defer.State.FirstDeferredAt, most))
@@ -70,7 +72,7 @@ internal sealed class PendingDeferrals(ILogger logger)
         return $"{most} deferrals of the same recurring job are pending; {defer.Reason}";
     }
 
-    /// <summary>The job runs, or fails for good: it stands for no other any more.</summary>
+    /// <summary>The job runs, or has failed: its deferral is over.</summary>
     public void Remove(IStorageConnection connection, string set, string job)
     {
         try
@@ -94,7 +96,7 @@ internal sealed class PendingDeferrals(ILogger logger)
 
         try
         {
-            // Workers of one server that look at the same time would each find room.
+            // Workers of one server that check at the same time would each find room.
             lock (_gate)
             {
                 if (!HasRoom(sets, set, job, most))
@@ -117,7 +119,9 @@ internal sealed class PendingDeferrals(ILogger logger)
         return true;
     }
 
-    /// <summary>Takes out what only seems to wait: the entry of a job that was deleted, or of this one, if it was here before.</summary>
+    /// <summary>
+    /// Removes entries that do not wait any more: those of deleted jobs, and that of this job, if it was deferred before.
+    /// </summary>
     private static bool HasRoom(JobStorageConnection connection, string set, string job, int most)
     {
         while (connection.GetSetCount(set) >= most)
@@ -135,7 +139,7 @@ internal sealed class PendingDeferrals(ILogger logger)
         return true;
     }
 
-    /// <summary>Deleted, expired or rescheduled by somebody it is not; and once it runs it is not in the set any more.</summary>
+    /// <summary>False for a job that was deleted, has expired, or was rescheduled by a user. A job that runs is not in the set.</summary>
     private static bool IsPending(JobStorageConnection connection, string job) => connection.GetStateData(job) switch
     {
         { Name: var name, Data: var data } when name == ScheduledState.StateName => data?.ContainsKey(DeferredState.Key) == true,

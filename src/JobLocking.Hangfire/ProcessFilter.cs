@@ -19,14 +19,14 @@ internal sealed class ProcessFilter : IServerFilter, IElectStateFilter, IApplySt
 {
     private readonly Lock _writing = new();
 
-    // Weak: a storage that is gone has no jobs.
+    // Weak: it keeps no storage alive.
     private readonly ConditionalWeakTable<JobStorage, TaskLockFilter[]> _byStorage = [];
 
     private volatile TaskLockFilter[] _hosts = [];
 
     public static ProcessFilter Instance { get; } = new();
 
-    /// <summary>As that of the filters it stands for.</summary>
+    /// <summary>The same as that of the filters it passes jobs to.</summary>
     public int Order => TaskLockFilter.Outermost;
 
     public bool AllowMultiple => false;
@@ -46,7 +46,7 @@ internal sealed class ProcessFilter : IServerFilter, IElectStateFilter, IApplySt
         }
     }
 
-    /// <summary>Says that a server of a host works on a storage.</summary>
+    /// <summary>A server of a host works on a storage.</summary>
     public void Bind(JobStorage storage, TaskLockFilter host)
     {
         lock (_writing)
@@ -56,7 +56,7 @@ internal sealed class ProcessFilter : IServerFilter, IElectStateFilter, IApplySt
         }
     }
 
-    /// <summary>Drops a host that was disposed, unless it is the last: then it has to refuse what comes.</summary>
+    /// <summary>Drops a host that was disposed. The last one stays, to refuse the jobs that still come.</summary>
     public void Forget(TaskLockFilter? host)
     {
         lock (_writing)
@@ -83,6 +83,6 @@ internal sealed class ProcessFilter : IServerFilter, IElectStateFilter, IApplySt
     private TaskLockFilter? HostOf(JobStorage? storage) =>
         Current(storage is not null && _byStorage.TryGetValue(storage, out TaskLockFilter[]? bound) ? bound : _hosts);
 
-    /// <summary>The host that came last, of those that live.</summary>
+    /// <summary>The last host that is not disposed.</summary>
     private static TaskLockFilter? Current(TaskLockFilter[] hosts) => Array.FindLast(hosts, h => !h.HasEnded) ?? hosts.LastOrDefault();
 }

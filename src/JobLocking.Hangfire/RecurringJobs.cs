@@ -6,8 +6,8 @@ using Microsoft.Extensions.Logging;
 namespace JobLocking.Hangfire;
 
 /// <summary>
-/// What the schedule says of recurring jobs: whether it runs one again by itself, so that an execution of it may be skipped. A
-/// worker asks the storage each time. Elections, which ask none, rely for a short while on what a worker was told.
+/// Whether the schedule runs a recurring job again by itself, so that an execution of it may be skipped. Workers read it from the
+/// storage each time. Elections, which must not ask a storage, use the last answer for a short while.
 /// </summary>
 internal sealed class RecurringJobs(TimeProvider time, ILogger logger)
 {
@@ -17,7 +17,7 @@ internal sealed class RecurringJobs(TimeProvider time, ILogger logger)
 
     private readonly ConcurrentDictionary<(JobStorage Storage, string Id), (bool RunsAgain, long At)> _answers = [];
 
-    /// <summary>Whether the schedule runs a recurring job again, as the storage says. False in doubt.</summary>
+    /// <summary>Whether the schedule runs a recurring job again, read from the storage. False if it cannot be read.</summary>
     public bool RunsAgain(JobStorage storage, IStorageConnection connection, string id)
     {
         try
@@ -35,13 +35,15 @@ internal sealed class RecurringJobs(TimeProvider time, ILogger logger)
         }
     }
 
-    /// <summary>The same without asking the storage; null if it was not asked lately.</summary>
+    /// <summary>The last answer of the storage; null if it is too old.</summary>
     public bool? Known(JobStorage storage, string id) =>
         _answers.TryGetValue((storage, id), out (bool RunsAgain, long At) answer) && time.GetElapsedTime(answer.At) < Remembered
             ? answer.RunsAgain
             : null;
 
-    /// <summary>Not if the job was removed or has no next execution, or if the schedule wants each, also those that it missed.</summary>
+    /// <summary>
+    /// False if the job was removed or has no next execution, or if its schedule also wants the executions that it missed.
+    /// </summary>
     private static bool RunsAgain(Dictionary<string, string>? job) =>
         job is not null
         && job.TryGetValue("NextExecution", out string? next) && !string.IsNullOrWhiteSpace(next)

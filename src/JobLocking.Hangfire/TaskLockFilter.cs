@@ -11,10 +11,49 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace JobLocking.Hangfire;
 
-/// <summary>Stands in front of every job of a server: describes the execution, asks the engine, has the decision carried out.</summary>
+/// <summary>Describes each execution of a server to the engine, asks for its lock, and carries out the decision.</summary>
 /// <remarks>
-/// Server filters are synchronous. Blocking on the engine is sound here: filters run on the worker's own thread, which
-/// Hangfire blocks for the whole job anyway, and which has no synchronization context.
+/// Hangfire calls it in these phases:
+/// <list type="table">
+/// <listheader><term>Phase</term><description>What the filter does</description></listheader>
+/// <item>
+/// <term>Election of Processing, on a worker</term>
+/// <description>
+/// Skips a first attempt, if this process alone knows that it is to be skipped.
+/// </description>
+/// </item>
+/// <item>
+/// <term><see cref="OnPerforming"/></term>
+/// <description>
+/// Asks the engine. Runs the job under its lease, or cancels it and keeps the <see cref="JobDecision"/>.
+/// </description>
+/// </item>
+/// <item>
+/// <term><see cref="OnPerformed"/></term>
+/// <description>
+/// Ends the run, and fails the job if the loss of its lease cancelled it.
+/// </description>
+/// </item>
+/// <item>
+/// <term>Election after a cancelled job</term>
+/// <description>
+/// Replaces the proposed state by Deleted (skipped) or Scheduled (deferred).
+/// </description>
+/// </item>
+/// <item><term>The elected state is applied</term><description>Tells the engine whether the deferral is stored.</description></item>
+/// <item><term>Election by a wake-up</term><description>Accepts the wake-up only if the job is still in our deferral.</description></item>
+/// <item>
+/// <term>A job leaves its queue without a run</term>
+/// <description>
+/// Tells the engine, so that the next waiter is woken.
+/// </description>
+/// </item>
+/// </list>
+/// For jobs that are performed inside another job, see <see cref="InnerJobs"/>.
+/// <para>
+/// Server filters are synchronous. The filter may block on the engine: it runs on the worker's own thread, which Hangfire blocks for
+/// the whole job anyway, and which has no synchronization context.
+/// </para>
 /// </remarks>
 internal sealed class TaskLockFilter(
     LockEngine engine,
@@ -28,13 +67,18 @@ internal sealed class TaskLockFilter(
 {
     private const string Item = "JobLocking";
 
-    /// <summary>Outermost: asks before other filters wait for anything, and elects before a deferred parent's continuations are looked at.</summary>
+    /// <summary>
+    /// Outermost: it acquires the lock before other filters wait for anything, and elects a deferral before Hangfire looks at the
+    /// continuations of the job.
+    /// </summary>
     public const int Outermost = -1000;
 
     private readonly ServerWorkers _workers = new();
 
-    /// <summary>What was elected for outer jobs, until it is applied: the same change of state has the same instance of the job.</summary>
-    private readonly ConditionalWeakTable<BackgroundJob, TurnedAway> _elected = [];
+    /// <summary>
+    /// The decisions that were elected for outer jobs, until they are applied. One change of state has one instance of the job.
+    /// </summary>
+    private readonly ConditionalWeakTable<BackgroundJob, JobDecision> _elected = [];
 
     private volatile bool _ended;
 
@@ -52,7 +96,7 @@ internal sealed class TaskLockFilter(
     {
         ArgumentNullException.ThrowIfNull(services);
         LockPolicies policies = Required<LockPolicies>();
-        DeclaredLocks.Check(policies);
+        StartChecks.Check(policies);
         DeferredState.Handler.Register();
         ILogger logger = ((ILoggerFactory?)services.GetService(typeof(ILoggerFactory)))?.CreateLogger(Log.Category) ?? NullLogger.Instance;
         TimeProvider time = (TimeProvider?)services.GetService(typeof(TimeProvider)) ?? TimeProvider.System;
@@ -73,12 +117,13 @@ internal sealed class TaskLockFilter(
         T Required<T>()
             where T : class =>
             (T?)services.GetService(typeof(T)) ?? throw new TaskLockException(
-                "UseTaskLocks: JobLocking is not registered in the services that it received. Fix: call services.AddJobLocking().UseRedis(…) or .UseInMemory().");
+                "UseTaskLocks: JobLocking is not among the services it was given. "
+                + "Fix: call services.AddJobLocking().UseRedis(…) or .UseInMemory().");
     }
 
     /// <summary>The filter that has begun with an execution, which goes on with it.</summary>
     public static TaskLockFilter? Of(IReadOnlyDictionary<string, object>? data) =>
-        data is null || !data.TryGetValue(Item, out object? item) ? null : (item as Running)?.Filter ?? (item as TurnedAway)?.Filter;
+        data is null || !data.TryGetValue(Item, out object? item) ? null : (item as Running)?.Filter ?? (item as JobDecision)?.Filter;
 
     /// <summary>The host was disposed. What runs ends as it would; nothing else begins.</summary>
     public void End() => _ended = true;
@@ -87,21 +132,16 @@ internal sealed class TaskLockFilter(
     public static LockDecision.Run? RunOf(PerformContext context) =>
         context.Items.TryGetValue(Item, out object? item) && item is Running running ? running.Run : null;
 
-    /// <remarks>
-    /// A worker names its server in the context. Without that name, the context is one that a job made to perform another job inside
-    /// itself, as Hangfire.DynamicJobs does. If this filter cancelled such an inner job, the outer job would succeed without the work.
-    /// So the filter throws an exception instead.
-    /// </remarks>
     public void OnPerforming(PerformingContext context)
     {
         Job job = context.BackgroundJob.Job;
-        bool isInner = context.ServerId is null;
+        bool isInner = InnerJobs.IsInner(context);
         if (!isInner)
         {
-            OuterJob.Begin(context.BackgroundJob);
+            InnerJobs.Begin(context.BackgroundJob);
         }
 
-        // Met before: another filter, of the process or of a provider that keeps both, has taken the lock of this execution.
+        // Another filter, of the process or of a provider that keeps both, has decided about this execution before.
         if (context.Items.ContainsKey(Item) || policies.Find(job.Type, job.Method) is not { } policy)
         {
             return;
@@ -115,14 +155,14 @@ internal sealed class TaskLockFilter(
                 + "Fix: dispose the server first, or call UseTaskLocks with the services of the host that the server belongs to.");
         }
 
-        // Its own execution has this very lock: it would wait for itself, and begin the outer job again and again.
+        // The outer job holds this lock: the inner job would wait for it, and the outer job would be run again and again.
         if (isInner && engine.IsHeldAround(JobExecution.LockName(policy, job)))
         {
             return;
         }
 
-        OuterJob? outer = OuterJob.Current;
-        BackgroundJob stored = isInner && outer is not null ? outer.Job : context.BackgroundJob;
+        InnerJobs? outer = InnerJobs.Current;
+        BackgroundJob stored = isInner && outer is not null ? outer.Outer : context.BackgroundJob;
         AttemptRecord before = outer?.Record ?? AttemptRecord.Read(context.Connection, stored);
         outer?.Record = before;
         AttemptRecord record = before.Of(inner: isInner ? JobExecution.LockName(policy, job) : null);
@@ -135,8 +175,8 @@ internal sealed class TaskLockFilter(
 
         if (!record.Begun)
         {
-            // Before the lock: otherwise a process that dies with it leaves what looks like a first attempt, and that
-            // would be skipped in favour of its own lease. Who would not be skipped at all needs no such write.
+            // Before the acquire: if the process dies with the lock, the next attempt must not look like a first one, or it would be
+            // skipped because of its own lease. An execution that is never skipped does not need this write.
             record = record with { Begun = true };
             if (policy.MaySkip(execution.Origin))
             {
@@ -144,7 +184,7 @@ internal sealed class TaskLockFilter(
             }
         }
 
-        LockDecision decision = Blocking.Wait(engine.DecideAsync(execution, context.CancellationToken.ShutdownToken));
+        LockDecision decision = WorkerThread.Wait(engine.DecideAsync(execution, context.CancellationToken.ShutdownToken));
         switch (decision)
         {
             case LockDecision.Run run:
@@ -154,19 +194,19 @@ internal sealed class TaskLockFilter(
                 EndWait(record, stored, context);
                 throw fail.Error;
             default:
-                TurnedAway turnedAway = TurnAway(execution, decision, record, stored, context);
+                JobDecision notRun = DoNotRun(execution, decision, record, stored, context);
                 if (isInner)
                 {
-                    throw Thrown(turnedAway, outer);
+                    throw InnerJobs.Refuse(notRun, outer);
                 }
 
                 if (before is { Inner: { } innerLock, State: { } waits })
                 {
-                    // The inner job may have been woken, and waits no more before the outer one runs.
+                    // The deferral of the inner job may have been woken, but the outer job does not run now.
                     engine.Gone(innerLock, waits);
                 }
 
-                context.Items[Item] = turnedAway;
+                context.Items[Item] = notRun;
                 context.Canceled = true;
                 break;
         }
@@ -174,16 +214,22 @@ internal sealed class TaskLockFilter(
 
     public void OnPerformed(PerformedContext context)
     {
-        TurnedAway? inner = context.ExceptionHandled ? null : InnerJobTurnedAwayException.Of(context.Exception)?.TurnedAway;
+        JobDecision? inner = InnerJobs.DecisionIn(context);
         Running? running = context.Items.TryGetValue(Item, out object? item) && item is Running mine && mine.Filter == this ? mine : null;
         if (running is not null)
         {
             context.Items.Remove(Item);
         }
 
-        if (context.ServerId is not null)
+        if (!InnerJobs.IsInner(context))
         {
-            EndInnerJobs(context, inner);
+            InnerJobs.End(context.BackgroundJob, inner, records);
+
+            // An exception filter may still handle the exception. Then Hangfire hands the decision to the election, in its place.
+            if (inner is not null && inner.Filter == this)
+            {
+                context.Items.TryAdd(Item, inner);
+            }
         }
 
         if (running is null)
@@ -194,7 +240,7 @@ internal sealed class TaskLockFilter(
         Exception? error = context.Canceled ? new OperationCanceledException("Another filter cancelled the job.")
             : context.ExceptionHandled ? null : context.Exception;
 
-        // As Hangfire itself sorts them: a job that cancels itself for a reason of its own arrives wrapped, and fails.
+        // The same distinction as Hangfire's: the exception of a job that cancels itself arrives wrapped, and the job fails.
         bool aborted = context.Canceled || inner is not null || error is JobAbortedException
             || (error is OperationCanceledException && context.CancellationToken.ShutdownToken.IsCancellationRequested);
         Exception? instead = End(running.Run, error is JobPerformanceException { InnerException: { } thrown } ? thrown : error, aborted);
@@ -204,26 +250,29 @@ internal sealed class TaskLockFilter(
         }
     }
 
-    /// <remarks>Hangfire repeats an election that throws, blocks a worker over it and ends it with filters off: nothing here may fail for our reasons.</remarks>
+    /// <remarks>
+    /// Hangfire repeats an election that throws, blocks a worker meanwhile, and at last elects without filters. So nothing here throws
+    /// because of us or of the storage.
+    /// </remarks>
     public void OnStateElection(ElectStateContext context)
     {
         if (context.CandidateState is WokenState woken)
         {
             woken.Deferral.Admit(context, records);
         }
-        else if (TurnedAwayBy(context.CustomData?.AsReadOnly()) is { } turnedAway)
+        else if (DecisionIn(context.CustomData?.AsReadOnly()) is { } notRun)
         {
-            turnedAway.Elect(context, records);
+            notRun.Elect(context, records);
         }
         else if (context.CandidateState is FailedState { Exception: var error }
-            && InnerJobTurnedAwayException.Of(error) is { TurnedAway: var inner } && inner.Filter == this)
+            && InnerJobNotRunException.Of(error) is { Decision: var inner } && inner.Filter == this)
         {
             inner.Elect(context, records);
             _elected.AddOrUpdate(context.BackgroundJob, inner);
         }
         else if (context.CandidateState is ProcessingState && context.CurrentState != ProcessingState.StateName)
         {
-            Deflect(context);
+            SkipEarly(context);
         }
         else if (context.CandidateState is EnqueuedState { Queue: EnqueuedState.DefaultQueue } enqueued
             && context.CurrentState == ScheduledState.StateName && MayHaveWaited(context.BackgroundJob))
@@ -234,14 +283,14 @@ internal sealed class TaskLockFilter(
 
     public void OnStateApplied(ApplyStateContext context, IWriteOnlyTransaction transaction)
     {
-        if (TurnedAwayBy(context.CustomData) is { } turnedAway || _elected.TryGetValue(context.BackgroundJob, out turnedAway))
+        if (DecisionIn(context.CustomData) is { } notRun || _elected.TryGetValue(context.BackgroundJob, out notRun))
         {
-            turnedAway.Apply(context);
+            notRun.Apply(context);
         }
         else if (context.OldStateName == EnqueuedState.StateName
             && context.NewState.Name != EnqueuedState.StateName && context.NewState.Name != ProcessingState.StateName)
         {
-            PassOn(context);
+            LeaveQueue(context);
         }
     }
 
@@ -250,10 +299,10 @@ internal sealed class TaskLockFilter(
     }
 
     /// <summary>
-    /// Skips a first attempt before it costs anything, where this process knows that it would be skipped: an election must not
-    /// wait, so that neither the lock's store nor the job's storage is asked. Whatever is uncertain goes on to the worker.
+    /// Skips a first attempt before it occupies a worker, if this process alone knows that it is to be skipped. An election must not
+    /// wait, so it asks neither the store nor the storage; if anything is uncertain, the worker decides.
     /// </summary>
-    private void Deflect(ElectStateContext context)
+    private void SkipEarly(ElectStateContext context)
     {
         if (_ended || context.BackgroundJob.ParametersSnapshot is null || PolicyOf(context.BackgroundJob.Job) is not { } policy)
         {
@@ -262,11 +311,11 @@ internal sealed class TaskLockFilter(
 
         AttemptRecord record = AttemptRecord.Read(context.Connection, context.BackgroundJob);
 
-        // As if a worker had begun it: an operator who starts it again wants it done. Where that cannot be written the worker decides.
+        // Marked as begun: if an operator starts the job again, that is a second attempt. If it cannot be written, the worker decides.
         if (Skips(context, policy, record) is { } skip
             && records.TryWrite(record with { Begun = true, Outcome = AttemptRecord.Skipped }, context))
         {
-            context.CandidateState = new DeletedState { Reason = TurnedAway.Reason(skip) };
+            context.CandidateState = new DeletedState { Reason = JobDecision.Reason(skip) };
         }
     }
 
@@ -278,15 +327,15 @@ internal sealed class TaskLockFilter(
         }
         catch (Exception)
         {
-            return null; // The job's own arguments and parameters are read. OnPerforming reads them again, and fails the job.
+            return null; // An argument or parameter of the job is wrong. OnPerforming reads it again, and fails the job.
         }
     }
 
     /// <summary>
-    /// A job that came back from its deferral, or was woken, and that leaves its queue without being run: an operator has deleted it,
-    /// or another filter did, <c>[LatencyTimeout]</c> for example. The next that waits must not wait for it.
+    /// A job that came back from its deferral, or was woken, leaves its queue without a run: an operator has deleted it, or another
+    /// filter has, <c>[LatencyTimeout]</c> for example. The next waiter must not wait for it.
     /// </summary>
-    private void PassOn(ApplyStateContext context)
+    private void LeaveQueue(ApplyStateContext context)
     {
         BackgroundJob job = context.BackgroundJob;
         if (MayHaveWaited(job) && records.Left(context) is { State: { } state, Inner: var inner }
@@ -296,45 +345,7 @@ internal sealed class TaskLockFilter(
         }
     }
 
-    private static InnerJobTurnedAwayException Thrown(TurnedAway turnedAway, OuterJob? outer)
-    {
-        if (outer?.TryAdd(turnedAway) != true)
-        {
-            Leave(turnedAway);
-        }
-
-        string reason = turnedAway.Decision is LockDecision.Skip skip ? skip.Reason : ((LockDecision.Defer)turnedAway.Decision).Reason;
-        return new InnerJobTurnedAwayException(turnedAway, reason);
-    }
-
-    /// <summary>What the outer job did not let pass is its own affair: the inner one waits no more.</summary>
-    private void EndInnerJobs(PerformedContext context, TurnedAway? passed)
-    {
-        foreach (TurnedAway other in OuterJob.End(context.BackgroundJob).Where(one => one != passed))
-        {
-            Leave(other);
-            if (passed is null)
-            {
-                records.InnerJobIgnored(other, context.BackgroundJob.Id);
-            }
-        }
-
-        // An exception filter may still handle it. Then Hangfire hands this to the election, in place of the exception.
-        if (passed is not null && passed.Filter == this)
-        {
-            context.Items.TryAdd(Item, passed);
-        }
-    }
-
-    private static void Leave(TurnedAway turnedAway)
-    {
-        if (turnedAway.Decision is LockDecision.Defer defer)
-        {
-            defer.NotStored();
-        }
-    }
-
-    private TurnedAway TurnAway(
+    private JobDecision DoNotRun(
         LockExecution execution, LockDecision decision, AttemptRecord record, BackgroundJob stored, PerformingContext context)
     {
         try
@@ -349,8 +360,8 @@ internal sealed class TaskLockFilter(
             }
 
             return coalesced is null
-                ? TurnedAway.From(this, execution, decision, record, stored, context.Storage, records)
-                : new TurnedAway(this, execution, decision, record with { Outcome = AttemptRecord.Coalesced }) { Coalesced = coalesced };
+                ? JobDecision.From(this, execution, decision, record, stored, context.Storage, records)
+                : new JobDecision(this, execution, decision, record with { Outcome = AttemptRecord.Coalesced }) { Coalesced = coalesced };
         }
         catch when (decision is LockDecision.Defer defer)
         {
@@ -376,7 +387,7 @@ internal sealed class TaskLockFilter(
         run.Enter();
     }
 
-    /// <summary>A later attempt counts its own deferrals: GiveUpAfter shall not run from a wait that ended long ago.</summary>
+    /// <summary>The wait of this attempt has ended. A later attempt counts its own deferrals, so that GiveUpAfter starts again.</summary>
     private void EndWait(AttemptRecord record, BackgroundJob stored, PerformingContext context)
     {
         if (record.CountedIn is { } set)
@@ -391,12 +402,12 @@ internal sealed class TaskLockFilter(
     }
 
     private static Exception? End(LockDecision.Run run, Exception? error, bool aborted) =>
-        Blocking.Wait(run.EndAsync(error, aborted));
+        WorkerThread.Wait(run.EndAsync(error, aborted));
 
-    private TurnedAway? TurnedAwayBy(IReadOnlyDictionary<string, object>? data) =>
-        data is not null && data.TryGetValue(Item, out object? item) && item is TurnedAway turnedAway && turnedAway.Filter == this ? turnedAway : null;
+    private JobDecision? DecisionIn(IReadOnlyDictionary<string, object>? data) =>
+        data is not null && data.TryGetValue(Item, out object? item) && item is JobDecision notRun && notRun.Filter == this ? notRun : null;
 
-    /// <summary>Where the parameters came with the job, an outer job whose inner one was deferred is known as well.</summary>
+    /// <summary>If the parameters came with the job, they also tell that it is an outer job whose inner job was deferred.</summary>
     private bool MayHaveWaited(BackgroundJob job) =>
         job.ParametersSnapshot?.ContainsKey(AttemptRecord.Parameter) ?? PolicyOf(job.Job) is not null;
 
@@ -408,7 +419,7 @@ internal sealed class TaskLockFilter(
         }
         catch (TaskLockException)
         {
-            return null; // It failed with that when it ran, and waits for nothing.
+            return null; // The job failed with this error when it ran, and does not wait.
         }
     }
 

@@ -10,26 +10,24 @@ using Microsoft.Extensions.Logging;
 namespace JobLocking.Hangfire;
 
 /// <summary>
-/// Warns of recurring jobs on a storage that belongs to one node, while the nodes share their locks: each node then runs them
-/// itself, one after the other. It checks when the host has started, and when the first such job runs, since many hosts add
-/// their recurring jobs later.
+/// Warns of recurring jobs on a storage that belongs to one node, while the nodes share their locks: each node then runs them, one
+/// after the other. It checks when the host has started, and when the first such job runs, since many hosts add their recurring jobs
+/// later.
 /// </summary>
 internal sealed class UnsharedStorages(LockPolicies policies, bool sharesLocks, ILogger logger)
 {
-    private const int MostListed = 10;
-
     private static readonly string[] OfOneNode = ["InMemoryStorage", "MemoryStorage", "SQLiteStorage"];
 
-    /// <summary>The storages of this process of which all is said, however many servers work on them.</summary>
+    /// <summary>The storages of this process that were checked, however many servers work on them.</summary>
     private static readonly ConditionalWeakTable<JobStorage, string> Told = [];
 
     public static UnsharedStorages Of(IServiceProvider services, LockPolicies policies, ILogger logger)
     {
-        // Of the stores only the one in memory is in core, and its locks are those of this process.
+        // Only the in-memory store is part of core. Its locks are those of this process.
         bool sharesLocks = services.GetService(typeof(ILockStore)) is { } store && store.GetType().Assembly != typeof(ILockStore).Assembly;
         UnsharedStorages storages = new(policies, sharesLocks, logger);
 
-        // A host that has started already may be about to create its storage, which must not be asked for meanwhile.
+        // Not if the host has started: it may be creating its storage right now, and the container must not be asked for it meanwhile.
         if (sharesLocks && services.GetService(typeof(IHostApplicationLifetime)) is IHostApplicationLifetime host
             && !host.ApplicationStarted.IsCancellationRequested)
         {
@@ -39,7 +37,7 @@ internal sealed class UnsharedStorages(LockPolicies policies, bool sharesLocks, 
         return storages;
     }
 
-    /// <summary>Looks at the storage of a job that is about to run.</summary>
+    /// <summary>Checks the storage of a job that is about to run.</summary>
     public void Check(JobStorage storage, LockExecution execution)
     {
         if (sharesLocks && execution is { Origin: ExecutionOrigin.Recurring, Policy.RunsOncePerStorage: true }
@@ -77,8 +75,7 @@ internal sealed class UnsharedStorages(LockPolicies policies, bool sharesLocks, 
         string[] jobs = RunOnEachNode(storage);
         if (jobs.Length > 0 && Told.TryAdd(storage, type))
         {
-            string more = jobs.Length > MostListed ? $" and {jobs.Length - MostListed} more" : "";
-            Log.RunsOnEachNode(logger, string.Join(", ", jobs.Take(MostListed)) + more, type);
+            Log.RunsOnEachNode(logger, NameList.FirstTen(jobs), type);
         }
     }
 

@@ -2,15 +2,15 @@ using Hangfire.States;
 
 namespace JobLocking.Hangfire;
 
-/// <summary>Enqueued because the lock is free; elected only while the job is still deferred.</summary>
+/// <summary>Enqueued by a wake-up; elected only while the job is still in its deferral.</summary>
 internal sealed class WokenState : EnqueuedState
 {
-    public WokenState(Deferral deferral)
+    public WokenState(StoredDeferral deferral)
         : base(deferral.Record.Queue)
     {
         Deferral = deferral;
         Reason = $"Woken: lock '{deferral.LockName}' is free";
     }
 
-    public Deferral Deferral { get; }
+    public StoredDeferral Deferral { get; }
 }

@@ -4,8 +4,8 @@ using Quartz;
 namespace JobLocking.Quartz;
 
 /// <summary>
-/// The methods of delegate jobs. All delegate jobs have one type, and Quartz keeps their delegates to itself; so a
-/// <c>[TaskLock]</c> on such a method is never met, and can only be looked for by reflection.
+/// The methods of delegate jobs. All delegate jobs have one type, and Quartz does not show their delegates, so a <c>[TaskLock]</c> on
+/// such a method has no effect, and only reflection finds it.
 /// </summary>
 internal sealed class DelegateHandlers(IServiceProvider services)
 {
@@ -15,7 +15,7 @@ internal sealed class DelegateHandlers(IServiceProvider services)
 
     private static readonly MethodInfo? Find = RegistryType?.GetMethod("Find", Instance, [typeof(string), typeof(JobKey)]);
 
-    /// <summary>The method that a job calls; null if it is no delegate job, or this version of Quartz keeps it elsewhere.</summary>
+    /// <summary>The method that a job calls; null if it is no delegate job, or if this version of Quartz keeps it elsewhere.</summary>
     public MethodInfo? Of(IScheduler scheduler, JobKey job)
     {
         object? registry = RegistryType is null ? null : services.GetService(RegistryType);

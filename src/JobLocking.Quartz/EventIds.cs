@@ -1,6 +1,6 @@
 namespace JobLocking.Quartz;
 
-/// <summary>The ids of the log events, stable from version to version: people alert on them.</summary>
+/// <summary>The ids of the log events, stable from version to version, since alerts use them.</summary>
 internal static class EventIds
 {
     public const int Coalesced = 3000;

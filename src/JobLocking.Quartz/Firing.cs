@@ -4,44 +4,49 @@ using Quartz;
 
 namespace JobLocking.Quartz;
 
-/// <summary>What a firing is in truth, whichever trigger fired it: a recovery and a deferral stand in for the trigger of the schedule.</summary>
-/// <param name="Context">What Quartz says.</param>
+/// <summary>The firing of the schedule that a firing stands for: the trigger of a recovery or a deferral fires in its place.</summary>
+/// <param name="Context">The context that Quartz gives the firing.</param>
 /// <param name="Trigger">The trigger of the schedule.</param>
 /// <param name="ScheduledTime">The time the schedule meant, UTC.</param>
 /// <param name="Attempts">How often it has been run before.</param>
 /// <param name="Deferred">The deferral it comes from; null if it was not deferred.</param>
-internal sealed record Firing(IJobExecutionContext Context, TriggerKey Trigger, DateTimeOffset ScheduledTime, int Attempts, Deferral? Deferred)
+internal sealed record Firing(
+    IJobExecutionContext Context, TriggerKey Trigger, DateTimeOffset ScheduledTime, int Attempts, StoredDeferral? Deferred)
 {
-    /// <summary>Whether the firing is one of the schedule, the same on every node. What somebody asked for by hand, now, is not.</summary>
+    /// <summary>Whether the firing comes from the schedule, and so is the same on every node. A firing by hand does not.</summary>
     public bool HasOccurrence =>
         !Context.Trigger.JobDataMap.ContainsKey(SchedulerConstants.ManualTrigger)
         && !Context.Trigger.JobDataMap.ContainsKey(SchedulerConstants.BackfillOriginalFireTime)
         && Trigger.Group != SchedulerConstants.StartupGroup;
 
-    /// <summary>Whether the trigger has the IgnoreMisfires instruction: it fires each time that it missed, one after the other.</summary>
+    /// <summary>
+    /// Whether the trigger has the IgnoreMisfires instruction: it makes up for each missed fire time, one after the other.
+    /// </summary>
     /// <remarks>All kinds of triggers have the same code for it.</remarks>
     public bool IgnoresMisfires => Context.Trigger.MisfireInstructionCode == (int)CronTriggerMisfireInstruction.IgnoreMisfires;
 
-    /// <summary>Whether somebody has asked for a run of the job as it is. With data of its own, a run by hand is other work.</summary>
+    /// <summary>Whether it is a run by hand without data of its own. A run by hand with data of its own is other work.</summary>
     public bool IsByHand =>
         Context.Trigger.JobDataMap.ContainsKey(SchedulerConstants.ManualTrigger) && !TriggerData.IsOwn(Context.Trigger.JobDataMap);
 
-    /// <summary>The deferral whose wait goes on; null for a first attempt, and for a retry or recovery of what has been run meanwhile: that waits anew.</summary>
-    public Deferral? Wait => Context.RetryAttempt + Context.RefireCount > 0 || Context.Recovering ? null : Deferred;
+    /// <summary>
+    /// The deferral whose wait goes on; null for a first attempt, and for a retry or recovery after a run: its wait starts again.
+    /// </summary>
+    public StoredDeferral? Wait => Context.RetryAttempt + Context.RefireCount > 0 || Context.Recovering ? null : Deferred;
 
-    /// <summary>The attempt of the retry policy: of the run that was deferred, and of the deferral's own retries.</summary>
+    /// <summary>The attempt of the retry policy: that of the run that was deferred, plus the retries of the deferral.</summary>
     public int RetryAttempt => (Deferred?.RetryAttempt ?? 0) + Context.RetryAttempt;
 
-    /// <summary>Whether it makes up for a run that a node died in.</summary>
+    /// <summary>Whether it recovers a run whose node died.</summary>
     public bool Recovering => Context.Recovering || Deferred is { Recovering: true };
 
-    /// <summary>The fire time of the schedule before this one; a deferral's own trigger has none.</summary>
+    /// <summary>The previous fire time of the schedule; the trigger of a deferral has none.</summary>
     public DateTimeOffset? PreviousTime => Deferred is null ? Context.PreviousFireTimeUtc : Deferred.PreviousTime;
 
-    /// <summary>The fire time of the schedule after this one; a deferral's own trigger has none.</summary>
+    /// <summary>The next fire time of the schedule; the trigger of a deferral has none.</summary>
     public DateTimeOffset? NextTime => Deferred is null ? Context.NextFireTimeUtc : Deferred.NextTime;
 
-    /// <summary>Whether it relieves the firing before it (<see cref="OverlapPolicy.CancelPrevious"/>), also when it was deferred.</summary>
+    /// <summary>Whether it cancels the previous firing (<see cref="OverlapPolicy.CancelPrevious"/>), also after a deferral.</summary>
     public bool CancelsPrevious => Context.Trigger.OverlapPolicy == OverlapPolicy.CancelPrevious || Deferred is { CancelsPrevious: true };
 
     public ExecutionOrigin Origin => this switch
@@ -55,7 +60,7 @@ internal sealed record Firing(IJobExecutionContext Context, TriggerKey Trigger, 
 
     public static Firing Of(IJobExecutionContext context)
     {
-        Deferral? deferred = Deferral.Of(context);
+        StoredDeferral? deferred = StoredDeferral.Of(context);
         return new Firing(
             context,
             deferred?.Trigger ?? context.RecoveringTriggerKey ?? context.Trigger.Key,

@@ -1,60 +1,43 @@
+using JobLocking.Engine;
 using JobLocking.Policy;
 using Quartz;
 
 namespace JobLocking.Quartz;
 
-/// <summary>What a job is called on every node.</summary>
+/// <summary>The identity of the job of a firing, the same on every node.</summary>
 internal static class JobIdentity
 {
-    /// <summary>
-    /// The key of the job if its user gave it one, else its type: a generated key differs on each node. With it goes the key
-    /// of a trigger that has data of its own: the report of one region is another job than that of the next.
-    /// </summary>
-    /// <param name="key">The key of the job.</param>
-    /// <param name="type">The type of the job, if it is known here.</param>
-    /// <param name="policy">The lock of the job.</param>
-    /// <param name="trigger">The trigger of the schedule, if it has data of its own.</param>
-    /// <param name="sharesType">Whether other jobs of the scheduler have a generated key and this type, too.</param>
-    /// <param name="toldApart">Whether the occurrences are to be told apart.</param>
-    /// <exception cref="TaskLockException">Occurrences are to be told apart, and something about the job is not the same on every node.</exception>
-    public static string Of(JobKey key, Type? type, LockPolicy policy, TriggerKey? trigger, bool sharesType, bool toldApart)
+    /// <param name="context">The firing.</param>
+    /// <param name="type">The type of the job; null if it is not known.</param>
+    /// <param name="job">The job by its key, or by its type where the key is generated.</param>
+    /// <param name="installation">The scheduler, from <see cref="InstallationOf"/>.</param>
+    public static string? Of(IJobExecutionContext context, Type? type, string job, string installation)
     {
-        string job = Of(key);
-        if (IsGenerated(key))
+        // The data that a job keeps from run to run is its state, and differs between nodes that share no store.
+        JobDataMap data = context.JobDetail.PersistJobDataAfterExecution ? context.Trigger.JobDataMap : context.MergedJobDataMap;
+        List<string>? keys = null;
+        foreach (string key in data.Keys)
         {
-            bool known = IsOwn(type) && !sharesType;
-            if (!known && toldApart)
+            if (TriggerData.IsOwn(key))
             {
-                string why = IsOwn(type) ? $"and other jobs of type {type} have such keys too" : "and its type does not identify the job";
-                throw new TaskLockException(
-                    $"Lock '{policy.Template}' of job {key}: OncePerOccurrence is true, but the key of the job looks generated, so it differs on each node, {why}. Fix: give the job a key that is the same on every node, with WithIdentity.");
+                (keys ??= []).Add(key);
             }
-
-            // Without the arguments' assembly versions, which differ while a new version is rolled out.
-            job = known ? type!.ToString() : job;
         }
 
-        if (trigger is null)
+        string? name = type?.ToString();
+        if (keys is null)
         {
-            return job;
+            return SameJob.Of(name, job, installation);
         }
 
-        return toldApart && IsGenerated(trigger)
-            ? throw new TaskLockException(
-                $"Lock '{policy.Template}' of job {key}: OncePerOccurrence is true, but its trigger {trigger} has job data of its own and a key that looks generated, so it differs on each node. Fix: give the trigger a key that is the same on every node, with WithIdentity.")
-            : $"{job}@{Of(trigger)}";
+        keys.Sort(StringComparer.Ordinal);
+        return SameJob.Of([name, job, installation, .. keys.SelectMany(key => new[] { key, SameJob.TextOf(data[key]) })]);
     }
 
-    /// <summary>A job or trigger without an identity is given a GUID for a name.</summary>
-    public static bool IsGenerated<T>(Key<T> key) => key.Group == JobKey.DefaultGroup && Guid.TryParseExact(key.Name, "D", out _);
-
-    /// <summary>Group and name, so escaped that no two keys, nor a key and a pair of them, give the same.</summary>
-    private static string Of<T>(Key<T> key) =>
-        $"{Escaped(key.Group).Replace(".", "%2E", StringComparison.Ordinal)}.{Escaped(key.Name)}";
-
-    private static string Escaped(string text) =>
-        text.Replace("%", "%25", StringComparison.Ordinal).Replace("@", "%40", StringComparison.Ordinal);
-
-    /// <summary>All delegate jobs share one type of Quartz.</summary>
-    private static bool IsOwn(Type? type) => type is not null && type.Assembly != typeof(IJob).Assembly;
+    /// <summary>
+    /// The scheduler, the same on all nodes of the application: the name that the application gave it, without the node; empty for the
+    /// default name of Quartz.
+    /// </summary>
+    public static string InstallationOf(IScheduler scheduler, LockEngine engine) =>
+        scheduler.SchedulerName == QuartzSchedulerOptions.DefaultInstanceName ? "" : engine.WithoutNode(scheduler.SchedulerName);
 }

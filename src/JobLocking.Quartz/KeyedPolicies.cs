@@ -11,7 +11,7 @@ internal sealed class KeyedPolicies
     private readonly LockPolicies _policies;
     private readonly Dictionary<JobKey, LockPolicy> _byKey = [];
 
-    // Which method does the work is a question for reflection, too dear for each firing.
+    // Reflection finds the method that does the work. That is too slow for each firing.
     private readonly ConcurrentDictionary<Type, MethodInfo?> _execute = [];
 
     /// <exception cref="TaskLockException">A lock that was given by key is declared wrongly.</exception>
@@ -22,7 +22,8 @@ internal sealed class KeyedPolicies
         {
             if (!_byKey.TryAdd(job, policies.Resolve(taskLock, $"{job}")))
             {
-                throw new TaskLockException($"Job {job} was given two locks by key, '{_byKey[job].Template}' and '{taskLock.Name}'. Fix: keep one ForJob call.");
+                throw new TaskLockException(
+                    $"Job {job} was given two locks by key, '{_byKey[job].Template}' and '{taskLock.Name}'. Fix: keep one ForJob call.");
             }
         }
     }
@@ -43,8 +44,9 @@ internal sealed class KeyedPolicies
     {
         if (type.IsInterface)
         {
-            // Which class will do the work only the container knows; the method of the contract stands for it.
-            Type declared = type.GetInterfaces().FirstOrDefault(i => i.IsGenericType && i.GetGenericTypeDefinition() == typeof(IJob<>)) ?? typeof(IJob);
+            // Only the container knows the class that does the work, so the method of the interface is used.
+            Type declared = type.GetInterfaces()
+                .FirstOrDefault(i => i.IsGenericType && i.GetGenericTypeDefinition() == typeof(IJob<>)) ?? typeof(IJob);
             return declared.GetMethod(nameof(IJob.Execute), BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly);
         }
 

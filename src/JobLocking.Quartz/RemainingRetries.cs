@@ -3,8 +3,8 @@ using Quartz;
 namespace JobLocking.Quartz;
 
 /// <summary>
-/// What is left of a firing's retries. A trigger that is scheduled begins with all attempts of its policy, and a misfire
-/// gives them back too, so the attempts that are spent are taken out of the policy itself.
+/// The retry policy with the remaining attempts of a firing. A new trigger starts with all attempts of its policy, and a misfire resets
+/// them, too, so the attempts that were made are taken out of the policy itself.
 /// </summary>
 internal static class RemainingRetries
 {
@@ -13,7 +13,7 @@ internal static class RemainingRetries
         int spent = context.RetryAttempt;
         if (spent == 0)
         {
-            // Its own or none, which inherits that of the job or the scheduler, as before.
+            // Its own, or none: then it inherits that of the job or the scheduler, as before.
             return context.Trigger.RetryPolicy;
         }
 
@@ -23,7 +23,8 @@ internal static class RemainingRetries
         }
 
         return policy.Delays.IsEmpty
-            ? RetryPolicy.Exponential(policy.MaxAttempts - spent, NextDelay(policy, spent), policy.BackoffFactor, policy.MaxDelay, policy.Jitter)
+            ? RetryPolicy.Exponential(
+                policy.MaxAttempts - spent, NextDelay(policy, spent), policy.BackoffFactor, policy.MaxDelay, policy.Jitter)
             : RetryPolicy.Explicit([.. policy.Delays.Skip(spent)]);
     }
 

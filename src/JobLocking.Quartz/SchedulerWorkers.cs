@@ -3,7 +3,7 @@ using Quartz;
 
 namespace JobLocking.Quartz;
 
-/// <summary>The threads of one scheduler, which is asked once how many it has.</summary>
+/// <summary>The number of threads of one scheduler. Read once.</summary>
 internal sealed class SchedulerWorkers
 {
     private volatile LockWorkers? _known;
@@ -19,7 +19,7 @@ internal sealed class SchedulerWorkers
         }
         catch (Exception)
         {
-            // A fault of the scheduler's store must not fail the firing: a guess will do.
+            // A fault of the scheduler's store must not fail the firing. A guess is good enough.
         }
 
         LockWorkers asked = new(count);

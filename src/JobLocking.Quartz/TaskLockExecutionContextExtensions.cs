@@ -3,15 +3,15 @@ using JobLocking.Quartz;
 namespace Quartz;
 
 /// <summary>
-/// What a job may want to know of its firing. A deferred firing comes back by a trigger of its own, of which the properties of its
-/// context tell; these tell of the firing that was deferred. For any other firing they are the properties of its context.
+/// The original firing of a job. A deferred firing comes back with a trigger of its own, and the properties of its context describe that
+/// trigger; these methods describe the firing that was deferred. For any other firing they return the properties of its context.
 /// </summary>
 public static class TaskLockExecutionContextExtensions
 {
     /// <summary>
-    /// The time for which the schedule meant the firing, UTC: the same on every node, for the first attempt and its retries,
-    /// and for a run that was deferred or recovered, whose <see cref="IJobExecutionContext.ScheduledFireTimeUtc"/> is that of
-    /// the trigger which brought it back. For the job that reports on yesterday.
+    /// The fire time in the schedule, UTC. It is the same on every node, for the first attempt, its retries, and a run that was deferred or
+    /// recovered, whose <see cref="IJobExecutionContext.ScheduledFireTimeUtc"/> is that of the trigger that brought it back. Use it, for
+    /// example, in a job that reports on the day before.
     /// </summary>
     /// <param name="context">The context of the execution.</param>
     public static DateTimeOffset GetOriginalFireTimeUtc(this IJobExecutionContext context)
@@ -20,7 +20,7 @@ public static class TaskLockExecutionContextExtensions
         return Firing.Of(context).ScheduledTime;
     }
 
-    /// <summary>The trigger of the schedule, also of a firing that was deferred or recovered.</summary>
+    /// <summary>The trigger of the schedule, also for a firing that was deferred or recovered.</summary>
     /// <param name="context">The context of the execution.</param>
     public static TriggerKey GetOriginalTrigger(this IJobExecutionContext context)
     {
@@ -29,8 +29,7 @@ public static class TaskLockExecutionContextExtensions
     }
 
     /// <summary>
-    /// How often the occurrence was retried before: the <see cref="IJobExecutionContext.RetryAttempt"/> of a firing that was not
-    /// deferred.
+    /// How often the occurrence was retried before: like <see cref="IJobExecutionContext.RetryAttempt"/>, but a deferral does not reset it.
     /// </summary>
     /// <param name="context">The context of the execution.</param>
     public static int GetOriginalRetryAttempt(this IJobExecutionContext context)
@@ -40,8 +39,8 @@ public static class TaskLockExecutionContextExtensions
     }
 
     /// <summary>
-    /// Whether the firing makes up for a run that its node did not live to end: <see cref="IJobExecutionContext.Recovering"/>, also of
-    /// a recovery that was deferred.
+    /// Whether the firing recovers a run whose node died: like <see cref="IJobExecutionContext.Recovering"/>, also for a recovery that was
+    /// deferred.
     /// </summary>
     /// <param name="context">The context of the execution.</param>
     public static bool GetOriginalRecovering(this IJobExecutionContext context)
@@ -51,8 +50,9 @@ public static class TaskLockExecutionContextExtensions
     }
 
     /// <summary>
-    /// The fire time of the schedule before that of this firing, UTC: for the job that works on what has come since. Null if there is
-    /// none, and for a firing that was recovered, or that an older version deferred.
+    /// The previous fire time of the schedule, UTC: for a job that processes what has arrived since. Null if there is none, and for a
+    /// firing
+    /// that was recovered, or that an older version deferred.
     /// </summary>
     /// <param name="context">The context of the execution.</param>
     public static DateTimeOffset? GetOriginalPreviousFireTimeUtc(this IJobExecutionContext context)
@@ -62,8 +62,9 @@ public static class TaskLockExecutionContextExtensions
     }
 
     /// <summary>
-    /// The fire time of the schedule after that of this firing, UTC, which may have passed meanwhile. Null if there is none, and
-    /// for a firing that was recovered, or that an older version deferred.
+    /// The next fire time of the schedule, UTC, which may be in the past by now. Null if there is none, and for a firing that was
+    /// recovered,
+    /// or that an older version deferred.
     /// </summary>
     /// <param name="context">The context of the execution.</param>
     public static DateTimeOffset? GetOriginalNextFireTimeUtc(this IJobExecutionContext context)

@@ -6,15 +6,46 @@ using Quartz;
 
 namespace JobLocking.Quartz;
 
-/// <summary>Describes the firing, asks the engine, translates its decision. One for each scheduler, shared by its firings.</summary>
+/// <summary>Describes each firing of one scheduler to the engine, asks for its lock, and carries out the decision.</summary>
+/// <remarks>
+/// A firing passes these phases:
+/// <list type="table">
+/// <listheader><term>Phase</term><description>What the middleware does</description></listheader>
+/// <item><term>Replaced?</term><description>Ends a firing whose trigger a wake-up has replaced (<see cref="WakeUp"/>).</description></item>
+/// <item>
+/// <term>Describe</term>
+/// <description>
+/// Finds the lock and makes the <see cref="LockExecution"/> (<see cref="JobExecution"/>); without a lock, the job runs.
+/// </description>
+/// </item>
+/// <item>
+/// <term>Ask</term>
+/// <description>
+/// Waits for the firings that this one cancels (<see cref="OverlappingFirings"/>), then asks the engine.
+/// </description>
+/// </item>
+/// <item>
+/// <term>Not now</term>
+/// <description>
+/// Reports a skip (<see cref="JobDecision"/>), or stores a deferral (<see cref="PendingDeferrals"/>).
+/// </description>
+/// </item>
+/// <item>
+/// <term>Run</term>
+/// <description>
+/// Runs the job under its lease. The loss of the lease interrupts the firing and fails it.
+/// </description>
+/// </item>
+/// </list>
+/// </remarks>
 internal sealed class TaskLockMiddleware(
     LockEngine engine,
-    FiringDescription description,
-    DeferralTriggers deferrals,
-    Wakes wakes,
-    Successions successions,
-    Lifetime lifetime,
-    HostStop stop,
+    JobExecution description,
+    PendingDeferrals deferrals,
+    WakeUp wakeUp,
+    OverlappingFirings overlapping,
+    SchedulerShutdown shutdown,
+    HostShutdown stop,
     ILogger logger) : IJobExecutionMiddleware
 {
     private readonly SchedulerWorkers _workers = new();
@@ -26,10 +57,10 @@ internal sealed class TaskLockMiddleware(
 
         Firing firing = Firing.Of(context);
 
-        // A retry may have the key of a trigger that was replaced, and no wait that goes on (ReplacedRetries).
-        if (firing.Wait is { State: not null } && await wakes.HasReplacedAsync(context.Trigger.Key).ConfigureAwait(false))
+        // A retry may have the key of a trigger that was replaced, but it has no deferral state (RetryOfReplacedDeferral).
+        if (firing.Wait is { State: not null } && await wakeUp.HasReplacedAsync(context.Trigger.Key).ConfigureAwait(false))
         {
-            context.Result = Reports.Woken();
+            context.Result = JobDecision.Woken();
             return;
         }
 
@@ -39,7 +70,7 @@ internal sealed class TaskLockMiddleware(
             return;
         }
 
-        using Successions.Member? member = successions.Enter(firing);
+        using OverlappingFirings.Member? member = overlapping.Enter(firing);
         if (await stop.WatchAsync(AskAsync(firing, execution, member, cancellationToken)).ConfigureAwait(false) is { } run)
         {
             await RunAsync(run, context, next, cancellationToken).ConfigureAwait(false);
@@ -50,10 +81,10 @@ internal sealed class TaskLockMiddleware(
 
     private LockExecution? Describe(Firing firing, LockWorkers workers)
     {
-        // Neither the job nor the name of its lock is to see what a deferral keeps in the data of its trigger.
+        // Neither the job nor the name of its lock may see the values of a deferral in the data.
         if (firing.Deferred is not null)
         {
-            Deferral.HideFrom(firing.Context.MergedJobDataMap);
+            StoredDeferral.HideFrom(firing.Context.MergedJobDataMap);
         }
 
         try
@@ -66,14 +97,14 @@ internal sealed class TaskLockMiddleware(
         }
     }
 
-    /// <summary>Null if the job is not to run now; then all is done.</summary>
+    /// <summary>Asks for the lock. Null if the job is not to run now; then the decision has been carried out.</summary>
     private async Task<LockDecision.Run?> AskAsync(
-        Firing firing, LockExecution execution, Successions.Member? member, CancellationToken cancellationToken)
+        Firing firing, LockExecution execution, OverlappingFirings.Member? member, CancellationToken cancellationToken)
     {
         IJobExecutionContext context = firing.Context;
         if (member is not null)
         {
-            await successions.PredecessorsEndedAsync(member, cancellationToken).ConfigureAwait(false);
+            await overlapping.PredecessorsEndedAsync(member, cancellationToken).ConfigureAwait(false);
         }
 
         switch (await DecideAsync(execution, context, cancellationToken).ConfigureAwait(false))
@@ -81,10 +112,10 @@ internal sealed class TaskLockMiddleware(
             case LockDecision.Run run:
                 return run;
             case LockDecision.Skip { IsCopy: true }:
-                context.Result = Reports.Copy(execution);
+                context.Result = JobDecision.Copy(execution);
                 break;
             case LockDecision.Skip skip:
-                context.Result = Reports.Skipped(execution, skip);
+                context.Result = JobDecision.Skipped(execution, skip);
                 break;
             case LockDecision.Defer defer:
                 context.Result = await deferrals.StoreAsync(firing, execution, defer).ConfigureAwait(false);
@@ -97,17 +128,19 @@ internal sealed class TaskLockMiddleware(
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<LockDecision> DecideAsync(LockExecution execution, IJobExecutionContext context, CancellationToken cancellationToken)
+    private async ValueTask<LockDecision> DecideAsync(
+        LockExecution execution, IJobExecutionContext context, CancellationToken cancellationToken)
     {
         try
         {
             return await engine.DecideAsync(execution, cancellationToken).ConfigureAwait(false);
         }
-        catch (OperationCanceledException e) when (lifetime.IsStopping(context.Scheduler))
+        catch (OperationCanceledException e) when (shutdown.IsStopping(context.Scheduler))
         {
-            // A cancelled firing would be gone for good; a failed one is retried, by a store that outlives the process.
+            // A cancelled firing would be lost. A failed one is retried, if its store outlives the process.
             Log.GivenUpByShutdown(logger, context.JobDetail.Key, execution.Execution, execution.Name);
-            throw new JobExecutionException($"The shutdown came while lock '{execution.Name}' was being acquired, and the job did not run.", e);
+            throw new JobExecutionException(
+                $"The scheduler shut down while the job waited for lock '{execution.Name}', so the job did not run.", e);
         }
         catch (OperationCanceledException)
         {
@@ -117,7 +150,8 @@ internal sealed class TaskLockMiddleware(
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
-    private async ValueTask RunAsync(LockDecision.Run run, IJobExecutionContext context, JobExecutionDelegate next, CancellationToken cancellationToken)
+    private async ValueTask RunAsync(
+        LockDecision.Run run, IJobExecutionContext context, JobExecutionDelegate next, CancellationToken cancellationToken)
     {
         run.Enter();
         run.JobBegins();
@@ -128,9 +162,9 @@ internal sealed class TaskLockMiddleware(
         }
         catch (Exception error)
         {
-            // Whatever it threw: a job wraps its cancellation, watches the host instead of its token, or stumbles over what the
-            // host has disposed already.
-            if (await run.EndAsync(error, aborted: lifetime.IsStopping(context.Scheduler)).ConfigureAwait(false) is { } lost)
+            // Aborted by the shutdown, whatever the job threw: it may wrap the cancellation, watch the host instead of its token, or
+            // fail because the host has disposed a service.
+            if (await run.EndAsync(error, aborted: shutdown.IsStopping(context.Scheduler)).ConfigureAwait(false) is { } lost)
             {
                 throw Failure(lost);
             }
@@ -149,7 +183,7 @@ internal sealed class TaskLockMiddleware(
         }
         catch (Exception e)
         {
-            // A callback of the job's own on its token may throw here.
+            // A callback that the job registered on its token may throw here.
             Log.InterruptFailed(logger, e, context.JobDetail.Key, context.FireInstanceId);
         }
     }

@@ -6,19 +6,17 @@ using Quartz.Extensibility;
 
 namespace JobLocking.Quartz;
 
-/// <summary>Finds jobs with locks in the schedulers of a host that were left without AddTaskLocks, while another has it.</summary>
+/// <summary>Finds jobs with locks in schedulers of a host without AddTaskLocks, while another scheduler has it.</summary>
 internal static class UnlockedJobs
 {
-    private const int MostNamed = 10;
-
     /// <param name="services">The services of the host.</param>
-    /// <param name="locked">The names of the schedulers that have their locks.</param>
+    /// <param name="locked">The names of the schedulers with AddTaskLocks.</param>
     /// <param name="logger">Where to warn.</param>
     /// <param name="cancellationToken">The start was given up.</param>
     public static async Task WarnAsync(
         IServiceProvider services, IReadOnlySet<string> locked, ILogger logger, CancellationToken cancellationToken)
     {
-        // The registry asks schedulers of other processes too, which may take its time: only where there is one to ask about.
+        // The registry also asks schedulers of other processes, which may take long, so only if there is a scheduler to ask about.
         if (services.GetService<ISchedulerRegistry>() is not { } registry
             || services.GetService<ISchedulerRepository>() is not { } repository
             || repository.LookupAll().All(scheduler => locked.Contains(scheduler.SchedulerName)))
@@ -34,7 +32,7 @@ internal static class UnlockedJobs
         }
         catch (SchedulerException)
         {
-            return; // A store that does not answer now has its own say when the scheduler starts.
+            return; // If the store does not answer, the start of the scheduler reports it.
         }
 
         HashSet<string> unlocked =
@@ -48,13 +46,13 @@ internal static class UnlockedJobs
             List<string> jobs = await WithLocksAsync(scheduler, policies, cancellationToken).ConfigureAwait(false);
             if (jobs.Count > 0)
             {
-                string more = jobs.Count > MostNamed ? $" and {jobs.Count - MostNamed} more" : "";
-                Log.SchedulerUnlocked(logger, scheduler.SchedulerName, string.Join(", ", jobs.Take(MostNamed)) + more);
+                Log.SchedulerUnlocked(logger, scheduler.SchedulerName, NameList.FirstTen(jobs));
             }
         }
     }
 
-    private static async Task<List<string>> WithLocksAsync(IScheduler scheduler, KeyedPolicies policies, CancellationToken cancellationToken)
+    private static async Task<List<string>> WithLocksAsync(
+        IScheduler scheduler, KeyedPolicies policies, CancellationToken cancellationToken)
     {
         List<string> jobs = [];
         try
@@ -62,7 +60,7 @@ internal static class UnlockedJobs
             JobQuery all = new() { Take = PagedQuery.All };
             foreach (JobHeader job in (await scheduler.QueryJobs(all, cancellationToken).ConfigureAwait(false)).Items)
             {
-                if (CheckPlugin.TypeOf(job) is { } type && policies.Find(type) is { } policy)
+                if (StartCheck.TypeOf(job) is { } type && policies.Find(type) is { } policy)
                 {
                     jobs.Add($"{job.Key} (lock '{policy.Template}')");
                 }
@@ -70,7 +68,7 @@ internal static class UnlockedJobs
         }
         catch (SchedulerException)
         {
-            // Its store does not answer. That is not for us to tell.
+            // Its store does not answer. Quartz reports that.
         }
 
         return jobs;

@@ -18,7 +18,7 @@ public sealed class CatchUpTests(SharedRedis redis)
     public async Task Each_execution_that_a_strict_recurring_job_missed_runs(Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);
-        cluster.Stage["strict"].Hold();
+        cluster.Probes["strict"].Hold();
         DateTime now = DateTime.UtcNow;
         AddStrict(cluster, "strict", "x", Cron.Hourly(now.AddMinutes(-30).Minute));
         using (IStorageConnection connection = cluster.Storage.GetConnection())
@@ -31,12 +31,12 @@ public sealed class CatchUpTests(SharedRedis redis)
 
         await cluster.StartAsync("a", server: o => o.WorkerCount = 5);
         IMonitoringApi jobs = cluster.Storage.GetMonitoringApi();
-        await Eventually.IsTrueAsync(() => jobs.ScheduledCount() == 4 && cluster.Stage["strict"].Begun == 1);
-        cluster.Stage["strict"].Release();
+        await Eventually.IsTrueAsync(() => jobs.ScheduledCount() == 4 && cluster.Probes["strict"].Begun == 1);
+        cluster.Probes["strict"].Release();
 
         await Eventually.IsTrueAsync(() => jobs.SucceededListCount() == 5);
         Assert.Equal(0, jobs.DeletedListCount());
-        Assert.Equal(5, cluster.Stage["strict"].Ended);
+        Assert.Equal(5, cluster.Probes["strict"].Ended);
     }
 
     [Fact]
@@ -45,15 +45,15 @@ public sealed class CatchUpTests(SharedRedis redis)
         await using Cluster cluster = redis.NewCluster();
         await cluster.StartAsync("a", server: o => o.WorkerCount = 2);
         cluster.Recurring.AddOrUpdate<Work>("never", w => w.Auto("x", "never", CancellationToken.None), Cron.Never());
-        cluster.Stage["never"].Hold();
+        cluster.Probes["never"].Hold();
         string first = cluster.Fire("never");
-        await Eventually.IsTrueAsync(() => cluster.Stage["never"].Begun == 1);
+        await Eventually.IsTrueAsync(() => cluster.Probes["never"].Begun == 1);
 
         string[] next = [cluster.Fire("never"), cluster.Fire("never")];
 
         await cluster.IsDeferredAsync(next[0]);
         await cluster.IsDeferredAsync(next[1]);
-        cluster.Stage["never"].Release();
+        cluster.Probes["never"].Release();
         foreach (string job in (string[])[first, .. next])
         {
             await cluster.SucceedsAsync(job);
@@ -138,7 +138,7 @@ public sealed class CatchUpTests(SharedRedis redis)
             await cluster.SucceedsAsync(job);
         }
 
-        Assert.Equal((2, 3), (cluster.Stage["nightly"].Ended, cluster.Stage["strict"].Ended));
+        Assert.Equal((2, 3), (cluster.Probes["nightly"].Ended, cluster.Probes["strict"].Ended));
         await redis.KillAsync();
         await IsDeferredAsync(cluster.Fire("nightly"));
 
@@ -157,7 +157,7 @@ public sealed class CatchUpTests(SharedRedis redis)
         }
 
         bool IsCoalesced(string job) =>
-            cluster.History(job)[0] is { Name: "Deleted" } state && state.Reason.StartsWith("Coalesced: a deferral of the same recurring job is pending; lock 'work:x' could not be acquired", StringComparison.Ordinal);
+            cluster.History(job)[0] is { Name: "Deleted" } state && state.Reason.StartsWith("Coalesced: a deferral of the same recurring job is pending; could not acquire lock 'work:x'", StringComparison.Ordinal);
     }
 
     [Fact]

@@ -22,7 +22,7 @@ public sealed class Cluster(string redis, JobStorage storage) : IAsyncDisposable
 
     public RecurringJobManager Recurring { get; } = new(storage);
 
-    public Stage Stage { get; } = new();
+    public JobProbes Probes { get; } = new();
 
     /// <summary>The nodes poll no lock: only a wake-up that reaches them explains that a deferred job runs.</summary>
     public bool IsBlind { get; init; }

@@ -21,10 +21,10 @@ public sealed class DeferTests(SharedRedis redis)
         string job = cluster.Client.Enqueue<Work>(w => w.Auto("x", "one-off", CancellationToken.None));
 
         await cluster.SeesAsync(job, ScheduledState.StateName, "Deferred (1): lock 'work:x' is held by tests on a, code");
-        Assert.Equal(0, cluster.Stage["one-off"].Begun);
+        Assert.Equal(0, cluster.Probes["one-off"].Begun);
         await lease.DisposeAsync();
         await cluster.SucceedsAsync(job);
-        Assert.Equal(1, cluster.Stage["one-off"].Ended);
+        Assert.Equal(1, cluster.Probes["one-off"].Ended);
         Assert.Null(cluster.Parameter(job, "RetryCount"));
     }
 
@@ -70,8 +70,8 @@ public sealed class DeferTests(SharedRedis redis)
         await using Cluster cluster = redis.NewCluster();
         Node a = await cluster.StartAsync("a");
         TaskLease lease = await a.TakeAsync("work:x");
-        Scene scene = cluster.Stage["deferred"];
-        scene.Failure = new InvalidOperationException("once");
+        JobProbe probe = cluster.Probes["deferred"];
+        probe.Failure = new InvalidOperationException("once");
         string job = cluster.Client.Enqueue<RetriedWork>(w => w.GiveUp("x", "deferred", CancellationToken.None));
         await cluster.SeesAsync(job, ScheduledState.StateName, "Deferred (1): ");
         Assert.NotNull(cluster.Record(job).State);

@@ -30,7 +30,7 @@ public sealed class DeflectionTests(SharedRedis redis)
         Assert.Equal($"Skipped: lock 'work:x' is held by tests on a, Hangfire job Work.Auto [nightly] #{first}", skipped.Reason);
         Assert.Equal(["Deleted", "Processing", "Enqueued"], cluster.History(second).Select(s => s.Name));
         Assert.Equal("skipped", cluster.Record(second).Outcome);
-        cluster.Stage["nightly"].Release();
+        cluster.Probes["nightly"].Release();
         await cluster.SucceedsAsync(first);
         await cluster.SucceedsAsync(cluster.Fire("nightly"));
         Assert.DoesNotContain(second, _workers.Jobs);
@@ -84,7 +84,7 @@ public sealed class DeflectionTests(SharedRedis redis)
         await cluster.IsDeferredAsync(another);
         await cluster.SeesAsync(failing, FailedState.StateName);
         Assert.Equal([oneOff, another, failing], _workers.Jobs.Distinct().Except([first]));
-        cluster.Stage["nightly"].Release();
+        cluster.Probes["nightly"].Release();
         await cluster.SucceedsAsync(oneOff);
         await cluster.SucceedsAsync(another);
     }
@@ -101,7 +101,7 @@ public sealed class DeflectionTests(SharedRedis redis)
         Assert.True(cluster.Client.Requeue(second));
 
         await cluster.IsDeferredAsync(second);
-        cluster.Stage["nightly"].Release();
+        cluster.Probes["nightly"].Release();
         await cluster.SucceedsAsync(first);
         await cluster.SucceedsAsync(second);
     }
@@ -112,14 +112,14 @@ public sealed class DeflectionTests(SharedRedis redis)
         await using Cluster cluster = redis.NewCluster();
         await StartAsync(cluster);
         cluster.AddRecurring<RetriedWork>("nightly", w => w.Skip("x", "nightly", CancellationToken.None));
-        Scene scene = cluster.Stage["nightly"];
-        scene.Failure = new InvalidOperationException("once");
+        JobProbe probe = cluster.Probes["nightly"];
+        probe.Failure = new InvalidOperationException("once");
         string retried = cluster.Fire("nightly");
         await cluster.SeesAsync(retried, ScheduledState.StateName, "Retry attempt 1 of 3");
-        scene.Failure = null;
-        scene.Hold();
+        probe.Failure = null;
+        probe.Hold();
         string running = cluster.Fire("nightly");
-        await Eventually.IsTrueAsync(() => scene.Begun == 2);
+        await Eventually.IsTrueAsync(() => probe.Begun == 2);
 
         Assert.True(cluster.Client.ChangeState(retried, new EnqueuedState()));
         await cluster.IsDeferredAsync(retried);
@@ -131,7 +131,7 @@ public sealed class DeflectionTests(SharedRedis redis)
         }
 
         await cluster.IsDeferredAsync(running);
-        scene.Release();
+        probe.Release();
         await cluster.SucceedsAsync(retried);
         await cluster.SucceedsAsync(running);
     }
@@ -141,12 +141,12 @@ public sealed class DeflectionTests(SharedRedis redis)
         server: o => o.WorkerCount = 2,
         filters: (own, _) => new JobFilterProviderCollection(own, new JobFilterCollection { { _workers, -2000 } }));
 
-    private static async Task<string> FireAndHoldAsync(Cluster cluster, string scene)
+    private static async Task<string> FireAndHoldAsync(Cluster cluster, string probe)
     {
-        cluster.AddRecurring<Work>("nightly", w => w.Auto("x", scene, CancellationToken.None));
-        cluster.Stage[scene].Hold();
+        cluster.AddRecurring<Work>("nightly", w => w.Auto("x", probe, CancellationToken.None));
+        cluster.Probes[probe].Hold();
         string job = cluster.Fire("nightly");
-        await Eventually.IsTrueAsync(() => cluster.Stage[scene].Begun == 1);
+        await Eventually.IsTrueAsync(() => cluster.Probes[probe].Begun == 1);
         return job;
     }
 

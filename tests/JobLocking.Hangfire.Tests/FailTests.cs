@@ -18,7 +18,7 @@ public sealed class FailTests(SharedRedis redis)
         JobState failed = await cluster.SeesAsync(job, FailedState.StateName);
         Assert.Equal(typeof(TaskLockConflictException).FullName, failed.Data["ExceptionType"]);
         Assert.StartsWith("The lock 'work:x' is held by tests on a, code", failed.Data["ExceptionMessage"], StringComparison.Ordinal);
-        Assert.Equal(0, cluster.Stage["failing"].Begun);
+        Assert.Equal(0, cluster.Probes["failing"].Begun);
     }
 
     [Fact]
@@ -48,7 +48,7 @@ public sealed class FailTests(SharedRedis redis)
         JobState failed = await cluster.SeesAsync(job, FailedState.StateName);
         Assert.Equal(typeof(TaskLockConflictException).FullName, failed.Data["ExceptionType"]);
         Assert.Matches("^Given up after [23] deferrals in [23] seconds", failed.Data["ExceptionMessage"]);
-        Assert.Equal(0, cluster.Stage["given up"].Begun);
+        Assert.Equal(0, cluster.Probes["given up"].Begun);
 
         Assert.True(cluster.Client.ChangeState(job, new EnqueuedState()));
         await cluster.SeesAsync(job, ScheduledState.StateName, "Deferred (1): ");
@@ -67,6 +67,6 @@ public sealed class FailTests(SharedRedis redis)
 
         await cluster.SeesAsync(job, ScheduledState.StateName, "Deferred (1): ");
         await cluster.SeesAsync(job, ScheduledState.StateName, "Retry attempt 2 of 3: Given up after");
-        Assert.Equal(0, cluster.Stage["given up"].Begun);
+        Assert.Equal(0, cluster.Probes["given up"].Begun);
     }
 }

@@ -214,7 +214,7 @@ public sealed class FilterTests : IDisposable
     {
         TaskLease lease = (await _services.GetRequiredService<ITaskLocks>().TryAcquireAsync("work:x"))!;
 
-        InnerJobTurnedAwayException thrown = Assert.Throws<InnerJobTurnedAwayException>(() => _filter.OnPerforming(new PerformingContext(Context(isOfWorker: false))));
+        InnerJobNotRunException thrown = Assert.Throws<InnerJobNotRunException>(() => _filter.OnPerforming(new PerformingContext(Context(isOfWorker: false))));
 
         Assert.Contains("Work.Brief was performed inside another job and is deferred: lock 'work:x' is held by", thrown.Message, StringComparison.Ordinal);
         await Eventually.IsTrueAsync(async () => (await HeldAsync())[0].Waiters.Count == 0);
@@ -227,7 +227,7 @@ public sealed class FilterTests : IDisposable
         await using TaskLease lease = (await _services.GetRequiredService<ITaskLocks>().TryAcquireAsync("work:x"))!;
         BackgroundJob outer = new("16", Job.FromExpression<Work>(w => w.Free("outer", CancellationToken.None)), DateTime.UnixEpoch);
         _filter.OnPerforming(new PerformingContext(Context(outer)));
-        InnerJobTurnedAwayException thrown = Assert.Throws<InnerJobTurnedAwayException>(() => _filter.OnPerforming(new PerformingContext(Context(isOfWorker: false))));
+        InnerJobNotRunException thrown = Assert.Throws<InnerJobNotRunException>(() => _filter.OnPerforming(new PerformingContext(Context(isOfWorker: false))));
         _filter.OnPerformed(new PerformedContext(Context(outer), null, canceled: false, thrown));
         Assert.Single((await HeldAsync())[0].Waiters);
         ElectStateContext election = Election(new FailedState(new JobPerformanceException("inner", thrown)), ProcessingState.StateName, job: outer);
@@ -247,7 +247,7 @@ public sealed class FilterTests : IDisposable
         BackgroundJob outer = new("16", Job.FromExpression<Work>(w => w.Free("outer", CancellationToken.None)), DateTime.UnixEpoch);
         PerformContext context = Context(outer);
         _filter.OnPerforming(new PerformingContext(context));
-        InnerJobTurnedAwayException thrown = Assert.Throws<InnerJobTurnedAwayException>(() => _filter.OnPerforming(new PerformingContext(Context(isOfWorker: false))));
+        InnerJobNotRunException thrown = Assert.Throws<InnerJobNotRunException>(() => _filter.OnPerforming(new PerformingContext(Context(isOfWorker: false))));
         _filter.OnPerformed(new PerformedContext(context, null, canceled: false, thrown));
         ApplyStateContext change = Change(new SucceededState(null, 0, 0), ProcessingState.StateName, job: outer, customData: context.Items);
 
@@ -436,13 +436,13 @@ public sealed class FilterTests : IDisposable
         Assert.IsType<LockDecision.Run>(held);
         LockDecision busy = engine.DecideAsync(execution, CancellationToken.None).AsTask().GetAwaiter().GetResult();
         ElectionRecords records = new(_logs);
-        TurnedAway turnedAway = TurnedAway.From(_filter, execution, busy, record, _job, storage: null, records);
+        JobDecision notRun = JobDecision.From(_filter, execution, busy, record, _job, storage: null, records);
         foreach (ElectStateContext election in elections)
         {
-            turnedAway.Elect(election, records);
+            notRun.Elect(election, records);
         }
 
-        return turnedAway.Record;
+        return notRun.Record;
     }
 
     private PerformContext Context(BackgroundJob? job = null, bool isOfWorker = true)

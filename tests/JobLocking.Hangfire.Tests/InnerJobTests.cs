@@ -28,7 +28,7 @@ public sealed class InnerJobTests(SharedRedis redis)
 
         await cluster.SucceedsAsync(outer);
         Assert.Equal(DeferredAndWoken, cluster.History(outer).Select(s => s.Name));
-        Assert.Equal(1, cluster.Stage["patient"].Ended);
+        Assert.Equal(1, cluster.Probes["patient"].Ended);
         Assert.Null(cluster.Parameter(outer, "RetryCount"));
         Assert.Empty(await a.HeldAsync());
         Assert.DoesNotContain(2020, a.LoggedIds);
@@ -45,7 +45,7 @@ public sealed class InnerJobTests(SharedRedis redis)
 
         await cluster.SeesAsync(outer, DeletedState.StateName, "Skipped: lock 'work:x' is held by tests on a, code");
         Assert.Null(cluster.Parameter(outer, "RetryCount"));
-        Assert.Equal(0, cluster.Stage["skip"].Begun);
+        Assert.Equal(0, cluster.Probes["skip"].Begun);
     }
 
     [Fact]
@@ -72,7 +72,7 @@ public sealed class InnerJobTests(SharedRedis redis)
         await own.DisposeAsync();
 
         await cluster.SucceedsAsync(outer);
-        Assert.Equal(["work:x", "work:x"], cluster.Stage["patient"].Locks);
+        Assert.Equal(["work:x", "work:x"], cluster.Probes["patient"].Locks);
         Assert.Equal("\"outer\"", cluster.History(outer)[0].Data["Result"]);
     }
 
@@ -86,7 +86,7 @@ public sealed class InnerJobTests(SharedRedis redis)
 
         await cluster.SucceedsAsync(outer);
         Assert.Equal(["Succeeded", "Processing", "Enqueued"], cluster.History(outer).Select(s => s.Name));
-        Assert.Equal(1, cluster.Stage["patient"].Ended);
+        Assert.Equal(1, cluster.Probes["patient"].Ended);
     }
 
     [Fact]
@@ -99,7 +99,7 @@ public sealed class InnerJobTests(SharedRedis redis)
 
         await cluster.SucceedsAsync(outer);
         Assert.Equal("\"outer\"", cluster.History(outer)[0].Data["Result"]);
-        Assert.Equal(2, cluster.Stage["patient"].Ended);
+        Assert.Equal(2, cluster.Probes["patient"].Ended);
     }
 
     [Fact]
@@ -137,7 +137,7 @@ public sealed class InnerJobTests(SharedRedis redis)
         await using Cluster cluster = redis.NewCluster();
         Node a = await cluster.StartAsync("a");
         await using TaskLease lease = await a.TakeAsync("work:x");
-        cluster.Stage["other"].Failure = new InvalidOperationException("the work");
+        cluster.Probes["other"].Failure = new InvalidOperationException("the work");
 
         string failed = cluster.Client.Enqueue<Outer>(o => o.Perform("other", null!));
         string refused = cluster.Client.Enqueue<Outer>(o => o.Perform("fail", null!));
@@ -159,7 +159,7 @@ public sealed class InnerJobTests(SharedRedis redis)
         await lease.DisposeAsync();
         await cluster.SucceedsAsync(outer);
         Assert.Equal(DeferredAndWoken, cluster.History(outer).Select(s => s.Name));
-        Assert.Equal(1, cluster.Stage["patient"].Ended);
+        Assert.Equal(1, cluster.Probes["patient"].Ended);
         Assert.NotNull(deferral);
         Assert.Null(cluster.Record(outer).Deferral);
     }
@@ -234,8 +234,8 @@ public class Outer(ITaskLeaseAccessor leases)
         }
     }
 
-    public string Enqueue(string scene, PerformContext context) =>
-        new BackgroundJobClient(context.Storage).Enqueue<Patient>(p => p.Run("x", scene, CancellationToken.None));
+    public string Enqueue(string probe, PerformContext context) =>
+        new BackgroundJobClient(context.Storage).Enqueue<Patient>(p => p.Run("x", probe, CancellationToken.None));
 
     private static Job Inner(string kind) => kind switch
     {

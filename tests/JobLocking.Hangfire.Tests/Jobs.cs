@@ -6,83 +6,83 @@ using Newtonsoft.Json.Linq;
 namespace JobLocking.Hangfire.Tests;
 
 [AutomaticRetry(Attempts = 0)]
-public class Work(Stage stage, ITaskLeaseAccessor leases)
+public class Work(JobProbes probes, ITaskLeaseAccessor leases)
 {
     [TaskLock("work:{key}", DeferBy = 1)]
-    public Task Auto(string key, string scene, CancellationToken cancellationToken) => stage[scene].PlayAsync(leases, cancellationToken);
+    public Task Auto(string key, string probe, CancellationToken cancellationToken) => probes[probe].RunAsync(leases, cancellationToken);
 
     [TaskLock("work:{key}", DeferBy = 1, OnConflict = LockConflict.Skip)]
-    public Task Skip(string key, string scene, CancellationToken cancellationToken) => stage[scene].PlayAsync(leases, cancellationToken);
+    public Task Skip(string key, string probe, CancellationToken cancellationToken) => probes[probe].RunAsync(leases, cancellationToken);
 
     [TaskLock("work:{key}", DeferBy = 1, OnConflict = LockConflict.Fail)]
-    public Task Fail(string key, string scene, CancellationToken cancellationToken) => stage[scene].PlayAsync(leases, cancellationToken);
+    public Task Fail(string key, string probe, CancellationToken cancellationToken) => probes[probe].RunAsync(leases, cancellationToken);
 
     [TaskLock("work:{key}", DeferBy = 1, GiveUpAfter = 2)]
-    public Task GiveUp(string key, string scene, CancellationToken cancellationToken) => stage[scene].PlayAsync(leases, cancellationToken);
+    public Task GiveUp(string key, string probe, CancellationToken cancellationToken) => probes[probe].RunAsync(leases, cancellationToken);
 
     [TaskLock("work:{key}", DeferBy = 1)]
     [Queue("critical")]
-    public Task Critical(string key, string scene, CancellationToken cancellationToken) => stage[scene].PlayAsync(leases, cancellationToken);
+    public Task Critical(string key, string probe, CancellationToken cancellationToken) => probes[probe].RunAsync(leases, cancellationToken);
 
     [TaskLock("work:{key}")]
-    public async Task Careful(string key, string scene, CancellationToken cancellationToken)
+    public async Task Careful(string key, string probe, CancellationToken cancellationToken)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, leases.Required.Lost);
-        await stage[scene].PlayAsync(leases, either.Token);
+        await probes[probe].RunAsync(leases, either.Token);
     }
 
     [TaskLock("work:{key}", MinHold = 60)]
     public string Brief(string key) => leases.Required.Name;
 
-    public Task Free(string scene, CancellationToken cancellationToken) => stage[scene].PlayAsync(leases, cancellationToken);
+    public Task Free(string probe, CancellationToken cancellationToken) => probes[probe].RunAsync(leases, cancellationToken);
 
     public string Forgotten() => leases.Required.Name;
 }
 
 /// <summary>Comes back by itself when no test waits any more: only a wake explains that it runs.</summary>
 [AutomaticRetry(Attempts = 0)]
-public class Patient(Stage stage, ITaskLeaseAccessor leases)
+public class Patient(JobProbes probes, ITaskLeaseAccessor leases)
 {
     [TaskLock("work:{key}", DeferBy = 3600)]
-    public Task Run(string key, string scene, CancellationToken cancellationToken) => stage[scene].PlayAsync(leases, cancellationToken);
+    public Task Run(string key, string probe, CancellationToken cancellationToken) => probes[probe].RunAsync(leases, cancellationToken);
 
     [TaskLock("work:{key}", DeferBy = 3600, Wait = 3600)]
-    public Task RunInPlace(string key, string scene, CancellationToken cancellationToken) => stage[scene].PlayAsync(leases, cancellationToken);
+    public Task RunInPlace(string key, string probe, CancellationToken cancellationToken) => probes[probe].RunAsync(leases, cancellationToken);
 }
 
 [AutomaticRetry(Attempts = 0)]
-public class CriticalPatient(Stage stage, ITaskLeaseAccessor leases)
+public class CriticalPatient(JobProbes probes, ITaskLeaseAccessor leases)
 {
     [TaskLock("work:{key}", DeferBy = 3600)]
     [Queue("critical")]
-    public Task Run(string key, string scene, CancellationToken cancellationToken) => stage[scene].PlayAsync(leases, cancellationToken);
+    public Task Run(string key, string probe, CancellationToken cancellationToken) => probes[probe].RunAsync(leases, cancellationToken);
 }
 
 [AutomaticRetry(Attempts = 0)]
-public class DoublingWork(Stage stage, ITaskLeaseAccessor leases)
+public class DoublingWork(JobProbes probes, ITaskLeaseAccessor leases)
 {
     [TaskLock("work:{key}", DeferBy = 100)]
-    public Task Run(string key, string scene, CancellationToken cancellationToken) => stage[scene].PlayAsync(leases, cancellationToken);
+    public Task Run(string key, string probe, CancellationToken cancellationToken) => probes[probe].RunAsync(leases, cancellationToken);
 }
 
 /// <summary>Retried an hour later, so that a test decides when.</summary>
 [AutomaticRetry(Attempts = 3, DelaysInSeconds = [3600])]
-public class RetriedWork(Stage stage, ITaskLeaseAccessor leases)
+public class RetriedWork(JobProbes probes, ITaskLeaseAccessor leases)
 {
     [TaskLock("work:{key}", DeferBy = 1)]
-    public Task Auto(string key, string scene, CancellationToken cancellationToken) => stage[scene].PlayAsync(leases, cancellationToken);
+    public Task Auto(string key, string probe, CancellationToken cancellationToken) => probes[probe].RunAsync(leases, cancellationToken);
 
     [TaskLock("work:{key}", DeferBy = 1, OnConflict = LockConflict.Skip)]
-    public Task Skip(string key, string scene, CancellationToken cancellationToken) => stage[scene].PlayAsync(leases, cancellationToken);
+    public Task Skip(string key, string probe, CancellationToken cancellationToken) => probes[probe].RunAsync(leases, cancellationToken);
 
     [TaskLock("work:{key}", DeferBy = 1, OnConflict = LockConflict.Defer)]
-    public Task Defer(string key, string scene, CancellationToken cancellationToken) => stage[scene].PlayAsync(leases, cancellationToken);
+    public Task Defer(string key, string probe, CancellationToken cancellationToken) => probes[probe].RunAsync(leases, cancellationToken);
 
     [TaskLock("work:{key}", OnConflict = LockConflict.Fail)]
-    public Task Fail(string key, string scene, CancellationToken cancellationToken) => stage[scene].PlayAsync(leases, cancellationToken);
+    public Task Fail(string key, string probe, CancellationToken cancellationToken) => probes[probe].RunAsync(leases, cancellationToken);
 
     [TaskLock("work:{key}", DeferBy = 1, GiveUpAfter = 2)]
-    public Task GiveUp(string key, string scene, CancellationToken cancellationToken) => stage[scene].PlayAsync(leases, cancellationToken);
+    public Task GiveUp(string key, string probe, CancellationToken cancellationToken) => probes[probe].RunAsync(leases, cancellationToken);
 }
 
 public sealed record Order(Guid Id, string? Note);
@@ -90,34 +90,34 @@ public sealed record Order(Guid Id, string? Note);
 public sealed record Appointment(DateTime Day, DateTimeOffset Instant);
 
 [AutomaticRetry(Attempts = 0)]
-public class Named(Stage stage, ITaskLeaseAccessor leases)
+public class Named(JobProbes probes, ITaskLeaseAccessor leases)
 {
     [TaskLock("index:{1}")]
-    public Task ByIndex(string other, int number) => stage["named"].PlayAsync(leases, default);
+    public Task ByIndex(string other, int number) => probes["named"].RunAsync(leases, default);
 
     [TaskLock("name:{number}")]
-    public Task ByName(string other, int number) => stage["named"].PlayAsync(leases, default);
+    public Task ByName(string other, int number) => probes["named"].RunAsync(leases, default);
 
     [TaskLock("property:{order.Id}")]
-    public Task ByProperty(Order order) => stage["named"].PlayAsync(leases, default);
+    public Task ByProperty(Order order) => probes["named"].RunAsync(leases, default);
 
     [TaskLock("null:{order.Note}")]
-    public Task ByNothing(Order order) => stage["named"].PlayAsync(leases, default);
+    public Task ByNothing(Order order) => probes["named"].RunAsync(leases, default);
 
     [TaskLock("day:{day}")]
-    public Task ByTime(DateTime day) => stage["named"].PlayAsync(leases, default);
+    public Task ByTime(DateTime day) => probes["named"].RunAsync(leases, default);
 
     [TaskLock("day:{day}")]
-    public Task ByInstant(DateTimeOffset day) => stage["named"].PlayAsync(leases, default);
+    public Task ByInstant(DateTimeOffset day) => probes["named"].RunAsync(leases, default);
 
     [TaskLock("day:{at.Day}")]
-    public Task ByTimeOf(Appointment at) => stage["named"].PlayAsync(leases, default);
+    public Task ByTimeOf(Appointment at) => probes["named"].RunAsync(leases, default);
 
     [TaskLock("day:{at.Instant}")]
-    public Task ByInstantOf(Appointment at) => stage["named"].PlayAsync(leases, default);
+    public Task ByInstantOf(Appointment at) => probes["named"].RunAsync(leases, default);
 
     [TaskLock("day:{day}")]
-    public Task ByJson(JValue day) => stage["named"].PlayAsync(leases, default);
+    public Task ByJson(JValue day) => probes["named"].RunAsync(leases, default);
 }
 
 [TaskLock("of-the-interface")]
@@ -129,23 +129,23 @@ public interface IOnInterface
     Task ByMethod();
 }
 
-public class OnInterface(Stage stage, ITaskLeaseAccessor leases) : IOnInterface
+public class OnInterface(JobProbes probes, ITaskLeaseAccessor leases) : IOnInterface
 {
-    public Task ByType() => stage["placed"].PlayAsync(leases, default);
+    public Task ByType() => probes["placed"].RunAsync(leases, default);
 
-    public Task ByMethod() => stage["placed"].PlayAsync(leases, default);
+    public Task ByMethod() => probes["placed"].RunAsync(leases, default);
 }
 
 [TaskLock("of-the-class")]
-public class OnClass(Stage stage, ITaskLeaseAccessor leases) : IOnInterface
+public class OnClass(JobProbes probes, ITaskLeaseAccessor leases) : IOnInterface
 {
-    public Task ByType() => stage["placed"].PlayAsync(leases, default);
+    public Task ByType() => probes["placed"].RunAsync(leases, default);
 
     [TaskLock("of-the-method")]
-    public Task ByMethod() => stage["placed"].PlayAsync(leases, default);
+    public Task ByMethod() => probes["placed"].RunAsync(leases, default);
 }
 
-public class Inherited(Stage stage, ITaskLeaseAccessor leases) : OnClass(stage, leases);
+public class Inherited(JobProbes probes, ITaskLeaseAccessor leases) : OnClass(probes, leases);
 
 /// <summary>Says nothing itself.</summary>
 public interface IUndecorated
@@ -155,46 +155,46 @@ public interface IUndecorated
     Task Explicitly();
 }
 
-public class Undecorated(Stage stage, ITaskLeaseAccessor leases) : IUndecorated
+public class Undecorated(JobProbes probes, ITaskLeaseAccessor leases) : IUndecorated
 {
     [TaskLock("of-the-implementation")]
-    public Task Openly() => stage["placed"].PlayAsync(leases, default);
+    public Task Openly() => probes["placed"].RunAsync(leases, default);
 
     [TaskLock("of-the-explicit-implementation")]
-    Task IUndecorated.Explicitly() => stage["placed"].PlayAsync(leases, default);
+    Task IUndecorated.Explicitly() => probes["placed"].RunAsync(leases, default);
 
     /// <summary>Not decorated here, or no host of these tests would start.</summary>
-    internal Task Hidden() => stage["placed"].PlayAsync(leases, default);
+    internal Task Hidden() => probes["placed"].RunAsync(leases, default);
 }
 
 /// <summary>As from a package: nothing to decorate.</summary>
 [AutomaticRetry(Attempts = 0)]
-public class ThirdParty(Stage stage, ITaskLeaseAccessor leases)
+public class ThirdParty(JobProbes probes, ITaskLeaseAccessor leases)
 {
-    public Task Report(string tenant) => stage["placed"].PlayAsync(leases, default);
+    public Task Report(string tenant) => probes["placed"].RunAsync(leases, default);
 
-    public Task Clean() => stage["placed"].PlayAsync(leases, default);
+    public Task Clean() => probes["placed"].RunAsync(leases, default);
 }
 
 [AutomaticRetry(Attempts = 0)]
 [TaskLock("once", OncePerOccurrence = true)]
-public class Once(Stage stage, ITaskLeaseAccessor leases)
+public class Once(JobProbes probes, ITaskLeaseAccessor leases)
 {
-    public Task Run() => stage["once"].PlayAsync(leases, default);
+    public Task Run() => probes["once"].RunAsync(leases, default);
 }
 
 /// <summary>What <see cref="LockUnavailable"/> says, each for itself.</summary>
 [AutomaticRetry(Attempts = 0)]
-public class Unavailable(Stage stage, ITaskLeaseAccessor leases)
+public class Unavailable(JobProbes probes, ITaskLeaseAccessor leases)
 {
     [TaskLock("unavailable", DeferBy = 1)]
-    public Task Defer() => stage["unavailable"].PlayAsync(leases, default);
+    public Task Defer() => probes["unavailable"].RunAsync(leases, default);
 
     [TaskLock("unavailable", OnUnavailable = LockUnavailable.Fail)]
-    public Task Fail() => stage["unavailable"].PlayAsync(leases, default);
+    public Task Fail() => probes["unavailable"].RunAsync(leases, default);
 
     [TaskLock("unavailable", OnUnavailable = LockUnavailable.Run)]
-    public Task Run() => stage["unavailable"].PlayAsync(leases, default);
+    public Task Run() => probes["unavailable"].RunAsync(leases, default);
 
     [TaskLock("unavailable", OnUnavailable = LockUnavailable.Run)]
     public string RunInsisting() => leases.Required.Name;

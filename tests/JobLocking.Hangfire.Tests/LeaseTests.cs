@@ -16,8 +16,8 @@ public sealed class LeaseTests(SharedRedis redis)
         await cluster.SucceedsAsync(cluster.Client.Enqueue<Work>(w => w.Auto("x", "locked", CancellationToken.None)));
         await cluster.SucceedsAsync(cluster.Client.Enqueue<Work>(w => w.Free("free", CancellationToken.None)));
 
-        Assert.Equal(["work:x", "work:x"], cluster.Stage["locked"].Locks);
-        Assert.Equal([null, null], cluster.Stage["free"].Locks);
+        Assert.Equal(["work:x", "work:x"], cluster.Probes["locked"].Locks);
+        Assert.Equal([null, null], cluster.Probes["free"].Locks);
     }
 
     [Fact]
@@ -49,19 +49,19 @@ public sealed class LeaseTests(SharedRedis redis)
     {
         await using Cluster cluster = redis.NewCluster();
         Node a = await cluster.StartAsync("a");
-        Scene scene = cluster.Stage["held"];
-        scene.Hold();
+        JobProbe probe = cluster.Probes["held"];
+        probe.Hold();
         string job = cluster.Client.Enqueue<Work>(w => w.Auto("x", "held", CancellationToken.None));
-        await Eventually.IsTrueAsync(() => scene.Begun == 1);
+        await Eventually.IsTrueAsync(() => probe.Begun == 1);
 
         HeldLock held = Assert.Single(await a.HeldAsync());
         Assert.Equal("work:x", held.Name);
         Assert.Equal(("tests", "a", "Hangfire", "Work.Auto", job), (held.Holder!.Application, held.Holder.Node, held.Holder.Scheduler, held.Holder.Job, held.Holder.Execution));
-        scene.Release();
+        probe.Release();
         await cluster.SucceedsAsync(job);
         Assert.Empty(await a.HeldAsync());
 
-        scene.Failure = new InvalidOperationException("badly");
+        probe.Failure = new InvalidOperationException("badly");
         await cluster.SeesAsync(cluster.Client.Enqueue<Work>(w => w.Auto("x", "held", CancellationToken.None)), FailedState.StateName);
         Assert.Empty(await a.HeldAsync());
     }
@@ -73,10 +73,10 @@ public sealed class LeaseTests(SharedRedis redis)
     {
         await using Cluster cluster = redis.NewCluster(storages);
         Node a = await cluster.StartAsync("a");
-        Scene scene = cluster.Stage["lost"];
-        scene.Hold();
+        JobProbe probe = cluster.Probes["lost"];
+        probe.Hold();
         string job = cluster.Client.Enqueue<Work>(w => w.Careful("x", "lost", CancellationToken.None));
-        await Eventually.IsTrueAsync(() => scene.Begun == 1);
+        await Eventually.IsTrueAsync(() => probe.Begun == 1);
 
         HeldLock held = Assert.Single(await a.HeldAsync());
         Assert.True(await a.Locks.BreakAsync(held.Name, held.FencingToken!.Value, TestContext.Current.CancellationToken));
@@ -84,7 +84,7 @@ public sealed class LeaseTests(SharedRedis redis)
         JobState failed = await cluster.SeesAsync(job, FailedState.StateName);
         Assert.Equal(typeof(TaskLockLostException).FullName, failed.Data["ExceptionType"]);
         Assert.StartsWith("Lock 'work:x' was lost while the work was running: an operator has broken it.", failed.Data["ExceptionMessage"], StringComparison.Ordinal);
-        Assert.Equal(0, scene.Ended);
+        Assert.Equal(0, probe.Ended);
     }
 
     [Fact]
@@ -92,15 +92,15 @@ public sealed class LeaseTests(SharedRedis redis)
     {
         await using Cluster cluster = redis.NewCluster();
         Node a = await cluster.StartAsync("a");
-        Scene scene = cluster.Stage["done"];
-        scene.Hold();
+        JobProbe probe = cluster.Probes["done"];
+        probe.Hold();
         string job = cluster.Client.Enqueue<Work>(w => w.Auto("x", "done", CancellationToken.None));
-        await Eventually.IsTrueAsync(() => scene.Begun == 1);
+        await Eventually.IsTrueAsync(() => probe.Begun == 1);
         HeldLock held = Assert.Single(await a.HeldAsync());
         Assert.True(await a.Locks.BreakAsync(held.Name, held.FencingToken!.Value, TestContext.Current.CancellationToken));
         await using TaskLease successor = await a.TakeAsync("work:x");
 
-        scene.Release();
+        probe.Release();
 
         await cluster.SucceedsAsync(job);
         Assert.Equal(successor.FencingToken, Assert.Single(await a.HeldAsync()).FencingToken);
@@ -111,10 +111,10 @@ public sealed class LeaseTests(SharedRedis redis)
     {
         await using Cluster cluster = redis.NewCluster();
         Node a = await cluster.StartAsync("a");
-        Scene scene = cluster.Stage["deleted"];
-        scene.Hold();
+        JobProbe probe = cluster.Probes["deleted"];
+        probe.Hold();
         string job = cluster.Client.Enqueue<Work>(w => w.Auto("x", "deleted", CancellationToken.None));
-        await Eventually.IsTrueAsync(() => scene.Begun == 1);
+        await Eventually.IsTrueAsync(() => probe.Begun == 1);
 
         Assert.True(cluster.Client.Delete(job));
 
@@ -129,17 +129,17 @@ public sealed class LeaseTests(SharedRedis redis)
     {
         await using Cluster cluster = redis.NewCluster(storages);
         Node a = await cluster.StartAsync("a");
-        Scene scene = cluster.Stage["aborted"];
-        scene.Hold();
+        JobProbe probe = cluster.Probes["aborted"];
+        probe.Hold();
         string job = cluster.Client.Enqueue<Work>(w => w.Auto("x", "aborted", CancellationToken.None));
-        await Eventually.IsTrueAsync(() => scene.Begun == 1);
+        await Eventually.IsTrueAsync(() => probe.Begun == 1);
         Node b = await cluster.StartAsync("b");
 
         await a.StopAsync();
 
-        await Eventually.IsTrueAsync(() => scene.Begun == 2);
+        await Eventually.IsTrueAsync(() => probe.Begun == 2);
         Assert.Equal("b", Assert.Single(await b.HeldAsync()).Holder!.Node);
-        scene.Release();
+        probe.Release();
         await cluster.SucceedsAsync(job);
         Assert.DoesNotContain(cluster.History(job), s => s.Name is "Scheduled" or "Failed" or "Deleted");
     }
@@ -149,16 +149,16 @@ public sealed class LeaseTests(SharedRedis redis)
     {
         await using Cluster cluster = redis.NewCluster();
         Node a = await cluster.StartAsync("a");
-        Scene scene = cluster.Stage["aborted"];
-        scene.Hold();
+        JobProbe probe = cluster.Probes["aborted"];
+        probe.Hold();
         string job = cluster.Client.Enqueue<Work>(w => w.Auto("x", "aborted", CancellationToken.None));
-        await Eventually.IsTrueAsync(() => scene.Begun == 1);
+        await Eventually.IsTrueAsync(() => probe.Begun == 1);
         HeldLock held = Assert.Single(await a.HeldAsync());
         Assert.True(await a.Locks.BreakAsync(held.Name, held.FencingToken!.Value, TestContext.Current.CancellationToken));
-        await Eventually.IsTrueAsync(() => scene.Lease!.Lost.IsCancellationRequested);
+        await Eventually.IsTrueAsync(() => probe.Lease!.Lost.IsCancellationRequested);
 
         await a.StopAsync();
-        scene.Release();
+        probe.Release();
         await cluster.StartAsync("b");
 
         await cluster.SucceedsAsync(job);

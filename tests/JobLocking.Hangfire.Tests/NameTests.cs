@@ -26,7 +26,7 @@ public sealed class NameTests(SharedRedis redis)
 
         await cluster.SucceedsAsync(cluster.Client.Create(Job.FromExpression(call), new EnqueuedState()));
 
-        Assert.Equal([name, name], cluster.Stage["named"].Locks);
+        Assert.Equal([name, name], cluster.Probes["named"].Locks);
     }
 
     [Fact]
@@ -51,7 +51,7 @@ public sealed class NameTests(SharedRedis redis)
             await cluster.SucceedsAsync(cluster.Client.Create(Job.FromExpression(call), new EnqueuedState()));
         }
 
-        Assert.Equal("day:2026-11-29T23%3A00%3A00Z", Assert.Single(cluster.Stage["named"].Locks.Distinct()));
+        Assert.Equal("day:2026-11-29T23%3A00%3A00Z", Assert.Single(cluster.Probes["named"].Locks.Distinct()));
     }
 
     [Fact]
@@ -63,7 +63,7 @@ public sealed class NameTests(SharedRedis redis)
         await cluster.SucceedsAsync(cluster.Client.Create(
             Job.FromExpression<Named>(n => n.ByTime(new DateTime(2026, 11, 30, 0, 0, 0, DateTimeKind.Unspecified))), new EnqueuedState()));
 
-        Assert.Equal("day:2026-11-30T00%3A00%3A00", cluster.Stage["named"].Locks.First());
+        Assert.Equal("day:2026-11-30T00%3A00%3A00", cluster.Probes["named"].Locks.First());
     }
 
     [Fact]
@@ -90,6 +90,6 @@ public sealed class NameTests(SharedRedis redis)
         JobState failed = await cluster.SeesAsync(job, FailedState.StateName);
         Assert.Equal(typeof(TaskLockException).FullName, failed.Data["ExceptionType"]);
         Assert.StartsWith($"Lock 'null:{{order.Note}}' of job {typeof(Named)}.ByNothing: placeholder {{order.Note}} has no value.", failed.Data["ExceptionMessage"], StringComparison.Ordinal);
-        Assert.Equal(0, cluster.Stage["named"].Begun);
+        Assert.Equal(0, cluster.Probes["named"].Begun);
     }
 }

@@ -26,7 +26,7 @@ public sealed class Node : IAsyncDisposable
         string name, Cluster cluster, Action<JobLockingOptions>? configure, Action<BackgroundJobServerOptions, IServiceProvider>? configureServer)
     {
         HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { ApplicationName = "tests" });
-        builder.Services.AddSingleton(cluster.Stage);
+        builder.Services.AddSingleton(cluster.Probes);
         builder.Services.AddTransient<IOnInterface, OnInterface>();
         builder.Services.AddTransient<IUndecorated, Undecorated>();
         cluster.AddLocks(builder.Services, o =>

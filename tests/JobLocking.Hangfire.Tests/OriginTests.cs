@@ -34,14 +34,14 @@ public sealed class OriginTests(SharedRedis redis)
         await cluster.StartAsync("a", server: o => o.WorkerCount = 2);
         cluster.AddRecurring<Work>("nightly", w => w.Auto("x", "nightly", CancellationToken.None));
         cluster.AddRecurring<Work>("weekly", w => w.Auto("x", "weekly", CancellationToken.None));
-        cluster.Stage["nightly"].Hold();
+        cluster.Probes["nightly"].Hold();
         cluster.Fire("nightly");
-        await Eventually.IsTrueAsync(() => cluster.Stage["nightly"].Begun == 1);
+        await Eventually.IsTrueAsync(() => cluster.Probes["nightly"].Begun == 1);
 
         string weekly = cluster.Fire("weekly");
 
         await cluster.SeesAsync(weekly, ScheduledState.StateName, Deferred);
-        cluster.Stage["nightly"].Release();
+        cluster.Probes["nightly"].Release();
         await cluster.SucceedsAsync(weekly);
     }
 
@@ -50,14 +50,14 @@ public sealed class OriginTests(SharedRedis redis)
     {
         await using Cluster cluster = redis.NewCluster();
         await cluster.StartAsync("a", server: o => o.WorkerCount = 2);
-        cluster.Stage["first"].Hold();
+        cluster.Probes["first"].Hold();
         cluster.Client.Enqueue<Work>(w => w.Auto("x", "first", CancellationToken.None));
-        await Eventually.IsTrueAsync(() => cluster.Stage["first"].Begun == 1);
+        await Eventually.IsTrueAsync(() => cluster.Probes["first"].Begun == 1);
 
         string second = cluster.Client.Enqueue<Work>(w => w.Auto("x", "second", CancellationToken.None));
 
         await cluster.SeesAsync(second, ScheduledState.StateName, Deferred);
-        cluster.Stage["first"].Release();
+        cluster.Probes["first"].Release();
         await cluster.SucceedsAsync(second);
     }
 
@@ -76,21 +76,21 @@ public sealed class OriginTests(SharedRedis redis)
             Policies.Skip => w => w.Skip("x", "nightly", CancellationToken.None),
             _ => w => w.Defer("x", "nightly", CancellationToken.None),
         });
-        Scene scene = cluster.Stage["nightly"];
-        scene.Failure = new InvalidOperationException("once");
+        JobProbe probe = cluster.Probes["nightly"];
+        probe.Failure = new InvalidOperationException("once");
         string failing = cluster.Fire("nightly");
         await cluster.SeesAsync(failing, ScheduledState.StateName, "Retry attempt 1 of 3");
-        scene.Failure = null;
-        scene.Hold();
+        probe.Failure = null;
+        probe.Hold();
         cluster.Fire("nightly");
-        await Eventually.IsTrueAsync(() => scene.Begun == 2);
+        await Eventually.IsTrueAsync(() => probe.Begun == 2);
 
         Assert.True(cluster.Client.ChangeState(failing, new EnqueuedState()));
 
         await cluster.SeesAsync(failing, ScheduledState.StateName, Deferred);
         await cluster.SeesAsync(failing, ScheduledState.StateName, "Deferred (2): ");
         Assert.Equal("1", cluster.Parameter(failing, "RetryCount"));
-        scene.Release();
+        probe.Release();
         await cluster.SucceedsAsync(failing);
     }
 
@@ -102,19 +102,19 @@ public sealed class OriginTests(SharedRedis redis)
         await using Cluster cluster = redis.NewCluster(storages);
         await cluster.StartAsync("a", server: o => o.WorkerCount = 2);
         cluster.AddRecurring<Work>("nightly", w => w.Auto("x", "nightly", CancellationToken.None));
-        Scene scene = cluster.Stage["nightly"];
-        scene.Failure = new InvalidOperationException("once");
+        JobProbe probe = cluster.Probes["nightly"];
+        probe.Failure = new InvalidOperationException("once");
         string failed = cluster.Fire("nightly");
         await cluster.SeesAsync(failed, FailedState.StateName);
-        scene.Failure = null;
-        scene.Hold();
+        probe.Failure = null;
+        probe.Hold();
         cluster.Fire("nightly");
-        await Eventually.IsTrueAsync(() => scene.Begun == 2);
+        await Eventually.IsTrueAsync(() => probe.Begun == 2);
 
         Assert.True(cluster.Client.Requeue(failed));
 
         await cluster.SeesAsync(failed, ScheduledState.StateName, Deferred);
-        scene.Release();
+        probe.Release();
         await cluster.SucceedsAsync(failed);
     }
 
@@ -124,10 +124,10 @@ public sealed class OriginTests(SharedRedis redis)
         await using Cluster cluster = redis.NewCluster();
         Node a = await cluster.StartAsync("a", server: o => o.WorkerCount = 2);
         cluster.AddRecurring<Work>("nightly", w => w.Auto("x", "nightly", CancellationToken.None));
-        Scene scene = cluster.Stage["nightly"];
-        scene.Hold();
+        JobProbe probe = cluster.Probes["nightly"];
+        probe.Hold();
         string begun = cluster.Fire("nightly");
-        await Eventually.IsTrueAsync(() => scene.Begun == 1);
+        await Eventually.IsTrueAsync(() => probe.Begun == 1);
 
         // The storage hands it out again, as it does for a server that is silent: the lease of the first run still lives.
         using (var connection = cluster.Storage.GetConnection())
@@ -138,7 +138,7 @@ public sealed class OriginTests(SharedRedis redis)
         }
 
         await cluster.SeesAsync(begun, ScheduledState.StateName, Deferred);
-        scene.Release();
+        probe.Release();
         await cluster.SucceedsAsync(begun);
     }
 }

@@ -52,7 +52,7 @@ public sealed class OutageTests
         await using Cluster cluster = new(redis.ConnectionString, new InMemoryStorage());
         await cluster.StartAsync("a", server: o => o.WorkerCount = 8);
         await cluster.SucceedsAsync(cluster.Client.Enqueue<Work>(w => w.Auto("well", "well", default)));
-        Scene free = cluster.Stage["free"];
+        JobProbe free = cluster.Probes["free"];
         free.Hold();
 
         await redis.KillAsync();

@@ -47,6 +47,6 @@ public sealed class PlacementTests(SharedRedis redis)
 
         await cluster.SucceedsAsync(cluster.Client.Create(job, new EnqueuedState()));
 
-        Assert.Equal([name, name], cluster.Stage["placed"].Locks);
+        Assert.Equal([name, name], cluster.Probes["placed"].Locks);
     }
 }

@@ -29,7 +29,7 @@ public sealed class RegistrationTests(SharedRedis redis) : IDisposable
 
         // Hangfire would keep this host's loggers for the whole process, and for longer than the host.
         builder.Services.AddSingleton<ILoggerFactory>(NullLoggerFactory.Instance);
-        builder.Services.AddSingleton(cluster.Stage);
+        builder.Services.AddSingleton(cluster.Probes);
         cluster.AddLocks(builder.Services, null);
         builder.Services.AddHangfire((sp, configuration) => configuration.UseTaskLocks(sp).UseStorage(cluster.Storage));
         builder.Services.AddHangfireServer();
@@ -38,7 +38,7 @@ public sealed class RegistrationTests(SharedRedis redis) : IDisposable
 
         await cluster.SucceedsAsync(cluster.Client.Enqueue<Work>(w => w.Auto("x", "locked", CancellationToken.None)));
 
-        Assert.Equal(["work:x", "work:x"], cluster.Stage["locked"].Locks);
+        Assert.Equal(["work:x", "work:x"], cluster.Probes["locked"].Locks);
         await host.StopAsync(TestContext.Current.CancellationToken);
     }
 
@@ -79,14 +79,14 @@ public sealed class RegistrationTests(SharedRedis redis) : IDisposable
         await using Cluster cluster = redis.NewCluster();
         Node a = await cluster.StartAsync("a", filters: (own, services) =>
             new KeepsBoth(own, sameInstance ? own.GetFilters(null).Select(f => f.Instance).OfType<TaskLockFilter>().Single() : TaskLockFilter.Create(services)));
-        Scene scene = cluster.Stage["twice"];
-        scene.Hold();
+        JobProbe probe = cluster.Probes["twice"];
+        probe.Hold();
 
         string job = cluster.Client.Enqueue<Work>(w => w.Auto("x", "twice", CancellationToken.None));
 
-        await Eventually.IsTrueAsync(() => scene.Begun == 1);
+        await Eventually.IsTrueAsync(() => probe.Begun == 1);
         Assert.Single(await a.HeldAsync());
-        scene.Release();
+        probe.Release();
         await cluster.SucceedsAsync(job);
         Assert.Equal(["Succeeded", "Processing", "Enqueued"], cluster.History(job).Select(s => s.Name));
         Assert.Empty(await a.HeldAsync());
@@ -177,7 +177,7 @@ public sealed class RegistrationTests(SharedRedis redis) : IDisposable
         LockPolicies policies = services.GetRequiredService<LockPolicies>();
         MethodInfo method = typeof(Undecorated).GetMethod(name, BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic)!;
 
-        string[] problems = [.. DeclaredLocks.Problems(policies, method, policies.Resolve(new TaskLockAttribute("hidden"), $"{typeof(Undecorated)}.{name}"))];
+        string[] problems = [.. StartChecks.Problems(policies, method, policies.Resolve(new TaskLockAttribute("hidden"), $"{typeof(Undecorated)}.{name}"))];
 
         if (!isRefused)
         {
@@ -222,7 +222,7 @@ public sealed class RegistrationTests(SharedRedis redis) : IDisposable
 
         JobState failed = await cluster.SeesAsync(job, FailedState.StateName);
         Assert.StartsWith($"Lock 'once' of job {typeof(Once)}: OncePerOccurrence is true, but", failed.Data["ExceptionMessage"], StringComparison.Ordinal);
-        Assert.Equal(0, cluster.Stage["once"].Begun);
+        Assert.Equal(0, cluster.Probes["once"].Begun);
     }
 
     private static ServiceProvider Services(Action<JobLockingOptions>? configure = null, Action<IServiceCollection>? more = null)

@@ -22,7 +22,7 @@ public sealed class SameJobTests(SharedRedis redis) : IAsyncLifetime
 
     private readonly List<IHost> _hosts = [];
 
-    private Scene Vendor => _cluster.Stage["vendor"];
+    private JobProbe Vendor => _cluster.Probes["vendor"];
 
     public ValueTask InitializeAsync()
     {
@@ -174,7 +174,7 @@ public sealed class SameJobTests(SharedRedis redis) : IAsyncLifetime
     private async Task StartAsync(string node, params (string? Name, Storage Storage)[] servers)
     {
         HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { ApplicationName = "tests" });
-        builder.Services.AddSingleton(_cluster.Stage);
+        builder.Services.AddSingleton(_cluster.Probes);
         builder.Services.AddSingleton<IGlobalConfiguration>(GlobalConfiguration.Configuration);
         _cluster.AddLocks(builder.Services, o => o.NodeName = node);
         foreach ((string? name, Storage storage) in servers)
@@ -218,10 +218,10 @@ public sealed class SameJobTests(SharedRedis redis) : IAsyncLifetime
     }
 
     [AutomaticRetry(Attempts = 0)]
-    public class Brief(Stage stage, ITaskLeaseAccessor leases)
+    public class Brief(JobProbes probes, ITaskLeaseAccessor leases)
     {
         [TaskLock("vendor-api", DeferBy = 1, MinHold = 60)]
-        public Task Run(string scene, CancellationToken cancellationToken) => stage[scene].PlayAsync(leases, cancellationToken);
+        public Task Run(string probe, CancellationToken cancellationToken) => probes[probe].RunAsync(leases, cancellationToken);
     }
 
     public class Generic<T>

@@ -57,9 +57,9 @@ public sealed class ScheduleTests(SharedRedis redis)
         // As Hangfire has it: whoever reschedules it, it is no deferral any more.
         Assert.Equal([$"critical:{rescheduled}"], Entries(cluster));
 
-        async Task<string> DeferAsync(string scene)
+        async Task<string> DeferAsync(string probe)
         {
-            string job = cluster.Client.Enqueue<Patient>("critical", p => p.Run("x", scene, CancellationToken.None));
+            string job = cluster.Client.Enqueue<Patient>("critical", p => p.Run("x", probe, CancellationToken.None));
             await cluster.IsDeferredAsync(job);
             return job;
         }

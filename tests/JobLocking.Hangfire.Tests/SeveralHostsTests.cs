@@ -14,7 +14,7 @@ namespace JobLocking.Hangfire.Tests;
 [Collection(nameof(RegistrationTests))]
 public sealed class SeveralHostsTests : IDisposable
 {
-    private readonly Stage _stage = new();
+    private readonly JobProbes _probes = new();
 
     public void Dispose() => GlobalJobFilters.Filters.Remove<ProcessFilter>();
 
@@ -41,7 +41,7 @@ public sealed class SeveralHostsTests : IDisposable
             Assert.Contains("cannot have its lock 'work:{key}': the host that called UseTaskLocks for this server was disposed", said, StringComparison.Ordinal);
         }
 
-        Assert.Equal(0, _stage["left over"].Begun);
+        Assert.Equal(0, _probes["left over"].Begun);
         await first.StopAsync(TestContext.Current.CancellationToken);
     }
 
@@ -66,7 +66,7 @@ public sealed class SeveralHostsTests : IDisposable
         using InMemoryStorage byHand = new();
         using IHost first = await StartAsync("first", ofHost);
         using ServiceProvider second = new ServiceCollection().AddJobLocking(o => o.NodeName = "second").UseInMemory().Services
-            .AddSingleton(_stage).BuildServiceProvider();
+            .AddSingleton(_probes).BuildServiceProvider();
         GlobalConfiguration.Configuration.UseTaskLocks(second);
 
         using (new BackgroundJobServer(
@@ -96,26 +96,26 @@ public sealed class SeveralHostsTests : IDisposable
         await first.StopAsync(TestContext.Current.CancellationToken);
     }
 
-    private static string Enqueue(JobStorage storage, string scene) =>
-        new BackgroundJobClient(storage).Enqueue<Work>(w => w.Auto("x", scene, CancellationToken.None));
+    private static string Enqueue(JobStorage storage, string probe) =>
+        new BackgroundJobClient(storage).Enqueue<Work>(w => w.Auto("x", probe, CancellationToken.None));
 
     private static string Failure(JobStorage storage, string job) =>
         storage.GetMonitoringApi().JobDetails(job).History[0] is { StateName: var state, Data: var data } && state == FailedState.StateName ? data["ExceptionMessage"] : "";
 
     /// <summary>Runs a job, and says which node had its lock.</summary>
-    private async Task<string?> RunsUnderAsync(JobStorage storage, string scene)
+    private async Task<string?> RunsUnderAsync(JobStorage storage, string probe)
     {
-        string job = Enqueue(storage, scene);
+        string job = Enqueue(storage, probe);
         await Eventually.SeesAsync(
-            () => storage.GetMonitoringApi().JobDetails(job).History[0].StateName, state => state == SucceededState.StateName, fact: $"{scene} has succeeded");
-        return _stage[scene].Lease?.Holder.Node;
+            () => storage.GetMonitoringApi().JobDetails(job).History[0].StateName, state => state == SucceededState.StateName, fact: $"{probe} has succeeded");
+        return _probes[probe].Lease?.Holder.Node;
     }
 
     private async Task<IHost> StartAsync(string name, JobStorage storage, bool hasServer = true)
     {
         HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { ApplicationName = "tests" });
         builder.Services.AddSingleton<ILoggerFactory>(NullLoggerFactory.Instance);
-        builder.Services.AddSingleton(_stage);
+        builder.Services.AddSingleton(_probes);
         builder.Services.AddJobLocking(o => o.NodeName = name).UseInMemory();
 
         // An instance: what Hangfire would register, the container of the host would dispose.

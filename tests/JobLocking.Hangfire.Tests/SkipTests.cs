@@ -15,10 +15,10 @@ public sealed class SkipTests(SharedRedis redis)
         await using Cluster cluster = redis.NewCluster(storages);
         Node a = await cluster.StartAsync("a");
         cluster.AddRecurring<Work>("nightly", w => w.Auto("x", "nightly", CancellationToken.None));
-        Scene scene = cluster.Stage["nightly"];
-        scene.Hold();
+        JobProbe probe = cluster.Probes["nightly"];
+        probe.Hold();
         string first = cluster.Fire("nightly");
-        await Eventually.IsTrueAsync(() => scene.Begun == 1);
+        await Eventually.IsTrueAsync(() => probe.Begun == 1);
         Node b = await cluster.StartAsync("b");
 
         string second = cluster.Fire("nightly");
@@ -26,9 +26,9 @@ public sealed class SkipTests(SharedRedis redis)
         Assert.Equal($"Skipped: lock 'work:x' is held by tests on a, Hangfire job Work.Auto [nightly] #{first}", skipped.Reason);
         Assert.Null(cluster.Parameter(second, "RetryCount"));
 
-        scene.Release();
+        probe.Release();
         await cluster.SucceedsAsync(first);
-        Assert.Equal(1, scene.Begun);
+        Assert.Equal(1, probe.Begun);
         await cluster.SucceedsAsync(cluster.Fire("nightly"));
         Assert.Empty(await b.HeldAsync());
     }
@@ -44,7 +44,7 @@ public sealed class SkipTests(SharedRedis redis)
 
         await cluster.SeesAsync(job, DeletedState.StateName, "Skipped: lock 'work:x' is held by tests on a, code");
         Assert.Equal(["Deleted", "Processing", "Enqueued"], cluster.History(job).Select(s => s.Name));
-        Assert.Equal(0, cluster.Stage["skipped"].Begun);
+        Assert.Equal(0, cluster.Probes["skipped"].Begun);
     }
 
     [Fact]

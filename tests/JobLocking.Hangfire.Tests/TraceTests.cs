@@ -42,15 +42,15 @@ public sealed class TraceTests : IDisposable
     {
         await using Cluster cluster = _redis.NewCluster();
         Node a = await cluster.StartAsync("a", filters: (own, _) => new JobFilterProviderCollection(own, new JobFilterCollection { new Tracing(_jobs) }));
-        Scene scene = cluster.Stage["traced"];
-        scene.Hold();
+        JobProbe probe = cluster.Probes["traced"];
+        probe.Hold();
         string job = cluster.Client.Enqueue<Work>(w => w.Auto(_key, "traced", CancellationToken.None));
-        await Eventually.IsTrueAsync(() => scene.Begun == 1);
-        TaskLease lease = scene.Lease!;
+        await Eventually.IsTrueAsync(() => probe.Begun == 1);
+        TaskLease lease = probe.Lease!;
 
         Assert.True(await a.Locks.BreakAsync(lease.Name, lease.FencingToken));
         await Eventually.IsTrueAsync(() => lease.Lost.IsCancellationRequested);
-        scene.Release();
+        probe.Release();
         await cluster.SucceedsAsync(job);
 
         Activity span = Assert.Single(_ended, s => s.Source == _jobs);

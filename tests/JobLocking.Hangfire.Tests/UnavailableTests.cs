@@ -15,8 +15,8 @@ public sealed class UnavailableTests
         await using Cluster cluster = new(redis.ConnectionString, new InMemoryStorage());
         await cluster.StartAsync("a", server: o => o.WorkerCount = 4);
         await cluster.SucceedsAsync(cluster.Client.Enqueue<Unavailable>(u => u.Defer()));
-        Scene scene = cluster.Stage["unavailable"];
-        Assert.Equal(1, scene.Ended);
+        JobProbe probe = cluster.Probes["unavailable"];
+        Assert.Equal(1, probe.Ended);
 
         await redis.KillAsync();
         string deferred = cluster.Client.Enqueue<Unavailable>(u => u.Defer());
@@ -24,16 +24,16 @@ public sealed class UnavailableTests
         string running = cluster.Client.Enqueue<Unavailable>(u => u.Run());
         string insisting = cluster.Client.Enqueue<Unavailable>(u => u.RunInsisting());
 
-        await cluster.SeesAsync(deferred, ScheduledState.StateName, "Deferred (1): lock 'unavailable' could not be acquired");
+        await cluster.SeesAsync(deferred, ScheduledState.StateName, "Deferred (1): could not acquire lock 'unavailable'");
         JobState failed = await cluster.SeesAsync(failing, FailedState.StateName);
         Assert.Equal(typeof(TaskLockUnavailableException).FullName, failed.Data["ExceptionType"]);
         await cluster.SucceedsAsync(running);
-        Assert.Equal([null, null], scene.Locks.Skip(2));
+        Assert.Equal([null, null], probe.Locks.Skip(2));
         failed = await cluster.SeesAsync(insisting, FailedState.StateName);
         Assert.Contains("runs without its lock", failed.Data["ExceptionMessage"], StringComparison.Ordinal);
 
         await redis.RestartAsync();
         await cluster.SucceedsAsync(deferred);
-        Assert.Equal("unavailable", scene.Locks.Last());
+        Assert.Equal("unavailable", probe.Locks.Last());
     }
 }

@@ -96,7 +96,7 @@ public sealed class UnsharedStoragesTests(SharedRedis redis)
     {
         HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { ApplicationName = "tests" });
         builder.Services.AddFakeLogging();
-        builder.Services.AddSingleton<Stage>();
+        builder.Services.AddSingleton<JobProbes>();
         builder.Services.AddSingleton(storage);
         builder.Services.AddJobLocking().UseRedis(o => (o.Configuration, o.KeyPrefix) = (redis.ConnectionString, $"{Guid.NewGuid():N}:"));
         builder.Services.AddSingleton<IHostedService>(sp => new BackgroundJobServerHostedService(

@@ -25,7 +25,7 @@ public sealed class WakeRaceTests(SharedRedis redis) : IDisposable
         Waiting waiting = new(redis.NewStorage(storages), _services);
         for (int i = 1; i <= tries; i++)
         {
-            (string job, Deferral deferral) = waiting.Create();
+            (string job, StoredDeferral deferral) = waiting.Create();
 
             bool[] enqueued = await TogetherAsync(
                 () => waiting.Wake(deferral),
@@ -45,7 +45,7 @@ public sealed class WakeRaceTests(SharedRedis redis) : IDisposable
         int woken = 0;
         for (int i = 0; i < tries; i++)
         {
-            (string job, Deferral deferral) = waiting.Create();
+            (string job, StoredDeferral deferral) = waiting.Create();
 
             // A user who reschedules what has just been woken changes its state all the same; then it is in the queue, too, as always with Hangfire.
             bool[] changed = await TogetherAsync(
@@ -72,7 +72,7 @@ public sealed class WakeRaceTests(SharedRedis redis) : IDisposable
             {
                 for (int i = 0; i < tries; i++)
                 {
-                    (_, Deferral deferral) = waiting.Create("critical", TimeSpan.Zero);
+                    (_, StoredDeferral deferral) = waiting.Create("critical", TimeSpan.Zero);
                     created++;
                     woken += waiting.Wake(deferral) ? 1 : 0;
                 }
@@ -117,14 +117,14 @@ public sealed class WakeRaceTests(SharedRedis redis) : IDisposable
 
         public BackgroundJobClient Client { get; } = new(storage);
 
-        public bool Wake(Deferral deferral) => deferral.Wake(storage, _filters);
+        public bool Wake(StoredDeferral deferral) => deferral.Wake(storage, _filters);
 
-        public (string Job, Deferral Deferral) Create(string? queue = null, TimeSpan? delay = null)
+        public (string Job, StoredDeferral Deferral) Create(string? queue = null, TimeSpan? delay = null)
         {
             Job job = new(typeof(Patient), typeof(Patient).GetMethod(nameof(Patient.Run))!, ["x", "raced", CancellationToken.None], queue);
             AttemptRecord record = new() { Begun = true, State = DeferralState.Parse($"1;1;1;0;0:{Guid.NewGuid():N}") };
-            string id = Client.Create(job, new DeferredState(delay ?? TimeSpan.FromHours(1), new Deferral("", record, "work:x")));
-            return (id, new Deferral(id, record, "work:x"));
+            string id = Client.Create(job, new DeferredState(delay ?? TimeSpan.FromHours(1), new StoredDeferral("", record, "work:x")));
+            return (id, new StoredDeferral(id, record, "work:x"));
         }
 
         public long Enqueued(string queue = "default") => storage.GetMonitoringApi().EnqueuedCount(queue);

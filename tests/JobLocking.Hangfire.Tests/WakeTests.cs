@@ -108,11 +108,11 @@ public sealed class WakeTests(SharedRedis redis)
         Node a = await cluster.StartAsync("a", server: o => o.WorkerCount = 2);
         await cluster.StartAsync("b", server: o => o.WorkerCount = 2);
         TaskLease lease = await a.TakeAsync("work:x");
-        string[] scenes = [.. Enumerable.Range(0, 12).Select(i => $"{i}")];
+        string[] names = [.. Enumerable.Range(0, 12).Select(i => $"{i}")];
         List<string> jobs = [];
-        foreach (string scene in scenes)
+        foreach (string probe in names)
         {
-            jobs.Add(Enqueue(cluster, scene));
+            jobs.Add(Enqueue(cluster, probe));
             await cluster.IsDeferredAsync(jobs[^1]);
         }
 
@@ -125,7 +125,7 @@ public sealed class WakeTests(SharedRedis redis)
             Assert.Equal(["Succeeded", "Processing", "Enqueued", "Scheduled", "Deleted", "Processing", "Enqueued"], cluster.History(job).Select(s => s.Name));
         }
 
-        Assert.Equal(scenes, cluster.Stage.Played);
+        Assert.Equal(names, cluster.Probes.Begun);
     }
 
     [Theory]
@@ -148,7 +148,7 @@ public sealed class WakeTests(SharedRedis redis)
 
         Assert.Equal(["Scheduled", "Scheduled", "Deleted", "Processing", "Enqueued"], cluster.History(rescheduled).Select(s => s.Name));
         Assert.Equal(theirs.Data, cluster.History(rescheduled)[0].Data);
-        Assert.Equal(0, cluster.Stage["rescheduled"].Begun);
+        Assert.Equal(0, cluster.Probes["rescheduled"].Begun);
         Assert.Equal([rescheduled], cluster.Storage.GetMonitoringApi().ScheduledJobs(0, 10).Select(j => j.Key));
     }
 
@@ -168,7 +168,7 @@ public sealed class WakeTests(SharedRedis redis)
 
         await cluster.SucceedsAsync(next);
         Assert.Equal(DeletedState.StateName, cluster.History(deleted)[0].Name);
-        Assert.Equal(0, cluster.Stage["deleted"].Begun);
+        Assert.Equal(0, cluster.Probes["deleted"].Begun);
     }
 
     [Fact]
@@ -203,9 +203,9 @@ public sealed class WakeTests(SharedRedis redis)
         string second = Enqueue(cluster, "second");
         await cluster.IsDeferredAsync(second);
         string? waiter = WaiterOf(cluster.Record(first));
-        cluster.Stage["busy"].Hold();
+        cluster.Probes["busy"].Hold();
         cluster.Client.Enqueue<Work>(w => w.Free("busy", CancellationToken.None));
-        await Eventually.IsTrueAsync(() => cluster.Stage["busy"].Begun == 1);
+        await Eventually.IsTrueAsync(() => cluster.Probes["busy"].Begun == 1);
         await cluster.StartAsync("b");
 
         Assert.True(cluster.Client.Requeue(first));
@@ -216,8 +216,8 @@ public sealed class WakeTests(SharedRedis redis)
         await lease.DisposeAsync();
         await cluster.SucceedsAsync(first);
         await cluster.SucceedsAsync(second);
-        Assert.Equal(["busy", "first", "second"], cluster.Stage.Played);
-        cluster.Stage["busy"].Release();
+        Assert.Equal(["busy", "first", "second"], cluster.Probes.Begun);
+        cluster.Probes["busy"].Release();
     }
 
     [Theory]
@@ -232,9 +232,9 @@ public sealed class WakeTests(SharedRedis redis)
         TimeSpan first = Delay(await cluster.IsDeferredAsync(job));
         Assert.True(cluster.Client.Requeue(job));
         TimeSpan second = Delay(await cluster.IsDeferredAsync(job, times: 2));
-        cluster.Stage["busy"].Hold();
+        cluster.Probes["busy"].Hold();
         cluster.Client.Enqueue<Work>(w => w.Free("busy", CancellationToken.None));
-        await Eventually.IsTrueAsync(() => cluster.Stage["busy"].Begun == 1);
+        await Eventually.IsTrueAsync(() => cluster.Probes["busy"].Begun == 1);
 
         await lease.DisposeAsync();
         await cluster.SeesAsync(job, EnqueuedState.StateName, Woken);
@@ -245,7 +245,7 @@ public sealed class WakeTests(SharedRedis redis)
 
         Assert.Equal((100, 200, 100), (Math.Round(first.TotalSeconds), Math.Round(second.TotalSeconds), Math.Round(third.TotalSeconds)));
         Assert.Equal([job], await a.QueuedAsync());
-        cluster.Stage["busy"].Release();
+        cluster.Probes["busy"].Release();
     }
 
     /// <summary>The last part of a deferral state is the waiter, which stays the same while the job is deferred again.</summary>
@@ -320,7 +320,7 @@ public sealed class WakeTests(SharedRedis redis)
         }
     }
 
-    private static string Enqueue(Cluster cluster, string scene) => cluster.Client.Enqueue<Patient>(p => p.Run("x", scene, CancellationToken.None));
+    private static string Enqueue(Cluster cluster, string probe) => cluster.Client.Enqueue<Patient>(p => p.Run("x", probe, CancellationToken.None));
 
     private static TimeSpan Delay(JobState scheduled) =>
         JobHelper.DeserializeDateTime(scheduled.Data["EnqueueAt"]) - JobHelper.DeserializeDateTime(scheduled.Data["ScheduledAt"]);

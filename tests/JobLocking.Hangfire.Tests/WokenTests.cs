@@ -48,7 +48,7 @@ public sealed class WokenTests(SharedRedis redis)
 
         await cluster.SucceedsAsync(next);
         Assert.DoesNotContain(1140, a.LoggedIds);
-        cluster.Stage["busy"].Release();
+        cluster.Probes["busy"].Release();
     }
 
     [Fact]
@@ -62,28 +62,28 @@ public sealed class WokenTests(SharedRedis redis)
         string second = await DeferAsync(cluster, "second");
         string third = await DeferAsync(cluster, "third");
         await OccupyAsync(cluster);
-        cluster.Stage["second"].Hold();
+        cluster.Probes["second"].Hold();
 
         await lease.DisposeAsync();
 
-        await Eventually.IsTrueAsync(() => cluster.Stage["second"].Begun == 1);
+        await Eventually.IsTrueAsync(() => cluster.Probes["second"].Begun == 1);
         Assert.Contains(1140, a.LoggedIds);
-        Assert.Equal(0, cluster.Stage["first"].Begun);
-        cluster.Stage["busy"].Release();
+        Assert.Equal(0, cluster.Probes["first"].Begun);
+        cluster.Probes["busy"].Release();
         await cluster.IsDeferredAsync(first, times: 2);
         Assert.Equal([first, third], await b.QueuedAsync());
-        cluster.Stage["second"].Release();
+        cluster.Probes["second"].Release();
         foreach (string job in new[] { second, first, third })
         {
             await cluster.SucceedsAsync(job);
         }
 
-        Assert.Equal(["busy", "second", "first", "third"], cluster.Stage.Played);
+        Assert.Equal(["busy", "second", "first", "third"], cluster.Probes.Begun);
     }
 
-    private static async Task<string> DeferAsync(Cluster cluster, string scene, string queue = "default")
+    private static async Task<string> DeferAsync(Cluster cluster, string probe, string queue = "default")
     {
-        string job = cluster.Client.Enqueue<Patient>(queue, p => p.Run("x", scene, CancellationToken.None));
+        string job = cluster.Client.Enqueue<Patient>(queue, p => p.Run("x", probe, CancellationToken.None));
         await cluster.IsDeferredAsync(job);
         return job;
     }
@@ -94,7 +94,7 @@ public sealed class WokenTests(SharedRedis redis)
 
     private static async Task OccupyAsync(Cluster cluster)
     {
-        Scene busy = cluster.Stage["busy"];
+        JobProbe busy = cluster.Probes["busy"];
         busy.Hold();
         cluster.Client.Enqueue<Work>("critical", w => w.Free("busy", CancellationToken.None));
         await Eventually.IsTrueAsync(() => busy.Begun == 1);

@@ -136,7 +136,7 @@ public sealed class OriginalTests(SharedRedis redis, SharedStore store) : IClass
 
         Deferral(attempts: 0).WriteTo(trigger.JobDataMap);
 
-        Assert.Equal(Deferral(attempts: 0), JobLocking.Quartz.Deferral.ReadFrom(trigger.JobDataMap));
+        Assert.Equal(Deferral(attempts: 0), JobLocking.Quartz.StoredDeferral.ReadFrom(trigger.JobDataMap));
     }
 
     // What Quartz makes of a firing at Midnight and 250 ms: its own by a scheduler that starts again, another's by a node of the cluster.
@@ -162,10 +162,10 @@ public sealed class OriginalTests(SharedRedis redis, SharedStore store) : IClass
         Assert.Equal(Midnight.AddMilliseconds(expected), context.GetOriginalFireTimeUtc());
     }
 
-    private static Deferral Deferral(int attempts) =>
+    private static StoredDeferral Deferral(int attempts) =>
         new(new TriggerKey("nightly"), Midnight, attempts, DeferralState.Parse("1;1;1;0;1:abc")) { RetryAttempt = attempts };
 
-    private static JobExecutionContextImpl Returned(Deferral deferral, params string[] missing)
+    private static JobExecutionContextImpl Returned(StoredDeferral deferral, params string[] missing)
     {
         ITrigger trigger = TriggerBuilder.Create().WithIdentity(DeferralTrigger.NewKey("work")).Build();
         deferral.WriteTo(trigger.JobDataMap);

@@ -132,7 +132,7 @@ public sealed class RetryTests(SharedRedis redis)
         TaskLease held = await a.HoldAsync("report");
         await a.FireOnceAsync(trigger: t => t.WithRetryPolicy(RetryPolicy.Fixed(1, TimeSpan.FromMilliseconds(100))));
         await a.Firings.EndedAsync(e => e.IsDeferred);
-        DateTimeOffset firstDeferredAt = Deferral.ReadFrom((await a.PendingDeferralAsync()).JobDataMap)!.State!.FirstDeferredAt;
+        DateTimeOffset firstDeferredAt = StoredDeferral.ReadFrom((await a.PendingDeferralAsync()).JobDataMap)!.State!.FirstDeferredAt;
         await held.DisposeAsync();
 
         a.Firings.AtEnd = async e => held = e.RetryScheduled ? await a.HoldAsync("report") : held;
@@ -144,7 +144,7 @@ public sealed class RetryTests(SharedRedis redis)
 
         Assert.True(retry.IsDeferred, $"{retry}");
         Assert.Equal(1, retry.Report!.Metrics!["lock.deferrals"]);
-        Assert.NotEqual(firstDeferredAt, Deferral.ReadFrom(deferral.JobDataMap)!.State!.FirstDeferredAt);
+        Assert.NotEqual(firstDeferredAt, StoredDeferral.ReadFrom(deferral.JobDataMap)!.State!.FirstDeferredAt);
     }
 
     private static async Task<TaskLease> FailWhileTheLockIsTakenAsync(Cluster cluster, Node node, RetryPolicy? policy)
@@ -171,7 +171,7 @@ public sealed class RetryTests(SharedRedis redis)
     [InlineData(false)]
     public void The_recovery_of_a_run_that_had_been_deferred_waits_anew(bool recovering)
     {
-        Deferral deferral = new(new TriggerKey("nightly"), DateTimeOffset.UnixEpoch, Attempts: 0, DeferralState.Parse("1;3;3;0;1:abc"));
+        StoredDeferral deferral = new(new TriggerKey("nightly"), DateTimeOffset.UnixEpoch, Attempts: 0, DeferralState.Parse("1;3;3;0;1:abc"));
         ITrigger trigger = TriggerBuilder.Create().WithIdentity(DeferralTrigger.NewKey("work")).Build();
         deferral.WriteTo(trigger.JobDataMap);
 

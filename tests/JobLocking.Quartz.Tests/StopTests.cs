@@ -110,7 +110,7 @@ public sealed class StopTests(SharedRedis redis)
     [Fact]
     public async Task A_job_that_blocks_its_thread_does_not_hold_up_the_stop()
     {
-        using HostStop stop = new(host: null, new SteadyTimeProvider());
+        using HostShutdown stop = new(host: null, new SteadyTimeProvider());
         TaskCompletionSource<int> asking = new();
         TaskCompletionSource blocks = new(TaskCreationOptions.RunContinuationsAsynchronously);
         using ManualResetEventSlim isOver = new();

@@ -6,7 +6,9 @@ using JobLocking.Waiting;
 
 namespace JobLocking.Engine;
 
-/// <summary>What the engine decided about an execution. There are four kinds; the members of each are what an adapter has to do, in order.</summary>
+/// <summary>
+/// What the engine decided about an execution. There are four kinds; the members of each are what an adapter has to do, in order.
+/// </summary>
 public abstract class LockDecision
 {
     private LockDecision()
@@ -45,7 +47,8 @@ public abstract class LockDecision
         internal PastAcquire? Acquire { get; set; }
 
         /// <summary>
-        /// From here on, <see cref="ITaskLeaseAccessor"/> finds the lease of the run in the caller's flow of execution, until <see cref="EndAsync"/>.
+        /// From here on, <see cref="ITaskLeaseAccessor"/> finds the lease of the run in the caller's flow of execution, until <see
+        /// cref="EndAsync"/>.
         /// </summary>
         public void Enter() => _engine.Enter(this);
 
@@ -78,7 +81,9 @@ public abstract class LockDecision
         /// <summary>Ends the run: releases its lease and marks its occurrence. A fault of the store does not make it throw.</summary>
         /// <param name="error">What the job threw; null if it succeeded.</param>
         /// <param name="aborted">The scheduler is shutting down, or has taken the job away, and the job will run again elsewhere.</param>
-        /// <returns>What to throw instead of <paramref name="error"/> if the job was cancelled by the loss of its lease; otherwise null.</returns>
+        /// <returns>
+        /// What to throw instead of <paramref name="error"/> if the job was cancelled by the loss of its lease; otherwise null.
+        /// </returns>
         public ValueTask<Exception?> EndAsync(Exception? error, bool aborted) => _engine.EndAsync(this, error, aborted);
 
         /// <summary>Called when the run ends, at the latest: an adapter does not have to call <see cref="JobBegins"/>.</summary>
@@ -123,7 +128,13 @@ public abstract class LockDecision
         private readonly LockEngine _engine;
 
         internal Defer(
-            LockEngine engine, LockExecution execution, TimeSpan delay, string reason, TimeSpan? timeLeft, LockHolder? holder, AcquireOutcome? cause)
+            LockEngine engine,
+            LockExecution execution,
+            TimeSpan delay,
+            string reason,
+            TimeSpan? timeLeft,
+            LockHolder? holder,
+            AcquireOutcome? cause)
         {
             _engine = engine;
             Execution = execution;
@@ -143,10 +154,14 @@ public abstract class LockDecision
         /// <summary>Until the holder's lease expires, if it is not renewed; null if that is not known.</summary>
         public TimeSpan? TimeLeft { get; }
 
-        /// <summary>The execution that holds the lock or runs the occurrence; null for a foreign client, or when the store is unavailable.</summary>
+        /// <summary>
+        /// The execution that holds the lock or runs the occurrence; null for a foreign client, or when the store is unavailable.
+        /// </summary>
         public LockHolder? Holder { get; }
 
-        /// <summary>To be stored with the deferral, and given back in <see cref="LockExecution.Deferral"/> when the execution comes back.</summary>
+        /// <summary>
+        /// To be stored with the deferral, and given back in <see cref="LockExecution.Deferral"/> when the execution comes back.
+        /// </summary>
         public DeferralState State { get; private set; } = null!;
 
         /// <summary>The store was unavailable, so it is not known whether the lock is taken.</summary>
@@ -172,7 +187,9 @@ public abstract class LockDecision
             _engine.Stored(this, wake);
         }
 
-        /// <summary>The deferral was not stored: the execution leaves the waiting queue. If it had been woken, the next waiter is woken.</summary>
+        /// <summary>
+        /// The deferral was not stored: the execution leaves the waiting queue. If it had been woken, the next waiter is woken.
+        /// </summary>
         public void NotStored() => _engine.NotStored(this);
 
         /// <summary>The execution has a waiter, which its next attempt finds again.</summary>

@@ -27,7 +27,15 @@ public sealed class LockEngine
     // One entry for each template at most: what would otherwise be said at every contention is said once.
     private readonly ConcurrentDictionary<(string Template, int Event), bool> _said = [];
 
-    internal LockEngine(Leases leases, LockAcquirer acquirer, LocalWaiters queue, TaskLeaseAccessor accessor, MetricsReporter metrics, IOptions<JobLockingOptions> options, TimeProvider time, ILogger logger)
+    internal LockEngine(
+        Leases leases,
+        LockAcquirer acquirer,
+        LocalWaiters queue,
+        TaskLeaseAccessor accessor,
+        MetricsReporter metrics,
+        IOptions<JobLockingOptions> options,
+        TimeProvider time,
+        ILogger logger)
     {
         _leases = leases;
         _acquirer = acquirer;
@@ -40,10 +48,15 @@ public sealed class LockEngine
         _logger = logger;
     }
 
-    /// <summary>Asks for the lock of an execution: in one round trip when it is free, in two when only the store knows that it is not, and the execution is to be deferred.</summary>
+    /// <summary>
+    /// Asks for the lock of an execution: in one round trip when it is free, in two when only the store knows that it is not, and the
+    /// execution is to be deferred.
+    /// </summary>
     /// <param name="execution">The execution.</param>
     /// <param name="cancellationToken">Gives up the question.</param>
-    /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled; a lock that was granted meanwhile is given back.</exception>
+    /// <exception cref="OperationCanceledException">
+    /// <paramref name="cancellationToken"/> was cancelled; a lock that was granted meanwhile is given back.
+    /// </exception>
     public async ValueTask<LockDecision> DecideAsync(LockExecution execution, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(execution);
@@ -90,7 +103,9 @@ public sealed class LockEngine
         if (execution.Occurrence is { } occurrence && now - occurrence.ScheduledTime > policy.OccurrenceRetention)
         {
             return Fail(execution, new TaskLockException(
-                $"The occurrence of {occurrence.ScheduledTime:u} of job {execution.Job} is older than OccurrenceRetention ({policy.OccurrenceRetention.TotalSeconds} seconds): it is no longer known whether it has run. Fix: raise OccurrenceRetention, or run the job by hand."));
+                $"The occurrence of {occurrence.ScheduledTime:u} of job {execution.Job} is older than OccurrenceRetention "
+                + $"({policy.OccurrenceRetention.TotalSeconds} seconds): it is no longer known whether it was run. "
+                + "Fix: raise OccurrenceRetention, or run the job by hand."));
         }
 
         LockDecision? local = LocalDecision(execution, now);
@@ -170,23 +185,34 @@ public sealed class LockEngine
     /// <param name="wanted">Its lease.</param>
     /// <param name="waiter">Its waiter; null if it is not to enter the waiting queue.</param>
     /// <param name="now">The current time.</param>
-    /// <param name="refused">The decision of the first acquire, without a waiter. It stands if the store is unavailable now: the lock is taken.</param>
+    /// <param name="refused">
+    /// The decision of the first acquire, without a waiter. It stands if the store is unavailable now: the lock is taken.
+    /// </param>
     /// <param name="cancellationToken">Gives up the acquire.</param>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<LockDecision> AskAsync(
-        LockExecution execution, LeaseRequest wanted, Waiter? waiter, DateTimeOffset now, LockDecision.Defer? refused, CancellationToken cancellationToken)
+        LockExecution execution,
+        LeaseRequest wanted,
+        Waiter? waiter,
+        DateTimeOffset now,
+        LockDecision.Defer? refused,
+        CancellationToken cancellationToken)
     {
         try
         {
-            (AcquireResult result, HeldLease? lease) = await _acquirer.AcquireAsync(wanted, waiter, execution.Policy.Wait, execution.EndOfWait, cancellationToken).ConfigureAwait(false);
+            (AcquireResult result, HeldLease? lease) = await _acquirer
+                .AcquireAsync(wanted, waiter, execution.Policy.Wait, execution.EndOfWait, cancellationToken)
+                .ConfigureAwait(false);
             WarnOnce(execution, result);
             return result.Outcome switch
             {
                 AcquireOutcome.Granted => Run(execution, new TaskLease(_leases, lease!), wanted.Holder),
-                AcquireOutcome.OccurrenceSucceeded => Skip(execution, result, $"the occurrence of {execution.Occurrence!.ScheduledTime:u} was run by {result.Holder}"),
-                AcquireOutcome.OccurrenceFailed => Skip(execution, result, $"the occurrence of {execution.Occurrence!.ScheduledTime:u} was run, and failed, by {result.Holder}"),
-                AcquireOutcome.OccurrenceRunning => Defer(
-                    execution, now, $"standing by: the occurrence of {execution.Occurrence!.ScheduledTime:u} is being run by {result.Holder}", result, mayGiveUp: false),
+                AcquireOutcome.OccurrenceSucceeded =>
+                    Skip(execution, result, $"{OccurrenceOf(execution)} was run by {result.Holder}"),
+                AcquireOutcome.OccurrenceFailed =>
+                    Skip(execution, result, $"{OccurrenceOf(execution)} was run, and failed, by {result.Holder}"),
+                AcquireOutcome.OccurrenceRunning =>
+                    Defer(execution, now, $"standing by: {OccurrenceOf(execution)} is being run by {result.Holder}", result, mayGiveUp: false),
                 AcquireOutcome.DeferralSpent => Copy(execution),
                 _ => OnConflict(execution, now, result),
             };
@@ -204,10 +230,13 @@ public sealed class LockEngine
     private static bool IsToBeQueued(LockExecution execution) =>
         execution.Policy.Wait > TimeSpan.Zero || execution.Occurrence is not null || execution.Deferral is not null;
 
+    private static string OccurrenceOf(LockExecution execution) => $"the occurrence of {execution.Occurrence!.ScheduledTime:u}";
+
     private static bool IsFirstAttempt(LockExecution execution) => execution.Origin is ExecutionOrigin.Recurring or ExecutionOrigin.OneOff;
 
     private static Waiter WaiterFor(LockExecution execution, LeaseRequest wanted) =>
-        Waiter.For(wanted, execution.Policy.Wait + DelayOf(execution) + WaitingTimes.LapseAfterDelay, execution.Deferral?.Waiter, execution.MayHaveCopies);
+        Waiter.For(
+            wanted, execution.Policy.Wait + DelayOf(execution) + WaitingTimes.LapseAfterDelay, execution.Deferral?.Waiter, execution.MayHaveCopies);
 
     /// <summary>For executions whose process died or froze, which no wake-up reaches. It grows while no wake-up comes.</summary>
     private static TimeSpan DelayOf(LockExecution execution)
@@ -263,7 +292,16 @@ public sealed class LockEngine
     {
         LockExecution execution = deferral.Execution;
         _metrics.Deferred(execution.Policy.Template, execution.Scheduler, deferral.Cause?.Tag() ?? TagValues.Unavailable);
-        Log.Deferred(_logger, execution.Job, execution.Execution, deferral.Delay, deferral.State.Deferrals, deferral.Reason, deferral.TimeLeft, execution.Name, deferral.Holder);
+        Log.Deferred(
+            _logger,
+            execution.Job,
+            execution.Execution,
+            deferral.Delay,
+            deferral.State.Deferrals,
+            deferral.Reason,
+            deferral.TimeLeft,
+            execution.Name,
+            deferral.Holder);
         _queue.OnDeferralStored(deferral.Waiter, deferral.Delay, wake);
     }
 
@@ -291,7 +329,9 @@ public sealed class LockEngine
         OccurrenceOutcome outcome = error is null ? OccurrenceOutcome.Succeeded
             : aborted || (endedByLoss && lease.Loss != LeaseLoss.HeldTooLong) ? OccurrenceOutcome.Unfinished
             : OccurrenceOutcome.Failed;
-        OccurrenceEnd? occurrence = lease.Occurrence is { } ran ? new OccurrenceEnd(ran, run.Holder, outcome, run.Execution.Policy.OccurrenceRetention) : null;
+        OccurrenceEnd? occurrence = lease.Occurrence is { } ran
+            ? new OccurrenceEnd(ran, run.Holder, outcome, run.Execution.Policy.OccurrenceRetention)
+            : null;
         await _leases.EndAsync(lease.Held, keep: error is null, occurrence).ConfigureAwait(false);
 
         return endedByLoss && !aborted && error is OperationCanceledException ? lease.LostError(error) : null;
@@ -299,7 +339,8 @@ public sealed class LockEngine
 
     private static string Describe(AcquireResult result)
     {
-        string first = $"{(result.IsKept ? "kept for its minimum hold after the run of" : "held by")} {result.Holder?.ToString() ?? "a foreign client"}";
+        string how = result.IsKept ? "kept for its minimum hold after the run of" : "held by";
+        string first = $"{how} {result.Holder?.ToString() ?? "a foreign client"}";
         return result.Others is { Count: > 0 and var others } ? $"{first} and {others} more" : first;
     }
 
@@ -338,12 +379,14 @@ public sealed class LockEngine
     private bool IsSameJob(LockExecution execution, LockHolder? holder) =>
         holder is null || (execution.Identity is { } identity && holder.Identity == identity && holder.Application == _application);
 
-    private LockDecision OnUnavailable(LockExecution execution, DateTimeOffset now, LockHolder holder, TaskLockUnavailableException error) =>
+    private LockDecision OnUnavailable(
+        LockExecution execution, DateTimeOffset now, LockHolder holder, TaskLockUnavailableException error) =>
         execution.Policy.OnUnavailable switch
         {
             LockUnavailable.Run => Run(execution, lease: null, holder),
             LockUnavailable.Fail => Fail(execution, error),
-            _ => Defer(execution, now, $"lock '{execution.Name}' could not be acquired: the store is unavailable", result: null, mayGiveUp: true),
+            _ => Defer(
+                execution, now, $"could not acquire lock '{execution.Name}': the store is unavailable", result: null, mayGiveUp: true),
         };
 
     private LockDecision.Skip Skip(LockExecution execution, AcquireResult result, string reason)
@@ -371,7 +414,10 @@ public sealed class LockEngine
             if (left <= TimeSpan.Zero)
             {
                 return Fail(execution, new TaskLockConflictException(
-                    $"Given up after {before.Deferrals} deferrals in {(now - first).TotalSeconds:0} seconds (GiveUpAfter = {policy.GiveUpAfter.TotalSeconds:0}): {reason}.", execution.Name, result?.Holder));
+                    $"Given up after {before.Deferrals} deferrals in {(now - first).TotalSeconds:0} seconds "
+                    + $"(GiveUpAfter = {policy.GiveUpAfter.TotalSeconds:0}): {reason}.",
+                    execution.Name,
+                    result?.Holder));
             }
 
             delay = delay < left ? delay : left;

@@ -37,7 +37,10 @@ public sealed record LockExecution
     /// </summary>
     public Lazy<bool>? RunsAgain { get; init; }
 
-    /// <summary>The occurrence, under <see cref="TaskLockAttribute.OncePerOccurrence"/> only; null where there is none, as for a trigger fired by hand.</summary>
+    /// <summary>
+    /// The occurrence, under <see cref="TaskLockAttribute.OncePerOccurrence"/> only; null where there is none, as for a trigger fired by
+    /// hand.
+    /// </summary>
     public LockOccurrence? Occurrence { get; init; }
 
     /// <summary>The <see cref="LockDecision.Defer.State"/> of its last deferral; null if it does not come from one.</summary>

@@ -8,8 +8,6 @@ namespace JobLocking.Hosting;
 /// <summary>Finds the servers of schedulers in a host where no adapter takes the locks of their jobs.</summary>
 internal static class AbsentAdapters
 {
-    private const int MostNamed = 10;
-
     /// <exception cref="TaskLockException">The host runs a server for jobs that have locks, and no adapter.</exception>
     public static void Check(LockPolicies policies, LockAdapters adapters, ILogger logger)
     {
@@ -42,8 +40,7 @@ internal static class AbsentAdapters
 
     /// <summary>The jobs as messages name them, at most ten.</summary>
     public static string Names(IReadOnlyCollection<LockedJob> jobs) =>
-        string.Join(", ", jobs.Take(MostNamed).Select(job => $"{job.Policy.Job} (lock '{job.Policy.Template}')"))
-        + (jobs.Count > MostNamed ? $" and {jobs.Count - MostNamed} more" : "");
+        NameList.FirstTen([.. jobs.Select(job => $"{job.Policy.Job} (lock '{job.Policy.Template}')")]);
 
     private static readonly Scheduler[] Known =
     [

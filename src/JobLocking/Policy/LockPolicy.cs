@@ -82,6 +82,16 @@ public sealed class LockPolicy
     /// <summary>Its settings as people read them.</summary>
     internal string DescribeSettings() => _settings.Describe();
 
+    /// <summary>The value of a public property, as a placeholder reads it: the property of the type itself, if it hides an inherited one.</summary>
+    /// <param name="value">The object.</param>
+    /// <param name="property">The name of the property.</param>
+    /// <returns>Null if there is no such property.</returns>
+    public static object? ReadProperty(object value, string property)
+    {
+        ArgumentNullException.ThrowIfNull(value);
+        return NameTemplate.Property(value.GetType(), property)?.GetValue(value);
+    }
+
     /// <summary>The name of the lock for one execution.</summary>
     /// <param name="valueOf">
     /// The value of a placeholder's root. For <c>{order.Id}</c> it is called with <c>order.Id</c> and, if that has no value, with

@@ -208,14 +208,14 @@ internal sealed class NameTemplate
         object? current = path.Length > 1 ? valueOf(path[0]) : null;
         foreach (string property in path.Skip(1))
         {
-            current = current is null ? null : Property(current.GetType(), property)?.GetValue(current);
+            current = current is null ? null : LockPolicy.ReadProperty(current, property);
         }
 
         return current;
     }
 
     /// <summary>The one of the type itself, where it hides one that it inherits.</summary>
-    private static PropertyInfo? Property(Type type, string name)
+    internal static PropertyInfo? Property(Type type, string name)
     {
         PropertyInfo? found = null;
         for (Type? declaring = type; declaring is not null && found is null; declaring = declaring.BaseType)

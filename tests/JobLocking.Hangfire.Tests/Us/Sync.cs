@@ -6,8 +6,8 @@ namespace JobLocking.Hangfire.Tests.Us;
 
 /// <summary>There is another class with this short name.</summary>
 [AutomaticRetry(Attempts = 0)]
-public class Sync(Stage stage, ITaskLeaseAccessor leases)
+public class Sync(JobProbes probes, ITaskLeaseAccessor leases)
 {
     [TaskLock("vendor-api", DeferBy = 1)]
-    public Task Run(string scene, string region, CancellationToken cancellationToken) => stage[scene].PlayAsync(leases, cancellationToken);
+    public Task Run(string probe, string region, CancellationToken cancellationToken) => probes[probe].RunAsync(leases, cancellationToken);
 }

@@ -3,12 +3,11 @@ using System.Runtime.CompilerServices;
 namespace JobLocking.Hangfire;
 
 /// <summary>Waits for the engine on the thread of a worker.</summary>
-internal static class Blocking
+internal static class WorkerThread
 {
-    /// <summary>What comes of it, or what it throws.</summary>
+    /// <summary>Returns the result, or throws the exception, of an asynchronous call.</summary>
     /// <remarks>
-    /// Asleep from the start. Whoever waits for a task in the usual way spins first, and takes a processor from the threads
-    /// that bring the answer.
+    /// It sleeps from the start. The usual ways to block on a task spin first, and take a processor from the threads that bring the answer.
     /// </remarks>
     public static T Wait<T>(ValueTask<T> pending)
     {

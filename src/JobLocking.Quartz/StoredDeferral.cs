@@ -4,17 +4,17 @@ using Quartz;
 
 namespace JobLocking.Quartz;
 
-/// <summary>What a deferral carries through the job store, in the data of its own trigger: strings, which every store keeps as they are.</summary>
+/// <summary>What the job store keeps of a deferral, in the data of its trigger. All values are strings, which no store changes.</summary>
 /// <param name="Trigger">The trigger of the schedule whose firing was deferred, however often.</param>
 /// <param name="ScheduledTime">The time the schedule meant, UTC.</param>
 /// <param name="Attempts">How often it has been run before.</param>
 /// <param name="State">The engine's state of the deferral; null for a retry that waits for nothing.</param>
-internal sealed record Deferral(TriggerKey Trigger, DateTimeOffset ScheduledTime, int Attempts, DeferralState? State)
+internal sealed record StoredDeferral(TriggerKey Trigger, DateTimeOffset ScheduledTime, int Attempts, DeferralState? State)
 {
     /// <summary>The group of the triggers that bring deferred firings back.</summary>
     public const string Group = "joblocking";
 
-    /// <summary>What all that a deferral carries begins with.</summary>
+    /// <summary>The prefix of all keys of a deferral.</summary>
     public const string Prefix = "JOBLOCKING_";
 
     private const string TriggerName = Prefix + "TRIGGER_NAME";
@@ -34,7 +34,7 @@ internal sealed record Deferral(TriggerKey Trigger, DateTimeOffset ScheduledTime
     /// <summary>Whether it was a recovery that was deferred.</summary>
     public bool Recovering { get; init; }
 
-    /// <summary>Whether its trigger cancels the firing before, so that the next one cancels this.</summary>
+    /// <summary>Whether its trigger cancels the previous firing, so that the next firing cancels this one.</summary>
     public bool CancelsPrevious { get; init; }
 
     /// <summary>The fire time of the schedule before it, UTC; null if there is none, or if an older version stored the deferral.</summary>
@@ -43,8 +43,8 @@ internal sealed record Deferral(TriggerKey Trigger, DateTimeOffset ScheduledTime
     /// <summary>The fire time of the schedule after it, UTC; null if there is none, or if an older version stored the deferral.</summary>
     public DateTimeOffset? NextTime { get; init; }
 
-    /// <summary>The deferral that fires, or that is recovered. The data alone do not make one: a job may have handed them on.</summary>
-    public static Deferral? Of(IJobExecutionContext context) =>
+    /// <summary>The deferral that fires, or that is recovered. The data alone are no proof: a job may have copied them.</summary>
+    public static StoredDeferral? Of(IJobExecutionContext context) =>
         (context.RecoveringTriggerKey ?? context.Trigger.Key).Group == Group ? ReadFrom(context.Trigger.JobDataMap) : null;
 
     public void WriteTo(JobDataMap data)
@@ -62,8 +62,8 @@ internal sealed record Deferral(TriggerKey Trigger, DateTimeOffset ScheduledTime
     }
 
     /// <summary>
-    /// Takes what a deferral carries out of the data that the job is given. Those are the firing's own copy: the trigger keeps its data,
-    /// and the job store never sees them.
+    /// Removes the values of a deferral from the data that the job gets. That data is a copy for this firing: the trigger keeps its own,
+    /// and the change never reaches the job store.
     /// </summary>
     public static void HideFrom(JobDataMap merged)
     {
@@ -73,15 +73,15 @@ internal sealed record Deferral(TriggerKey Trigger, DateTimeOffset ScheduledTime
         }
     }
 
-    public static Deferral? ReadFrom(JobDataMap data) =>
+    public static StoredDeferral? ReadFrom(JobDataMap data) =>
         data.ContainsKey(TriggerName)
-            ? new Deferral(
+            ? new StoredDeferral(
                 new TriggerKey(Text(data, TriggerName), Text(data, TriggerGroup)),
                 Time(data, ScheduledFireTime),
                 Number(data, RunBefore),
                 DeferralState.Parse(data.TryGetValue(EngineState, out object? state) ? state as string : null))
             {
-                // An older version has not stored these. It counted attempts, which are the retries but for jobs that refire themselves.
+                // An older version has not stored these. It counted attempts: the retries, and the refires of a job that refires itself.
                 RetryAttempt = Number(data, data.ContainsKey(Retries) ? Retries : RunBefore),
                 Recovering = data.TryGetValue(Recovered, out object? recovered) && recovered as string == bool.TrueString,
                 CancelsPrevious = data.TryGetValue(Cancels, out object? cancels) && cancels as string == bool.TrueString,
@@ -92,9 +92,12 @@ internal sealed record Deferral(TriggerKey Trigger, DateTimeOffset ScheduledTime
 
     private static string Text(JobDataMap data, string key) => (string)data[key]!;
 
-    private static DateTimeOffset Time(JobDataMap data, string key) => DateTimeOffset.ParseExact(Text(data, key), "O", CultureInfo.InvariantCulture);
+    private static DateTimeOffset Time(JobDataMap data, string key) =>
+        DateTimeOffset.ParseExact(Text(data, key), "O", CultureInfo.InvariantCulture);
 
-    /// <summary>What is null is removed: the data may have it from the deferral before, or from a job that handed its data on.</summary>
+    /// <summary>
+    /// Removes the key if the text is null: it may be there from the previous deferral, or from a job that copied its data.
+    /// </summary>
     private static void Write(JobDataMap data, string key, string? text)
     {
         if (text is not null)

@@ -8,8 +8,8 @@ using Quartz.Extensibility;
 namespace JobLocking.Quartz;
 
 /// <summary>Checks the locks of the jobs that a scheduler knows, before it fires the first.</summary>
-internal sealed class CheckPlugin(
-    SchedulerChecks checks, KeyedPolicies policies, SharedTypes shared, LockAdapters adapters, DelegateHandlers handlers, ILogger logger)
+internal sealed class StartCheck(
+    StartChecks checks, KeyedPolicies policies, AmbiguousJobTypes shared, LockAdapters adapters, DelegateHandlers handlers, ILogger logger)
     : ISchedulerPlugin
 {
     private IScheduler? _scheduler;
@@ -25,7 +25,9 @@ internal sealed class CheckPlugin(
         return default;
     }
 
-    /// <summary>Quartz calls it when the scheduler starts, which may be long after the host has; so the host's start calls it first.</summary>
+    /// <summary>
+    /// Quartz calls this when the scheduler starts, which may be long after the start of the host, so the host calls it first.
+    /// </summary>
     /// <exception cref="TaskLockException">The lock of a job is declared wrongly.</exception>
     public async ValueTask Start(CancellationToken cancellationToken = default)
     {
@@ -36,9 +38,11 @@ internal sealed class CheckPlugin(
 
         HashSet<JobKey> unknown = [.. policies.ByKey.Keys];
         List<string> problems = [];
-        PagedResult<JobHeader> jobs = await _scheduler!.QueryJobs(new JobQuery { Take = PagedQuery.All }, cancellationToken).ConfigureAwait(false);
+        JobQuery all = new() { Take = PagedQuery.All };
+        PagedResult<JobHeader> jobs = await _scheduler!.QueryJobs(all, cancellationToken).ConfigureAwait(false);
         (JobKey Key, Type? Type)[] known = [.. jobs.Items.Select(job => (job.Key, TypeOf(job)))];
-        foreach (IGrouping<Type?, JobKey> generated in known.Where(job => JobIdentity.IsGenerated(job.Key)).GroupBy(job => job.Type, job => job.Key))
+        foreach (IGrouping<Type?, JobKey> generated in
+            known.Where(job => JobName.IsGenerated(job.Key)).GroupBy(job => job.Type, job => job.Key))
         {
             if (generated.Key is { } type && generated.Count() > 1)
             {
@@ -51,7 +55,7 @@ internal sealed class CheckPlugin(
             unknown.Remove(key);
             try
             {
-                FiringValues.Check(policies.Find(key, type), type);
+                PlaceholderValues.Check(policies.Find(key, type), type);
                 await CheckAsync(key, type, cancellationToken).ConfigureAwait(false);
             }
             catch (TaskLockException e)
@@ -73,7 +77,7 @@ internal sealed class CheckPlugin(
         _checked = true;
     }
 
-    /// <summary>A job of another application in the same store may have a type that is not here; then it cannot fire here either.</summary>
+    /// <summary>Null for a job of another application in the same store, whose type is not loaded here: it cannot fire here.</summary>
     public static Type? TypeOf(JobHeader job) => new JobType(job.JobTypeName).TryResolve(out Type? type) ? type : null;
 
     private async ValueTask CheckAsync(JobKey job, Type? type, CancellationToken cancellationToken)
@@ -92,13 +96,15 @@ internal sealed class CheckPlugin(
             return;
         }
 
-        JobIdentity.Of(job, type, policy, trigger: null, shared.Contains(type), toldApart: true);
-        PagedResult<TriggerHeader> triggers = await _scheduler!.QueryTriggers(new TriggerQuery { Job = job, Take = PagedQuery.All }, cancellationToken).ConfigureAwait(false);
-        foreach (TriggerKey key in triggers.Items.Select(t => t.Key).Where(JobIdentity.IsGenerated))
+        JobName.Of(job, type, policy, trigger: null, shared.Contains(type), toldApart: true);
+        TriggerQuery ofJob = new() { Job = job, Take = PagedQuery.All };
+        PagedResult<TriggerHeader> triggers = await _scheduler!.QueryTriggers(ofJob, cancellationToken).ConfigureAwait(false);
+        foreach (TriggerKey key in triggers.Items.Select(t => t.Key).Where(JobName.IsGenerated))
         {
-            if (await _scheduler.GetTrigger(key, cancellationToken).ConfigureAwait(false) is { } trigger && TriggerData.IsOwn(trigger.JobDataMap))
+            if (await _scheduler.GetTrigger(key, cancellationToken).ConfigureAwait(false) is { } trigger
+                && TriggerData.IsOwn(trigger.JobDataMap))
             {
-                JobIdentity.Of(job, type, policy, key, shared.Contains(type), toldApart: true);
+                JobName.Of(job, type, policy, key, shared.Contains(type), toldApart: true);
             }
         }
     }
@@ -109,13 +115,13 @@ internal sealed class CheckPlugin(
         {
             throw new TaskLockException(
                 $"Lock '{taskLock.Name}' of job {job}: [TaskLock] is on the method of a delegate job, "
-                + $"{method.DeclaringType}.{method.Name}, where schedulers do not find it. "
+                + $"{method.DeclaringType}.{method.Name}, where it has no effect. "
                 + $"Fix: q.AddTaskLocks(o => o.ForJob(new JobKey(\"{job.Name}\", \"{job.Group}\"), "
                 + $"new TaskLockAttribute(\"{taskLock.Name}\"))).");
         }
     }
 
-    /// <summary>A wrapper, <c>Scoped&lt;ReportJob&gt;</c>, runs another job inside, whose lock is not met.</summary>
+    /// <summary>A wrapper, <c>Scoped&lt;ReportJob&gt;</c>, runs another job inside, without the lock of that job.</summary>
     private void WarnOfArgument(JobKey job, Type? type)
     {
         foreach (Type inner in type is { IsGenericType: true } ? type.GenericTypeArguments.Where(typeof(IJob).IsAssignableFrom) : [])

@@ -6,16 +6,16 @@ using Quartz;
 namespace JobLocking.Quartz;
 
 /// <summary>
-/// Stops the host at start if a lock is declared wrongly. By default Quartz starts its schedulers only when the host has
-/// started, and an error there stops nothing. And tells of the stop of the host before it comes to the schedulers.
+/// Stops the start of the host if a lock is declared wrongly: Quartz starts its schedulers only when the host has started, by default,
+/// and an error there does not stop the host. Also announces the shutdown of the host before the schedulers stop.
 /// </summary>
-internal sealed class StartService(
-    IServiceProvider services, IEnumerable<LockedScheduler> schedulers, SchedulerChecks checks, HostStop stop)
+internal sealed class QuartzAdapter(
+    IServiceProvider services, IEnumerable<LockedScheduler> schedulers, StartChecks checks, HostShutdown stop)
     : IHostedLifecycleService, ILockAdapter
 {
     string ILockAdapter.Scheduler => "Quartz";
 
-    /// <summary>What is known before any scheduler is created.</summary>
+    /// <summary>Checks what is known before any scheduler is created.</summary>
     public Task StartingAsync(CancellationToken cancellationToken)
     {
         foreach (LockedScheduler scheduler in schedulers)
@@ -46,7 +46,7 @@ internal sealed class StartService(
 
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <summary>A firing that comes all the same fails: its scheduler has the engine of the host that was disposed, and no other.</summary>
+    /// <summary>Firings that still come fail, because their scheduler has the engine of the disposed host.</summary>
     public void End()
     {
     }

@@ -2,8 +2,8 @@ using Quartz;
 
 namespace JobLocking.Quartz;
 
-/// <summary>Knows the end of one scheduler when it comes: that of the host it lives in, or its own.</summary>
-internal sealed class Lifetime(HostStop host) : ISchedulerListener
+/// <summary>The shutdown of one scheduler: its own, or that of its host.</summary>
+internal sealed class SchedulerShutdown(HostShutdown host) : ISchedulerListener
 {
     private readonly CancellationTokenSource _end = CancellationTokenSource.CreateLinkedTokenSource(host.Begun);
     private int _listens;
@@ -13,7 +13,7 @@ internal sealed class Lifetime(HostStop host) : ISchedulerListener
     public bool IsStopping(IScheduler scheduler) =>
         scheduler.Status is SchedulerStatus.ShuttingDown or SchedulerStatus.Shutdown || host.Begun.IsCancellationRequested;
 
-    /// <summary>Cancelled when the scheduler begins to stop.</summary>
+    /// <summary>Cancelled when the shutdown of the scheduler begins.</summary>
     public CancellationToken EndOf(IScheduler scheduler)
     {
         if (Interlocked.Exchange(ref _listens, 1) == 0)
@@ -21,7 +21,7 @@ internal sealed class Lifetime(HostStop host) : ISchedulerListener
             scheduler.ListenerManager.AddSchedulerListener(this);
         }
 
-        // It may have begun before there was a listener.
+        // The shutdown may have begun before the listener was added.
         if (IsStopping(scheduler))
         {
             _end.Cancel();

@@ -5,7 +5,7 @@ using Quartz;
 namespace JobLocking.Quartz;
 
 /// <summary>Describes the firings of one scheduler to the engine.</summary>
-internal sealed class FiringDescription(KeyedPolicies policies, SharedTypes shared, Lifetime lifetime, LockEngine engine)
+internal sealed class JobExecution(KeyedPolicies policies, AmbiguousJobTypes shared, SchedulerShutdown shutdown, LockEngine engine)
 {
     private string? _scheduler;
     private string? _installation;
@@ -22,17 +22,17 @@ internal sealed class FiringDescription(KeyedPolicies policies, SharedTypes shar
         }
 
         shared.Saw(type, context.JobDetail.Key);
-        string installation = _installation ??= FiringIdentity.InstallationOf(context.Scheduler, engine);
+        string installation = _installation ??= JobIdentity.InstallationOf(context.Scheduler, engine);
         bool toldApart = policy.OncePerOccurrence && firing.HasOccurrence;
         TriggerKey? trigger = TriggerData.IsOwn(context.Trigger.JobDataMap) ? firing.Trigger : null;
         string job = OfKey(trigger);
         return new LockExecution
         {
             Policy = policy,
-            Name = policy.ResolveName(new FiringValues(context, type, policy).ValueOf),
+            Name = policy.ResolveName(new PlaceholderValues(context, type, policy).ValueOf),
             Scheduler = _scheduler ??= $"Quartz/{context.Scheduler.SchedulerName}",
             Job = job,
-            Identity = policy.ComparesJobs ? FiringIdentity.Of(context, type, trigger is null ? job : OfKey(null), installation) : null,
+            Identity = policy.ComparesJobs ? JobIdentity.Of(context, type, trigger is null ? job : OfKey(null), installation) : null,
             Execution = context.FireInstanceId,
             Origin = firing.Origin,
             Occurrence = toldApart
@@ -40,14 +40,14 @@ internal sealed class FiringDescription(KeyedPolicies policies, SharedTypes shar
                 : null,
             Deferral = firing.Wait?.State,
 
-            // A wake-up replaces the trigger of a deferral, and another node of a cluster may fire it meanwhile: then two
-            // firings come with one ticket. What may run again has no ticket: Quartz gives a retry an attempt, and a recovery,
-            // also that of a node that died between the grant and the job, is marked as one (Firing.Wait).
+            // A wake-up replaces the trigger of a deferral, and another node of a cluster may fire it meanwhile: then two firings have
+            // one deferral state. A firing that may run again has none: Quartz gives a retry an attempt, and marks a recovery as one,
+            // also if its node died between the grant and the job (Firing.Wait).
             MayHaveCopies = firing.Wait is not null,
-            EndOfWait = lifetime.EndOf(context.Scheduler),
+            EndOfWait = shutdown.EndOf(context.Scheduler),
             Workers = workers,
         };
 
-        string OfKey(TriggerKey? own) => JobIdentity.Of(context.JobDetail.Key, type, policy, own, shared.Contains(type), toldApart);
+        string OfKey(TriggerKey? own) => JobName.Of(context.JobDetail.Key, type, policy, own, shared.Contains(type), toldApart);
     }
 }

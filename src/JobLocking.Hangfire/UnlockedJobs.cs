@@ -1,21 +1,20 @@
 using Hangfire.Common;
+using JobLocking.Policy;
 
 namespace JobLocking.Hangfire;
 
-/// <summary>A server whose filters lack ours, so that jobs would run there without their locks.</summary>
+/// <summary>Jobs that would run without their locks on a server, because its filters lack ours.</summary>
 /// <param name="Jobs">The jobs, at most ten.</param>
-/// <param name="Why">What has kept our filter away.</param>
+/// <param name="Why">Why our filter is missing.</param>
 /// <param name="Fix">The line to type.</param>
-/// <param name="IsCertain">Whether it can be seen, rather than supposed.</param>
-internal sealed record AbsentFilter(string Jobs, string Why, string Fix, bool IsCertain)
+/// <param name="IsCertain">False if it can only be guessed.</param>
+internal sealed record UnlockedJobs(string Jobs, string Why, string Fix, bool IsCertain)
 {
-    private const int MostNamed = 10;
-
     private const string OfServer = "services.AddHangfireServer((sp, options) => options.UseTaskLocks(sp)), "
         + "after the options have their FilterProvider. It costs nothing in a server without these jobs.";
 
     /// <summary>Null if the server has the filter for all jobs.</summary>
-    public static AbsentFilter? In(HostedServer server, HangfireAdapter adapter, IServiceProvider services, IReadOnlyList<JobSample> jobs)
+    public static UnlockedJobs? In(HostedServer server, HangfireAdapter adapter, IServiceProvider services, IReadOnlyList<JobSample> jobs)
     {
         IJobFilterProvider? registered = (IJobFilterProvider?)services.GetService(typeof(IJobFilterProvider));
         IJobFilterProvider filters = (server.HasOwnServices ? registered : server.Filters) ?? JobFilterProviders.Providers;
@@ -47,7 +46,7 @@ internal sealed record AbsentFilter(string Jobs, string Why, string Fix, bool Is
                     + "which replaces the global filters of Hangfire, including that of UseTaskLocks.",
                 OfServer),
         };
-        return new AbsentFilter(Names(without), why, fix, IsCertain: !server.HasOwnServices);
+        return new UnlockedJobs(Names(without), why, fix, IsCertain: !server.HasOwnServices);
     }
 
     private static bool HasOurs(IJobFilterProvider filters, Job job, HangfireAdapter adapter)
@@ -57,7 +56,7 @@ internal sealed record AbsentFilter(string Jobs, string Why, string Fix, bool Is
             return filters.GetFilters(job).Any(filter =>
                 filter.Instance is TaskLockFilter || (filter.Instance is ProcessFilter && adapter.OfProcess is not null));
         }
-#pragma warning disable CA1031 // The code of the user: what it does not tell is not held against it.
+#pragma warning disable CA1031 // The code of the user. If it throws, nothing is known, and nothing is reported.
         catch (Exception)
 #pragma warning restore CA1031
         {
@@ -66,6 +65,5 @@ internal sealed record AbsentFilter(string Jobs, string Why, string Fix, bool Is
     }
 
     private static string Names(JobSample[] jobs) =>
-        string.Join(", ", jobs.Take(MostNamed).Select(job => $"{job.Locked.Policy.Job} (lock '{job.Locked.Policy.Template}')"))
-        + (jobs.Length > MostNamed ? $" and {jobs.Length - MostNamed} more" : "");
+        NameList.FirstTen([.. jobs.Select(job => $"{job.Locked.Policy.Job} (lock '{job.Locked.Policy.Template}')")]);
 }

@@ -3,10 +3,12 @@ using Microsoft.Extensions.Hosting;
 
 namespace JobLocking.Quartz;
 
-/// <summary>The stop of the host, which begins before its schedulers stop; and what has to be stored until then.</summary>
-internal sealed class HostStop(IHostApplicationLifetime? host, TimeProvider time) : IDisposable
+/// <summary>
+/// The shutdown of the host, which begins before its schedulers stop: deferrals that are being stored must be stored by then.
+/// </summary>
+internal sealed class HostShutdown(IHostApplicationLifetime? host, TimeProvider time) : IDisposable
 {
-    /// <summary>The store may be out of reach, and the other services want to stop too.</summary>
+    /// <summary>The store may be unavailable, and other services have to stop, too.</summary>
     private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(5);
 
     private readonly CancellationTokenSource _begun = CancellationTokenSource.CreateLinkedTokenSource(host?.ApplicationStopping ?? default);
@@ -14,10 +16,10 @@ internal sealed class HostStop(IHostApplicationLifetime? host, TimeProvider time
 
     public CancellationToken Begun => _begun.Token;
 
-    /// <summary>A firing that asks for its lock, until it has it or is turned away.</summary>
+    /// <summary>Watches a firing that asks for its lock, until it has the lock or does not run.</summary>
     public async ValueTask<T> WatchAsync<T>(Task<T> asking)
     {
-        // Not the task that asks: with it the job would go on, before the stop does, which has to wait no longer.
+        // Not the task that asks: if the shutdown waited for that, its continuations, the job among them, would come first.
         TaskCompletionSource asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
         _asking.TryAdd(asked, true);
         try
@@ -31,13 +33,15 @@ internal sealed class HostStop(IHostApplicationLifetime? host, TimeProvider time
         }
     }
 
-    /// <summary>Ends all waiting in place, and waits until the deferrals that follow are stored: a scheduler that stops accepts none.</summary>
+    /// <summary>Ends all waits in place, and waits until the deferrals that follow are stored: a stopping scheduler accepts none.</summary>
     public async Task BeginAsync(CancellationToken cancellationToken)
     {
         await _begun.CancelAsync().ConfigureAwait(false);
 
-        // What keeps them longer is their own affair.
-        await Task.WhenAll(_asking.Keys.Select(asked => asked.Task)).WaitAsync(LongestDelay, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        // Those that take longer are not waited for.
+        await Task.WhenAll(_asking.Keys.Select(asked => asked.Task))
+            .WaitAsync(LongestDelay, time, cancellationToken)
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     public void Dispose() => _begun.Dispose();

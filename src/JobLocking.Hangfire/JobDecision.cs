@@ -4,26 +4,28 @@ using JobLocking.Engine;
 
 namespace JobLocking.Hangfire;
 
-/// <summary>An execution that does not run now, on its way from the filter that cancelled it to the election of its next state.</summary>
-internal sealed record TurnedAway(TaskLockFilter Filter, LockExecution Execution, LockDecision Decision, AttemptRecord Record)
+/// <summary>
+/// Carries out the decision not to run an execution now: from the filter that cancelled it to the election of its next state.
+/// </summary>
+internal sealed record JobDecision(TaskLockFilter Filter, LockExecution Execution, LockDecision Decision, AttemptRecord Record)
 {
     private ApplyStateContext? _applied;
 
-    /// <summary>Which deferrals do its work, so that it is not deferred itself; null if it is, or was never to be.</summary>
+    /// <summary>Which deferrals do its work, so that it is not deferred itself; null if it does not coalesce.</summary>
     public string? Coalesced { get; init; }
 
     /// <summary>Deferred, coalesced or skipped, as its record says.</summary>
     public string Outcome => Record.Outcome!;
 
-    /// <summary>Remembers what became of the attempt.</summary>
+    /// <summary>The decision, with what the attempt leaves for the next.</summary>
     /// <param name="filter">The filter that asked.</param>
     /// <param name="execution">The execution.</param>
     /// <param name="decision">What was decided.</param>
-    /// <param name="record">What the attempts before have left.</param>
-    /// <param name="job">The job that Hangfire knows: the outer one of an inner job.</param>
+    /// <param name="record">What the earlier attempts have left.</param>
+    /// <param name="job">The job that Hangfire knows: for an inner job, the outer one.</param>
     /// <param name="storage">The storage of that job; an inner job may be performed without one.</param>
-    /// <param name="records">Tells of what cannot be read.</param>
-    public static TurnedAway From(
+    /// <param name="records">Warns of what cannot be read.</param>
+    public static JobDecision From(
         TaskLockFilter filter,
         LockExecution execution,
         LockDecision decision,
@@ -40,7 +42,7 @@ internal sealed record TurnedAway(TaskLockFilter Filter, LockExecution Execution
                 Queue = record.Queue ?? (storage is null ? null : ForgottenQueue(job, storage, records)),
             });
 
-    /// <summary>Why a skipped job was deleted.</summary>
+    /// <summary>The reason of the Deleted state of a skipped job.</summary>
     public static string Reason(LockDecision.Skip skip) => $"Skipped: {skip.Reason}";
 
     /// <remarks>
@@ -56,7 +58,7 @@ internal sealed record TurnedAway(TaskLockFilter Filter, LockExecution Execution
             case DeletedState canceled:
                 canceled.Reason = deleted ?? "Replaced by the deferral";
                 break;
-            case FailedState failed when InnerJobTurnedAwayException.Of(failed.Exception)?.TurnedAway == this:
+            case FailedState failed when InnerJobNotRunException.Of(failed.Exception)?.Decision == this:
                 failed.Reason = $"Replaced: the inner job {Execution.Job} is {Outcome}";
                 if (deleted is not null)
                 {
@@ -79,19 +81,22 @@ internal sealed record TurnedAway(TaskLockFilter Filter, LockExecution Execution
 
         // Hangfire's schedule rounds down to whole seconds: less than one would come back at once, again and again.
         TimeSpan delay = TimeSpan.FromSeconds(Math.Ceiling(defer.Delay.TotalSeconds));
-        context.CandidateState = new DeferredState(delay, new Deferral(context.BackgroundJob.Id, Record, Execution.Name))
+        context.CandidateState = new DeferredState(delay, new StoredDeferral(context.BackgroundJob.Id, Record, Execution.Name))
         {
             Reason = $"Deferred ({defer.State.Deferrals}): {defer.Reason}",
         };
     }
 
+    /// <summary>Nothing will carry out the decision. A deferral leaves the waiting queue.</summary>
+    public void Abandon() => (Decision as LockDecision.Defer)?.NotStored();
+
     /// <summary>
-    /// Tells the engine what was elected in the end, also by the filters after ours. The state is stored just after this;
-    /// who wakes the job earlier waits for the lock of its state. Should it not be stored, the wake finds no deferral.
+    /// Tells the engine whether the deferral is the elected state, after all filters. The state is stored just after this; a wake-up
+    /// that comes earlier waits for Hangfire's lock of the job. If the state is not stored, the wake-up finds no deferral.
     /// </summary>
     public void Apply(ApplyStateContext context)
     {
-        // Once for each attempt at the change of state, however often the filter is registered.
+        // Once for each attempt to change the state, however often the filter is registered.
         if (Decision is not LockDecision.Defer defer || _applied == context)
         {
             return;
@@ -100,10 +105,10 @@ internal sealed record TurnedAway(TaskLockFilter Filter, LockExecution Execution
         _applied = context;
         if (context.NewState is DeferredState { Deferral: var deferral })
         {
-            // Nothing else of the context outlives the change of state. Hangfire's own changers always name their filters.
+            // Nothing else of the context may be used after the change of state. Hangfire's own state changers always name their filters.
             JobStorage storage = context.Storage;
             StateMachine? filters = context.StateMachine as StateMachine;
-            defer.Stored(() => filters is null ? new ValueTask<bool>(false) : Wakes.StartAsync(() => deferral.Wake(storage, filters)));
+            defer.Stored(() => filters is null ? new ValueTask<bool>(false) : WakeUp.StartAsync(() => deferral.Wake(storage, filters)));
         }
         else
         {
@@ -112,10 +117,10 @@ internal sealed record TurnedAway(TaskLockFilter Filter, LockExecution Execution
     }
 
     /// <summary>
-    /// A job created in a queue by its state alone, <c>Create(…, new EnqueuedState("critical"))</c>, would come back in the
-    /// default queue. Only its history knows; queues of the job itself and of <c>[Queue]</c> return by themselves.
+    /// The queue of a job that was created in it by its state alone, <c>Create(…, new EnqueuedState("critical"))</c>. Only its history
+    /// has it, and the job would come back in the default queue. The queue of the job itself, or of <c>[Queue]</c>, is kept by Hangfire.
     /// </summary>
-    /// <remarks>A storage that does not answer costs the job its queue, as Hangfire itself would, but no attempt.</remarks>
+    /// <remarks>If the storage does not answer, the job comes back in the default queue, as it would without us.</remarks>
     private static string? ForgottenQueue(BackgroundJob job, JobStorage storage, ElectionRecords records)
     {
         if (job.Job.Queue is not null)

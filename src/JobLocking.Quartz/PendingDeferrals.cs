@@ -7,20 +7,20 @@ using Quartz;
 
 namespace JobLocking.Quartz;
 
-/// <summary>Brings deferred firings of one scheduler back by triggers that fire once.</summary>
-internal sealed class DeferralTriggers(Wakes wakes, Lifetime lifetime, TimeProvider time, ILogger logger)
+/// <summary>Stores the deferrals of one scheduler as triggers that fire once, and limits how many are pending.</summary>
+internal sealed class PendingDeferrals(WakeUp wakeUp, SchedulerShutdown shutdown, TimeProvider time, ILogger logger)
 {
-    /// <summary>So many deferrals of one trigger are pending at most.</summary>
+    /// <summary>The largest number of pending deferrals of one trigger.</summary>
     private const int MostPending = 1000;
 
-    // By the first digit of what a deferral stands for. Firings of one node that look at the same time would each see none pending.
+    // By the first digit of the work. Without it, firings of one node that check at the same time would each see no pending deferral.
     private readonly SemaphoreSlim[] _storing = [.. Enumerable.Range(0, 16).Select(_ => new SemaphoreSlim(1))];
 
     private int _saidInMemory;
 
-    /// <summary>Schedules the firing for later, unless it is already.</summary>
-    /// <returns>What to report of the firing.</returns>
-    /// <exception cref="JobExecutionException">It cannot be stored: then the firing fails, since to skip it would lose it.</exception>
+    /// <summary>Schedules the firing for later, unless a pending deferral stands for it.</summary>
+    /// <returns>The report of the firing.</returns>
+    /// <exception cref="JobExecutionException">The deferral cannot be stored: the firing fails, since its work would be lost.</exception>
     public async ValueTask<JobRunReport> StoreAsync(Firing firing, LockExecution execution, LockDecision.Defer defer)
     {
         IScheduler scheduler = firing.Context.Scheduler;
@@ -29,13 +29,13 @@ internal sealed class DeferralTriggers(Wakes wakes, Lifetime lifetime, TimeProvi
         {
             await CheckOutlivesAsync(scheduler).ConfigureAwait(false);
 
-            // Now, inside the firing: once it has ended, Quartz deletes a job that is not durable and has no trigger left.
+            // Inside the firing: once it has ended, Quartz deletes a job that is not durable and has no trigger left.
             stored = await StoreBoundedAsync(firing, execution, defer).ConfigureAwait(false);
         }
         catch (Exception e)
         {
             defer.NotStored();
-            if (lifetime.IsStopping(scheduler))
+            if (shutdown.IsStopping(scheduler))
             {
                 Log.GivenUpByShutdown(logger, firing.Context.JobDetail.Key, execution.Execution, execution.Name);
             }
@@ -46,11 +46,11 @@ internal sealed class DeferralTriggers(Wakes wakes, Lifetime lifetime, TimeProvi
         if (stored.IsCoalesced)
         {
             defer.NotStored();
-            return Reports.Coalesced(execution, defer);
+            return JobDecision.Coalesced(execution, defer);
         }
 
-        defer.Stored(() => wakes.WakeAsync(scheduler, stored.Key, stored.Due));
-        return Reports.Deferred(execution, defer);
+        defer.Stored(() => wakeUp.WakeAsync(scheduler, stored.Key, stored.Due));
+        return JobDecision.Deferred(execution, defer);
     }
 
     private async ValueTask<Stored> StoreBoundedAsync(Firing firing, LockExecution execution, LockDecision.Defer defer)
@@ -75,7 +75,7 @@ internal sealed class DeferralTriggers(Wakes wakes, Lifetime lifetime, TimeProvi
     }
 
     /// <summary>
-    /// What a deferral of the firing has in common with others, of which only so many may be pending; null where nothing else
+    /// The work that this deferral would share with others, of which only a limited number may be pending; null if no other deferral
     /// stands for its work.
     /// </summary>
     private static string? SharedWork(Firing firing, LockExecution execution) => firing switch
@@ -87,24 +87,25 @@ internal sealed class DeferralTriggers(Wakes wakes, Lifetime lifetime, TimeProvi
     };
 
     /// <summary>
-    /// A first attempt of a recurring trigger, or a run by hand: all of them that want the same lock stand for the same work, so
-    /// one deferral that is pending is enough, and keeps its place in the queue; under OncePerOccurrence, one for each occurrence.
-    /// Two firings at once on two nodes may both look before the other has stored: then two are pending, and none is lost.
+    /// First attempts of a recurring trigger, or runs by hand, that want the same lock stand for the same work: one pending deferral is
+    /// enough, and keeps its position in the waiting queue; under OncePerOccurrence, one for each occurrence. Two firings at once on two
+    /// nodes may each check before the other has stored: then two are pending, and none is lost.
     /// </summary>
     private async ValueTask<Stored> StoreOneAsync(string work, Firing firing, LockExecution execution, LockDecision.Defer defer)
     {
         PagedResult<TriggerHeader> found = await firing.Context.Scheduler.QueryTriggers(Deferrals(work, firing), CancellationToken.None)
             .ConfigureAwait(false);
 
-        // Without a time to fire it has begun to, or has failed to; with attempts behind it, it is the retry of a run.
-        TriggerHeader[] first = [.. found.Items.Where(t => t.RetryAttempt == 0 && (t.NextFireTimeUtc is not null || t.State == TriggerState.Error))];
+        // One without a fire time has begun to fire, or has failed to. One with attempts is the retry of a run.
+        TriggerHeader[] first =
+            [.. found.Items.Where(t => t.RetryAttempt == 0 && (t.NextFireTimeUtc is not null || t.State == TriggerState.Error))];
         if (Array.Find(first, t => t.State is not (TriggerState.Paused or TriggerState.Error)) is { NextFireTimeUtc: { } due } pending)
         {
             Log.Coalesced(logger, firing.Context.JobDetail.Key, execution.Execution, firing.Trigger, due);
             return Stored.Coalesced;
         }
 
-        // It would swallow all that come after it, until somebody looks.
+        // All later firings would coalesce with it, until an operator repairs it.
         if (first is [var stuck, ..])
         {
             Log.StuckDeferral(logger, stuck.Key, firing.Trigger, stuck.State, firing.Context.JobDetail.Key, execution.Execution);
@@ -114,7 +115,7 @@ internal sealed class DeferralTriggers(Wakes wakes, Lifetime lifetime, TimeProvi
         return await StoreAsync(firing, defer, DeferralTrigger.NewKey(work), TriggerConflict.Throw).ConfigureAwait(false);
     }
 
-    /// <summary>A firing of a trigger that wants each of them has a deferral of its own, until so many are pending that the store is to be spared.</summary>
+    /// <summary>The trigger wants each of its firings, so each has a deferral of its own, up to <see cref="MostPending"/>.</summary>
     private async ValueTask<Stored> StoreOneOfManyAsync(string work, Firing firing, LockExecution execution, LockDecision.Defer defer)
     {
         TriggerQuery count = Deferrals(work, firing) with { Take = 0, IncludeTotalCount = true };
@@ -131,13 +132,15 @@ internal sealed class DeferralTriggers(Wakes wakes, Lifetime lifetime, TimeProvi
 
     private static TriggerQuery Deferrals(string work, Firing firing) => new()
     {
-        Group = GroupMatcher<TriggerKey>.GroupEquals(Deferral.Group),
+        Group = GroupMatcher<TriggerKey>.GroupEquals(StoredDeferral.Group),
         Name = NameMatcher<TriggerKey>.NameStartsWith(DeferralTrigger.Prefix(work)),
         Job = firing.Context.JobDetail.Key,
         Take = PagedQuery.All,
     };
 
-    /// <summary>The key of a deferral that is one of its kind. One that came back too early goes on standing for what it stood for.</summary>
+    /// <summary>
+    /// The key of a deferral that shares its work with no other. If a deferral came back too early, the next one stands for the same work.
+    /// </summary>
     private static TriggerKey KeyOf(Firing firing)
     {
         IJobExecutionContext context = firing.Context;
@@ -148,7 +151,7 @@ internal sealed class DeferralTriggers(Wakes wakes, Lifetime lifetime, TimeProvi
 
     private async ValueTask<Stored> StoreAsync(Firing firing, LockDecision.Defer defer, TriggerKey key, TriggerConflict onConflict)
     {
-        Deferral deferral = new(
+        StoredDeferral deferral = new(
             firing.Trigger,
             firing.ScheduledTime,
             firing.Attempts,
@@ -161,8 +164,10 @@ internal sealed class DeferralTriggers(Wakes wakes, Lifetime lifetime, TimeProvi
             NextTime = firing.NextTime?.ToUniversalTime(),
         };
         IJobExecutionContext context = firing.Context;
-        ITrigger trigger = DeferralTrigger.Create(context.Trigger, key, context.JobDetail.Key, RemainingRetries.Of(context), deferral, time.GetUtcNow() + defer.Delay);
-        ScheduleTriggerResult result = await context.Scheduler.ScheduleTrigger(trigger, onConflict, CancellationToken.None).ConfigureAwait(false);
+        ITrigger trigger = DeferralTrigger.Create(
+            context.Trigger, key, context.JobDetail.Key, RemainingRetries.Of(context), deferral, time.GetUtcNow() + defer.Delay);
+        ScheduleTriggerResult result =
+            await context.Scheduler.ScheduleTrigger(trigger, onConflict, CancellationToken.None).ConfigureAwait(false);
         return new Stored(key, result.NextFireTimeUtc);
     }
 
@@ -172,7 +177,9 @@ internal sealed class DeferralTriggers(Wakes wakes, Lifetime lifetime, TimeProvi
 
     private static string Hash(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)).AsSpan(0, 16));
 
-    /// <summary>A deferral in memory is worth a warning; at the stop it is worth nothing, and to report it would be a lie.</summary>
+    /// <summary>
+    /// Warns of deferrals that are kept in memory. During a shutdown such a deferral would be lost, so it must not be reported as stored.
+    /// </summary>
     private async ValueTask CheckOutlivesAsync(IScheduler scheduler)
     {
         SchedulerMetadata store = await scheduler.GetMetadata(CancellationToken.None).ConfigureAwait(false);
@@ -181,7 +188,7 @@ internal sealed class DeferralTriggers(Wakes wakes, Lifetime lifetime, TimeProvi
             return;
         }
 
-        if (lifetime.IsStopping(scheduler))
+        if (shutdown.IsStopping(scheduler))
         {
             throw new SchedulerException("the scheduler stops, and keeps its triggers in memory");
         }

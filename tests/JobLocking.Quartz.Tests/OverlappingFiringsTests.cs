@@ -7,7 +7,7 @@ using Quartz.Impl;
 namespace JobLocking.Quartz.Tests;
 
 /// <summary>Under <see cref="OverlapPolicy.CancelPrevious"/> the newest firing works.</summary>
-public sealed class SuccessionTests(SharedRedis redis)
+public sealed class OverlappingFiringsTests(SharedRedis redis)
 {
     private readonly FakeTimeProvider _time = new();
 
@@ -69,17 +69,17 @@ public sealed class SuccessionTests(SharedRedis redis)
     [Fact]
     public async Task A_firing_waits_for_all_that_were_interrupted_for_it_and_for_no_others()
     {
-        Successions successions = All();
+        OverlappingFirings overlapping = All();
         using CancellationTokenSource interrupted = new();
-        Successions.Member[] before = [Enter(successions, interrupted.Token), Enter(successions, interrupted.Token)];
-        using Successions.Member other = Enter(successions, interrupted.Token, trigger: "other");
-        using Successions.Member running = Enter(successions, CancellationToken.None);
-        using Successions.Member newest = Enter(successions, CancellationToken.None);
-        Task none = successions.PredecessorsEndedAsync(newest, Token).AsTask();
+        OverlappingFirings.Member[] before = [Enter(overlapping, interrupted.Token), Enter(overlapping, interrupted.Token)];
+        using OverlappingFirings.Member other = Enter(overlapping, interrupted.Token, trigger: "other");
+        using OverlappingFirings.Member running = Enter(overlapping, CancellationToken.None);
+        using OverlappingFirings.Member newest = Enter(overlapping, CancellationToken.None);
+        Task none = overlapping.PredecessorsEndedAsync(newest, Token).AsTask();
         Assert.True(none.IsCompleted);
         await interrupted.CancelAsync();
 
-        Task waits = successions.PredecessorsEndedAsync(newest, Token).AsTask();
+        Task waits = overlapping.PredecessorsEndedAsync(newest, Token).AsTask();
         before[0].Dispose();
         Assert.False(waits.IsCompleted);
         before[1].Dispose();
@@ -89,11 +89,11 @@ public sealed class SuccessionTests(SharedRedis redis)
     [Fact]
     public async Task A_firing_that_ignores_its_interruption_is_waited_for_for_a_while_only()
     {
-        Successions successions = All();
-        using Successions.Member before = Enter(successions, new CancellationToken(canceled: true));
-        using Successions.Member newest = Enter(successions, CancellationToken.None);
+        OverlappingFirings overlapping = All();
+        using OverlappingFirings.Member before = Enter(overlapping, new CancellationToken(canceled: true));
+        using OverlappingFirings.Member newest = Enter(overlapping, CancellationToken.None);
 
-        Task waits = successions.PredecessorsEndedAsync(newest, Token).AsTask();
+        Task waits = overlapping.PredecessorsEndedAsync(newest, Token).AsTask();
         _time.Advance(TimeSpan.FromSeconds(4));
         Assert.False(waits.IsCompleted);
         _time.Advance(TimeSpan.FromSeconds(1));
@@ -105,13 +105,13 @@ public sealed class SuccessionTests(SharedRedis redis)
     [InlineData(false)]
     public async Task A_firing_waits_no_longer_when_it_is_interrupted_itself_or_the_host_stops(bool stops)
     {
-        using HostStop stop = new(host: null, _time);
-        Successions successions = new(new Lifetime(stop), _time);
+        using HostShutdown stop = new(host: null, _time);
+        OverlappingFirings overlapping = new(new SchedulerShutdown(stop), _time);
         using CancellationTokenSource interrupted = new();
-        using Successions.Member before = Enter(successions, new CancellationToken(canceled: true));
-        using Successions.Member newest = Enter(successions, interrupted.Token);
+        using OverlappingFirings.Member before = Enter(overlapping, new CancellationToken(canceled: true));
+        using OverlappingFirings.Member newest = Enter(overlapping, interrupted.Token);
 
-        Task waits = successions.PredecessorsEndedAsync(newest, interrupted.Token).AsTask();
+        Task waits = overlapping.PredecessorsEndedAsync(newest, interrupted.Token).AsTask();
         Assert.False(waits.IsCompleted);
         await (stops ? stop.BeginAsync(Token) : interrupted.CancelAsync());
         await waits;
@@ -130,10 +130,10 @@ public sealed class SuccessionTests(SharedRedis redis)
         await node.Scheduler.RescheduleJob(trigger, again);
     }
 
-    private Successions All() => new(new Lifetime(new HostStop(host: null, _time)), _time);
+    private OverlappingFirings All() => new(new SchedulerShutdown(new HostShutdown(host: null, _time)), _time);
 
-    private static Successions.Member Enter(Successions successions, CancellationToken interruption, string trigger = "work") =>
-        successions.Enter(Firing.Of(Context(trigger, OverlapPolicy.CancelPrevious, interruption)))!;
+    private static OverlappingFirings.Member Enter(OverlappingFirings overlapping, CancellationToken interruption, string trigger = "work") =>
+        overlapping.Enter(Firing.Of(Context(trigger, OverlapPolicy.CancelPrevious, interruption)))!;
 
     private static JobExecutionContextImpl Context(string trigger, OverlapPolicy policy, CancellationToken interruption) =>
         JobExecutionContextBuilder.For(new WorkJob(new Journal()))

@@ -4,22 +4,30 @@ using JobLocking.Policy;
 namespace JobLocking.Hangfire;
 
 /// <summary>
-/// Checks what is known before a server starts: what would stop a host too, since there may be none, and the locks of
-/// methods. The lock of a class is checked with each job: only then its method is known.
+/// Checks what is known when <c>UseTaskLocks</c> is called: the configuration, which the start of a host would check too, but there may
+/// be no host; and the locks of methods. The lock of a class is checked with each job, since its method is not known before.
 /// </summary>
-internal static class DeclaredLocks
+internal static class StartChecks
 {
     public static void Check(LockPolicies policies)
     {
         Refuse(policies.Problems());
-        Refuse([.. policies.Methods.Where(known => !IsQuartz(known.Method)).SelectMany(known => Problems(policies, known.Method, known.Policy))]);
+        Refuse(
+        [
+            .. from known in policies.Methods
+               where !IsQuartz(known.Method)
+               from problem in Problems(policies, known.Method, known.Policy)
+               select problem,
+        ]);
     }
 
     public static IEnumerable<string> Problems(LockPolicies policies, MethodInfo method, LockPolicy policy)
     {
         if (!method.IsPublic && !ImplementedBy(method).Any(declared => policies.Find(declared.DeclaringType!, declared) is not null))
         {
-            yield return $"Lock '{policy.Template}' of job {policy.Job}: [TaskLock] is on a method that is not public and that no interface leads to, so Hangfire never runs it under the lock. Fix: make the method public, or put [TaskLock] on the method that is enqueued.";
+            yield return $"Lock '{policy.Template}' of job {policy.Job}: [TaskLock] is on a method that is not public and that no interface "
+                + "leads to, so that Hangfire never runs it under the lock. "
+                + "Fix: make the method public, or put [TaskLock] on the one that is enqueued.";
         }
 
         if (policy.OncePerOccurrence)
@@ -30,7 +38,8 @@ internal static class DeclaredLocks
         foreach (string placeholder in policy.Placeholders.Where(p => JobExecution.IndexOf(method, p.Split('.')[0]) < 0))
         {
             string parameters = string.Join(", ", method.GetParameters().Select((p, i) => $"{{{p.Name}}} or {{{i}}}"));
-            yield return $"Lock '{policy.Template}' of job {policy.Job}: Name has the placeholder {{{placeholder}}}, but the method has no such parameter. Fix: "
+            yield return $"Lock '{policy.Template}' of job {policy.Job}: Name has the placeholder {{{placeholder}}}, "
+                + "but the method has no such parameter. Fix: "
                 + (parameters.Length > 0 ? $"use {parameters}, or write {{{{ for a literal brace." : "write {{ for a literal brace.");
         }
 
@@ -49,7 +58,7 @@ internal static class DeclaredLocks
         }
     }
 
-    /// <summary>The methods of interfaces that a method implements, explicitly above all: through them it is enqueued.</summary>
+    /// <summary>The methods of interfaces that a method implements, explicitly or not: it can be enqueued through them.</summary>
     private static IEnumerable<MethodInfo> ImplementedBy(MethodInfo method)
     {
         Type type = method.DeclaringType!;

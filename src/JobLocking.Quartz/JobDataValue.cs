@@ -3,18 +3,18 @@ using System.Globalization;
 namespace JobLocking.Quartz;
 
 /// <summary>
-/// A value of the job data as every store gives it back. In memory it keeps its type; a persistent store writes JSON and reads back
-/// texts, numbers and truth values. What becomes of a value there must have the same text in a lock's name.
+/// A value of the job data, the same from every store. In memory it keeps its type; a persistent store writes JSON, and reads back texts,
+/// numbers and booleans. Both must have the same text in the name of a lock.
 /// </summary>
-internal static class StoredValue
+internal static class JobDataValue
 {
-    // As System.Text.Json writes a time, with and without what tells which instant it is.
+    // As System.Text.Json writes a time, without and with its offset.
     private const string Time = "yyyy-MM-dd'T'HH:mm:ss.FFFFFFF";
     private const string Instant = Time + "K";
     private const int ShortestTime = 19;
     private const int LongestTime = 33;
 
-    /// <summary>The value, or what stands for it; null if a persistent store changes it.</summary>
+    /// <summary>The value to use in a name; null if a persistent store loses digits of it.</summary>
     public static object? Of(object value) => value switch
     {
         string text => OfText(text),
@@ -25,7 +25,7 @@ internal static class StoredValue
         _ => value,
     };
 
-    /// <summary>A text that a time becomes is that time: its offset may be that of the node that stored it.</summary>
+    /// <summary>A text that is a stored time is read as that time, since its offset may be that of the node that stored it.</summary>
     private static object OfText(string text)
     {
         if (text.Length is < ShortestTime or > LongestTime || text[10] != 'T')
@@ -39,7 +39,7 @@ internal static class StoredValue
             : text;
     }
 
-    /// <summary>What is no whole number of 64 bits is read back as a <see cref="double"/>; null if that has not all its digits.</summary>
+    /// <summary>A number that is no 64-bit integer is read back as a <see cref="double"/>; null if that loses digits.</summary>
     private static object? OfNumber(string text)
     {
         if (long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long whole))

@@ -4,18 +4,17 @@ using Quartz;
 namespace JobLocking.Quartz;
 
 /// <summary>
-/// Keeps the retry of a deferral that fired on this node while another node of the cluster replaced its trigger. Quartz keeps a
-/// retry in the row of the trigger, which is gone, and the firing of the one that took its place was turned away, since the
-/// deferral was spent. So the row is put back just before Quartz writes the retry into it; and with it the job, if that was
-/// not durable and lost its last trigger.
+/// Keeps the retry of a deferral that fired on this node while another node of the cluster replaced its trigger. Quartz stores a retry in
+/// the row of the trigger, which is gone, and the new trigger did not run the job, because the deferral was spent. So this restores the
+/// row just before Quartz writes the retry into it, and the job as well, if it was not durable and lost its last trigger.
 /// </summary>
 /// <remarks>
-/// Quartz acquires triggers ahead of their time, so another node may have acquired the row before the retry is written. Then
-/// the retry may run twice, one run after the other; it is not lost.
+/// Quartz acquires triggers ahead of their time, so another node may have acquired the row before the retry is written. Then the retry
+/// may run twice, one run after the other; it is not lost.
 /// </remarks>
-internal sealed class ReplacedRetries(ILogger logger) : ITriggerListener
+internal sealed class RetryOfReplacedDeferral(ILogger logger) : ITriggerListener
 {
-    public string Name => "JobLocking.ReplacedRetries";
+    public string Name => "JobLocking.RetryOfReplacedDeferral";
 
     public async ValueTask TriggerComplete(
         ITrigger trigger,
@@ -23,7 +22,7 @@ internal sealed class ReplacedRetries(ILogger logger) : ITriggerListener
         SchedulerInstruction triggerInstructionCode,
         CancellationToken cancellationToken = default)
     {
-        if (triggerInstructionCode == SchedulerInstruction.RetryTrigger && Deferral.ReadFrom(trigger.JobDataMap) is { } deferral)
+        if (triggerInstructionCode == SchedulerInstruction.RetryTrigger && StoredDeferral.ReadFrom(trigger.JobDataMap) is { } deferral)
         {
             try
             {
@@ -36,9 +35,9 @@ internal sealed class ReplacedRetries(ILogger logger) : ITriggerListener
         }
     }
 
-    private static async ValueTask KeepAsync(ITrigger trigger, Deferral deferral, IJobExecutionContext context)
+    private static async ValueTask KeepAsync(ITrigger trigger, StoredDeferral deferral, IJobExecutionContext context)
     {
-        // Within one process a firing knows whether it was replaced, and does not run.
+        // Within one process a firing knows that its trigger was replaced, and does not run.
         IScheduler scheduler = context.Scheduler;
         if (!(await scheduler.GetMetadata(CancellationToken.None).ConfigureAwait(false)).JobStoreClustered
             || await scheduler.GetTrigger(trigger.Key, CancellationToken.None).ConfigureAwait(false) is not null)
@@ -46,8 +45,8 @@ internal sealed class ReplacedRetries(ILogger logger) : ITriggerListener
             return;
         }
 
-        // It starts with the retry: a later start would be one more time to fire. Without its ticket it is not taken for a copy, nor
-        // for what was replaced, even if it fires before the retry is written.
+        // It starts at the time of the retry: a later start would add a fire time. Without a deferral state it is taken neither for a
+        // copy nor for the replaced trigger, even if it fires before the retry is written.
         DateTimeOffset start = trigger.NextFireTimeUtc ?? scheduler.TimeProvider.GetUtcNow();
         ITrigger kept = DeferralTrigger.Create(
             trigger, trigger.Key, trigger.JobKey, trigger.RetryPolicy, deferral with { State = null }, start);

@@ -4,20 +4,20 @@ using Quartz;
 namespace JobLocking.Quartz;
 
 /// <summary>
-/// The types of which a scheduler has more than one job whose key was generated: there the type does not say which job is meant.
-/// Those of jobs that are added later are known from the first firing of the second one on.
+/// The types for which a scheduler has several jobs with generated keys, so that the type does not identify the job. For jobs that are
+/// added later, this is known from the first firing of the second job on.
 /// </summary>
-internal sealed class SharedTypes
+internal sealed class AmbiguousJobTypes
 {
     private readonly ConcurrentDictionary<Type, bool> _types = [];
     private readonly ConcurrentDictionary<Type, JobKey> _first = [];
 
     public void Add(Type type) => _types.TryAdd(type, true);
 
-    /// <summary>A job fires: it may have been added while the scheduler runs.</summary>
+    /// <summary>A job fires. It may have been added while the scheduler runs.</summary>
     public void Saw(Type? type, JobKey job)
     {
-        if (type is not null && JobIdentity.IsGenerated(job) && !_first.GetOrAdd(type, job).Equals(job))
+        if (type is not null && JobName.IsGenerated(job) && !_first.GetOrAdd(type, job).Equals(job))
         {
             Add(type);
         }

@@ -4,27 +4,27 @@ using Quartz;
 namespace JobLocking.Quartz;
 
 /// <summary>
-/// The firings of triggers with <see cref="OverlapPolicy.CancelPrevious"/> that run on this node. Quartz interrupts them and starts
-/// the next at once, which would find the lock taken by the same job and be skipped: then no firing would be at work until the one
-/// after. So the next waits until those that were interrupted for it have given the lock back, and only then asks for it.
+/// The firings of triggers with <see cref="OverlapPolicy.CancelPrevious"/> that run on this node. Quartz interrupts them and starts the
+/// next firing at once. That would find the lock taken by the same job and be skipped, and no firing would run. So the next firing waits
+/// until the interrupted ones have released the lock, and asks for it then.
 /// </summary>
 /// <remarks>
-/// It does not wait for what other nodes run. Without a shared store that was not interrupted, and may be the same occurrence; in a cluster
-/// Quartz interrupts it at that node's next check-in, 7.5 seconds later by default. For the same reason it does not wait in the queue
-/// of the lock, where it would also wait for a node that was faster.
+/// It does not wait for firings on other nodes. Without a shared store they are not interrupted, and may be the same occurrence; in a
+/// cluster Quartz interrupts them at the next check-in of their node, 7.5 seconds later by default. For the same reason it does not wait
+/// in the waiting queue of the lock, where it would also wait for a node that was faster.
 /// <para>
-/// A firing that was deferred runs under a trigger of ours, which Quartz does not know as the one before: so the next firing of the
-/// schedule interrupts it here.
+/// A deferred firing has a trigger of ours, which Quartz does not take for the previous one. So the next firing of the schedule
+/// interrupts it here.
 /// </para>
 /// </remarks>
-internal sealed class Successions(Lifetime lifetime, TimeProvider time)
+internal sealed class OverlappingFirings(SchedulerShutdown shutdown, TimeProvider time)
 {
-    /// <summary>A job that ignores its interruption keeps its successor no longer than this.</summary>
+    /// <summary>The longest wait for a job that ignores its interruption.</summary>
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(5);
 
     private readonly ConcurrentDictionary<Member, bool> _members = [];
 
-    /// <summary>Enters a firing, until it is disposed. Null where the trigger cancels none.</summary>
+    /// <summary>Adds a firing, until the entry is disposed. Null if its trigger cancels no other firing.</summary>
     public Member? Enter(Firing firing)
     {
         if (!firing.CancelsPrevious)
@@ -37,7 +37,7 @@ internal sealed class Successions(Lifetime lifetime, TimeProvider time)
         return entered;
     }
 
-    /// <summary>Waits until the firings that were interrupted for this one are over.</summary>
+    /// <summary>Waits until the firings that were interrupted for this one have ended.</summary>
     public async ValueTask PredecessorsEndedAsync(Member member, CancellationToken cancellationToken)
     {
         if (!member.IsDeferred)
@@ -56,15 +56,15 @@ internal sealed class Successions(Lifetime lifetime, TimeProvider time)
         }
 
         using CancellationTokenSource end =
-            CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lifetime.EndOf(member.Scheduler));
+            CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, shutdown.EndOf(member.Scheduler));
         await Task.WhenAll(interrupted).WaitAsync(LongestWait, time, end.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    internal sealed class Member(Successions all, Firing firing) : IDisposable
+    internal sealed class Member(OverlappingFirings all, Firing firing) : IDisposable
     {
         private readonly CancellationToken _interruption = firing.Context.CancellationToken;
 
-        // The one that waits goes on by itself, and not within the end of this firing.
+        // The firing that waits must not continue inside the end of this one.
         private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
         public IScheduler Scheduler => firing.Context.Scheduler;

@@ -4,12 +4,12 @@ using Quartz;
 namespace JobLocking.Quartz;
 
 /// <summary>
-/// What Quartz' history, listeners and spans say of a firing whose job did not run. Its outcome is a success for Quartz,
-/// so that no retry follows; the report is what keeps it from looking like one.
+/// What Quartz shows of a firing whose job did not run, in its history, listeners and spans. The firing is a success for Quartz, so that
+/// no retry follows; the report tells it from a run.
 /// </summary>
-internal static class Reports
+internal static class JobDecision
 {
-    /// <summary>What tells a skip, a deferral and a job that reports itself as skipped apart without a look at the text.</summary>
+    /// <summary>Distinguishes a skip, a deferral, and a job that reports itself as skipped, without the text.</summary>
     private const string Outcome = "lock.outcome";
 
     public static JobRunReport Skipped(LockExecution execution, LockDecision.Skip skip) =>
