@@ -25,8 +25,8 @@ internal static class StartChecks
     {
         if (!method.IsPublic && !ImplementedBy(method).Any(declared => policies.Find(declared.DeclaringType!, declared) is not null))
         {
-            yield return $"Lock '{policy.Template}' of job {policy.Job}: [TaskLock] is on a method that is not public and that no interface "
-                + "leads to, so that Hangfire never runs it under the lock. "
+            yield return $"Lock '{policy.Template}' of job {policy.Job}: [TaskLock] is on a method that is not public "
+                + "and that no interface leads to, so that Hangfire never runs it under the lock. "
                 + "Fix: make the method public, or put [TaskLock] on the one that is enqueued.";
         }
 

@@ -1,8 +1,8 @@
 namespace JobLocking.Engine;
 
 /// <summary>
-/// What flows with the execution context is this box, not the lease: a timer or task that the job left behind captured
-/// the context, and must not find a lease in it once the run has ended. A job that was run inside another leaves the lease of that.
+/// This box flows with the execution context, not the lease itself: a timer or task that the job left behind has captured the context,
+/// and must not find a lease in it once the run has ended. After a job that was run inside another, the lease of the outer one is found.
 /// </summary>
 internal sealed class AmbientLease(TaskLease? lease, AmbientLease? outer)
 {
@@ -10,10 +10,10 @@ internal sealed class AmbientLease(TaskLease? lease, AmbientLease? outer)
 
     public TaskLease? Lease => HasEnded ? outer?.Lease : _lease;
 
-    /// <summary>This run, or the nearest around it that goes on.</summary>
+    /// <summary>This run, or the nearest run around it that has not ended.</summary>
     public AmbientLease? Living => HasEnded ? outer?.Living : this;
 
-    /// <summary>Whether this run, or one around it, has the lock.</summary>
+    /// <summary>Whether this run, or a run around it, holds the lock.</summary>
     public bool Holds(string name) => (_lease is { } lease && lease.Name == name && !lease.IsLost()) || outer?.Holds(name) == true;
 
     public bool HasEnded { get; private set; }

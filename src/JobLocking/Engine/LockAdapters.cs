@@ -6,8 +6,8 @@ using Microsoft.Extensions.Hosting;
 namespace JobLocking.Engine;
 
 /// <summary>
-/// The adapters of one host. An adapter adds itself, so that the start of the host notices when one is missing; core has no
-/// reference to a scheduler.
+/// The adapters of one host. An adapter adds itself, so that the start of the host notices a missing one; core does not reference any
+/// scheduler.
 /// </summary>
 public sealed class LockAdapters : IDisposable
 {
@@ -18,7 +18,7 @@ public sealed class LockAdapters : IDisposable
 
     internal LockAdapters(IServiceCollection registrations) => _registrations = registrations;
 
-    /// <summary>The registrations of the hosted services of the host, the servers of its schedulers among them.</summary>
+    /// <summary>The registrations of the hosted services of the host, including the servers of its schedulers.</summary>
     public IEnumerable<ServiceDescriptor> HostedServices =>
         _registrations.Where(s => s.ServiceType == typeof(IHostedService) && !s.IsKeyedService);
 
@@ -33,9 +33,9 @@ public sealed class LockAdapters : IDisposable
         }
     }
 
-    /// <summary>The adapter of this type; it is made and added if there is none yet.</summary>
+    /// <summary>The adapter of this type; it is created and added if there is none yet.</summary>
     /// <typeparam name="T">The type of the adapter.</typeparam>
-    /// <param name="create">Makes the adapter.</param>
+    /// <param name="create">Creates the adapter.</param>
     public T GetOrAdd<T>(Func<T> create)
         where T : class, ILockAdapter
     {
@@ -53,7 +53,7 @@ public sealed class LockAdapters : IDisposable
         }
     }
 
-    /// <summary>Says that a scheduler has a job with this lock.</summary>
+    /// <summary>A scheduler has a job with this lock.</summary>
     /// <param name="policy">The lock.</param>
     /// <param name="scheduler">The scheduler: <c>Quartz/reports</c>.</param>
     public void Use(LockPolicy policy, string scheduler)
@@ -62,7 +62,7 @@ public sealed class LockAdapters : IDisposable
         _uses.GetOrAdd((policy.Template, policy.Job), _ => new(StringComparer.Ordinal)).TryAdd(scheduler, policy);
     }
 
-    /// <summary>The schedulers that have a job with this lock, as far as it is known.</summary>
+    /// <summary>The known schedulers that have a job with this lock.</summary>
     internal IEnumerable<string> SchedulersOf(LockPolicy policy) =>
         _uses.TryGetValue((policy.Template, policy.Job), out ConcurrentDictionary<string, LockPolicy>? schedulers)
             ? schedulers.Keys.Order(StringComparer.Ordinal)
@@ -74,7 +74,7 @@ public sealed class LockAdapters : IDisposable
     /// <summary>How often a service of this name is registered; its type is not referenced here.</summary>
     internal int Count(string serviceType) => _registrations.Count(s => s.ServiceType.FullName == serviceType);
 
-    /// <summary>The names of what the hosted services are and are derived from.</summary>
+    /// <summary>The names of the types of the hosted services, and of their base types.</summary>
     internal IEnumerable<string> HostedTypes() =>
         from service in HostedServices
         from type in OpenGenericTypes.Bases(ServiceImplementations.CreatedBy(service) ?? typeof(object))

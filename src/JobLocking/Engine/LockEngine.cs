@@ -24,7 +24,7 @@ public sealed class LockEngine
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
 
-    // One entry for each template at most: what would otherwise be said at every contention is said once.
+    // At most one entry for each template and warning: each is logged once, not at every contention.
     private readonly ConcurrentDictionary<(string Template, int Event), bool> _said = [];
 
     internal LockEngine(
@@ -49,13 +49,13 @@ public sealed class LockEngine
     }
 
     /// <summary>
-    /// Asks for the lock of an execution: in one round trip when it is free, in two when only the store knows that it is not, and the
-    /// execution is to be deferred.
+    /// Asks for the lock of an execution: in one round trip if it is free, in two if the execution is to be deferred because of another
+    /// process.
     /// </summary>
     /// <param name="execution">The execution.</param>
-    /// <param name="cancellationToken">Gives up the question.</param>
+    /// <param name="cancellationToken">Gives up the acquire.</param>
     /// <exception cref="OperationCanceledException">
-    /// <paramref name="cancellationToken"/> was cancelled; a lock that was granted meanwhile is given back.
+    /// <paramref name="cancellationToken"/> was cancelled; a lock that was granted meanwhile is released.
     /// </exception>
     public async ValueTask<LockDecision> DecideAsync(LockExecution execution, CancellationToken cancellationToken)
     {
@@ -75,7 +75,7 @@ public sealed class LockEngine
     }
 
     /// <summary>
-    /// Where there is no span of the scheduler yet, one may begin with the job: until then the acquire of a job that is to run has none.
+    /// If the scheduler has no span yet, one may begin with the job. Until then, the acquire of a job that is to run has no span.
     /// </summary>
     private static void Judged(LockExecution execution, LockDecision? decision, Activity? current, PastAcquire? own)
     {
@@ -212,7 +212,8 @@ public sealed class LockEngine
                 AcquireOutcome.OccurrenceFailed =>
                     Skip(execution, result, $"{OccurrenceOf(execution)} was run, and failed, by {result.Holder}"),
                 AcquireOutcome.OccurrenceRunning =>
-                    Defer(execution, now, $"standing by: {OccurrenceOf(execution)} is being run by {result.Holder}", result, mayGiveUp: false),
+                    Defer(
+                        execution, now, $"standing by: {OccurrenceOf(execution)} is being run by {result.Holder}", result, mayGiveUp: false),
                 AcquireOutcome.DeferralSpent => Copy(execution),
                 _ => OnConflict(execution, now, result),
             };

@@ -11,9 +11,15 @@ using static System.FormattableString;
 
 namespace JobLocking.Engine;
 
-/// <summary>The locks by hand, on the same leases as the jobs'.</summary>
+/// <summary>The locks by hand, on the same leases as those of jobs.</summary>
 internal sealed class TaskLocks(
-    ILockStore store, Leases leases, LockAcquirer acquirer, LocalWaiters queue, MetricsReporter metrics, IOptions<JobLockingOptions> options, ILogger logger) : ITaskLocks
+    ILockStore store,
+    Leases leases,
+    LockAcquirer acquirer,
+    LocalWaiters queue,
+    MetricsReporter metrics,
+    IOptions<JobLockingOptions> options,
+    ILogger logger) : ITaskLocks
 {
     private const int LargestLimit = 1000;
 
@@ -23,11 +29,11 @@ internal sealed class TaskLocks(
 
     private static readonly TimeSpan LongestWait = TimeSpan.FromDays(1);
 
-    // What users get is not pooled: they may await it twice, or block on it.
+    // Not pooled: users may await the result twice, or block on it.
     public async ValueTask<TaskLease?> TryAcquireAsync(string name, TaskLockOptions? options, CancellationToken cancellationToken) =>
         await AcquireAsync(name, options ?? Defaults, (options ?? Defaults).Wait, cancellationToken).ConfigureAwait(false);
 
-    // A wait without an end ends with the lease only.
+    // An unlimited wait ends only with the lease.
     public async ValueTask<TaskLease> AcquireAsync(string name, TaskLockOptions? options, CancellationToken cancellationToken) =>
         (await AcquireAsync(name, options ?? Defaults, Timeout.InfiniteTimeSpan, cancellationToken).ConfigureAwait(false))!;
 
@@ -92,7 +98,7 @@ internal sealed class TaskLocks(
         }
         catch (TaskLockUnavailableException e) when (queue.IsDisposed)
         {
-            // A caller who tries again when the store is unavailable must not do so for ever.
+            // A caller that retries while the store is unavailable must not retry forever.
             Spans.FailedByHand(span, wanted.Name, e);
             throw new ObjectDisposedException($"Lock '{wanted.Name}' cannot be acquired: the services of JobLocking were disposed.", e);
         }
@@ -140,17 +146,26 @@ internal sealed class TaskLocks(
 
     private static LeaseTerms Terms(string name, TaskLockOptions options)
     {
-        string? problem =
-            options.Expire < ShortestExpire || options.Expire > LeaseTerms.LongestExpiry ? $"Expire is {options.Expire}, but must be from {ShortestExpire.TotalMilliseconds} milliseconds to {LeaseTerms.LongestExpiry.TotalDays} days." :
-            options.MaxHold < TimeSpan.Zero || (options.MaxHold > TimeSpan.Zero && options.MaxHold < options.Expire) ? $"MaxHold is {options.MaxHold}, but must be zero (none) or at least Expire ({options.Expire})." :
-            options.Limit is < 1 or > LargestLimit ? Invariant($"Limit is {options.Limit}, but must be from 1 to {LargestLimit}.") :
-            options.Wait < TimeSpan.Zero || options.Wait > LongestWait ? $"Wait is {options.Wait}, but must be from zero to {LongestWait.TotalDays} day." :
-            options.MinHold < TimeSpan.Zero || options.MinHold > options.Expire ? $"MinHold is {options.MinHold}, but must be from zero to Expire ({options.Expire})." :
-            null;
+        string? problem = options switch
+        {
+            _ when options.Expire < ShortestExpire || options.Expire > LeaseTerms.LongestExpiry =>
+                $"Expire is {options.Expire}, but must be from {ShortestExpire.TotalMilliseconds} milliseconds "
+                + $"to {LeaseTerms.LongestExpiry.TotalDays} days.",
+            _ when options.MaxHold < TimeSpan.Zero || (options.MaxHold > TimeSpan.Zero && options.MaxHold < options.Expire) =>
+                $"MaxHold is {options.MaxHold}, but must be zero (none) or at least Expire ({options.Expire}).",
+            _ when options.Limit is < 1 or > LargestLimit =>
+                Invariant($"Limit is {options.Limit}, but must be from 1 to {LargestLimit}."),
+            _ when options.Wait < TimeSpan.Zero || options.Wait > LongestWait =>
+                $"Wait is {options.Wait}, but must be from zero to {LongestWait.TotalDays} day.",
+            _ when options.MinHold < TimeSpan.Zero || options.MinHold > options.Expire =>
+                $"MinHold is {options.MinHold}, but must be from zero to Expire ({options.Expire}).",
+            _ => null,
+        };
         return problem is null
             ? new LeaseTerms(options.Expire, options.MaxHold, options.MinHold, options.Limit)
             : throw new TaskLockException($"Options of lock '{name}': {problem}");
     }
 
-    private LockHolder Holder() => new(options.Value.ApplicationAndEnvironment, options.Value.NodeName, JobLockingDiagnostics.ByHand, null, null, leases.Time.GetUtcNow());
+    private LockHolder Holder() => new(
+        options.Value.ApplicationAndEnvironment, options.Value.NodeName, JobLockingDiagnostics.ByHand, null, null, leases.Time.GetUtcNow());
 }

@@ -167,7 +167,7 @@ internal sealed class MixedLoad(Node holder, Node asker)
     {
         TaskLease lease = await holder.Locks.AcquireAsync(name, Short, holder.Lives);
         (LockExecution execution, LockDecision.Defer deferral) = await DeferredAsync(asker.Execution(Deferring, name));
-        Store(execution, deferral);
+        Store(deferral);
         (execution, deferral) = await DeferredAsync(Again(execution, deferral));
         await ServeAsync(lease, execution, deferral);
         Done();
@@ -185,7 +185,7 @@ internal sealed class MixedLoad(Node holder, Node asker)
     private async Task GoneAsync(string name, int i)
     {
         TaskLease lease = await holder.Locks.AcquireAsync(name, Short, holder.Lives);
-        (LockExecution gone, LockDecision.Defer first) = await DeferredAsync(asker.Execution(Deferring, name));
+        (_, LockDecision.Defer first) = await DeferredAsync(asker.Execution(Deferring, name));
         first.Stored(() => new(false));
         (LockExecution execution, LockDecision.Defer second) = await DeferredAsync(asker.Execution(Deferring, name));
         await ServeAsync(lease, execution, second);
@@ -196,7 +196,7 @@ internal sealed class MixedLoad(Node holder, Node asker)
     {
         await using TaskLease lease = await holder.Locks.AcquireAsync(name, Short, holder.Lives);
         (LockExecution execution, LockDecision.Defer deferral) = await DeferredAsync(asker.Execution(Impatient, name));
-        Store(execution, deferral);
+        Store(deferral);
         await DecideAsync<LockDecision.Fail>(asker, Again(execution, deferral) with { Deferral = AnHourAgo(deferral.State) });
         Done();
     }
@@ -228,7 +228,7 @@ internal sealed class MixedLoad(Node holder, Node asker)
     /// <summary>The deferral is woken by the release, and run.</summary>
     private async Task ServeAsync(TaskLease held, LockExecution execution, LockDecision.Defer deferral)
     {
-        TaskCompletionSource woken = Store(execution, deferral);
+        TaskCompletionSource woken = Store(deferral);
         await held.DisposeAsync();
         await woken.Task;
         LockDecision.Run run = await DecideAsync<LockDecision.Run>(asker, Again(execution, deferral));
@@ -236,7 +236,7 @@ internal sealed class MixedLoad(Node holder, Node asker)
         await run.EndAsync(null, aborted: false);
     }
 
-    private TaskCompletionSource Store(LockExecution execution, LockDecision.Defer deferral)
+    private TaskCompletionSource Store(LockDecision.Defer deferral)
     {
         TaskCompletionSource woken = new(TaskCreationOptions.RunContinuationsAsynchronously);
         deferral.Stored(() =>
