@@ -65,7 +65,7 @@ public sealed class DeferTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_deferral_is_over_when_the_job_runs_so_that_its_retry_waits_anew()
+    public async Task A_deferral_ends_when_the_job_runs_and_its_retry_starts_a_new_wait()
     {
         await using Cluster cluster = redis.NewCluster();
         Node a = await cluster.StartAsync("a");

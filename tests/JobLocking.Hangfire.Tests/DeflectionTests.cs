@@ -90,7 +90,7 @@ public sealed class DeflectionTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_job_that_was_skipped_so_and_is_started_anew_by_an_operator_is_deferred()
+    public async Task A_job_that_was_skipped_early_and_is_started_again_by_an_operator_is_deferred()
     {
         await using Cluster cluster = redis.NewCluster();
         await StartAsync(cluster);

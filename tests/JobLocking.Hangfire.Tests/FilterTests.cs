@@ -113,7 +113,7 @@ public sealed class FilterTests : IDisposable
     }
 
     [Fact]
-    public async Task Nothing_is_written_before_the_lock_of_a_job_that_would_not_be_skipped_and_nobody_asks_how_often_it_was_tried()
+    public async Task A_job_that_is_never_skipped_costs_no_write_before_its_lock_and_no_read_of_its_retries()
     {
         _filter.OnPerforming(new PerformingContext(Context()));
 
@@ -210,7 +210,7 @@ public sealed class FilterTests : IDisposable
     }
 
     [Fact]
-    public async Task A_job_that_is_performed_by_code_and_turned_away_says_so_and_waits_no_more()
+    public async Task A_job_that_is_performed_by_code_and_does_not_run_throws_and_leaves_the_waiting_queue()
     {
         TaskLease lease = (await _services.GetRequiredService<ITaskLocks>().TryAcquireAsync("work:x"))!;
 

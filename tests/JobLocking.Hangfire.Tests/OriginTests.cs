@@ -97,7 +97,7 @@ public sealed class OriginTests(SharedRedis redis)
     [Theory]
     [InlineData(Storages.InMemory)]
     [InlineData(Storages.Redis)]
-    public async Task A_recurring_job_that_an_operator_starts_anew_is_deferred_instead_of_being_skipped(Storages storages)
+    public async Task A_recurring_job_that_an_operator_starts_again_is_deferred_instead_of_being_skipped(Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);
         await cluster.StartAsync("a", server: o => o.WorkerCount = 2);

@@ -68,7 +68,7 @@ public sealed class ScheduleTests(SharedRedis redis)
     [Theory]
     [InlineData(Storages.InMemory)]
     [InlineData(Storages.Redis)]
-    public async Task A_wake_waits_for_nobody_who_holds_the_schedule(Storages storages)
+    public async Task A_wake_up_does_not_wait_for_the_lock_of_the_schedule(Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);
         Node a = await cluster.StartAsync("a");

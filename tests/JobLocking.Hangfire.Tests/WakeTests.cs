@@ -193,7 +193,7 @@ public sealed class WakeTests(SharedRedis redis)
     [InlineData(Storages.InMemory)]
     [InlineData(Storages.Redis)]
     [InlineData(Storages.Sqlite)]
-    public async Task A_deferred_job_keeps_its_place_when_another_server_runs_it_in_vain(Storages storages)
+    public async Task A_deferred_job_keeps_its_position_when_another_server_tries_it_and_the_lock_is_taken(Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);
         Node a = await cluster.StartAsync("a");
@@ -223,7 +223,7 @@ public sealed class WakeTests(SharedRedis redis)
     [Theory]
     [InlineData(Storages.InMemory)]
     [InlineData(Storages.Redis)]
-    public async Task A_wake_ends_the_doubling_of_the_delay_whichever_server_runs_the_job_then(Storages storages)
+    public async Task A_wake_up_resets_the_doubling_of_the_delay_on_every_server(Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);
         Node a = await cluster.StartAsync("a");

@@ -30,7 +30,7 @@ public sealed class FiredTwiceTests(SharedRedis redis, SharedStore store) : ICla
     }
 
     [Fact]
-    public async Task The_retry_of_a_firing_whose_trigger_a_wake_has_replaced_is_not_lost()
+    public async Task The_retry_of_a_firing_whose_trigger_a_wake_up_has_replaced_is_not_lost()
     {
         const int Count = 5;
         await using Cluster cluster = new(redis);

@@ -75,7 +75,7 @@ public sealed class RetryTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_retry_policy_of_the_job_does_not_begin_anew_with_a_deferral()
+    public async Task A_deferral_does_not_restart_the_retry_policy_of_the_job()
     {
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a", n =>
@@ -124,7 +124,7 @@ public sealed class RetryTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task The_retry_of_a_run_that_had_been_deferred_waits_anew()
+    public async Task The_retry_of_a_run_that_had_been_deferred_starts_a_new_wait()
     {
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report") { DeferBy = 1 }));
@@ -169,7 +169,7 @@ public sealed class RetryTests(SharedRedis redis)
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public void The_recovery_of_a_run_that_had_been_deferred_waits_anew(bool recovering)
+    public void The_recovery_of_a_run_that_had_been_deferred_starts_a_new_wait(bool recovering)
     {
         StoredDeferral deferral = new(new TriggerKey("nightly"), DateTimeOffset.UnixEpoch, Attempts: 0, DeferralState.Parse("1;3;3;0;1:abc"));
         ITrigger trigger = TriggerBuilder.Create().WithIdentity(DeferralTrigger.NewKey("work")).Build();

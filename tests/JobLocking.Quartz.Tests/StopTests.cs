@@ -57,7 +57,7 @@ public sealed class StopTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task Who_waits_in_place_does_not_begin_to_run_while_the_host_stops()
+    public async Task An_execution_that_waits_in_place_does_not_start_while_the_host_stops()
     {
         string[] others = ["two", "three", "four"];
         await using Cluster cluster = new(redis);

@@ -159,7 +159,7 @@ public sealed class WakeTests(SharedRedis redis)
 
     [Theory]
     [MemberData(nameof(Changes))]
-    public async Task A_deferral_that_somebody_has_changed_is_left_alone_and_the_next_is_woken(string change)
+    public async Task A_deferral_that_was_changed_is_left_alone_and_the_next_is_woken(string change)
     {
         await using Cluster cluster = new(redis);
         Node a = await StartAsync(cluster, "a");
@@ -221,7 +221,7 @@ public sealed class WakeTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_deferral_that_comes_back_before_its_listener_has_ended_leaves_no_place_behind()
+    public async Task A_deferral_that_comes_back_before_its_listener_has_ended_leaves_no_waiter_behind()
     {
         await using Cluster cluster = new(redis);
         SlowListener listener = new();
@@ -306,7 +306,7 @@ public sealed class WakeTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_firing_that_is_coalesced_leaves_the_pending_deferral_its_place()
+    public async Task A_coalesced_firing_leaves_the_pending_deferral_its_position()
     {
         await using Cluster cluster = new(redis);
         Node a = await StartAsync(cluster, "a", n => n.Lock("hourly", new TaskLockAttribute("report") { OnConflict = LockConflict.Defer, DeferBy = Hour }));
@@ -351,7 +351,7 @@ public sealed class WakeTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_wake_begins_the_doubling_of_the_delay_anew()
+    public async Task A_wake_up_resets_the_doubling_of_the_delay()
     {
         await using Cluster cluster = new(redis);
         Node a = await StartAsync(cluster, "a", n => n.Lock("quick", new TaskLockAttribute("report") { DeferBy = 1 }));
@@ -373,7 +373,7 @@ public sealed class WakeTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task Who_was_overtaken_by_a_newcomer_is_the_next_again()
+    public async Task A_waiter_that_a_newcomer_overtook_is_the_next_again()
     {
         await using Cluster cluster = new(redis);
         Node a = await StartAsync(cluster, "a");
