@@ -108,14 +108,14 @@ public sealed class UseRedisTests(SharedServers servers)
                 Register(locks, "cache", DayOfWeek.Monday);
                 locks.UseRedis();
             },
-            "UseRedis() finds no IConnectionMultiplexer without a key among the services. Fix: UseKeyedRedis(\"cache\") or UseKeyedRedis(Monday), for what is registered, or give");
+            "UseRedis() finds no IConnectionMultiplexer without a key among the services. Fix: UseKeyedRedis(\"cache\") or UseKeyedRedis(Monday), for what is registered, or pass");
         await AssertRefusedAsync(
             locks =>
             {
                 Register(locks, "cache", null);
                 locks.UseKeyedRedis("locks");
             },
-            "UseKeyedRedis(\"locks\") finds no IConnectionMultiplexer with this key among the services. Fix: UseKeyedRedis(\"cache\") or UseRedis(), for what is registered, or give");
+            "UseKeyedRedis(\"locks\") finds no IConnectionMultiplexer with this key among the services. Fix: UseKeyedRedis(\"cache\") or UseRedis(), for what is registered, or pass");
     }
 
     [Theory]
