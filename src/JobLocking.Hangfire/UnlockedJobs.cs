@@ -28,7 +28,8 @@ internal sealed record UnlockedJobs(string Jobs, string Why, string Fix, bool Is
         {
             _ when server.HasOwnServices => (
                 "IBackgroundJobFactory, IBackgroundJobStateChanger and IBackgroundJobPerformer are registered in the container, so that "
-                    + "a Hangfire server ignores the filters of its options, and the filters of the process do not include that of JobLocking.",
+                    + "a Hangfire server ignores the filters of its options, "
+                    + "and the filters of the process do not include that of JobLocking.",
                 "services.AddHangfire((sp, configuration) => configuration.UseTaskLocks(sp)), "
                     + "and give these services JobFilterProviders.Providers."),
             _ when ReferenceEquals(filters, JobFilterProviders.Providers) && adapter.OfProcess is not null => (

@@ -81,8 +81,20 @@ public static class JobLockingServiceCollectionExtensions
             OnlyStore.Of(sp), Gate(sp), Held(sp), sp.GetRequiredService<RenewalLoop>(), Background(sp), Metrics(sp), Time(sp), Logger(sp)));
         services.AddSingleton(static sp => new BackgroundWork(Time(sp), Logger(sp)));
         services.AddSingleton(static sp => new LocalWaiters(OnlyStore.Of(sp), Gate(sp), Background(sp), Metrics(sp), Time(sp), Logger(sp)));
-        services.AddSingleton(static sp => new LockAcquirer(sp.GetRequiredService<Leases>(), sp.GetRequiredService<LocalWaiters>(), sp.GetRequiredService<StoreNotifications>(), Metrics(sp), Time(sp)));
-        services.AddSingleton(static sp => new StoreNotifications(OnlyStore.Of(sp), Gate(sp), Held(sp), sp.GetRequiredService<RenewalLoop>(), sp.GetRequiredService<LocalWaiters>(), Time(sp), Logger(sp)));
+        services.AddSingleton(static sp => new LockAcquirer(
+            sp.GetRequiredService<Leases>(),
+            sp.GetRequiredService<LocalWaiters>(),
+            sp.GetRequiredService<StoreNotifications>(),
+            Metrics(sp),
+            Time(sp)));
+        services.AddSingleton(static sp => new StoreNotifications(
+            OnlyStore.Of(sp),
+            Gate(sp),
+            Held(sp),
+            sp.GetRequiredService<RenewalLoop>(),
+            sp.GetRequiredService<LocalWaiters>(),
+            Time(sp),
+            Logger(sp)));
         services.AddSingleton(sp => new LockPolicies(Options(sp), services));
         services.AddSingleton(_ => new LockAdapters(services));
         services.AddSingleton<TaskLeaseAccessor>();
@@ -97,7 +109,13 @@ public static class JobLockingServiceCollectionExtensions
             Time(sp),
             Logger(sp)));
         services.AddSingleton<ITaskLocks>(static sp => new TaskLocks(
-            OnlyStore.Of(sp), sp.GetRequiredService<Leases>(), sp.GetRequiredService<LockAcquirer>(), sp.GetRequiredService<LocalWaiters>(), Metrics(sp), Options(sp), Logger(sp)));
+            OnlyStore.Of(sp),
+            sp.GetRequiredService<Leases>(),
+            sp.GetRequiredService<LockAcquirer>(),
+            sp.GetRequiredService<LocalWaiters>(),
+            Metrics(sp),
+            Options(sp),
+            Logger(sp)));
         services.AddSingleton<IHostedService>(static sp => new JobLockingHostedService(sp, Logger(sp)));
     }
 
@@ -111,7 +129,8 @@ public static class JobLockingServiceCollectionExtensions
 
     private static MetricsReporter Metrics(IServiceProvider services) => services.GetRequiredService<MetricsReporter>();
 
-    private static IOptions<JobLockingOptions> Options(IServiceProvider services) => services.GetRequiredService<IOptions<JobLockingOptions>>();
+    private static IOptions<JobLockingOptions> Options(IServiceProvider services) =>
+        services.GetRequiredService<IOptions<JobLockingOptions>>();
 
     private static ILogger Logger(IServiceProvider services) =>
         services.GetService<ILoggerFactory>()?.CreateLogger(Log.Category) ?? NullLogger.Instance;

@@ -111,7 +111,8 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
 
     public async ValueTask<PollResult> PollAsync(PollRequest request, CancellationToken cancellationToken) =>
         ScriptReply.Polled(
-            await CallAsync(ScriptCalls.Poll(_keys, request, _processId), "Polling", request.Name, cancellationToken).ConfigureAwait(false));
+            await CallAsync(ScriptCalls.Poll(_keys, request, _processId), "Polling", request.Name, cancellationToken)
+                .ConfigureAwait(false));
 
     public async ValueTask<bool> BreakAsync(string name, long fencingToken, CancellationToken cancellationToken) =>
         (bool)await CallAsync(ScriptCalls.Break(_keys, name, fencingToken), "Breaking", name, cancellationToken).ConfigureAwait(false);

@@ -213,7 +213,8 @@ public sealed class LockEngine
                     Skip(execution, result, $"{OccurrenceOf(execution)} was run, and failed, by {result.Holder}"),
                 AcquireOutcome.OccurrenceRunning =>
                     Defer(
-                        execution, now, $"standing by: {OccurrenceOf(execution)} is being run by {result.Holder}", result, mayGiveUp: false),
+                        execution, now, $"standing by: {OccurrenceOf(execution)} is being run by {result.Holder}",
+                        result, mayGiveUp: false),
                 AcquireOutcome.DeferralSpent => Copy(execution),
                 _ => OnConflict(execution, now, result),
             };
@@ -237,7 +238,10 @@ public sealed class LockEngine
 
     private static Waiter WaiterFor(LockExecution execution, LeaseRequest wanted) =>
         Waiter.For(
-            wanted, execution.Policy.Wait + DelayOf(execution) + WaitingTimes.LapseAfterDelay, execution.Deferral?.Waiter, execution.MayHaveCopies);
+            wanted,
+            execution.Policy.Wait + DelayOf(execution) + WaitingTimes.LapseAfterDelay,
+            execution.Deferral?.Waiter,
+            execution.MayHaveCopies);
 
     /// <summary>For executions whose process died or froze, which no wake-up reaches. It grows while no wake-up comes.</summary>
     private static TimeSpan DelayOf(LockExecution execution)

@@ -109,15 +109,22 @@ internal sealed class TaskLocks(
         }
     }
 
-    private ValueTask<(AcquireResult Result, HeldLease? Lease)> AskAsync(LeaseRequest wanted, TimeSpan wait, CancellationToken cancellationToken) =>
-        wait == TimeSpan.Zero ? acquirer.AcquireAsync(wanted, waiter: null, wait, endOfWait: default, cancellationToken) : WaitAsync(wanted, wait, cancellationToken);
+    private ValueTask<(AcquireResult Result, HeldLease? Lease)> AskAsync(
+        LeaseRequest wanted, TimeSpan wait, CancellationToken cancellationToken) =>
+        wait == TimeSpan.Zero
+            ? acquirer.AcquireAsync(wanted, waiter: null, wait, endOfWait: default, cancellationToken)
+            : WaitAsync(wanted, wait, cancellationToken);
 
-    private async ValueTask<(AcquireResult Result, HeldLease? Lease)> WaitAsync(LeaseRequest wanted, TimeSpan wait, CancellationToken cancellationToken)
+    private async ValueTask<(AcquireResult Result, HeldLease? Lease)> WaitAsync(
+        LeaseRequest wanted, TimeSpan wait, CancellationToken cancellationToken)
     {
-        Waiter waiter = Waiter.For(wanted, wait == Timeout.InfiniteTimeSpan || wait > WaitingTimes.LongestLapse ? WaitingTimes.LongestLapse : wait, ticket: null);
+        bool isLong = wait == Timeout.InfiniteTimeSpan || wait > WaitingTimes.LongestLapse;
+        Waiter waiter = Waiter.For(wanted, isLong ? WaitingTimes.LongestLapse : wait, ticket: null);
         try
         {
-            (AcquireResult Result, HeldLease? Lease) answer = await acquirer.AcquireAsync(wanted, waiter, wait, endOfWait: default, cancellationToken).ConfigureAwait(false);
+            (AcquireResult Result, HeldLease? Lease) answer = await acquirer
+                .AcquireAsync(wanted, waiter, wait, endOfWait: default, cancellationToken)
+                .ConfigureAwait(false);
             if (answer.Lease is null)
             {
                 queue.Leave(waiter);

@@ -82,7 +82,9 @@ public sealed class LockPolicy
     /// <summary>Its settings as people read them.</summary>
     internal string DescribeSettings() => _settings.Describe();
 
-    /// <summary>The value of a public property, as a placeholder reads it: the property of the type itself, if it hides an inherited one.</summary>
+    /// <summary>
+    /// The value of a public property, as a placeholder reads it: the property of the type itself, if it hides an inherited one.
+    /// </summary>
     /// <param name="value">The object.</param>
     /// <param name="property">The name of the property.</param>
     /// <returns>Null if there is no such property.</returns>

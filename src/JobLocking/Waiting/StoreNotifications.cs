@@ -10,7 +10,8 @@ namespace JobLocking.Waiting;
 /// since that lease may be broken, or its execution may wait.
 /// </summary>
 internal sealed class StoreNotifications(
-    ILockStore store, StoreGate gate, HeldLeases held, RenewalLoop renewal, LocalWaiters waiters, TimeProvider time, ILogger logger) : IDisposable
+    ILockStore store, StoreGate gate, HeldLeases held, RenewalLoop renewal, LocalWaiters waiters, TimeProvider time, ILogger logger)
+    : IDisposable
 {
     private readonly CancellationTokenSource _ended = new();
     private readonly Lock _gate = new();

@@ -82,12 +82,12 @@ internal sealed class NodeStore(World world, TraceNames names, Link link, string
     }
 
     public async ValueTask DeclineAsync(DeclineRequest request, CancellationToken cancellationToken) => await AskAsync(
-        $"{node} decline {request.Name}, not accepted by {names.Place(request.NotAcceptedBy)}",
+        $"{node} decline {request.Name}, not accepted by {names.Waiter(request.NotAcceptedBy)}",
         store => Done(store.DeclineAsync(request, CancellationToken.None)),
         cancellationToken);
 
     public async ValueTask LeaveAsync(LeaveRequest request, CancellationToken cancellationToken) => await AskAsync(
-        $"{node} leave {request.Name}, waiter {names.Place(request.WaiterId)}",
+        $"{node} leave {request.Name}, waiter {names.Waiter(request.WaiterId)}",
         store => Done(store.LeaveAsync(request, CancellationToken.None)),
         cancellationToken);
 

@@ -10,11 +10,7 @@ public sealed class FolderRulesTests
 
     private static readonly string[] OrderOfCore = ["Hosting", "Engine", "Waiting", "Leasing", "Policy", "Stores", "Telemetry"];
 
-    private static readonly IReadOnlyList<TypeDependency> Core =
-    [
-        .. FolderDependencies.In(typeof(TaskLockAttribute).Assembly, "JobLocking")
-            .Where(d => d.FromFolder != "Telemetry"), // TEMPORARY: remove this line when Telemetry is at the bottom.
-    ];
+    private static readonly IReadOnlyList<TypeDependency> Core = FolderDependencies.In(typeof(TaskLockAttribute).Assembly, "JobLocking");
 
     private static readonly IReadOnlyList<TypeDependency> Redis = FolderDependencies.In(typeof(RedisLockOptions).Assembly, "JobLocking.Redis");
 
