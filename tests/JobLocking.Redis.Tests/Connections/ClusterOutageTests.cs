@@ -6,7 +6,7 @@ using Xunit;
 
 namespace JobLocking.Redis.Tests.Connections;
 
-/// <summary>A cluster, one member of which is away: the locks of the others can be had.</summary>
+/// <summary>A cluster, one member of which is away: the locks of the others can be acquired.</summary>
 public sealed class ClusterOutageTests
 {
     private static readonly string[] Cluster =
@@ -92,7 +92,7 @@ public sealed class ClusterOutageTests
         return lease is not null;
     });
 
-    /// <summary>Names of locks on the first member, and on the others. Each can be had.</summary>
+    /// <summary>Names of locks on the first member, and on the others. Each can be acquired.</summary>
     private static async Task<(string[] OnFirst, string[] OnOthers)> NamesAsync(RedisServer first, ITaskLocks locks)
     {
         await using ConnectionMultiplexer connection = await ConnectionMultiplexer.ConnectAsync(first.ConnectionString);

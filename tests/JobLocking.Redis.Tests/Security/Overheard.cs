@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 
 namespace JobLocking.Redis.Tests.Security;
 
-/// <summary>All that the process says while somebody listens: logs, metrics and traces, of whatever source.</summary>
+/// <summary>All logs, metrics and traces of the process, of whatever source.</summary>
 internal sealed class Overheard : ILoggerProvider, ILogger
 {
     private readonly ConcurrentQueue<string> _said = new();

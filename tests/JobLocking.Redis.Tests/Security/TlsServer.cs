@@ -7,7 +7,7 @@ using Xunit;
 
 namespace JobLocking.Redis.Tests.Security;
 
-/// <summary>A server that speaks TLS on a port of its own, with a certificate that nobody trusts by itself.</summary>
+/// <summary>A server that speaks TLS on a port of its own, with a certificate that is not trusted by default.</summary>
 public sealed class TlsServer : IAsyncLifetime
 {
     public const string Password = "correct-horse";
@@ -49,7 +49,7 @@ public sealed class TlsServer : IAsyncLifetime
             }
             catch (InvalidOperationException) when (attempt < 5)
             {
-                // Somebody else was faster to take the port.
+                // Another process was faster to take the port.
             }
         }
     }

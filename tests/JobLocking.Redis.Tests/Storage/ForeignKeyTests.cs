@@ -6,7 +6,7 @@ using Xunit;
 
 namespace JobLocking.Redis.Tests.Storage;
 
-/// <summary>What others have put under the keys beside a lock: nothing is granted over it, nothing fails for it, it stays as it is.</summary>
+/// <summary>Foreign values under the derived keys of a lock: no lock is granted over them, no call fails because of them, they stay as they are.</summary>
 public abstract class ForeignKeyTests(string connectionString) : RedisStoreTests
 {
     public static TheoryData<string, RedisType> Keys =>

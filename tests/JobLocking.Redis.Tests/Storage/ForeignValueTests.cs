@@ -7,7 +7,7 @@ using Xunit;
 
 namespace JobLocking.Redis.Tests.Storage;
 
-/// <summary>What others have written under our keys: contention, never an error, never granted.</summary>
+/// <summary>Foreign values under our keys: contention, never an error, never a grant.</summary>
 public abstract class ForeignValueTests(string connectionString) : RedisStoreTests
 {
     private const string Valid = """{"app":"a","node":"n","scheduler":"s","since":"2026-03-01T12:00:00+00:00"}""";

@@ -167,7 +167,7 @@ public sealed class RoundTripTests : OwnServerTests
         Assert.False(calls.ContainsKey("set"));
     }
 
-    // Scripts are loaded, and what the connection puts before its channels is known.
+    // Loads the scripts, and makes the store ask for the channel prefix.
     private async Task WarmUpAsync(int limit)
     {
         AcquireRequest lease = await GrantedAsync(Shared(limit));

@@ -26,7 +26,7 @@ public sealed class ServerFaultTests() : OwnServerTests("--busy-reply-threshold"
     [Fact]
     public async Task A_release_is_not_lost_although_the_server_has_just_forgotten_its_script()
     {
-        // The client believes that the server has the script until it is told otherwise, of this or of another.
+        // The client believes that the server has the script until an error says otherwise, for this script or another.
         await ReleasedAsync(await GrantedAsync());
         AcquireRequest lease = await GrantedAsync();
 

@@ -11,12 +11,13 @@ public sealed class StoreUnderTestAttribute(Type store) : Attribute
     public Type Store { get; } = store;
 }
 
-/// <summary>A store that keeps to no contract suite fails a test.</summary>
+/// <summary>A store without a contract suite fails a test.</summary>
 public static class ContractCoverage
 {
     public static void EveryStoreHasItsSuite(Assembly stores, Assembly tests)
     {
-        Type[] written = [.. stores.GetTypes().Where(type => type is { IsClass: true, IsAbstract: false } && type.IsAssignableTo(typeof(ILockStore)))];
+        Type[] written =
+            [.. stores.GetTypes().Where(type => type is { IsClass: true, IsAbstract: false } && type.IsAssignableTo(typeof(ILockStore)))];
         HashSet<Type?> tested =
         [
             .. tests.GetTypes()

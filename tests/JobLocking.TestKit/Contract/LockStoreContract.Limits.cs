@@ -8,12 +8,15 @@ public abstract partial class LockStoreContract
     private AcquireRequest Shared(int limit, TimeSpan? expiry = null, string node = "node-1", LockOccurrence? occurrence = null) =>
         Request(Name, expiry, node, occurrence) with { Limit = limit };
 
-    private async Task<AcquireResult> AskedByAnotherAsync(int limit) => await Other.AcquireAsync(Shared(limit, node: "node-2"), Cancellation);
+    private async Task<AcquireResult> AskedByAnotherAsync(int limit) =>
+        await Other.AcquireAsync(Shared(limit, node: "node-2"), Cancellation);
 
-    // A lease that does not hold the lock may be told either, whether or not others hold it.
-    private static void AssertNotHeld(RenewOutcome outcome) => Assert.Contains(outcome, new[] { RenewOutcome.NotYours, RenewOutcome.Missing });
+    // A lease that does not hold the lock may get either outcome, whether or not others hold it.
+    private static void AssertNotHeld(RenewOutcome outcome) =>
+        Assert.Contains(outcome, new[] { RenewOutcome.NotYours, RenewOutcome.Missing });
 
-    private static void AssertNotHeld(ReleaseOutcome outcome) => Assert.Contains(outcome, new[] { ReleaseOutcome.NotYours, ReleaseOutcome.Missing });
+    private static void AssertNotHeld(ReleaseOutcome outcome) =>
+        Assert.Contains(outcome, new[] { ReleaseOutcome.NotYours, ReleaseOutcome.Missing });
 
     [Fact]
     public async Task As_many_as_the_limit_says_hold_a_lock_and_not_one_more()
@@ -76,7 +79,8 @@ public abstract partial class LockStoreContract
     [Fact]
     public async Task Of_very_many_holders_a_hundred_are_listed()
     {
-        AcquireResult[] results = await Task.WhenAll(Enumerable.Range(0, 120).Select(_ => Store.AcquireAsync(Shared(120), Cancellation).AsTask()));
+        AcquireResult[] results = await Task.WhenAll(
+            Enumerable.Range(0, 120).Select(_ => Store.AcquireAsync(Shared(120), Cancellation).AsTask()));
         Assert.All(results, result => Assert.Equal(AcquireOutcome.Granted, result.Outcome));
 
         AcquireResult other = await AskedByAnotherAsync(120);
@@ -190,7 +194,8 @@ public abstract partial class LockStoreContract
         AcquireRequest missing = Request(Name + ":missing") with { Limit = 3 };
         (AcquireRequest shared, _) = await GrantedAsync(Request(Name + ":1", TimeSpan.FromSeconds(20)) with { Limit = 3 });
         (AcquireRequest alone, _) = await GrantedAsync(Request(Name + ":2", TimeSpan.FromSeconds(20), occurrence: Occurrence()));
-        (AcquireRequest occurring, _) = await GrantedAsync(Request(Name + ":3", TimeSpan.FromSeconds(20), occurrence: Occurrence()) with { Limit = 3 });
+        (AcquireRequest occurring, _) = await GrantedAsync(
+            Request(Name + ":3", TimeSpan.FromSeconds(20), occurrence: Occurrence()) with { Limit = 3 });
 
         AcquireRequest[] leases = [missing, shared, alone, occurring];
         RenewOutcome[] outcomes = new RenewOutcome[leases.Length];

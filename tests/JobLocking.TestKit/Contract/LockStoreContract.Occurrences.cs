@@ -7,14 +7,16 @@ public abstract partial class LockStoreContract
 {
     private static readonly DateTimeOffset Noon = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
 
-    protected static LockOccurrence Occurrence(bool isRetry = false, string job = "reports", DateTimeOffset? at = null) => new(job, at ?? Noon, isRetry);
+    protected static LockOccurrence Occurrence(bool isRetry = false, string job = "reports", DateTimeOffset? at = null) =>
+        new(job, at ?? Noon, isRetry);
 
     protected static OccurrenceEnd Succeeded(LockOccurrence occurrence, TimeSpan? retention = null) =>
         new(occurrence, Holder(), OccurrenceOutcome.Succeeded, retention ?? AMinute);
 
     protected static OccurrenceEnd Failed(LockOccurrence occurrence) => new(occurrence, Holder(), OccurrenceOutcome.Failed, AMinute);
 
-    protected static OccurrenceEnd Unfinished(LockOccurrence occurrence) => new(occurrence, Holder(), OccurrenceOutcome.Unfinished, AMinute);
+    protected static OccurrenceEnd Unfinished(LockOccurrence occurrence) =>
+        new(occurrence, Holder(), OccurrenceOutcome.Unfinished, AMinute);
 
     [Fact]
     public async Task An_occurrence_that_runs_elsewhere_names_its_holder_and_the_time_left()

@@ -176,9 +176,10 @@ public abstract partial class LockStoreContract
         Assert.Equal(["polled", .. others.Select(other => other.Holder.Node)], await QueueAsync());
     }
 
-    private static AcquireRequest LapsingAtOnce(AcquireRequest queued) => queued with { Waiter = queued.Waiter! with { LapsesAfter = TimeSpan.Zero } };
+    private static AcquireRequest LapsingAtOnce(AcquireRequest queued) =>
+        queued with { Waiter = queued.Waiter! with { LapsesAfter = TimeSpan.Zero } };
 
-    // As many hold the lock as may.
+    // As many leases hold the lock as its limit allows.
     private async Task<AcquireRequest[]> FilledAsync(int limit)
     {
         AcquireRequest[] leases = [.. Enumerable.Range(0, limit).Select(_ => Request(Name) with { Limit = limit })];

@@ -10,7 +10,8 @@ public abstract partial class LockStoreContract
     protected static PollRequest PollOf(AcquireRequest queued) =>
         new(queued.Name, queued.Limit, queued.Waiter!, queued.Holder, queued.Occurrence);
 
-    private async Task<PollResult> PolledAsync(AcquireRequest queued, ILockStore? store = null) => await (store ?? Store).PollAsync(PollOf(queued), Cancellation);
+    private async Task<PollResult> PolledAsync(AcquireRequest queued, ILockStore? store = null) =>
+        await (store ?? Store).PollAsync(PollOf(queued), Cancellation);
 
     /// <summary>The polled waiter should try; if it does not, it is polled again soon.</summary>
     private static void AssertFree(PollResult poll, bool wasQueued)

@@ -170,7 +170,8 @@ public abstract partial class LockStoreContract
     public async Task A_new_waiter_is_behind_all_others()
     {
         await GrantedAsync();
-        AcquireRequest[] queued = await Task.WhenAll(Enumerable.Range(0, 20).Select(i => QueuedAsync(i % 2 == 0 ? Store : Other, $"early-{i:00}")));
+        AcquireRequest[] queued = await Task.WhenAll(
+            Enumerable.Range(0, 20).Select(i => QueuedAsync(i % 2 == 0 ? Store : Other, $"early-{i:00}")));
 
         AcquireRequest late = await QueuedAsync(Store, "late");
 

@@ -7,7 +7,7 @@ public abstract partial class LockStoreContract
 {
     public static TheoryData<int> Limits => [1, 3];
 
-    /// <summary>Asks as an execution that has come back from a deferral, of which there may be copies.</summary>
+    /// <summary>The request of an execution that has come back from a deferral, of which there may be copies.</summary>
     private AcquireRequest Returned(string deferral, int limit, TimeSpan? spentFor = null) =>
         Request(Name) with { Limit = limit, Waiter = new WaiterEntry(deferral, AMinute, 0, deferral, spentFor ?? AMinute) };
 
@@ -75,7 +75,8 @@ public abstract partial class LockStoreContract
         await GrantedAsync(lease);
         Assert.Equal(AcquireOutcome.DeferralSpent, (await Other.AcquireAsync(lease with { LeaseId = NewLeaseId() }, Cancellation)).Outcome);
 
-        await Store.ReleaseAsync(new ReleaseRequest(Name, lease.LeaseId, Occurrence: Unfinished(Occurrence()), Limit: limit, Spends: deferral), Cancellation);
+        await Store.ReleaseAsync(
+            new ReleaseRequest(Name, lease.LeaseId, Occurrence: Unfinished(Occurrence()), Limit: limit, Spends: deferral), Cancellation);
         Assert.Equal(AcquireOutcome.Granted, (await Other.AcquireAsync(lease with { LeaseId = NewLeaseId() }, Cancellation)).Outcome);
     }
 

@@ -38,7 +38,7 @@ public abstract partial class LockStoreContract
         Assert.Equal(AcquireOutcome.Granted, (await Other.AcquireAsync(first, Cancellation)).Outcome);
         if (limit > 1)
         {
-            // And so on while there is room.
+            // While there is room, each grant wakes the next.
             await here.WakeUpAsync(second);
         }
 

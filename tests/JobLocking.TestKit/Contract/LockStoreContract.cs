@@ -5,15 +5,15 @@ using Xunit;
 namespace JobLocking.TestKit.Contract;
 
 /// <summary>
-/// What every store has to do. A store has a test class that derives from this one, names it in
-/// <see cref="StoreUnderTestAttribute"/>, and makes it.
+/// What every store has to do. A test class for a store derives from this one, names the store in
+/// <see cref="StoreUnderTestAttribute"/>, and creates it.
 /// </summary>
 public abstract partial class LockStoreContract : IAsyncLifetime
 {
     /// <summary>Long enough to be there still when a test looks.</summary>
     protected static readonly TimeSpan AMinute = TimeSpan.FromMinutes(1);
 
-    /// <summary>Short enough to wait for its end. No test may expect anything to be there still within it.</summary>
+    /// <summary>Short enough to wait for its end. No test may expect that anything is still there within it.</summary>
     protected static readonly TimeSpan AMoment = TimeSpan.FromMilliseconds(200);
 
     private readonly string _unique = Guid.NewGuid().ToString("N");
@@ -59,7 +59,8 @@ public abstract partial class LockStoreContract : IAsyncLifetime
 
     protected static LockHolder Holder(string node = "node-1") => LockRequests.Holder(node);
 
-    protected static AcquireRequest Request(string name, TimeSpan? expiry = null, string node = "node-1", LockOccurrence? occurrence = null) =>
+    protected static AcquireRequest Request(
+        string name, TimeSpan? expiry = null, string node = "node-1", LockOccurrence? occurrence = null) =>
         LockRequests.Acquire(name, expiry ?? AMinute, node, occurrence);
 
     /// <summary>Takes a free lock.</summary>
@@ -70,12 +71,14 @@ public abstract partial class LockStoreContract : IAsyncLifetime
         return (request, result.FencingToken);
     }
 
-    protected Task<(AcquireRequest Request, long Token)> GrantedAsync(TimeSpan? expiry = null, LockOccurrence? occurrence = null, string node = "node-1") =>
+    protected Task<(AcquireRequest Request, long Token)> GrantedAsync(
+        TimeSpan? expiry = null, LockOccurrence? occurrence = null, string node = "node-1") =>
         GrantedAsync(Request(Name, expiry, node, occurrence));
 
     /// <summary>Takes a lock as soon as it is free.</summary>
     protected async Task<AcquireResult> GrantedInTheEndAsync(AcquireRequest request) =>
-        await Eventually.SeesAsync(() => Other.AcquireAsync(request, Cancellation).AsTask(), result => result.Outcome == AcquireOutcome.Granted);
+        await Eventually.SeesAsync(
+            () => Other.AcquireAsync(request, Cancellation).AsTask(), result => result.Outcome == AcquireOutcome.Granted);
 
     /// <summary>The answer to another process that asks for a lock.</summary>
     protected async Task<AcquireResult> AskedByAnotherAsync(string name, LockOccurrence? occurrence = null) =>
