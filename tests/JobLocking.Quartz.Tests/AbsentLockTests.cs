@@ -38,7 +38,7 @@ public sealed class AbsentLockTests(SharedRedis redis)
             () => cluster.StartAsync("a", n => n.Quartz = q => q.ScheduleJob("nightly", Delegated.Run, t => t.StartNow())));
 
         Assert.StartsWith(
-            $"Lock 'of the delegate' of job DEFAULT.nightly: [TaskLock] is on the method of a delegate job, {typeof(Delegated)}.Run, where it is not found.",
+            $"Lock 'of the delegate' of job DEFAULT.nightly: [TaskLock] is on the method of a delegate job, {typeof(Delegated)}.Run, where it has no effect.",
             error.Message,
             StringComparison.Ordinal);
         Assert.EndsWith(
@@ -59,7 +59,7 @@ public sealed class AbsentLockTests(SharedRedis redis)
         });
 
         Assert.Contains(
-            $"Job DEFAULT.wrapped of scheduler QuartzScheduler has no lock: its type {typeof(Wrapper<LockedJob>)} has none, and lock 'inner' of {typeof(LockedJob)} is not found there",
+            $"Job DEFAULT.wrapped of scheduler QuartzScheduler has no lock: its type {typeof(Wrapper<LockedJob>)} has none, and lock 'inner' of {typeof(LockedJob)} has no effect there",
             Assert.Single(a.Logs.Of(3026)).Text,
             StringComparison.Ordinal);
         (LogLevel level, string text) = Assert.Single(a.Logs.Of(3025));
