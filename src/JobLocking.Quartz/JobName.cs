@@ -25,7 +25,7 @@ internal static class JobName
             bool known = IsOwn(type) && !sharesType;
             if (!known && toldApart)
             {
-                string why = IsOwn(type) ? $"and other jobs of type {type} have such keys, too" : "and its type is no job of its own";
+                string why = IsOwn(type) ? $"and other jobs of type {type} have such keys too" : "and its type does not identify the job";
                 throw new TaskLockException(
                     $"Lock '{policy.Template}' of job {key}: OncePerOccurrence is true, "
                     + $"but the key of the job looks generated, so it differs on each node, {why}. "
