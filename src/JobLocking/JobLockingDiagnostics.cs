@@ -33,7 +33,7 @@ public static class JobLockingDiagnostics
     /// </summary>
     public const string WaitDuration = "joblocking.wait.duration";
 
-    /// <summary>Up-down counter: executions of this process that are in the waiting queue of a lock now, in place or deferred.</summary>
+    /// <summary>Up-down counter: executions of this process that wait for a lock now, in place or deferred.</summary>
     public const string Waiters = "joblocking.waiters";
 
     /// <summary>Counter: skipped executions.</summary>

@@ -113,7 +113,7 @@ public sealed class InnerJobTests(SharedRedis redis)
 
         await cluster.SucceedsAsync(outer);
         Assert.Contains(2020, a.LoggedIds);
-        await Eventually.SeesAsync(a.QueuedAsync, parked => parked.Length == 0);
+        await Eventually.SeesAsync(a.QueuedAsync, queued => queued.Length == 0);
         await lease.DisposeAsync();
     }
 
@@ -128,7 +128,7 @@ public sealed class InnerJobTests(SharedRedis redis)
 
         await cluster.SeesAsync(outer, ScheduledState.StateName, "Retry attempt 1 of 3: mine");
         Assert.Contains(2020, a.LoggedIds);
-        await Eventually.SeesAsync(a.QueuedAsync, parked => parked.Length == 0);
+        await Eventually.SeesAsync(a.QueuedAsync, queued => queued.Length == 0);
     }
 
     [Fact]

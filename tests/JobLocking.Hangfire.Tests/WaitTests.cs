@@ -52,7 +52,7 @@ public sealed class WaitTests(SharedRedis redis)
 
         Assert.True(cluster.Client.Delete(job));
 
-        await Eventually.SeesAsync(a.QueuedAsync, parked => parked.Length == 0);
+        await Eventually.SeesAsync(a.QueuedAsync, queued => queued.Length == 0);
         await cluster.SucceedsAsync(cluster.Client.Enqueue<Work>(w => w.Free("free", CancellationToken.None)));
         Assert.Equal(DeletedState.StateName, cluster.History(job)[0].Name);
     }
@@ -60,7 +60,7 @@ public sealed class WaitTests(SharedRedis redis)
     private static async Task<string> EnqueueAsync(Cluster cluster, Node node)
     {
         string job = cluster.Client.Enqueue<Patient>(p => p.RunInPlace("x", "in place", CancellationToken.None));
-        await Eventually.SeesAsync(node.QueuedAsync, parked => parked.SequenceEqual([job]));
+        await Eventually.SeesAsync(node.QueuedAsync, queued => queued.SequenceEqual([job]));
         return job;
     }
 }

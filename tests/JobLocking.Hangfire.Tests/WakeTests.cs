@@ -183,7 +183,7 @@ public sealed class WakeTests(SharedRedis redis)
         await cluster.IsDeferredAsync(next);
 
         await cluster.SeesAsync(impatient, FailedState.StateName);
-        await Eventually.SeesAsync(a.QueuedAsync, parked => parked.SequenceEqual([next]));
+        await Eventually.SeesAsync(a.QueuedAsync, queued => queued.SequenceEqual([next]));
         await lease.DisposeAsync();
 
         await cluster.SucceedsAsync(next);
@@ -290,7 +290,7 @@ public sealed class WakeTests(SharedRedis redis)
         string job = Enqueue(cluster, "replaced");
 
         await cluster.SeesAsync(job, FailedState.StateName, "No deferrals here");
-        await Eventually.SeesAsync(a.QueuedAsync, parked => parked.Length == 0);
+        await Eventually.SeesAsync(a.QueuedAsync, queued => queued.Length == 0);
     }
 
     [Theory]

@@ -20,7 +20,7 @@ internal sealed class TestStore(ILockStore store) : ILockStore, IAsyncDisposable
     /// <summary>An answer waits for it.</summary>
     public Func<AcquireRequest, Task> BeforeAnswer { get; set; } = _ => Task.CompletedTask;
 
-    /// <summary>How often a lock was looked at on behalf of a parked execution.</summary>
+    /// <summary>How often a lock was polled for a waiter.</summary>
     public int Looks => _looks;
 
     /// <summary>The node sees nothing of its own accord: only a turn that it is given wakes a deferral before its time.</summary>

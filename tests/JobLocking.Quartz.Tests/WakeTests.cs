@@ -231,7 +231,7 @@ public sealed class WakeTests(SharedRedis redis)
             n.Lock(new TaskLockAttribute("told-late") { DeferBy = 1 });
             n.Quartz = q => q.AddSchedulerListener(listener);
         });
-        long parked = 0;
+        long queued = 0;
         using MeterListener meter = new();
         meter.InstrumentPublished = (instrument, l) =>
         {
@@ -241,19 +241,19 @@ public sealed class WakeTests(SharedRedis redis)
             }
         };
         meter.SetMeasurementEventCallback<long>((_, change, tags, _) =>
-            Interlocked.Add(ref parked, tags.ToArray().Any(tag => tag.Value is "told-late") ? change : 0));
+            Interlocked.Add(ref queued, tags.ToArray().Any(tag => tag.Value is "told-late") ? change : 0));
         meter.Start();
         TaskLease held = await a.HoldAsync("told-late");
 
         await b.FireOnceAsync();
         await b.Firings.EndedAsync(e => e.IsReturned && e.IsDeferred);
-        Assert.Equal(1, Interlocked.Read(ref parked));
+        Assert.Equal(1, Interlocked.Read(ref queued));
         listener.LetEnd.SetResult();
         await b.Firings.EndedAsync(e => !e.IsReturned && e.IsDeferred);
         await held.DisposeAsync();
         await b.Firings.EndedAsync(e => e.IsRun);
 
-        await Eventually.IsTrueAsync(() => Interlocked.Read(ref parked) == 0);
+        await Eventually.IsTrueAsync(() => Interlocked.Read(ref queued) == 0);
         Assert.Single(cluster.Journal.Runs);
     }
 

@@ -26,7 +26,7 @@ internal sealed class JobLockingNodes : ILockNodes, IAsyncDisposable
 
     public Task AreWaitingAsync(string name, int waiters, CancellationToken cancellationToken) => Eventually.SeesAsync(
         async () => (await _nodes[0].Locks.ListAsync(name, cancellationToken).SingleAsync(cancellationToken)).Waiters.Count,
-        parked => parked == waiters);
+        queued => queued == waiters);
 
     public async ValueTask DisposeAsync()
     {

@@ -60,7 +60,7 @@ internal static class ScriptReply
 
     public static ReadOnlySpan<byte> Bytes(RedisResult value) => ((ReadOnlyMemory<byte>)(RedisValue)value).Span;
 
-    /// <summary>PTTL replys −1 for a key without expiry, and −2 for one that has just gone.</summary>
+    /// <summary>PTTL replies −1 for a key without expiry, and −2 for one that has just gone.</summary>
     public static TimeSpan? TimeLeft(RedisResult pttl) => (long)pttl switch
     {
         -1 or > AThousandYears => null, // no date is that far away: it means without an end

@@ -31,7 +31,7 @@ public sealed record DeferralState
     /// <summary>How often it has been deferred since the last wake-up. Each of these doubles the next delay.</summary>
     internal int DeferralsUnwoken { get; private init; }
 
-    /// <summary>Its waiter, as <see cref="Waiting.Waiter.Ticket"/> names it.</summary>
+    /// <summary>Its waiter, as <see cref="Waiting.Waiter.Reference"/> names it.</summary>
     internal string Waiter { get; }
 
     /// <summary>Reads the text of <see cref="ToString"/>.</summary>
@@ -60,6 +60,6 @@ public sealed record DeferralState
     /// <param name="waiter">The waiter of the execution.</param>
     internal static DeferralState After(DeferralState? before, DateTimeOffset now, Waiter waiter) =>
         before is null
-            ? new DeferralState(1, 1, now, waiter.Ticket)
-            : new DeferralState(before.Deferrals + 1, before.DeferralsUnwoken + 1, before.FirstDeferredAt, waiter.Ticket);
+            ? new DeferralState(1, 1, now, waiter.Reference)
+            : new DeferralState(before.Deferrals + 1, before.DeferralsUnwoken + 1, before.FirstDeferredAt, waiter.Reference);
 }

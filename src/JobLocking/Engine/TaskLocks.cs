@@ -119,7 +119,7 @@ internal sealed class TaskLocks(
         LeaseRequest wanted, TimeSpan wait, CancellationToken cancellationToken)
     {
         bool isLong = wait == Timeout.InfiniteTimeSpan || wait > WaitingTimes.LongestLapse;
-        Waiter waiter = Waiter.For(wanted, isLong ? WaitingTimes.LongestLapse : wait, ticket: null);
+        Waiter waiter = Waiter.For(wanted, isLong ? WaitingTimes.LongestLapse : wait, reference: null);
         try
         {
             (AcquireResult Result, HeldLease? Lease) answer = await acquirer

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace JobLocking.Hosting;
 
-/// <summary>The store proves that locks can be had, the renewal loop is alive, and nothing evicts locks.</summary>
+/// <summary>The store proves that locks can be acquired, the renewal loop is alive, and nothing evicts locks.</summary>
 internal sealed class JobLockingHealthCheck(ILockStore store, RenewalLoop renewal) : IHealthCheck
 {
     private static readonly TimeSpan LatestTick = TimeSpan.FromSeconds(5);

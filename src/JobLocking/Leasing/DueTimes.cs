@@ -2,7 +2,7 @@ namespace JobLocking.Leasing;
 
 /// <summary>
 /// Leases by the moment at which the renewal loop has to act. A lease that is moved or removed leaves its old entry in the queue:
-/// the entry is skipped when its turn comes, and when most entries are old the queue is built again without them.
+/// the entry is skipped when it comes first, and when most entries are old the queue is built again without them.
 /// </summary>
 internal sealed class DueTimes
 {

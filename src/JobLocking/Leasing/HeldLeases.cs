@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 namespace JobLocking.Leasing;
 
 /// <summary>
-/// The registry of the leases that this process holds: by the name of the lock, by id, and by the moment at which the renewal loop
+/// The registry of the leases that this process holds: by the name of the lock, and by the moment at which the renewal loop
 /// has to act. A lease leaves it only by <see cref="Release"/> or by being lost, both of which happen here.
 /// </summary>
 internal sealed class HeldLeases(BackgroundWork background, MetricsReporter metrics, TimeProvider time, ILogger logger)

@@ -1,6 +1,6 @@
 namespace JobLocking.Leasing;
 
-/// <summary>The times and limits of this room. Change them here; no other file of the room has numbers of its own.</summary>
+/// <summary>The times and limits of this room. Change them here; no other file of the room has times of its own.</summary>
 internal static class LeaseTimes
 {
     /// <summary>How many times an acquire is sent if the store does not answer it.</summary>

@@ -308,8 +308,10 @@ internal sealed class RenewalLoop : IDisposable
     {
         if (_disposed && _held.IsEmpty)
         {
-            _alarm.Dispose();
+            // In this order: a lease that is added meanwhile arms the alarm itself, or is seen below.
             Volatile.Write(ref _armedFor, long.MaxValue);
+            _alarm.Dispose();
+            Arm();
         }
     }
 

@@ -30,7 +30,7 @@ internal static partial class Log
     [LoggerMessage(
         EventIds.ReleaseGivenUp,
         LogLevel.Warning,
-        "Lock '{LockName}' was not released: the store did not answer. If the lock was held, it has expired")]
+        "Lock '{LockName}' was not released, and is not released again. If the lock was held, it ends at its expiry")]
     public static partial void ReleaseGivenUp(ILogger logger, Exception error, string lockName);
 
     [LoggerMessage(
@@ -132,7 +132,8 @@ internal static partial class Log
     [LoggerMessage(
         EventIds.DeclineFailed,
         LogLevel.Warning,
-        "A wake-up for lock '{LockName}' could not be declined; the safety polls of the other waiters find the lock free within seconds")]
+        "A wake-up for lock '{LockName}' could not be declined, or a waiter could not leave its waiting queue; "
+        + "a safety poll wakes the next waiter within seconds")]
     public static partial void DeclineFailed(ILogger logger, Exception error, string lockName);
 
     [LoggerMessage(EventIds.PollFailed, LogLevel.Debug, "The safety poll of lock '{LockName}' failed; retrying within seconds")]

@@ -160,9 +160,9 @@ internal sealed class LocalWaiters : IDisposable
     }
 
     /// <summary>A deferral that came back, or was woken, will not run, or not soon: if it was woken, the next waiter is.</summary>
-    public void OnDeferralGone(string name, string ticket)
+    public void OnDeferralGone(string name, string reference)
     {
-        if (Waiter.IdOf(ticket) is not { } id)
+        if (Waiter.IdOf(reference) is not { } id)
         {
             return;
         }

@@ -71,7 +71,7 @@ internal sealed class Waiter
     public bool IsCounted { get; set; }
 
     /// <summary>Identifies the waiter in the next attempt of the execution, in any process: it keeps its position in the queue.</summary>
-    public string Ticket => string.Create(CultureInfo.InvariantCulture, $"{QueuedSince}:{Spends ?? Id}");
+    public string Reference => string.Create(CultureInfo.InvariantCulture, $"{QueuedSince}:{Spends ?? Id}");
 
     /// <summary>Its entry in the store's queue.</summary>
     public WaiterEntry Entry => EntryFor(LapsesAfter);
@@ -83,7 +83,7 @@ internal sealed class Waiter
     /// <summary>Its entry, with another time after which it lapses.</summary>
     public WaiterEntry EntryFor(TimeSpan lapsesAfter) => new(Id, lapsesAfter, QueuedSince, Spends, SpentFor);
 
-    /// <summary>An id of its own, since another execution came with the same ticket.</summary>
+    /// <summary>An id of its own, since another execution came with the same reference.</summary>
     public void TakeNewId() => Id = LeaseId.New();
 
     /// <summary>
@@ -93,19 +93,21 @@ internal sealed class Waiter
     /// </summary>
     public void SpendAnother() => Spends = Id = LeaseId.New();
 
-    /// <summary>The id in a ticket; null if there is none.</summary>
-    public static string? IdOf(string? ticket) =>
-        ticket?.IndexOf(':', StringComparison.Ordinal) is > 0 and var colon && colon + 1 < ticket.Length ? ticket[(colon + 1)..] : null;
+    /// <summary>The id in a reference; null if there is none.</summary>
+    public static string? IdOf(string? reference) =>
+        reference?.IndexOf(':', StringComparison.Ordinal) is > 0 and var colon && colon + 1 < reference.Length
+            ? reference[(colon + 1)..]
+            : null;
 
-    /// <summary>The waiter of a ticket, or a new one at the end of the queue.</summary>
+    /// <summary>The waiter of a reference, or a new one at the end of the queue.</summary>
     /// <param name="wanted">The lease.</param>
     /// <param name="lapsesAfter">After this time the store drops its entry.</param>
-    /// <param name="ticket">The ticket; null for a new waiter.</param>
-    /// <param name="isSpentOnce">Only one of the executions that come with this ticket may run.</param>
-    public static Waiter For(LeaseRequest wanted, TimeSpan lapsesAfter, string? ticket, bool isSpentOnce = false)
+    /// <param name="reference">The reference; null for a new waiter.</param>
+    /// <param name="isSpentOnce">Only one of the executions that come with this reference may run.</param>
+    public static Waiter For(LeaseRequest wanted, TimeSpan lapsesAfter, string? reference, bool isSpentOnce = false)
     {
-        return IdOf(ticket) is { } id
-            && long.TryParse(ticket.AsSpan(0, ticket!.Length - id.Length - 1), NumberStyles.None, CultureInfo.InvariantCulture,
+        return IdOf(reference) is { } id
+            && long.TryParse(reference.AsSpan(0, reference!.Length - id.Length - 1), NumberStyles.None, CultureInfo.InvariantCulture,
                 out long since)
             ? new Waiter(id, since, wanted, lapsesAfter, isSpentOnce)
             : new Waiter(LeaseId.New(), 0, wanted, lapsesAfter);

@@ -1,6 +1,9 @@
 namespace JobLocking.Waiting;
 
-/// <summary>All times and sizes of waiting.</summary>
+/// <summary>
+/// The times and sizes of waiting in this process. The store has those of its queue: its capacity, and how long a wake-up of a poll may
+/// take to be accepted (in Redis the scripts enqueue, unaccepted and offer; in memory MemoryQueue and MemoryLock).
+/// </summary>
 internal static class WaitingTimes
 {
     /// <summary>The longest time between two safety polls of a lock that has waiters in this process.</summary>

@@ -6,7 +6,7 @@ namespace JobLocking.Waiting;
 
 /// <summary>
 /// Follows up the deferrals that this process has woken. One that does not ask for its lock in time may have been deleted by its
-/// scheduler, or be behind other work: then the store wakes the next waiter. A woken execution keeps its ticket, and so its position in
+/// scheduler, or be behind other work: then the store wakes the next waiter. A woken execution keeps its reference, and so its position in
 /// the waiting queue, for when it asks at last.
 /// </summary>
 /// <param name="wakeNext">Has the store wake the next waiter of a lock, if the last to be woken has the id.</param>

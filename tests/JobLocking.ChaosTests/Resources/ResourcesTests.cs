@@ -15,6 +15,12 @@ public sealed class ResourcesTests : IAsyncLifetime
 {
     private const int Parts = 6;
 
+    /// <summary>
+    /// The heap of a busy machine differs by hundreds of kilobytes from one moment to the next. That evens out over more parts; what is left
+    /// behind does not.
+    /// </summary>
+    private const int MostParts = 3 * Parts;
+
     /// <summary>One execution in each second of a day.</summary>
     private const int Executions = 86_400 / Parts;
 
@@ -72,7 +78,7 @@ public sealed class ResourcesTests : IAsyncLifetime
         await DoAsync(part, done);
         List<ResourceUsage> measurements = [await UsageAsync()];
         long served = await ServedAsync();
-        for (int i = 0; i < Parts; i++)
+        for (int i = 1; i <= Parts || (i <= MostParts && GrowthOfMemory() >= leak / 2.0); i++)
         {
             await DoAsync(part, done);
             measurements.Add(await UsageAsync());
@@ -84,9 +90,11 @@ public sealed class ResourcesTests : IAsyncLifetime
         Assert.True(Growth(measurements, a => a.Timers) < FewestLeft, $"Timers are left behind: {all}");
 
         // Half of it: what there is of noise may be in either direction.
-        double growth = Growth(measurements, a => a.Memory);
+        double growth = GrowthOfMemory();
         Assert.True(growth < leak / 2.0, string.Create(CultureInfo.InvariantCulture, $"Memory grows by {growth} bytes with each part, at most {leak / 2}: {all}"));
         await OnServerAsync(served);
+
+        double GrowthOfMemory() => Growth(measurements, a => a.Memory);
     }
 
     /// <summary>With each part: the median over all pairs of measurements, which does not care for a single one that is far off (Theil and Sen).</summary>

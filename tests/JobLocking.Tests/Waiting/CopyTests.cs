@@ -72,7 +72,7 @@ public sealed class CopyTests : IDisposable
     }
 
     [Fact]
-    public async Task An_execution_that_comes_back_with_the_ticket_it_ran_with_runs_again_where_there_are_no_copies()
+    public async Task An_execution_that_comes_back_with_the_deferral_state_it_ran_with_runs_again_where_there_are_no_copies()
     {
         DeferralState state = await DeferredAsync();
         LockDecision.Run died = await _node.DecideAsync<LockDecision.Run>(_node.Execution(Deferring, ExecutionOrigin.Deferred, deferral: state));

@@ -80,8 +80,8 @@ public sealed class SecondDeliveryTests : IDisposable
         // Between the answer of the store and the wait: no wake-up would find it any more.
         LocalWaiters waiters = _other.Queue;
         LeaseRequest wanted = new("x", "x", new LeaseTerms(TimeSpan.FromMinutes(1), default, default, 1), new LockHolder("app", "node-2", "Test", null, null, default));
-        Waiter first = Waiter.For(wanted, TimeSpan.FromMinutes(1), ticket: "1:same");
-        Waiter second = Waiter.For(wanted, TimeSpan.FromMinutes(1), ticket: "1:same");
+        Waiter first = Waiter.For(wanted, TimeSpan.FromMinutes(1), reference: "1:same");
+        Waiter second = Waiter.For(wanted, TimeSpan.FromMinutes(1), reference: "1:same");
         waiters.Add(first);
         waiters.OnRefused(first, new AcquireResult(AcquireOutcome.Contended, QueuedSince: 1));
         waiters.Add(second);

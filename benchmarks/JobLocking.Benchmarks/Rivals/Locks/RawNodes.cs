@@ -59,7 +59,7 @@ internal sealed class RawNodes : ILockNodes, IAsyncDisposable
     }
 
     public Task AreWaitingAsync(string name, int waiters, CancellationToken cancellationToken) => Eventually.SeesAsync(
-        () => _connections[0].GetDatabase().SortedSetLengthAsync(new LockKeys(_prefix).Derived(name).Queue), parked => parked == waiters);
+        () => _connections[0].GetDatabase().SortedSetLengthAsync(new LockKeys(_prefix).Derived(name).Queue), queued => queued == waiters);
 
     public async ValueTask DisposeAsync()
     {

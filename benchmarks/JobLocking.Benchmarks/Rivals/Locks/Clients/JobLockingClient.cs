@@ -44,7 +44,7 @@ internal sealed class JobLockingClient(Node node) : ILockClient
         }
     }
 
-    /// <summary>Asks as a scheduler does for jobs that are to come back later, as the lock is held: each of them is parked when it is answered.</summary>
+    /// <summary>Asks as a scheduler does for jobs that are to come back later, as the lock is held: each of them is in the waiting queue when it is answered.</summary>
     /// <returns>How many requests were sent for all of them.</returns>
     public async Task<long> DeferralsAsync(string name, TimeSpan[] times, CancellationToken stop)
     {
@@ -71,7 +71,7 @@ internal sealed class JobLockingClient(Node node) : ILockClient
         long sent = Requests - before;
         Array.ForEach(deferrals, deferral => deferral.NotStored());
         await Eventually.IsTrueAsync(
-            async () => (await node.Locks.ListAsync(name, stop).SingleAsync(stop)).Waiters.Count == 0, fact: "nobody is parked any more");
+            async () => (await node.Locks.ListAsync(name, stop).SingleAsync(stop)).Waiters.Count == 0, fact: "no waiter is left");
         return sent;
     }
 

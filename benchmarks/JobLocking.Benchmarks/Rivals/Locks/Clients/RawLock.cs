@@ -24,7 +24,7 @@ internal sealed class RawLock : IAsyncDisposable
 
     private readonly string _processId;
 
-    private readonly WaiterEntry? _parking;
+    private readonly WaiterEntry? _entry;
 
     private readonly TimeSpan _expiry;
 
@@ -36,7 +36,7 @@ internal sealed class RawLock : IAsyncDisposable
     /// <param name="prefix">What its keys begin with.</param>
     /// <param name="name">What comes then.</param>
     /// <param name="processId">Under which its process is told of its turn.</param>
-    /// <param name="entry">How it is parked when it is refused; null not to be.</param>
+    /// <param name="entry">Its entry in the waiting queue when it is refused; null for none.</param>
     /// <param name="expiry">Of its lease; null for the same as everybody's.</param>
     /// <param name="byHash">Whether the scripts go by their hashes, once <see cref="LoadAsync"/> has made them known.</param>
     public RawLock(
@@ -46,7 +46,7 @@ internal sealed class RawLock : IAsyncDisposable
         _keys = new LockKeys(prefix);
         _name = name;
         _processId = processId;
-        _parking = entry;
+        _entry = entry;
         _expiry = expiry ?? ILockClient.Expiry;
         _byHash = byHash;
         _channels = (byte[])_keys.Channels.Prefix!;
@@ -85,7 +85,7 @@ internal sealed class RawLock : IAsyncDisposable
     private ScriptCall Acquiring()
     {
         LeaseId = Stores.LeaseId.New();
-        return ScriptCalls.Acquire(_keys, new AcquireRequest(_name, LeaseId, _expiry, Holder, Waiter: _parking), _processId, HolderText);
+        return ScriptCalls.Acquire(_keys, new AcquireRequest(_name, LeaseId, _expiry, Holder, Waiter: _entry), _processId, HolderText);
     }
 
     private ScriptCall Releasing()
