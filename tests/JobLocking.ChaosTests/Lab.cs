@@ -197,7 +197,7 @@ internal sealed class Lab : IAsyncDisposable
         return history;
     }
 
-    /// <summary>Everybody who lives comes to rest: what has been told until then is a whole history.</summary>
+    /// <summary>Waits until all living workers are at rest: what they have reported by then is a whole history.</summary>
     public async Task<(IReadOnlyList<HistoryEvent> History, Terms Terms)> EndAsync()
     {
         await Task.WhenAll(_workers.Where(w => !w.Process.WasKilled).Select(w => w.RestAsync()));
@@ -205,7 +205,7 @@ internal sealed class Lab : IAsyncDisposable
         return (History, new Terms(locks, Liveness) { Silences = Silences });
     }
 
-    /// <summary>After its end, a new history begins with those who live.</summary>
+    /// <summary>Begins a new history with the living workers, after the end of the last one.</summary>
     public async Task BeginAnewAsync()
     {
         foreach (Worker dead in _workers.Where(w => w.Process.WasKilled).ToList())

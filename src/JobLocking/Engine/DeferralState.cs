@@ -61,5 +61,9 @@ public sealed record DeferralState
     internal static DeferralState After(DeferralState? before, DateTimeOffset now, Waiter waiter) =>
         before is null
             ? new DeferralState(1, 1, now, waiter.Reference)
-            : new DeferralState(before.Deferrals + 1, before.DeferralsUnwoken + 1, before.FirstDeferredAt, waiter.Reference);
+            : new DeferralState(
+                Increment(before.Deferrals), Increment(before.DeferralsUnwoken), before.FirstDeferredAt, waiter.Reference);
+
+    /// <summary>A stored count may be any number: one that became negative would end the delay.</summary>
+    private static int Increment(int count) => count == int.MaxValue ? count : count + 1;
 }

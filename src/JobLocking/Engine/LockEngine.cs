@@ -415,7 +415,8 @@ public sealed class LockEngine
 
         if (mayGiveUp && policy.GiveUpAfter > TimeSpan.Zero && execution.Deferral is { FirstDeferredAt: var first } before)
         {
-            TimeSpan left = first + policy.GiveUpAfter - now;
+            // In this order: a stored time may be any, and the sum of it and GiveUpAfter may be no date.
+            TimeSpan left = policy.GiveUpAfter - (now - first);
             if (left <= TimeSpan.Zero)
             {
                 return Fail(execution, new TaskLockConflictException(

@@ -57,16 +57,18 @@ public sealed class DeferralStateTests
         Assert.Null(DeferralState.Parse($"1;1;1;0;1:{new string('a', 500)}"));
 
     [Theory]
-    [InlineData("1;2147483647;2147483647;0;1:abc")]
-    [InlineData("1;0;0;0;no waiter")]
-    public async Task A_forged_state_fails_no_decision(string text)
+    [InlineData("1;2147483647;2147483647;0;1:abc", 0)]
+    [InlineData("1;0;0;0;no waiter", 0)]
+    [InlineData("1;1;1;3155378975999999999;1:abc", 60)]
+    public async Task A_forged_state_fails_no_decision(string text, int giveUpAfter)
     {
         using EngineUnderTest node = new();
         await using TaskLease? held = await node.Locks.TryAcquireAsync("x");
-        LockExecution execution = node.Execution(new TaskLockAttribute("x"), ExecutionOrigin.Deferred, deferral: DeferralState.Parse(text));
+        TaskLockAttribute taskLock = new("x") { GiveUpAfter = giveUpAfter };
+        LockExecution execution = node.Execution(taskLock, ExecutionOrigin.Deferred, deferral: DeferralState.Parse(text));
 
         LockDecision.Defer defer = await node.DecideAsync<LockDecision.Defer>(execution);
 
-        Assert.NotNull(defer.State.ToString());
+        Assert.Equal(defer.State, DeferralState.Parse(defer.State.ToString()));
     }
 }

@@ -34,10 +34,10 @@ internal sealed class RawNodes : ILockNodes, IAsyncDisposable
             IConnectionMultiplexer connection = await redis.ConnectAsync();
             nodes._connections.Add(connection);
             await RawLock.LoadAsync(connection.GetDatabase());
-            ChannelMessageQueue notices = await connection.GetSubscriber().SubscribeAsync(new LockKeys(nodes._prefix).Channels.Of(ProcessId(i)));
+            ChannelMessageQueue notifications = await connection.GetSubscriber().SubscribeAsync(new LockKeys(nodes._prefix).Channels.Of(ProcessId(i)));
 
-            // turn:<waiter id>:…
-            notices.OnMessage(notice => nodes._waiters[((string)notice.Message!).Split(':')[1]].TrySetResult());
+            // wake:<waiter id>:…
+            notifications.OnMessage(notification => nodes._waiters[((string)notification.Message!).Split(':')[1]].TrySetResult());
         }
 
         return nodes;
