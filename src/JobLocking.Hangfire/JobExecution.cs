@@ -53,7 +53,7 @@ internal static class JobExecution
         JobStorage? storage,
         string? serverId)
     {
-        if (policy.OncePerOccurrence)
+        if (policy.OncePerOccurrence == OncePerOccurrence.Always)
         {
             throw new TaskLockException(NoOccurrence(policy));
         }
@@ -111,7 +111,7 @@ internal static class JobExecution
 
     /// <summary>Hangfire does not tell for which time it created a job, so its nodes cannot recognise an occurrence.</summary>
     public static string NoOccurrence(LockPolicy policy) =>
-        $"Lock '{policy.Template}' of job {policy.Job}: OncePerOccurrence is true, but a Hangfire job has no occurrence; "
+        $"Lock '{policy.Template}' of job {policy.Job}: OncePerOccurrence is Always, but a Hangfire job has no occurrence; "
         + "its storage creates one job for each already. "
         + "Fix: leave OncePerOccurrence out; for nodes on storages of their own use MinHold.";
 

@@ -57,7 +57,7 @@ internal sealed class PendingDeferrals(ILogger logger)
     /// <returns>Null if it may be stored; otherwise the reason why not: other deferrals do its work.</returns>
     public string? Count(IStorageConnection connection, string set, LockExecution execution, LockDecision.Defer defer, int most)
     {
-        if (TryAdd(connection, set, execution.Execution, defer.State.FirstDeferredAt, most))
+        if (TryAdd(connection, set, execution.Execution, defer.State.FirstDeferredAt!.Value, most))
         {
             return null;
         }

@@ -30,7 +30,7 @@ internal static class StartChecks
                 + "Fix: make the method public, or put [TaskLock] on the one that is enqueued.";
         }
 
-        if (policy.OncePerOccurrence)
+        if (policy.OncePerOccurrence == OncePerOccurrence.Always)
         {
             yield return JobExecution.NoOccurrence(policy);
         }

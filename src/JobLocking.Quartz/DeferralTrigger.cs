@@ -10,13 +10,11 @@ internal static class DeferralTrigger
     /// A key that no other trigger ever has. If a trigger had the key of an earlier one, Quartz would take it for that when the firing of
     /// the earlier one ends, and would remove it or put a retry in its place.
     /// </summary>
-    /// <param name="work">What the deferral stands for; deferrals of the same work have names that begin with <see cref="Prefix"/>.</param>
-    public static TriggerKey NewKey(string work) => new($"{Prefix(work)}{Guid.NewGuid():N}", StoredDeferral.Group);
+    /// <param name="prefix">What it begins with: the work that the deferral stands for.</param>
+    public static TriggerKey NewKey(string prefix) => new($"{prefix}{Guid.NewGuid():N}", StoredDeferral.Group);
 
     /// <summary>The key of a deferral that follows another and stands for the same work.</summary>
-    public static TriggerKey NewKeyAfter(TriggerKey deferral) => NewKey(deferral.Name.Split('-')[0]);
-
-    public static string Prefix(string work) => $"{work}-";
+    public static TriggerKey NewKeyAfter(TriggerKey deferral) => NewKey(deferral.Name[..(deferral.Name.LastIndexOf('-') + 1)]);
 
     /// <summary>
     /// Not built from the original trigger: its calendar or end time could forbid the fire time, although the schedule has already

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using JobLocking.Policy;
 using Quartz;
 
@@ -13,8 +14,16 @@ namespace JobLocking.Quartz;
 internal sealed record Firing(
     IJobExecutionContext Context, TriggerKey Trigger, DateTimeOffset ScheduledTime, int Attempts, StoredDeferral? Deferred)
 {
-    /// <summary>Whether the firing comes from the schedule, and so is the same on every node. A firing by hand does not.</summary>
-    public bool HasOccurrence =>
+    // So that the methods that show the original firing to the job find it.
+    private static readonly ConditionalWeakTable<IJobExecutionContext, Firing> Shown = [];
+
+    private readonly DateTimeOffset? _nextTime;
+
+    /// <summary>The occurrence that it stands for, from <see cref="Occurrences"/>; null if it has none, or was not asked for it.</summary>
+    public FiringOccurrence? Occurrence { get; init; }
+
+    /// <summary>Whether the firing comes from the schedule. A firing by hand does not.</summary>
+    public bool IsOfSchedule =>
         !Context.Trigger.JobDataMap.ContainsKey(SchedulerConstants.ManualTrigger)
         && !Context.Trigger.JobDataMap.ContainsKey(SchedulerConstants.BackfillOriginalFireTime)
         && Trigger.Group != SchedulerConstants.StartupGroup;
@@ -44,7 +53,11 @@ internal sealed record Firing(
     public DateTimeOffset? PreviousTime => Deferred is null ? Context.PreviousFireTimeUtc : Deferred.PreviousTime;
 
     /// <summary>The next fire time of the schedule; the trigger of a deferral has none.</summary>
-    public DateTimeOffset? NextTime => Deferred is null ? Context.NextFireTimeUtc : Deferred.NextTime;
+    public DateTimeOffset? NextTime
+    {
+        get => _nextTime ?? (Deferred is null ? Context.NextFireTimeUtc : Deferred.NextTime);
+        init => _nextTime = value;
+    }
 
     /// <summary>Whether it cancels the previous firing (<see cref="OverlapPolicy.CancelPrevious"/>), also after a deferral.</summary>
     public bool CancelsPrevious => Context.Trigger.OverlapPolicy == OverlapPolicy.CancelPrevious || Deferred is { CancelsPrevious: true };
@@ -58,7 +71,11 @@ internal sealed record Firing(
         _ => ExecutionOrigin.OneOff,
     };
 
-    public static Firing Of(IJobExecutionContext context)
+    /// <summary>The firing as the job sees it.</summary>
+    public static Firing Of(IJobExecutionContext context) => Shown.TryGetValue(context, out Firing? shown) ? shown : Read(context);
+
+    /// <summary>The firing as Quartz describes it, without its occurrence.</summary>
+    public static Firing Read(IJobExecutionContext context)
     {
         StoredDeferral? deferred = StoredDeferral.Of(context);
         return new Firing(
@@ -68,6 +85,9 @@ internal sealed record Firing(
             (deferred?.Attempts ?? 0) + context.RetryAttempt + context.RefireCount,
             deferred);
     }
+
+    /// <summary>From here on, <see cref="Of"/> returns this firing.</summary>
+    public void Show() => Shown.AddOrUpdate(Context, this);
 
     /// <summary>
     /// Quartz writes the time into the data of a recovery in whole seconds. A scheduler that recovers its own firings as it starts

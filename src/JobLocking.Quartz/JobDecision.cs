@@ -25,6 +25,12 @@ internal static class JobDecision
             .With("lock.deferrals", defer.State.Deferrals)
             .With("lock.deferred_by", defer.Delay.TotalSeconds);
 
+    public static JobRunReport StandsBy(LockExecution execution, LockDecision.Defer defer) =>
+        JobRunReport.Skipped($"Standing by: {defer.Reason}")
+            .With(Outcome, "standby")
+            .With("lock.name", execution.Name)
+            .With("lock.holder", defer.Holder?.ToString());
+
     public static JobRunReport Coalesced(LockExecution execution, LockDecision.Defer defer) =>
         JobRunReport.Skipped($"Skipped: coalesced with the pending deferral; {defer.Reason}")
             .With(Outcome, "coalesced")

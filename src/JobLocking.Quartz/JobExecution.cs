@@ -1,18 +1,25 @@
+using System.Runtime.CompilerServices;
 using JobLocking.Engine;
+using JobLocking.Policy;
 using JobLocking.Stores;
 using Quartz;
 
 namespace JobLocking.Quartz;
 
 /// <summary>Describes the firings of one scheduler to the engine.</summary>
-internal sealed class JobExecution(KeyedPolicies policies, AmbiguousJobTypes shared, SchedulerShutdown shutdown, LockEngine engine)
+internal sealed class JobExecution(
+    KeyedPolicies policies, AmbiguousJobTypes shared, Occurrences occurrences, SchedulerShutdown shutdown, LockEngine engine)
 {
+    private readonly SchedulerFacts.Cache _facts = new();
     private string? _scheduler;
     private string? _installation;
 
-    /// <summary>The firing as an execution, or null if its job has no lock.</summary>
-    /// <exception cref="TaskLockException">The lock is declared wrongly, or its name cannot be resolved.</exception>
-    public LockExecution? Describe(Firing firing, LockWorkers workers)
+    /// <summary>The firing, with its occurrence, as an execution; null if its job has no lock.</summary>
+    /// <exception cref="TaskLockException">
+    /// The lock is declared wrongly, its name cannot be resolved, or the occurrences of the trigger cannot be told apart.
+    /// </exception>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<(Firing Firing, LockExecution Execution)?> DescribeAsync(Firing firing)
     {
         IJobExecutionContext context = firing.Context;
         Type? type = context.JobDetail.JobType.TryResolve(out Type? resolved) ? resolved : null;
@@ -22,22 +29,34 @@ internal sealed class JobExecution(KeyedPolicies policies, AmbiguousJobTypes sha
         }
 
         shared.Saw(type, context.JobDetail.Key);
+        SchedulerFacts scheduler = await _facts.OfAsync(context.Scheduler).ConfigureAwait(false);
+        firing = await occurrences.ResolveAsync(firing, policy, type, scheduler).ConfigureAwait(false);
+        return (firing, Describe(firing, policy, type, scheduler.Workers));
+    }
+
+    private LockExecution Describe(Firing firing, LockPolicy policy, Type? type, LockWorkers workers)
+    {
+        IJobExecutionContext context = firing.Context;
         string installation = _installation ??= JobIdentity.InstallationOf(context.Scheduler, engine);
-        bool toldApart = policy.OncePerOccurrence && firing.HasOccurrence;
-        TriggerKey? trigger = TriggerData.IsOwn(context.Trigger.JobDataMap) ? firing.Trigger : null;
-        string job = OfKey(trigger);
+        TriggerKey? withData = TriggerData.IsOwn(context.Trigger.JobDataMap) ? firing.Trigger : null;
+        string job = JobName.Of(context.JobDetail.Key, type, shared.Contains(type));
         return new LockExecution
         {
             Policy = policy,
             Name = policy.ResolveName(new PlaceholderValues(context, type, policy).ValueOf),
             Scheduler = _scheduler ??= $"Quartz/{context.Scheduler.SchedulerName}",
-            Job = job,
-            Identity = policy.ComparesJobs ? JobIdentity.Of(context, type, trigger is null ? job : OfKey(null), installation) : null,
+            Job = JobName.With(job, withData),
+            Identity = policy.ComparesJobs ? JobIdentity.Of(context, type, job, installation) : null,
             Execution = context.FireInstanceId,
             Origin = firing.Origin,
-            Occurrence = toldApart
-                ? new LockOccurrence(job, firing.ScheduledTime, IsRetry: firing.Attempts > 0) { Scheduler = installation }
+            Occurrence = firing.Occurrence is { } occurrence
+                ? new LockOccurrence(job, occurrence.Time, IsRetry: firing.Attempts > 0)
+                {
+                    Scheduler = installation,
+                    Trigger = JobName.IsGenerated(firing.Trigger) && withData is null ? "" : JobName.Of(firing.Trigger),
+                }
                 : null,
+            Following = firing.Occurrence?.Following,
             Deferral = firing.Wait?.State,
 
             // A wake-up replaces the trigger of a deferral, and another node of a cluster may fire it meanwhile: then two firings have
@@ -47,7 +66,5 @@ internal sealed class JobExecution(KeyedPolicies policies, AmbiguousJobTypes sha
             EndOfWait = shutdown.EndOf(context.Scheduler),
             Workers = workers,
         };
-
-        string OfKey(TriggerKey? own) => JobName.Of(context.JobDetail.Key, type, policy, own, shared.Contains(type), toldApart);
     }
 }

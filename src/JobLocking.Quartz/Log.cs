@@ -65,9 +65,17 @@ internal static partial class Log
     [LoggerMessage(
         EventIds.TooManyPending,
         LogLevel.Warning,
-        "Job {Job} #{Execution} is not deferred, but coalesces: {Count} deferrals of trigger {Trigger}, which wants each of its "
-        + "firings (IgnoreMisfires), are pending. Find out what holds the lock, or give the trigger another misfire instruction")]
-    public static partial void TooManyPending(ILogger logger, JobKey job, string execution, int count, TriggerKey trigger);
+        "Job {Job}: {Count} deferrals of trigger {Trigger} are pending, one for each of its occurrences; the oldest, {Oldest}, is coalesced "
+        + "with the newer ones and does not run. Find out what holds the lock, or let one deferral stand for all (without IgnoreMisfires and "
+        + "OncePerOccurrence = Always)")]
+    public static partial void TooManyPending(ILogger logger, JobKey job, int count, TriggerKey trigger, TriggerKey oldest);
+
+    [LoggerMessage(
+        EventIds.NotOncePerOccurrence,
+        LogLevel.Warning,
+        "Scheduler {Scheduler}: nodes that share no job store each run the occurrences of these triggers, since they cannot tell that an "
+        + "occurrence is the same; if each node is to run them, say OncePerOccurrence = OncePerOccurrence.Never:{Triggers}")]
+    public static partial void NotOncePerOccurrence(ILogger logger, string scheduler, string triggers);
 
     [LoggerMessage(
         EventIds.SchedulerUnlocked,

@@ -1,7 +1,4 @@
-using System.Security.Cryptography;
-using System.Text;
 using JobLocking.Engine;
-using JobLocking.Policy;
 using Microsoft.Extensions.Logging;
 using Quartz;
 
@@ -10,7 +7,7 @@ namespace JobLocking.Quartz;
 /// <summary>Stores the deferrals of one scheduler as triggers that fire once, and limits how many are pending.</summary>
 internal sealed class PendingDeferrals(WakeUp wakeUp, SchedulerShutdown shutdown, TimeProvider time, ILogger logger)
 {
-    /// <summary>The largest number of pending deferrals of one trigger.</summary>
+    /// <summary>The largest number of pending deferrals of a trigger that has one for each of its occurrences.</summary>
     private const int MostPending = 1000;
 
     // By the first digit of the work. Without it, firings of one node that check at the same time would each see no pending deferral.
@@ -27,7 +24,7 @@ internal sealed class PendingDeferrals(WakeUp wakeUp, SchedulerShutdown shutdown
         Stored stored;
         try
         {
-            await CheckOutlivesAsync(scheduler).ConfigureAwait(false);
+            await CheckOutlivesAsync(scheduler, defer.StandsBy).ConfigureAwait(false);
 
             // Inside the firing: once it has ended, Quartz deletes a job that is not durable and has no trigger left.
             stored = await StoreBoundedAsync(firing, execution, defer).ConfigureAwait(false);
@@ -50,23 +47,21 @@ internal sealed class PendingDeferrals(WakeUp wakeUp, SchedulerShutdown shutdown
         }
 
         defer.Stored(() => wakeUp.WakeAsync(scheduler, stored.Key, stored.Due));
-        return JobDecision.Deferred(execution, defer);
+        return defer.StandsBy ? JobDecision.StandsBy(execution, defer) : JobDecision.Deferred(execution, defer);
     }
 
     private async ValueTask<Stored> StoreBoundedAsync(Firing firing, LockExecution execution, LockDecision.Defer defer)
     {
-        if (SharedWork(firing, execution) is not { } work)
+        if (DeferredWork.Of(firing, execution, defer) is not { } work)
         {
             return await StoreAsync(firing, defer, KeyOf(firing), TriggerConflict.Throw).ConfigureAwait(false);
         }
 
-        SemaphoreSlim storing = _storing[Convert.ToInt32(work[..1], 16)];
+        SemaphoreSlim storing = _storing[Convert.ToInt32(work.Hash[..1], 16)];
         await storing.WaitAsync(CancellationToken.None).ConfigureAwait(false);
         try
         {
-            return firing.IgnoresMisfires
-                ? await StoreOneOfManyAsync(work, firing, execution, defer).ConfigureAwait(false)
-                : await StoreOneAsync(work, firing, execution, defer).ConfigureAwait(false);
+            return await StoreOneAsync(work, firing, execution, defer).ConfigureAwait(false);
         }
         finally
         {
@@ -75,31 +70,18 @@ internal sealed class PendingDeferrals(WakeUp wakeUp, SchedulerShutdown shutdown
     }
 
     /// <summary>
-    /// The work that this deferral would share with others, of which only a limited number may be pending; null if no other deferral
-    /// stands for its work.
+    /// Firings that stand for the same work need one pending deferral, which keeps its position in the waiting queue. Two firings at once
+    /// on two nodes may each check before the other has stored: then two are pending, and none is lost.
     /// </summary>
-    private static string? SharedWork(Firing firing, LockExecution execution) => firing switch
+    private async ValueTask<Stored> StoreOneAsync(DeferredWork work, Firing firing, LockExecution execution, LockDecision.Defer defer)
     {
-        { Origin: ExecutionOrigin.Recurring } => Hash($"{Trigger(firing)}@{execution.Occurrence?.ScheduledTime:O} {execution.Name}"),
-        { Origin: ExecutionOrigin.OneOff, IsByHand: true } => Hash($"by hand {Job(firing)} {execution.Name}"),
-        { Origin: ExecutionOrigin.OneOff, IgnoresMisfires: true } => Hash($"each of {Trigger(firing)} {execution.Name}"),
-        _ => null,
-    };
-
-    /// <summary>
-    /// First attempts of a recurring trigger, or runs by hand, that want the same lock stand for the same work: one pending deferral is
-    /// enough, and keeps its position in the waiting queue; under OncePerOccurrence, one for each occurrence. Two firings at once on two
-    /// nodes may each check before the other has stored: then two are pending, and none is lost.
-    /// </summary>
-    private async ValueTask<Stored> StoreOneAsync(string work, Firing firing, LockExecution execution, LockDecision.Defer defer)
-    {
-        PagedResult<TriggerHeader> found = await firing.Context.Scheduler.QueryTriggers(Deferrals(work, firing), CancellationToken.None)
-            .ConfigureAwait(false);
+        IReadOnlyList<TriggerHeader> pending = await QueryAsync(work.Prefix, firing).ConfigureAwait(false);
+        IEnumerable<TriggerHeader> same = pending.Where(t => t.Key.Name.StartsWith(work.PrefixOfSame, StringComparison.Ordinal));
 
         // One without a fire time has begun to fire, or has failed to. One with attempts is the retry of a run.
         TriggerHeader[] first =
-            [.. found.Items.Where(t => t.RetryAttempt == 0 && (t.NextFireTimeUtc is not null || t.State == TriggerState.Error))];
-        if (Array.Find(first, t => t.State is not (TriggerState.Paused or TriggerState.Error)) is { NextFireTimeUtc: { } due } pending)
+            [.. same.Where(t => t.RetryAttempt == 0 && (t.NextFireTimeUtc is not null || t.State == TriggerState.Error))];
+        if (Array.Find(first, t => t.State is not (TriggerState.Paused or TriggerState.Error)) is { NextFireTimeUtc: { } due })
         {
             Log.Coalesced(logger, firing.Context.JobDetail.Key, execution.Execution, firing.Trigger, due);
             return Stored.Coalesced;
@@ -109,34 +91,38 @@ internal sealed class PendingDeferrals(WakeUp wakeUp, SchedulerShutdown shutdown
         if (first is [var stuck, ..])
         {
             Log.StuckDeferral(logger, stuck.Key, firing.Trigger, stuck.State, firing.Context.JobDetail.Key, execution.Execution);
-            return await StoreAsync(firing, defer, stuck.Key, TriggerConflict.Replace).ConfigureAwait(false);
+            return await StoreAsync(firing, defer, stuck.Key, TriggerConflict.Replace, work.IsOfAll).ConfigureAwait(false);
         }
 
-        return await StoreAsync(firing, defer, DeferralTrigger.NewKey(work), TriggerConflict.Throw).ConfigureAwait(false);
-    }
-
-    /// <summary>The trigger wants each of its firings, so each has a deferral of its own, up to <see cref="MostPending"/>.</summary>
-    private async ValueTask<Stored> StoreOneOfManyAsync(string work, Firing firing, LockExecution execution, LockDecision.Defer defer)
-    {
-        TriggerQuery count = Deferrals(work, firing) with { Take = 0, IncludeTotalCount = true };
-        PagedResult<TriggerHeader> found =
-            await firing.Context.Scheduler.QueryTriggers(count, CancellationToken.None).ConfigureAwait(false);
-        if (found.TotalCount >= MostPending)
+        TriggerKey key = DeferralTrigger.NewKey(work.PrefixOfSame);
+        Stored stored = await StoreAsync(firing, defer, key, TriggerConflict.Throw, work.IsOfAll).ConfigureAwait(false);
+        if (pending.Count >= MostPending)
         {
-            Log.TooManyPending(logger, firing.Context.JobDetail.Key, execution.Execution, MostPending, firing.Trigger);
-            return Stored.Coalesced;
+            await CoalesceOldestAsync(pending, firing).ConfigureAwait(false);
         }
 
-        return await StoreAsync(firing, defer, DeferralTrigger.NewKey(work), TriggerConflict.Throw).ConfigureAwait(false);
+        return stored;
     }
 
-    private static TriggerQuery Deferrals(string work, Firing firing) => new()
+    /// <summary>The trigger has a pending deferral for each of its occurrences, and too many of them.</summary>
+    private async ValueTask CoalesceOldestAsync(IReadOnlyList<TriggerHeader> pending, Firing firing)
     {
-        Group = GroupMatcher<TriggerKey>.GroupEquals(StoredDeferral.Group),
-        Name = NameMatcher<TriggerKey>.NameStartsWith(DeferralTrigger.Prefix(work)),
-        Job = firing.Context.JobDetail.Key,
-        Take = PagedQuery.All,
-    };
+        TriggerKey oldest = pending.Select(t => t.Key).MinBy(key => key.Name, StringComparer.Ordinal)!;
+        await firing.Context.Scheduler.UnscheduleJob(oldest, CancellationToken.None).ConfigureAwait(false);
+        Log.TooManyPending(logger, firing.Context.JobDetail.Key, MostPending, firing.Trigger, oldest);
+    }
+
+    private static async ValueTask<IReadOnlyList<TriggerHeader>> QueryAsync(string prefix, Firing firing)
+    {
+        TriggerQuery pending = new()
+        {
+            Group = GroupMatcher<TriggerKey>.GroupEquals(StoredDeferral.Group),
+            Name = NameMatcher<TriggerKey>.NameStartsWith(prefix),
+            Job = firing.Context.JobDetail.Key,
+            Take = PagedQuery.All,
+        };
+        return (await firing.Context.Scheduler.QueryTriggers(pending, CancellationToken.None).ConfigureAwait(false)).Items;
+    }
 
     /// <summary>
     /// The key of a deferral that shares its work with no other. If a deferral came back too early, the next one stands for the same work.
@@ -146,10 +132,11 @@ internal sealed class PendingDeferrals(WakeUp wakeUp, SchedulerShutdown shutdown
         IJobExecutionContext context = firing.Context;
         return firing.Wait is not null
             ? DeferralTrigger.NewKeyAfter(context.Trigger.Key)
-            : DeferralTrigger.NewKey(Hash($"{Trigger(firing)}@{firing.ScheduledTime:O}#{firing.Attempts} {context.FireInstanceId}"));
+            : DeferralTrigger.NewKey(DeferredWork.OfOne(firing));
     }
 
-    private async ValueTask<Stored> StoreAsync(Firing firing, LockDecision.Defer defer, TriggerKey key, TriggerConflict onConflict)
+    private async ValueTask<Stored> StoreAsync(
+        Firing firing, LockDecision.Defer defer, TriggerKey key, TriggerConflict onConflict, bool isOfAll = false)
     {
         StoredDeferral deferral = new(
             firing.Trigger,
@@ -162,6 +149,8 @@ internal sealed class PendingDeferrals(WakeUp wakeUp, SchedulerShutdown shutdown
             CancelsPrevious = firing.CancelsPrevious,
             PreviousTime = firing.PreviousTime?.ToUniversalTime(),
             NextTime = firing.NextTime?.ToUniversalTime(),
+            Occurrence = firing.Occurrence,
+            StandsForNewest = isOfAll || firing.Wait is { StandsForNewest: true },
         };
         IJobExecutionContext context = firing.Context;
         ITrigger trigger = DeferralTrigger.Create(
@@ -171,16 +160,10 @@ internal sealed class PendingDeferrals(WakeUp wakeUp, SchedulerShutdown shutdown
         return new Stored(key, result.NextFireTimeUtc);
     }
 
-    private static string Job(Firing firing) => $"{firing.Context.JobDetail.Key.Group.Length}:{firing.Context.JobDetail.Key}";
-
-    private static string Trigger(Firing firing) => $"{firing.Trigger.Group.Length}:{firing.Trigger}";
-
-    private static string Hash(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)).AsSpan(0, 16));
-
     /// <summary>
     /// Warns of deferrals that are kept in memory. During a shutdown such a deferral would be lost, so it must not be reported as stored.
     /// </summary>
-    private async ValueTask CheckOutlivesAsync(IScheduler scheduler)
+    private async ValueTask CheckOutlivesAsync(IScheduler scheduler, bool standsBy)
     {
         SchedulerMetadata store = await scheduler.GetMetadata(CancellationToken.None).ConfigureAwait(false);
         if (store.JobStorePersistent)
@@ -193,7 +176,8 @@ internal sealed class PendingDeferrals(WakeUp wakeUp, SchedulerShutdown shutdown
             throw new SchedulerException("the scheduler stops, and keeps its triggers in memory");
         }
 
-        if (Interlocked.Exchange(ref _saidInMemory, 1) == 0)
+        // One that stands by is lost with the process without harm, while the run that it stands by for goes on.
+        if (!standsBy && Interlocked.Exchange(ref _saidInMemory, 1) == 0)
         {
             Log.DeferredInMemory(logger, scheduler.SchedulerName);
         }

@@ -9,8 +9,13 @@ namespace JobLocking.Quartz;
 
 /// <summary>Checks the locks of the jobs that a scheduler knows, before it fires the first.</summary>
 internal sealed class StartCheck(
-    StartChecks checks, KeyedPolicies policies, AmbiguousJobTypes shared, LockAdapters adapters, DelegateHandlers handlers, ILogger logger)
-    : ISchedulerPlugin
+    StartChecks checks,
+    KeyedPolicies policies,
+    AmbiguousJobTypes shared,
+    ToldTriggers told,
+    LockAdapters adapters,
+    DelegateHandlers handlers,
+    ILogger logger) : ISchedulerPlugin
 {
     private IScheduler? _scheduler;
     private bool _checked;
@@ -38,6 +43,8 @@ internal sealed class StartCheck(
 
         HashSet<JobKey> unknown = [.. policies.ByKey.Keys];
         List<string> problems = [];
+        List<string> notToldApart = [];
+        SchedulerFacts facts = await SchedulerFacts.OfAsync(_scheduler!).ConfigureAwait(false);
         JobQuery all = new() { Take = PagedQuery.All };
         PagedResult<JobHeader> jobs = await _scheduler!.QueryJobs(all, cancellationToken).ConfigureAwait(false);
         (JobKey Key, Type? Type)[] known = [.. jobs.Items.Select(job => (job.Key, TypeOf(job)))];
@@ -56,7 +63,7 @@ internal sealed class StartCheck(
             try
             {
                 PlaceholderValues.Check(policies.Find(key, type), type);
-                await CheckAsync(key, type, cancellationToken).ConfigureAwait(false);
+                await CheckAsync(key, type, facts.IsClustered, notToldApart, cancellationToken).ConfigureAwait(false);
             }
             catch (TaskLockException e)
             {
@@ -67,6 +74,11 @@ internal sealed class StartCheck(
         if (problems.Count > 0)
         {
             throw new TaskLockException(string.Join(Environment.NewLine, problems.Distinct()));
+        }
+
+        if (notToldApart.Count > 0)
+        {
+            Log.NotOncePerOccurrence(logger, _scheduler.SchedulerName, NameList.FirstTen(notToldApart, separator: ""));
         }
 
         foreach (JobKey job in unknown)
@@ -80,7 +92,8 @@ internal sealed class StartCheck(
     /// <summary>Null for a job of another application in the same store, whose type is not loaded here: it cannot fire here.</summary>
     public static Type? TypeOf(JobHeader job) => new JobType(job.JobTypeName).TryResolve(out Type? type) ? type : null;
 
-    private async ValueTask CheckAsync(JobKey job, Type? type, CancellationToken cancellationToken)
+    private async ValueTask CheckAsync(
+        JobKey job, Type? type, bool isClustered, List<string> notToldApart, CancellationToken cancellationToken)
     {
         LockPolicy? policy = policies.Find(job, type);
         if (policy is null)
@@ -90,24 +103,62 @@ internal sealed class StartCheck(
             return;
         }
 
-        adapters.Use(policy, $"Quartz/{Scheduler}");
-        if (!policy.OncePerOccurrence)
+        // One definition of the triggers, and one firing of each fire time, for all nodes.
+        if (isClustered)
+        {
+            adapters.Use(policy, $"Quartz/{Scheduler}");
+            return;
+        }
+
+        List<TriggerKey> inLocalTime = [];
+        TriggerQuery ofJob = new() { Job = job, Take = PagedQuery.All };
+        PagedResult<TriggerHeader> triggers = await _scheduler!.QueryTriggers(ofJob, cancellationToken).ConfigureAwait(false);
+        foreach (TriggerKey key in triggers.Items.Select(t => t.Key).Where(key => key.Group != StoredDeferral.Group))
+        {
+            if (await _scheduler.GetTrigger(key, cancellationToken).ConfigureAwait(false) is { } trigger)
+            {
+                Judge(policy, job, type, trigger, notToldApart);
+                if (ZoneOf(trigger) is { } zone && zone.Equals(TimeZoneInfo.Local))
+                {
+                    inLocalTime.Add(key);
+                }
+            }
+        }
+
+        adapters.Use(policy, $"Quartz/{Scheduler}", inLocalTime.Count == 0
+            ? null
+            : $"in the time zone of this machine, {TimeZoneInfo.Local.Id}: {NameList.FirstTen(inLocalTime.ConvertAll(key => key.ToString()))}");
+    }
+
+    private void Judge(LockPolicy policy, JobKey job, Type? type, ITrigger trigger, List<string> notToldApart)
+    {
+        bool always = policy.OncePerOccurrence == OncePerOccurrence.Always;
+        if (!policy.RunsOccurrencesOnce(isClustered: false)
+            || OccurrenceRule.Judge(job, type, shared.Contains(type), trigger, always) is not { } problem
+            || problem == NotToldApart.FiresOnce)
         {
             return;
         }
 
-        JobName.Of(job, type, policy, trigger: null, shared.Contains(type), toldApart: true);
-        TriggerQuery ofJob = new() { Job = job, Take = PagedQuery.All };
-        PagedResult<TriggerHeader> triggers = await _scheduler!.QueryTriggers(ofJob, cancellationToken).ConfigureAwait(false);
-        foreach (TriggerKey key in triggers.Items.Select(t => t.Key).Where(JobName.IsGenerated))
+        if (always)
         {
-            if (await _scheduler.GetTrigger(key, cancellationToken).ConfigureAwait(false) is { } trigger
-                && TriggerData.IsOwn(trigger.JobDataMap))
-            {
-                JobName.Of(job, type, policy, key, shared.Contains(type), toldApart: true);
-            }
+            throw Occurrences.Refusal(policy, job, trigger.Key, problem);
+        }
+
+        if (told.Add(trigger.Key))
+        {
+            notToldApart.Add(Occurrences.Describe(policy, job, trigger.Key, problem));
         }
     }
+
+    private static TimeZoneInfo? ZoneOf(ITrigger trigger) => trigger switch
+    {
+        ICronTrigger cron => cron.TimeZone,
+        IDailyTimeIntervalTrigger daily => daily.TimeZone,
+        ICalendarIntervalTrigger interval => interval.TimeZone,
+        IRecurrenceTrigger recurrence => recurrence.TimeZone,
+        _ => null,
+    };
 
     private void RefuseHandler(JobKey job)
     {

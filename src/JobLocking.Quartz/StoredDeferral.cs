@@ -27,6 +27,9 @@ internal sealed record StoredDeferral(TriggerKey Trigger, DateTimeOffset Schedul
     private const string Cancels = Prefix + "CANCELS_PREVIOUS";
     private const string PreviousFireTime = Prefix + "PREVIOUS_FIRE_TIME";
     private const string NextFireTime = Prefix + "NEXT_FIRE_TIME";
+    private const string OccurrenceTime = Prefix + "OCCURRENCE";
+    private const string HundredthFireTime = Prefix + "HUNDREDTH_FIRE_TIME";
+    private const string Newest = Prefix + "STANDS_FOR_NEWEST";
 
     /// <summary>The retry that was deferred; 0 for a first attempt.</summary>
     public int RetryAttempt { get; init; }
@@ -42,6 +45,14 @@ internal sealed record StoredDeferral(TriggerKey Trigger, DateTimeOffset Schedul
 
     /// <summary>The fire time of the schedule after it, UTC; null if there is none, or if an older version stored the deferral.</summary>
     public DateTimeOffset? NextTime { get; init; }
+
+    /// <summary>The occurrence that the firing stood for; null if it had none.</summary>
+    public FiringOccurrence? Occurrence { get; init; }
+
+    /// <summary>
+    /// Whether it stands for the newest occurrence of its trigger when it comes back, since later firings of the trigger coalesce with it.
+    /// </summary>
+    public bool StandsForNewest { get; init; }
 
     /// <summary>The deferral that fires, or that is recovered. The data alone are no proof: a job may have copied them.</summary>
     public static StoredDeferral? Of(IJobExecutionContext context) =>
@@ -59,6 +70,9 @@ internal sealed record StoredDeferral(TriggerKey Trigger, DateTimeOffset Schedul
         Write(data, EngineState, State?.ToString());
         Write(data, PreviousFireTime, PreviousTime?.ToString("O", CultureInfo.InvariantCulture));
         Write(data, NextFireTime, NextTime?.ToString("O", CultureInfo.InvariantCulture));
+        Write(data, OccurrenceTime, Occurrence?.Time.ToString("O", CultureInfo.InvariantCulture));
+        Write(data, HundredthFireTime, Occurrence?.Following?.Hundredth?.ToString("O", CultureInfo.InvariantCulture));
+        Write(data, Newest, StandsForNewest ? bool.TrueString : null);
     }
 
     /// <summary>
@@ -87,7 +101,18 @@ internal sealed record StoredDeferral(TriggerKey Trigger, DateTimeOffset Schedul
                 CancelsPrevious = data.TryGetValue(Cancels, out object? cancels) && cancels as string == bool.TrueString,
                 PreviousTime = data.ContainsKey(PreviousFireTime) ? Time(data, PreviousFireTime) : null,
                 NextTime = data.ContainsKey(NextFireTime) ? Time(data, NextFireTime) : null,
+                Occurrence = OccurrenceIn(data),
+                StandsForNewest = data.TryGetValue(Newest, out object? newest) && newest as string == bool.TrueString,
             }
+            : null;
+
+    private static FiringOccurrence? OccurrenceIn(JobDataMap data) =>
+        data.ContainsKey(OccurrenceTime)
+            ? new FiringOccurrence(
+                Time(data, OccurrenceTime),
+                new FollowingFireTimes(
+                    data.ContainsKey(NextFireTime) ? Time(data, NextFireTime) : null,
+                    data.ContainsKey(HundredthFireTime) ? Time(data, HundredthFireTime) : null))
             : null;
 
     private static string Text(JobDataMap data, string key) => (string)data[key]!;

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using JobLocking.Engine;
-using JobLocking.Stores;
 using Microsoft.Extensions.Logging;
 using Quartz;
 
@@ -48,14 +47,12 @@ internal sealed class TaskLockMiddleware(
     HostShutdown stop,
     ILogger logger) : IJobExecutionMiddleware
 {
-    private readonly SchedulerWorkers _workers = new();
-
     public async ValueTask Invoke(IJobExecutionContext context, JobExecutionDelegate next, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(context);
         ArgumentNullException.ThrowIfNull(next);
 
-        Firing firing = Firing.Of(context);
+        Firing firing = Firing.Read(context);
 
         // A retry may have the key of a trigger that was replaced, but it has no deferral state (RetryOfReplacedDeferral).
         if (firing.Wait is { State: not null } && await wakeUp.HasReplacedAsync(context.Trigger.Key).ConfigureAwait(false))
@@ -64,12 +61,13 @@ internal sealed class TaskLockMiddleware(
             return;
         }
 
-        if (Describe(firing, await _workers.OfAsync(context.Scheduler).ConfigureAwait(false)) is not { } execution)
+        if (await DescribeAsync(firing).ConfigureAwait(false) is not (var described, var execution))
         {
             await next(context, cancellationToken).ConfigureAwait(false);
             return;
         }
 
+        firing = described;
         using OverlappingFirings.Member? member = overlapping.Enter(firing);
         if (await stop.WatchAsync(AskAsync(firing, execution, member, cancellationToken)).ConfigureAwait(false) is { } run)
         {
@@ -79,7 +77,8 @@ internal sealed class TaskLockMiddleware(
 
     private static JobExecutionException Failure(Exception error) => new(error.Message, error);
 
-    private LockExecution? Describe(Firing firing, LockWorkers workers)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<(Firing Firing, LockExecution Execution)?> DescribeAsync(Firing firing)
     {
         // Neither the job nor the name of its lock may see the values of a deferral in the data.
         if (firing.Deferred is not null)
@@ -89,7 +88,7 @@ internal sealed class TaskLockMiddleware(
 
         try
         {
-            return description.Describe(firing, workers);
+            return await description.DescribeAsync(firing).ConfigureAwait(false);
         }
         catch (TaskLockException e)
         {

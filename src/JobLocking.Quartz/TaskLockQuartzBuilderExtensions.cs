@@ -75,8 +75,8 @@ public static class TaskLockQuartzBuilderExtensions
     /// </item>
     /// <item>
     /// <description>
-    /// Under <see cref="TaskLockAttribute.OncePerOccurrence"/> a trigger needs a cron schedule or a fixed start: an interval that starts
-    /// with the process has other fire times on each node.
+    /// Where the nodes share no clustered job store, <see cref="TaskLockAttribute.OncePerOccurrence"/> needs a cron or daily schedule, or a
+    /// calendar interval or recurrence rule with a fixed start: an interval that starts with the process has other fire times on each node.
     /// </description>
     /// </item>
     /// </list>
@@ -108,10 +108,11 @@ public static class TaskLockQuartzBuilderExtensions
         // The factories get the scheduler's view of the container. A scheduler that is added or restarted at run time has a container of
         // its own, and only that view finds the services of the host.
         AmbiguousJobTypes shared = new();
+        ToldTriggers told = new();
         return builder
-            .AddJobMiddleware(sp => Middleware(sp, scheduler, shared))
+            .AddJobMiddleware(sp => Middleware(sp, scheduler, shared, told))
             .AddTriggerListener(sp => new RetryOfReplacedDeferral(Logger(sp)), GroupMatcher<TriggerKey>.GroupEquals(StoredDeferral.Group))
-            .AddPlugin(sp => Check(sp, scheduler, shared), name: "jobLocking");
+            .AddPlugin(sp => Check(sp, scheduler, shared, told), name: "jobLocking");
     }
 
     internal static KeyedPolicies Policies(IServiceProvider services, string scheduler) =>
@@ -120,15 +121,17 @@ public static class TaskLockQuartzBuilderExtensions
     internal static ILogger Logger(IServiceProvider services) =>
         services.GetService<ILoggerFactory>()?.CreateLogger(Log.Category) ?? NullLogger.Instance;
 
-    private static StartCheck Check(IServiceProvider services, string scheduler, AmbiguousJobTypes shared) => new(
+    private static StartCheck Check(IServiceProvider services, string scheduler, AmbiguousJobTypes shared, ToldTriggers told) => new(
         services.GetRequiredService<StartChecks>(),
         Policies(services, scheduler),
         shared,
+        told,
         Required<LockAdapters>(services),
         new DelegateHandlers(services),
         Logger(services));
 
-    private static TaskLockMiddleware Middleware(IServiceProvider services, string scheduler, AmbiguousJobTypes shared)
+    private static TaskLockMiddleware Middleware(
+        IServiceProvider services, string scheduler, AmbiguousJobTypes shared, ToldTriggers told)
     {
         LockEngine engine = Required<LockEngine>(services);
         ILogger logger = Logger(services);
@@ -136,7 +139,7 @@ public static class TaskLockQuartzBuilderExtensions
         WakeUp wakeUp = new(shutdown);
         return new TaskLockMiddleware(
             engine,
-            new JobExecution(Policies(services, scheduler), shared, shutdown, engine),
+            new JobExecution(Policies(services, scheduler), shared, new Occurrences(shared, told, logger), shutdown, engine),
             new PendingDeferrals(wakeUp, shutdown, Time(services), logger),
             wakeUp,
             new OverlappingFirings(shutdown, Time(services)),

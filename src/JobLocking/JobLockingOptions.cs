@@ -123,12 +123,13 @@ public sealed class JobLockingOptions
     }
 
     /// <summary>
-    /// Allows one run for each scheduled fire time over all nodes, even when their clocks differ and the first run ended long ago.
-    /// If a node dies or loses its lease during the run, another node takes over. After a failed run, only a retry runs the
-    /// occurrence again. Quartz only: Hangfire's storage already creates one job for each occurrence.
+    /// Whether each scheduled fire time runs at most once over all nodes, even when their clocks differ and the first run ended long
+    /// ago. Quartz only: Hangfire's storage already creates one job for each occurrence.
+    /// <see cref="OncePerOccurrence.Never"/> in configuration applies to all locks that do not say
+    /// <see cref="OncePerOccurrence.Always"/> in code.
     /// </summary>
-    /// <value>Default false.</value>
-    public bool OncePerOccurrence
+    /// <value>Default <see cref="OncePerOccurrence.Auto"/>.</value>
+    public OncePerOccurrence OncePerOccurrence
     {
         get => Defaults.OncePerOccurrence ?? LockSettings.BuiltIn.OncePerOccurrence!.Value;
         set => Defaults.OncePerOccurrence = value;

@@ -119,12 +119,11 @@ public sealed class TaskLockAttribute : Attribute
     }
 
     /// <summary>
-    /// Allows one run for each scheduled fire time over all nodes, even when their clocks differ and the first run ended long ago.
-    /// If a node dies or loses its lease during the run, another node takes over. After a failed run, only a retry runs the
-    /// occurrence again. Quartz only: Hangfire's storage already creates one job for each occurrence.
+    /// Whether each scheduled fire time runs at most once over all nodes, even when their clocks differ and the first run ended long
+    /// ago. Quartz only: Hangfire's storage already creates one job for each occurrence.
     /// </summary>
-    /// <value>Default false.</value>
-    public bool OncePerOccurrence
+    /// <value>Default <see cref="OncePerOccurrence.Auto"/>.</value>
+    public OncePerOccurrence OncePerOccurrence
     {
         get => Settings.OncePerOccurrence ?? LockSettings.BuiltIn.OncePerOccurrence!.Value;
         set => Settings.OncePerOccurrence = value;

@@ -177,7 +177,7 @@ public class ThirdParty(JobProbes probes, ITaskLeaseAccessor leases)
 }
 
 [AutomaticRetry(Attempts = 0)]
-[TaskLock("once", OncePerOccurrence = true)]
+[TaskLock("once", OncePerOccurrence = OncePerOccurrence.Always)]
 public class Once(JobProbes probes, ITaskLeaseAccessor leases)
 {
     public Task Run() => probes["once"].RunAsync(leases, default);

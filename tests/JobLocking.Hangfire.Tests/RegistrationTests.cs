@@ -204,11 +204,11 @@ public sealed class RegistrationTests(SharedRedis redis) : IDisposable
     [Fact]
     public void Once_for_each_occurrence_is_refused_at_start()
     {
-        using ServiceProvider services = Services(o => o.ForJob<ThirdParty>(nameof(ThirdParty.Clean), new TaskLockAttribute("clean") { OncePerOccurrence = true }));
+        using ServiceProvider services = Services(o => o.ForJob<ThirdParty>(nameof(ThirdParty.Clean), new TaskLockAttribute("clean") { OncePerOccurrence = OncePerOccurrence.Always }));
 
         TaskLockException error = Assert.Throws<TaskLockException>(() => new BackgroundJobServerOptions().UseTaskLocks(services));
 
-        Assert.StartsWith($"Lock 'clean' of job {typeof(ThirdParty)}.Clean: OncePerOccurrence is true, but", error.Message, StringComparison.Ordinal);
+        Assert.StartsWith($"Lock 'clean' of job {typeof(ThirdParty)}.Clean: OncePerOccurrence is Always, but", error.Message, StringComparison.Ordinal);
         Assert.Contains("Fix: leave OncePerOccurrence out", error.Message, StringComparison.Ordinal);
     }
 
@@ -221,7 +221,7 @@ public sealed class RegistrationTests(SharedRedis redis) : IDisposable
         string job = cluster.Client.Enqueue<Once>(o => o.Run());
 
         JobState failed = await cluster.SeesAsync(job, FailedState.StateName);
-        Assert.StartsWith($"Lock 'once' of job {typeof(Once)}: OncePerOccurrence is true, but", failed.Data["ExceptionMessage"], StringComparison.Ordinal);
+        Assert.StartsWith($"Lock 'once' of job {typeof(Once)}: OncePerOccurrence is Always, but", failed.Data["ExceptionMessage"], StringComparison.Ordinal);
         Assert.Equal(0, cluster.Probes["once"].Begun);
     }
 

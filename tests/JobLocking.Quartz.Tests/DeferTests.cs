@@ -167,7 +167,7 @@ public sealed class DeferTests(SharedRedis redis)
     public async Task What_a_deferred_job_schedules_with_its_own_data_is_a_firing_of_its_own()
     {
         await using Cluster cluster = new(redis);
-        Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report") { OncePerOccurrence = true, DeferBy = 1 }));
+        Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report") { OncePerOccurrence = OncePerOccurrence.Always, DeferBy = 1 }));
         TriggerKey followUp = new("follow-up");
         cluster.Journal.Do = async (run, token) =>
         {

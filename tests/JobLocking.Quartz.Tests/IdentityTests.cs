@@ -76,14 +76,14 @@ public sealed class IdentityTests(SharedRedis redis)
     public async Task Triggers_with_data_of_their_own_that_fire_at_one_time_have_an_occurrence_each()
     {
         await using Cluster cluster = new(redis);
-        Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report") { OncePerOccurrence = true, DeferBy = 1 }));
+        Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report") { OncePerOccurrence = OncePerOccurrence.Always, DeferBy = 1 }));
         await a.Scheduler.AddJob(JobBuilder.Create<WorkJob>().WithIdentity(Work.Name).StoreDurably().Build(), cancellationToken: Token);
-        DateTimeOffset at = DateTimeOffset.UtcNow.AddMilliseconds(500);
+        DateTimeOffset at = Node.InAMoment();
         string[] regions = ["eu", "us"];
 
         foreach (string region in regions)
         {
-            await a.Scheduler.ScheduleJob(Recurring(region).UsingJobData("region", region).StartAt(at).Build(), cancellationToken: Token);
+            await a.Scheduler.ScheduleJob(Recurring(region).UsingJobData("region", region).StartAt(at).WithSchedule(CalendarIntervalScheduleBuilder.Create().WithInterval(1, IntervalUnit.Hour)).Build(), cancellationToken: Token);
         }
 
         await cluster.Journal.BegunAsync(2);
@@ -132,7 +132,7 @@ public sealed class IdentityTests(SharedRedis redis)
         ITrigger generated = TriggerBuilder.Create().ForJob(Work.Name).UsingJobData("region", "eu").StartNow().Build();
         Task<Node> starting = cluster.StartAsync("a", n =>
         {
-            n.Lock(new TaskLockAttribute("report") { OncePerOccurrence = true });
+            n.Lock(new TaskLockAttribute("report") { OncePerOccurrence = OncePerOccurrence.Always });
             n.Quartz = q =>
             {
                 q.AddJob<WorkJob>(j => j.WithIdentity(Work.Name).StoreDurably());
@@ -222,7 +222,7 @@ public sealed class IdentityTests(SharedRedis redis)
         public ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken = default) => journal.RunAsync(context, cancellationToken);
     }
 
-    [TaskLock("once", OncePerOccurrence = true)]
+    [TaskLock("once", OncePerOccurrence = OncePerOccurrence.Always)]
     internal sealed class OnceJob(Journal journal) : IJob
     {
         public ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken = default) => journal.RunAsync(context, cancellationToken);

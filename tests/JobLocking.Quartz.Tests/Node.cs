@@ -84,6 +84,21 @@ internal sealed class Node : IAsyncDisposable
             trigger?.Invoke(t);
         });
 
+    /// <summary>Fires a job at a time that is the same on every node, and again when the test is long over.</summary>
+    public Task FireScheduledAsync(DateTimeOffset at, string job = Work.Name, Action<TriggerBuilder<IJob>>? trigger = null) =>
+        FireAsync<WorkJob>(job, t =>
+        {
+            t.StartAt(at).WithSchedule(CalendarIntervalScheduleBuilder.Create().WithInterval(1, IntervalUnit.Hour));
+            trigger?.Invoke(t);
+        });
+
+    /// <summary>A whole second that is soon to come: a start at a fraction of a second would differ on each node.</summary>
+    public static DateTimeOffset InAMoment()
+    {
+        DateTimeOffset now = DateTimeOffset.UtcNow.AddMilliseconds(1300);
+        return now.AddTicks(-(now.Ticks % TimeSpan.TicksPerSecond));
+    }
+
     /// <summary>Fires a job once, now.</summary>
     public Task FireOnceAsync(string job = Work.Name, Action<TriggerBuilder<IJob>>? trigger = null) => FireAsync<WorkJob>(job, trigger);
 

@@ -8,35 +8,36 @@ namespace JobLocking.Quartz.Tests;
 
 public sealed class OccurrenceTests(SharedRedis redis)
 {
-    private static TaskLockAttribute ShortLived => new("report") { OncePerOccurrence = true, Expire = 1, DeferBy = 1 };
+    private static TaskLockAttribute ShortLived => new("report") { OncePerOccurrence = OncePerOccurrence.Always, Expire = 1, DeferBy = 1 };
 
-    private static TaskLockAttribute Once => new("report") { OncePerOccurrence = true, Expire = 5, DeferBy = 1 };
+    private static TaskLockAttribute Once => new("report") { OncePerOccurrence = OncePerOccurrence.Always, Expire = 5, DeferBy = 1 };
 
-    [Fact]
-    public async Task Nodes_whose_clocks_differ_run_each_occurrence_of_a_short_job_once()
+    [Theory]
+    [InlineData(OncePerOccurrence.Auto)]
+    [InlineData(OncePerOccurrence.Always)]
+    public async Task Nodes_whose_clocks_differ_run_each_occurrence_of_a_short_job_once(OncePerOccurrence once)
     {
         const int Occurrences = 6;
+        TaskLockAttribute taskLock = new("report") { OncePerOccurrence = once };
         await using Cluster cluster = new(redis);
-        Node a = await cluster.StartAsync("a", n => n.Lock(Once));
+        Node a = await cluster.StartAsync("a", n => n.Lock(taskLock));
         Node b = await cluster.StartAsync("b", n =>
         {
-            n.Lock(Once);
+            n.Lock(taskLock);
             n.Quartz = q => q.UseTimeProvider(new SkewedTimeProvider { Skew = TimeSpan.FromMilliseconds(30) });
         });
 
-        DateTimeOffset start = DateTimeOffset.UtcNow.AddSeconds(1.5);
+        DateTimeOffset start = Node.InAMoment();
         foreach (Node node in new[] { a, b })
         {
-            await node.FireOnceAsync(trigger: t => t
-                .StartAt(start)
-                .WithSchedule(SimpleScheduleBuilder.Create().WithInterval(TimeSpan.FromMilliseconds(200)).WithRepeatCount(Occurrences - 1)));
+            await node.FireOnceAsync(trigger: t => t.StartAt(start).EndAt(start.AddSeconds(Occurrences - 1)).WithCronSchedule("* * * * * ?"));
         }
 
         await Eventually.IsTrueAsync(() => cluster.Journal.Runs.Count >= Occurrences && a.Firings.All.Count >= Occurrences && b.Firings.All.Count >= Occurrences);
         await Eventually.IsTrueAsync(async () => await DeferralsAsync(a) == 0 && await DeferralsAsync(b) == 0);
 
         Assert.Equal(
-            Enumerable.Range(0, Occurrences).Select(i => start.AddMilliseconds(200 * i)),
+            Enumerable.Range(0, Occurrences).Select(i => start.AddSeconds(i)),
             a.Store.Asked.Concat(b.Store.Asked).Select(r => r.Occurrence!.ScheduledTime).Distinct().Order());
         Assert.Equal(Occurrences, cluster.Journal.Runs.Count);
     }
@@ -129,9 +130,9 @@ public sealed class OccurrenceTests(SharedRedis redis)
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a", n => n.Lock(Once));
         cluster.Journal.Do = (run, _) => run.Number == 1 ? throw new InvalidOperationException("at first") : Task.CompletedTask;
-        DateTimeOffset scheduled = DateTimeOffset.UtcNow.AddMilliseconds(500);
+        DateTimeOffset scheduled = Node.InAMoment();
 
-        await a.FireRecurringAsync(trigger: t => t.StartAt(scheduled).WithRetryPolicy(RetryPolicy.Fixed(1, TimeSpan.FromMilliseconds(100))));
+        await a.FireScheduledAsync(scheduled, trigger: t => t.WithRetryPolicy(RetryPolicy.Fixed(1, TimeSpan.FromMilliseconds(100))));
         await a.Firings.EndedAsync(1);
         Node b = await StartBehindAsync(cluster, scheduled);
         await a.Firings.EndedAsync(e => e.IsRun);
@@ -152,7 +153,7 @@ public sealed class OccurrenceTests(SharedRedis redis)
 
         TaskLease? held = null;
         a.Firings.AtEnd = async _ => held ??= await a.HoldAsync("report");
-        await a.FireRecurringAsync(trigger: t => t.WithRetryPolicy(RetryPolicy.Fixed(1, TimeSpan.FromMilliseconds(100))));
+        await a.FireScheduledAsync(Node.InAMoment(), trigger: t => t.WithRetryPolicy(RetryPolicy.Fixed(1, TimeSpan.FromMilliseconds(100))));
         await a.Firings.EndedAsync(e => e.IsDeferred);
         await held!.DisposeAsync();
 
@@ -254,12 +255,12 @@ public sealed class OccurrenceTests(SharedRedis redis)
             cluster.Journal.Do = (run, token) => run.Number == 1 ? first(a, token) : Task.CompletedTask;
         }
 
-        DateTimeOffset scheduled = DateTimeOffset.UtcNow.AddMilliseconds(500);
-        await a.FireRecurringAsync(trigger: t => t.StartAt(scheduled));
+        DateTimeOffset scheduled = Node.InAMoment();
+        await a.FireScheduledAsync(scheduled);
         await cluster.Journal.BegunAsync(1);
         Node b = await StartBehindAsync(cluster, scheduled);
         Firings.Ended ended = await b.Firings.EndedAsync(1);
-        Assert.Contains("standing by", ended.Report!.Summary, StringComparison.Ordinal);
+        Assert.StartsWith("Standing by: ", ended.Report!.Summary, StringComparison.Ordinal);
         return (a, b, scheduled);
     }
 
@@ -273,11 +274,11 @@ public sealed class OccurrenceTests(SharedRedis redis)
             n.Quartz = q => q.UseTimeProvider(clock);
         });
         clock.Skew = scheduled.AddSeconds(-1) - DateTimeOffset.UtcNow;
-        await node.FireRecurringAsync(trigger: t => t.StartAt(scheduled));
+        await node.FireScheduledAsync(scheduled);
         return node;
     }
 
-    [TaskLock("once", OncePerOccurrence = true, DeferBy = 1)]
+    [TaskLock("once", OncePerOccurrence = OncePerOccurrence.Always, DeferBy = 1)]
     internal sealed class OnceJob(Journal journal) : IJob
     {
         public ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken = default) => journal.RunAsync(context, cancellationToken);

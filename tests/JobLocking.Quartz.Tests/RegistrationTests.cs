@@ -171,14 +171,14 @@ public sealed class RegistrationTests(SharedRedis redis)
 
         TaskLockException error = await Assert.ThrowsAsync<TaskLockException>(() => cluster.StartAsync("a", n =>
         {
-            n.TaskLocks = o => o.ForJob(generated, new TaskLockAttribute("report") { OncePerOccurrence = true });
+            n.TaskLocks = o => o.ForJob(generated, new TaskLockAttribute("report") { OncePerOccurrence = OncePerOccurrence.Always });
             n.Hosted = o => o.AwaitApplicationStarted = awaitApplicationStarted;
             n.Quartz = q => q
                 .AddJob("delegated", () => { ran = true; }, j => j.WithIdentity(generated))
                 .AddTrigger(t => t.ForJob(generated).StartNow());
         }));
 
-        Assert.Contains($"Lock 'report' of job DEFAULT.{generated.Name}: OncePerOccurrence is true", error.Message, StringComparison.Ordinal);
+        Assert.Contains($"Lock 'report' of job DEFAULT.{generated.Name}: OncePerOccurrence is Always", error.Message, StringComparison.Ordinal);
         Assert.Contains("WithIdentity", error.Message, StringComparison.Ordinal);
         Assert.False(ran);
     }

@@ -114,10 +114,10 @@ public sealed class RetryTests(SharedRedis redis)
     public async Task A_job_that_refires_itself_is_a_second_attempt()
     {
         await using Cluster cluster = new(redis);
-        Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report") { DeferBy = 1, OnConflict = LockConflict.Skip, OncePerOccurrence = true }));
+        Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report") { DeferBy = 1, OnConflict = LockConflict.Skip, OncePerOccurrence = OncePerOccurrence.Always }));
         cluster.Journal.Do = (run, _) => run.Number == 1 ? throw new JobExecutionException("once more") { RefireImmediately = true } : Task.CompletedTask;
 
-        await a.FireRecurringAsync();
+        await a.FireScheduledAsync(Node.InAMoment());
         await a.Firings.EndedAsync(e => e.IsRun);
 
         Assert.Equal([false, true], a.Store.Asked.Select(r => r.Occurrence!.IsRetry));
@@ -132,7 +132,7 @@ public sealed class RetryTests(SharedRedis redis)
         TaskLease held = await a.HoldAsync("report");
         await a.FireOnceAsync(trigger: t => t.WithRetryPolicy(RetryPolicy.Fixed(1, TimeSpan.FromMilliseconds(100))));
         await a.Firings.EndedAsync(e => e.IsDeferred);
-        DateTimeOffset firstDeferredAt = StoredDeferral.ReadFrom((await a.PendingDeferralAsync()).JobDataMap)!.State!.FirstDeferredAt;
+        DateTimeOffset? firstDeferredAt = StoredDeferral.ReadFrom((await a.PendingDeferralAsync()).JobDataMap)!.State!.FirstDeferredAt;
         await held.DisposeAsync();
 
         a.Firings.AtEnd = async e => held = e.RetryScheduled ? await a.HoldAsync("report") : held;

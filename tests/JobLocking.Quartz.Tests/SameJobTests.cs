@@ -158,14 +158,14 @@ public sealed class SameJobTests(SharedRedis redis)
     public async Task An_occurrence_is_one_of_its_scheduler()
     {
         await using Cluster cluster = new(redis);
-        DateTimeOffset at = DateTimeOffset.UtcNow.AddSeconds(1);
-        TaskLockAttribute once = new("vendor-api") { OncePerOccurrence = true, DeferBy = 1 };
+        DateTimeOffset at = Node.InAMoment();
+        TaskLockAttribute once = new("vendor-api") { OncePerOccurrence = OncePerOccurrence.Always, DeferBy = 1 };
         string[] schedulers = ["tenant-a", "tenant-b", "jobs-pod-3", "jobs-pod-4"];
         Node[] nodes = await Task.WhenAll(schedulers.Select((scheduler, i) => cluster.StartAsync($"pod-{i + 1}", n => Scheduled(n, scheduler, once))));
 
         foreach (Node node in nodes)
         {
-            await node.FireRecurringAsync(trigger: t => t.StartAt(at));
+            await node.FireScheduledAsync(at);
         }
 
         foreach (Node node in nodes)
@@ -180,8 +180,8 @@ public sealed class SameJobTests(SharedRedis redis)
     public async Task An_occurrence_is_one_of_its_application_and_its_environment()
     {
         await using Cluster cluster = new(redis);
-        DateTimeOffset at = DateTimeOffset.UtcNow.AddSeconds(1);
-        TaskLockAttribute once = new("vendor-api") { OncePerOccurrence = true, DeferBy = 1 };
+        DateTimeOffset at = Node.InAMoment();
+        TaskLockAttribute once = new("vendor-api") { OncePerOccurrence = OncePerOccurrence.Always, DeferBy = 1 };
         Node billing = await cluster.StartAsync("pod-1", n => Scheduled(n, scheduler: null, once));
         Node shop = await cluster.StartAsync("pod-2", n =>
         {
@@ -204,7 +204,7 @@ public sealed class SameJobTests(SharedRedis redis)
 
         Task FireAsync<TJob>(Node node)
             where TJob : IJob => node.FireAsync<TJob>(
-                Work.Name, t => t.StartAt(at).WithSchedule(SimpleScheduleBuilder.Create().WithInterval(TimeSpan.FromHours(1)).RepeatForever()));
+                Work.Name, t => t.StartAt(at).WithSchedule(CalendarIntervalScheduleBuilder.Create().WithInterval(1, IntervalUnit.Hour)));
     }
 
     [Fact]

@@ -21,15 +21,19 @@ internal sealed class LoggedEvents : ILoggerProvider
 
     private sealed class Logger(string category) : ILogger
     {
+        /// <summary>An execution that stands by says so at Debug.</summary>
+        private const int StandsBy = 1116;
+
+        private readonly bool _isOurs = category.StartsWith("JobLocking", StringComparison.Ordinal);
+
         public IDisposable? BeginScope<TState>(TState state)
             where TState : notnull => null;
 
-        public bool IsEnabled(LogLevel logLevel) =>
-            logLevel >= (category.StartsWith("JobLocking", StringComparison.Ordinal) ? LogLevel.Information : LogLevel.Warning);
+        public bool IsEnabled(LogLevel logLevel) => logLevel >= (_isOurs ? LogLevel.Debug : LogLevel.Warning);
 
         public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
-            if (IsEnabled(logLevel))
+            if (IsEnabled(logLevel) && (logLevel >= LogLevel.Information || eventId.Id == StandsBy))
             {
                 WorkerOutput.Report($"event {eventId.Id} {category}: {formatter(state, exception)} {exception?.Message}".ReplaceLineEndings(" "));
             }

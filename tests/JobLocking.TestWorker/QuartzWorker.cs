@@ -38,7 +38,7 @@ internal static class QuartzWorker
         public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken) => await WorkerOutput.RunUntilLostAsync("quartz", lease.Required);
     }
 
-    [TaskLock("process-occurrence", Expire = 3, DeferBy = 3600, OncePerOccurrence = true)]
+    [TaskLock("process-occurrence", Expire = 3, DeferBy = 3600, OncePerOccurrence = OncePerOccurrence.Always)]
     internal sealed class OccurrenceJob(ITaskLeaseAccessor lease) : IJob
     {
         public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken) => await WorkerOutput.RunUntilLostAsync("occurrence", lease.Required);

@@ -7,7 +7,7 @@ namespace WorkerHost.Jobs;
 /// A job so short that the first node's run has ended long before the clock of the last node reaches the fire time. A plain lock
 /// would be free again by then.
 /// </summary>
-[TaskLock("tick", Expire = 10, OncePerOccurrence = true)]
+[TaskLock("tick", Expire = 10)]
 internal sealed class Tick(Journal journal) : IJob
 {
     public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken) =>

@@ -28,7 +28,8 @@ internal readonly struct DerivedKeys(byte[] slot)
     /// <summary>The mark of an occurrence. Each part is escaped and contains no slash: no two occurrences have the same key.</summary>
     public RedisKey Occurrence(LockOccurrence occurrence) => Key(string.Create(
         CultureInfo.InvariantCulture,
-        $"@{Part(occurrence.Application)}/{Part(occurrence.Scheduler)}/{Part(occurrence.Job)}/{occurrence.ScheduledTime.UtcDateTime:O}"));
+        $"@{Part(occurrence.Application)}/{Part(occurrence.Scheduler)}/{Part(occurrence.Job)}/{Part(occurrence.Trigger)}"
+        + $"/{occurrence.ScheduledTime.UtcDateTime:O}"));
 
     private static string Part(string text) => Uri.EscapeDataString(text);
 

@@ -12,7 +12,7 @@ internal static class DecisionTags
         return decision switch
         {
             LockDecision.Run { Lease: { } lease } => tags with { FencingToken = lease.FencingToken },
-            LockDecision.Skip skip => tags with { Reason = skip.Cause.Tag(), Holder = skip.Holder },
+            LockDecision.Skip skip => tags with { Reason = skip.Cause?.Tag() ?? TagValues.OccurrenceForgotten, Holder = skip.Holder },
             LockDecision.Defer defer => tags with { Reason = defer.Cause?.Tag() ?? TagValues.Unavailable, Holder = defer.Holder },
             _ => tags,
         };
@@ -23,6 +23,7 @@ internal static class DecisionTags
         LockDecision.Run { Lease: null } => "run_without_lock",
         LockDecision.Run => "run",
         LockDecision.Skip => "skip",
+        LockDecision.Defer { StandsBy: true } => "standby",
         LockDecision.Defer => "defer",
         _ => "fail",
     };

@@ -11,24 +11,33 @@ namespace JobLocking.Engine;
 public sealed record DeferralState
 {
     private const char Separator = ';';
-    private const string Version = "1";
+    private const string Version = "2";
+    private const string Standing = "1";
+    private const string NotStanding = "0";
     private const int LongestText = 200;
 
-    internal DeferralState(int deferrals, int deferralsUnwoken, DateTimeOffset firstDeferredAt, string waiter)
+    internal DeferralState(int deferrals, int deferralsUnwoken, DateTimeOffset? firstDeferredAt, string waiter, bool standsBy)
     {
         Deferrals = deferrals;
         DeferralsUnwoken = deferralsUnwoken;
         FirstDeferredAt = firstDeferredAt;
         Waiter = waiter;
+        StandsBy = standsBy;
     }
 
-    /// <summary>How often the execution has been deferred.</summary>
+    /// <summary>How often the execution has been deferred. Standing by does not count.</summary>
     public int Deferrals { get; }
 
-    /// <summary>When it was deferred for the first time, by the engine's clock: a scheduler may have a clock of its own.</summary>
-    public DateTimeOffset FirstDeferredAt { get; }
+    /// <summary>
+    /// When it was deferred for the first time, by the engine's clock: a scheduler may have a clock of its own. Null while it has only
+    /// stood by.
+    /// </summary>
+    public DateTimeOffset? FirstDeferredAt { get; }
 
-    /// <summary>How often it has been deferred since the last wake-up. Each of these doubles the next delay.</summary>
+    /// <summary>Whether it stands by, while another execution runs its occurrence.</summary>
+    public bool StandsBy { get; }
+
+    /// <summary>How often it has been deferred, or stood by, since the last wake-up. Each of these doubles the next delay.</summary>
     internal int DeferralsUnwoken { get; private init; }
 
     /// <summary>Its waiter, as <see cref="Waiting.Waiter.Reference"/> names it.</summary>
@@ -39,11 +48,13 @@ public sealed record DeferralState
     /// <returns>Null for any other text: then the execution counts as one that was not deferred before.</returns>
     public static DeferralState? Parse(string? text) =>
         text is { Length: <= LongestText }
-        && text.Split(Separator) is [Version, var deferrals, var unwoken, var ticks, { Length: > 0 } waiter]
+        && text.Split(Separator)
+            is [Version, var deferrals, var unwoken, var ticks, (Standing or NotStanding) and var stands, { Length: > 0 } waiter]
         && int.TryParse(deferrals, NumberStyles.None, CultureInfo.InvariantCulture, out int count)
         && int.TryParse(unwoken, NumberStyles.None, CultureInfo.InvariantCulture, out int countUnwoken)
         && long.TryParse(ticks, NumberStyles.None, CultureInfo.InvariantCulture, out long first) && first <= DateTime.MaxValue.Ticks
-            ? new DeferralState(count, countUnwoken, new DateTimeOffset(first, TimeSpan.Zero), waiter)
+            ? new DeferralState(
+                count, countUnwoken, first == 0 ? null : new DateTimeOffset(first, TimeSpan.Zero), waiter, stands == Standing)
             : null;
 
     /// <summary>The state of a deferral that ends because of a wake-up, instead of after its delay.</summary>
@@ -52,17 +63,20 @@ public sealed record DeferralState
     /// <summary>The text to store. No two deferrals have the same.</summary>
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture,
-        $"{Version}{Separator}{Deferrals}{Separator}{DeferralsUnwoken}{Separator}{FirstDeferredAt.UtcTicks}{Separator}{Waiter}");
+        $"{Version}{Separator}{Deferrals}{Separator}{DeferralsUnwoken}{Separator}{FirstDeferredAt?.UtcTicks ?? 0}{Separator}"
+        + $"{(StandsBy ? Standing : NotStanding)}{Separator}{Waiter}");
 
     /// <summary>The state after one more deferral.</summary>
     /// <param name="before">The state before; null for the first deferral.</param>
     /// <param name="now">The current time.</param>
     /// <param name="waiter">The waiter of the execution.</param>
-    internal static DeferralState After(DeferralState? before, DateTimeOffset now, Waiter waiter) =>
-        before is null
-            ? new DeferralState(1, 1, now, waiter.Reference)
-            : new DeferralState(
-                Increment(before.Deferrals), Increment(before.DeferralsUnwoken), before.FirstDeferredAt, waiter.Reference);
+    /// <param name="standsBy">Whether it stands by, which does not count as a deferral.</param>
+    internal static DeferralState After(DeferralState? before, DateTimeOffset now, Waiter waiter, bool standsBy) => new(
+        standsBy ? before?.Deferrals ?? 0 : Increment(before?.Deferrals ?? 0),
+        Increment(before?.DeferralsUnwoken ?? 0),
+        before?.FirstDeferredAt ?? (standsBy ? null : now),
+        waiter.Reference,
+        standsBy);
 
     /// <summary>A stored count may be any number: one that became negative would end the delay.</summary>
     private static int Increment(int count) => count == int.MaxValue ? count : count + 1;

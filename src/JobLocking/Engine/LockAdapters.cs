@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Collections.ObjectModel;
 using JobLocking.Policy;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -14,7 +15,7 @@ public sealed class LockAdapters : IDisposable
     private readonly IServiceCollection _registrations;
     private readonly Lock _adding = new();
     private readonly List<ILockAdapter> _adapters = [];
-    private readonly ConcurrentDictionary<(string Template, string Job), ConcurrentDictionary<string, LockPolicy>> _uses = [];
+    private readonly ConcurrentDictionary<(string Template, string Job), ConcurrentDictionary<string, LockUse>> _uses = [];
 
     internal LockAdapters(IServiceCollection registrations) => _registrations = registrations;
 
@@ -56,20 +57,29 @@ public sealed class LockAdapters : IDisposable
     /// <summary>A scheduler has a job with this lock.</summary>
     /// <param name="policy">The lock.</param>
     /// <param name="scheduler">The scheduler: <c>Quartz/reports</c>.</param>
-    public void Use(LockPolicy policy, string scheduler)
+    /// <param name="remark">What the line of the lock at start says about it; null for nothing.</param>
+    public void Use(LockPolicy policy, string scheduler, string? remark = null)
     {
         ArgumentNullException.ThrowIfNull(policy);
-        _uses.GetOrAdd((policy.Template, policy.Job), _ => new(StringComparer.Ordinal)).TryAdd(scheduler, policy);
+        ConcurrentDictionary<string, LockUse> uses = _uses.GetOrAdd((policy.Template, policy.Job), _ => new(StringComparer.Ordinal));
+        uses.AddOrUpdate(
+            scheduler, _ => new LockUse(policy, remark), (_, before) => before with { Remark = before.Remark ?? remark });
     }
 
     /// <summary>The known schedulers that have a job with this lock.</summary>
-    internal IEnumerable<string> SchedulersOf(LockPolicy policy) =>
-        _uses.TryGetValue((policy.Template, policy.Job), out ConcurrentDictionary<string, LockPolicy>? schedulers)
-            ? schedulers.Keys.Order(StringComparer.Ordinal)
-            : [];
+    internal IEnumerable<string> SchedulersOf(LockPolicy policy) => UsesOf(policy).Keys.Order(StringComparer.Ordinal);
+
+    /// <summary>What these schedulers say about the lock.</summary>
+    internal IEnumerable<string> RemarksOn(LockPolicy policy) =>
+        UsesOf(policy).Values.Select(use => use.Remark).OfType<string>().Order(StringComparer.Ordinal);
 
     /// <summary>The locks that schedulers use, also those that were given to one job of one scheduler.</summary>
-    internal IEnumerable<LockPolicy> Used => _uses.Values.Select(schedulers => schedulers.Values.First());
+    internal IEnumerable<LockPolicy> Used => _uses.Values.Select(schedulers => schedulers.Values.First().Policy);
+
+    private IReadOnlyDictionary<string, LockUse> UsesOf(LockPolicy policy) =>
+        _uses.TryGetValue((policy.Template, policy.Job), out ConcurrentDictionary<string, LockUse>? uses)
+            ? uses
+            : ReadOnlyDictionary<string, LockUse>.Empty;
 
     /// <summary>How often a service of this name is registered; its type is not referenced here.</summary>
     internal int Count(string serviceType) => _registrations.Count(s => s.ServiceType.FullName == serviceType);
@@ -79,6 +89,8 @@ public sealed class LockAdapters : IDisposable
         from service in HostedServices
         from type in OpenGenericTypes.Bases(ServiceImplementations.CreatedBy(service) ?? typeof(object))
         select type.FullName;
+
+    private sealed record LockUse(LockPolicy Policy, string? Remark);
 
     /// <inheritdoc/>
     public void Dispose()

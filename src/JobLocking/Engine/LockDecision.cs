@@ -97,7 +97,7 @@ public abstract class LockDecision
     /// <summary>Do not run the job, and show the reason where the scheduler has a place for it.</summary>
     public sealed class Skip : LockDecision
     {
-        internal Skip(string reason, LockHolder? holder, AcquireOutcome cause)
+        internal Skip(string reason, LockHolder? holder, AcquireOutcome? cause)
         {
             Reason = reason;
             Holder = holder;
@@ -116,7 +116,8 @@ public abstract class LockDecision
         /// </summary>
         public bool IsCopy => Cause == AcquireOutcome.DeferralSpent;
 
-        internal AcquireOutcome Cause { get; }
+        /// <summary>What the store answered; null if it was not asked, because the mark of the occurrence may be gone.</summary>
+        internal AcquireOutcome? Cause { get; }
     }
 
     /// <summary>
@@ -167,6 +168,12 @@ public abstract class LockDecision
         /// <summary>The store was unavailable, so it is not known whether the lock is taken.</summary>
         public bool IsUnavailable => Cause is null;
 
+        /// <summary>
+        /// Another execution runs the occurrence. This one runs it only if that one's process dies or loses its lease, so it stands by: it
+        /// is stored like a deferral, and counts as none.
+        /// </summary>
+        public bool StandsBy => Cause == AcquireOutcome.OccurrenceRunning;
+
         internal LockExecution Execution { get; }
 
         /// <summary>The waiter of the execution in this process.</summary>
@@ -196,7 +203,7 @@ public abstract class LockDecision
         internal Defer With(Waiter waiter, DateTimeOffset now)
         {
             Waiter = waiter;
-            State = DeferralState.After(Execution.Deferral, now, waiter);
+            State = DeferralState.After(Execution.Deferral, now, waiter, StandsBy);
             return this;
         }
     }

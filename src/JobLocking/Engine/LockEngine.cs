@@ -100,12 +100,9 @@ public sealed class LockEngine
     {
         LockPolicy policy = execution.Policy;
         DateTimeOffset now = _time.GetUtcNow();
-        if (execution.Occurrence is { } occurrence && now - occurrence.ScheduledTime > policy.OccurrenceRetention)
+        if (OccurrenceRule.MayBeForgotten(execution, now))
         {
-            return Fail(execution, new TaskLockException(
-                $"The occurrence of {occurrence.ScheduledTime:u} of job {execution.Job} is older than OccurrenceRetention "
-                + $"({policy.OccurrenceRetention.TotalSeconds} seconds): it is no longer known whether it was run. "
-                + "Fix: raise OccurrenceRetention, or run the job by hand."));
+            return Forgotten(execution);
         }
 
         LockDecision? local = LocalDecision(execution, now);
@@ -114,13 +111,7 @@ public sealed class LockEngine
             return local;
         }
 
-        LockHolder holder = new(_application, _node, execution.Scheduler, execution.Job, execution.Execution, now)
-        {
-            Identity = execution.Identity,
-        };
-        LockOccurrence? ours = execution.Occurrence is { } any ? any with { Application = _application } : null;
-        LeaseTerms terms = new(policy.Expire, policy.MaxHold, policy.MinHold, policy.Limit);
-        LeaseRequest wanted = new(policy.Template, execution.Name, terms, holder, ours, execution.Workers);
+        LeaseRequest wanted = WantedBy(execution, now);
         Waiter? waiter = local is not null || IsToBeQueued(execution) ? WaiterFor(execution, wanted) : null;
         LockDecision decision = await AskAsync(execution, wanted, waiter, now, refused: null, cancellationToken).ConfigureAwait(false);
         if (decision is LockDecision.Defer refused && waiter is null)
@@ -142,7 +133,7 @@ public sealed class LockEngine
         {
             if (decision is LockDecision.Defer defer)
             {
-                if (defer.Cause == AcquireOutcome.OccurrenceRunning)
+                if (defer.StandsBy)
                 {
                     _queue.StandBy(waiter);
                 }
@@ -157,6 +148,35 @@ public sealed class LockEngine
         }
 
         return decision;
+    }
+
+    /// <summary>
+    /// The process comes so late that the mark of the occurrence may be gone, so it is not known whether the occurrence was run. An
+    /// execution that stands by was not the first to run it, and is skipped.
+    /// </summary>
+    private LockDecision Forgotten(LockExecution execution)
+    {
+        DateTimeOffset time = execution.Occurrence!.ScheduledTime;
+        TimeSpan kept = OccurrenceRule.KeepFor(execution, time);
+        if (execution.Deferral is not null)
+        {
+            Waiter waiter = WaiterFor(execution, WantedBy(execution, _time.GetUtcNow()));
+            _queue.Add(waiter);
+            _queue.Leave(waiter);
+        }
+
+        if (execution.Deferral is { StandsBy: true })
+        {
+            _metrics.Skipped(execution.Policy.Template, execution.Scheduler, TagValues.OccurrenceForgotten);
+            Log.OccurrenceForgotten(_logger, execution.Job, execution.Execution, execution.Name, time, kept);
+            return new LockDecision.Skip(
+                $"{OccurrenceOf(execution)} is too old: it is no longer known whether the node that ran it finished", holder: null, cause: null);
+        }
+
+        return Fail(execution, new TaskLockException(
+            $"The occurrence of {time:u} of job {execution.Job} is older than its mark is kept "
+            + $"({kept.TotalSeconds:0} seconds): it is no longer known whether it was run. "
+            + "Fix: run the job by hand if it was not."));
     }
 
     /// <summary>
@@ -213,7 +233,7 @@ public sealed class LockEngine
                     Skip(execution, result, $"{OccurrenceOf(execution)} was run, and failed, by {result.Holder}"),
                 AcquireOutcome.OccurrenceRunning =>
                     Defer(
-                        execution, now, $"standing by: {OccurrenceOf(execution)} is being run by {result.Holder}",
+                        execution, now, $"{OccurrenceOf(execution)} is being run by {result.Holder}",
                         result, mayGiveUp: false),
                 AcquireOutcome.DeferralSpent => Copy(execution),
                 _ => OnConflict(execution, now, result),
@@ -235,6 +255,18 @@ public sealed class LockEngine
     private static string OccurrenceOf(LockExecution execution) => $"the occurrence of {execution.Occurrence!.ScheduledTime:u}";
 
     private static bool IsFirstAttempt(LockExecution execution) => execution.Origin is ExecutionOrigin.Recurring or ExecutionOrigin.OneOff;
+
+    private LeaseRequest WantedBy(LockExecution execution, DateTimeOffset now)
+    {
+        LockPolicy policy = execution.Policy;
+        LockHolder holder = new(_application, _node, execution.Scheduler, execution.Job, execution.Execution, now)
+        {
+            Identity = execution.Identity,
+        };
+        LockOccurrence? ours = execution.Occurrence is { } any ? any with { Application = _application } : null;
+        LeaseTerms terms = new(policy.Expire, policy.MaxHold, policy.MinHold, policy.Limit);
+        return new LeaseRequest(policy.Template, execution.Name, terms, holder, ours, execution.Workers);
+    }
 
     private static Waiter WaiterFor(LockExecution execution, LeaseRequest wanted) =>
         Waiter.For(
@@ -296,17 +328,25 @@ public sealed class LockEngine
     internal void Stored(LockDecision.Defer deferral, Func<ValueTask<bool>> wake)
     {
         LockExecution execution = deferral.Execution;
-        _metrics.Deferred(execution.Policy.Template, execution.Scheduler, deferral.Cause?.Tag() ?? TagValues.Unavailable);
-        Log.Deferred(
-            _logger,
-            execution.Job,
-            execution.Execution,
-            deferral.Delay,
-            deferral.State.Deferrals,
-            deferral.Reason,
-            deferral.TimeLeft,
-            execution.Name,
-            deferral.Holder);
+        if (deferral.StandsBy)
+        {
+            Log.StandsBy(_logger, execution.Job, execution.Execution, deferral.Reason, execution.Name, deferral.Holder);
+        }
+        else
+        {
+            _metrics.Deferred(execution.Policy.Template, execution.Scheduler, deferral.Cause?.Tag() ?? TagValues.Unavailable);
+            Log.Deferred(
+                _logger,
+                execution.Job,
+                execution.Execution,
+                deferral.Delay,
+                deferral.State.Deferrals,
+                deferral.Reason,
+                deferral.TimeLeft,
+                execution.Name,
+                deferral.Holder);
+        }
+
         _queue.OnDeferralStored(deferral.Waiter, deferral.Delay, wake);
     }
 
@@ -335,7 +375,7 @@ public sealed class LockEngine
             : aborted || (endedByLoss && lease.Loss != LeaseLoss.HeldTooLong) ? OccurrenceOutcome.Unfinished
             : OccurrenceOutcome.Failed;
         OccurrenceEnd? occurrence = lease.Occurrence is { } ran
-            ? new OccurrenceEnd(ran, run.Holder, outcome, run.Execution.Policy.OccurrenceRetention)
+            ? new OccurrenceEnd(ran, run.Holder, outcome, OccurrenceRule.KeepFor(run.Execution, _time.GetUtcNow()))
             : null;
         await _leases.EndAsync(lease.Held, keep: error is null, occurrence).ConfigureAwait(false);
 
@@ -358,6 +398,10 @@ public sealed class LockEngine
         else
         {
             Log.Acquired(_logger, lease.Name, lease.FencingToken, holder);
+            if (execution is { Deferral.StandsBy: true, Occurrence: { } occurrence })
+            {
+                Log.TakesOver(_logger, execution.Job, execution.Execution, occurrence.ScheduledTime, execution.Name);
+            }
         }
 
         return new LockDecision.Run(this, execution, lease, holder);
@@ -413,7 +457,7 @@ public sealed class LockEngine
         LockPolicy policy = execution.Policy;
         TimeSpan delay = DelayOf(execution);
 
-        if (mayGiveUp && policy.GiveUpAfter > TimeSpan.Zero && execution.Deferral is { FirstDeferredAt: var first } before)
+        if (mayGiveUp && policy.GiveUpAfter > TimeSpan.Zero && execution.Deferral is { FirstDeferredAt: { } first } before)
         {
             // In this order: a stored time may be any, and the sum of it and GiveUpAfter may be no date.
             TimeSpan left = policy.GiveUpAfter - (now - first);

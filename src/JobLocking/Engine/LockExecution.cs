@@ -38,10 +38,15 @@ public sealed record LockExecution
     public Lazy<bool>? RunsAgain { get; init; }
 
     /// <summary>
-    /// The occurrence, under <see cref="TaskLockAttribute.OncePerOccurrence"/> only; null where there is none, as for a trigger fired by
-    /// hand.
+    /// The occurrence, where <see cref="LockPolicy.RunsOccurrencesOnce"/> only; null where there is none, as for a trigger fired by hand.
     /// </summary>
     public LockOccurrence? Occurrence { get; init; }
+
+    /// <summary>
+    /// The fire times that follow the occurrence, which say how long its mark is kept; null if they are not known: then it is kept for
+    /// <see cref="JobLockingOptions.OccurrenceRetention"/>.
+    /// </summary>
+    public FollowingFireTimes? Following { get; init; }
 
     /// <summary>The <see cref="LockDecision.Defer.State"/> of its last deferral; null if it does not come from one.</summary>
     public DeferralState? Deferral { get; init; }

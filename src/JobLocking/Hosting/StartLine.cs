@@ -10,13 +10,14 @@ internal static class StartLine
     public static string Of(LockPolicies policies, LockAdapters adapters)
     {
         LockedJob[] jobs = [.. policies.Jobs];
-        IEnumerable<string> known = jobs.Select(job => Line(job.Policy, Adapter(job, adapters)));
-        IEnumerable<string> byKey = adapters.Used.Select(policy => Line(policy, Schedulers(policy, adapters)));
+        IEnumerable<string> known = jobs.Select(job => Line(job.Policy, Adapter(job, adapters), adapters));
+        IEnumerable<string> byKey = adapters.Used.Select(policy => Line(policy, Schedulers(policy, adapters), adapters));
         return string.Concat(known.Concat(byKey.Where(line => !known.Contains(line))).Distinct().Order(StringComparer.Ordinal));
     }
 
-    private static string Line(LockPolicy policy, string adapter) =>
-        $"{Environment.NewLine}  '{policy.Template}' of {policy.Job}: {adapter}; {policy.DescribeSettings()}";
+    private static string Line(LockPolicy policy, string adapter, LockAdapters adapters) =>
+        $"{Environment.NewLine}  '{policy.Template}' of {policy.Job}: {adapter}; {policy.DescribeSettings()}"
+        + string.Concat(adapters.RemarksOn(policy).Select(remark => $"; {remark}"));
 
     private static string Adapter(LockedJob job, LockAdapters adapters)
     {

@@ -110,7 +110,7 @@ internal static class LockConfigurationReader
     {
         if (Settings.TryGetValue(property.Key, out LockSettingRule? rule))
         {
-            Apply(property, value => rule.TrySet(settings, value), problems);
+            Apply(property, value => rule.TrySet(settings, value), problems, rule.Wording);
         }
         else
         {
@@ -119,12 +119,12 @@ internal static class LockConfigurationReader
         }
     }
 
-    private static void Apply(IConfigurationSection property, Func<string, bool> set, List<string> problems)
+    private static void Apply(IConfigurationSection property, Func<string, bool> set, List<string> problems, string? wording = null)
     {
         if (property.Value is not { Length: > 0 } value || !set(value))
         {
             problems.Add($"Configuration {property.Path} is '{property.Value}', which is not a valid value for {property.Key}. "
-                + "Fix: write times as whole seconds (300), a limit as a whole number (3), and names as in code (Defer, true).");
+                + $"Fix: {wording ?? "write times as whole seconds (300), a limit as a whole number (3), and names as in code (Defer)"}.");
         }
     }
 

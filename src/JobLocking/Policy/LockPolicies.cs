@@ -113,7 +113,14 @@ public sealed class LockPolicies
     /// <summary>The layers, from strong to weak: the entry in configuration, the declaration, the options, the built-in defaults.</summary>
     private LockSettings Merge(TaskLockAttribute declared)
     {
-        LockSettings settings = declared.Settings.Over(_options.Defaults).Over(LockSettings.BuiltIn);
+        LockSettings ofJob = declared.Settings;
+        if (ofJob.OncePerOccurrence == OncePerOccurrence.Auto && _options.Defaults.OncePerOccurrence == OncePerOccurrence.Never)
+        {
+            // Never in the options is the switch for all locks that do not say Always in code.
+            ofJob = ofJob with { OncePerOccurrence = null };
+        }
+
+        LockSettings settings = ofJob.Over(_options.Defaults).Over(LockSettings.BuiltIn);
         foreach (LockOverride @override in _options.Overrides.Where(o => o.Template == declared.Name))
         {
             settings = @override.Settings.Over(settings);

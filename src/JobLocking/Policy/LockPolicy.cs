@@ -33,8 +33,23 @@ public sealed class LockPolicy
     /// <summary>The placeholders of the template, in order.</summary>
     public IReadOnlyList<string> Placeholders => _template.Placeholders;
 
-    /// <summary>Whether each occurrence runs once over all nodes, so that the adapter has to describe it.</summary>
-    public bool OncePerOccurrence { get; }
+    /// <summary>Where each occurrence runs once over all nodes.</summary>
+    public OncePerOccurrence OncePerOccurrence { get; }
+
+    /// <summary>
+    /// Whether each occurrence runs once over all nodes, as far as the lock and the scheduler's storage decide it. Where it is true, the
+    /// adapter has to describe the occurrence of an execution whose schedule is the same on every node.
+    /// </summary>
+    /// <param name="isClustered">Whether the storage itself makes one execution of each fire time.</param>
+    public bool RunsOccurrencesOnce(bool isClustered) => OncePerOccurrence switch
+    {
+        OncePerOccurrence.Always => true,
+        OncePerOccurrence.Auto => Limit == 1 && OnUnavailable != LockUnavailable.Run && !isClustered,
+        _ => false,
+    };
+
+    /// <summary>The longest time for which the mark of an occurrence is kept, unless the next fire time is later.</summary>
+    public TimeSpan OccurrenceRetention { get; }
 
     /// <summary>
     /// Whether contention depends on the job of the holder, so that the adapter has to give the <c>LockExecution.Identity</c>.
@@ -77,7 +92,6 @@ public sealed class LockPolicy
 
     internal LockUnavailable OnUnavailable { get; }
 
-    internal TimeSpan OccurrenceRetention { get; }
 
     /// <summary>Its settings as people read them.</summary>
     internal string DescribeSettings() => _settings.Describe();

@@ -13,6 +13,9 @@ internal sealed record LockSettingRule(string Name, string Unit, object Default,
 {
     private readonly PropertyInfo _property = typeof(LockSettings).GetProperty(Name)!;
 
+    /// <summary>What to write in configuration in place of a text that is no value; null for the rule that holds for all settings.</summary>
+    public string? Wording { get; init; }
+
     public object? ValueIn(LockSettings settings) => _property.GetValue(settings);
 
     public void Set(LockSettings settings, object? value) => _property.SetValue(settings, value);
@@ -29,7 +32,6 @@ internal sealed record LockSettingRule(string Name, string Unit, object Default,
         object? value = Default switch
         {
             int => int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int number) ? number : null,
-            bool => bool.TryParse(text, out bool flag) ? flag : null,
             _ => Named(Default.GetType(), text),
         };
         if (value is null)

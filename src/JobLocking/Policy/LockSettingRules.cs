@@ -14,6 +14,8 @@ internal static class LockSettingRules
 
     private static readonly string OnConflicts = string.Join(", ", Enum.GetNames<LockConflict>());
 
+    private static readonly string OncePerOccurrences = string.Join(", ", Enum.GetNames<OncePerOccurrence>());
+
     private static readonly string OnUnavailables = string.Join(", ", Enum.GetNames<LockUnavailable>());
 
     public static readonly IReadOnlyList<LockSettingRule> All =
@@ -81,12 +83,18 @@ internal static class LockSettingRules
                     "raise GiveUpAfter or lower DeferBy"),
             ]),
 
-        new(nameof(LockSettings.OncePerOccurrence), NoUnit, false, "Default false.",
+        new(nameof(LockSettings.OncePerOccurrence), NoUnit, OncePerOccurrence.Auto, "Default OncePerOccurrence.Auto.",
             [
-                new(s => s is { OncePerOccurrence: true, OnUnavailable: LockUnavailable.Run },
-                    _ => $"OncePerOccurrence and OnUnavailable = Run contradict each other: only the store knows what has run",
+                new(s => !Enum.IsDefined(s.OncePerOccurrence!.Value),
+                    s => $"OncePerOccurrence is {s.OncePerOccurrence}, which is not one of {OncePerOccurrences}",
+                    "use one of them"),
+                new(s => s is { OncePerOccurrence: OncePerOccurrence.Always, OnUnavailable: LockUnavailable.Run },
+                    _ => $"OncePerOccurrence = Always and OnUnavailable = Run contradict each other: only the store knows what has run",
                     "use Defer or Fail, or remove OncePerOccurrence"),
-            ]),
+            ])
+        {
+            Wording = "write Always instead of true, and Auto (the default) or Never instead of false",
+        },
 
         new(nameof(LockSettings.OnUnavailable), NoUnit, LockUnavailable.Defer, "Default LockUnavailable.Defer.",
             [

@@ -29,7 +29,7 @@ internal sealed record LockSettings
 
     public int? GiveUpAfter { get; set; }
 
-    public bool? OncePerOccurrence { get; set; }
+    public OncePerOccurrence? OncePerOccurrence { get; set; }
 
     public LockUnavailable? OnUnavailable { get; set; }
 

@@ -7,10 +7,11 @@ public static class NameList
 
     /// <summary>The first ten, and how many more there are: <c>a, b, c and 7 more</c>.</summary>
     /// <param name="names">The names.</param>
-    public static string FirstTen(IReadOnlyCollection<string> names)
+    /// <param name="separator">What stands between them.</param>
+    public static string FirstTen(IReadOnlyCollection<string> names, string separator = ", ")
     {
         ArgumentNullException.ThrowIfNull(names);
         string more = names.Count > MostNamed ? $" and {names.Count - MostNamed} more" : "";
-        return string.Join(", ", names.Take(MostNamed)) + more;
+        return string.Join(separator, names.Take(MostNamed)) + more;
     }
 }

@@ -11,6 +11,9 @@ public sealed record LockOccurrence(string Job, DateTimeOffset ScheduledTime, bo
 
     /// <summary>The scheduler that the job belongs to, the same on every node; empty for the one without a name of its own.</summary>
     public string Scheduler { get; init; } = "";
+
+    /// <summary>The trigger that fires the job, the same on every node; empty where the job alone identifies the work.</summary>
+    public string Trigger { get; init; } = "";
 }
 
 /// <summary>How the run of an occurrence ended.</summary>

@@ -8,7 +8,7 @@ internal static class OutcomeTags
     public static string Tag(this AcquireOutcome outcome) => outcome switch
     {
         AcquireOutcome.Granted => TagValues.Granted,
-        AcquireOutcome.OccurrenceRunning => "occurrence_running",
+        AcquireOutcome.OccurrenceRunning => "standby",
         AcquireOutcome.OccurrenceSucceeded => "occurrence_succeeded",
         AcquireOutcome.OccurrenceFailed => "occurrence_failed",
         AcquireOutcome.DeferralSpent => "deferral_spent",

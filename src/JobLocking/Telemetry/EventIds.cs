@@ -26,6 +26,9 @@ internal static class EventIds
     public const int DeclineFailed = 1109;
     public const int PollFailed = 1110;
     public const int DeferralSpent = 1115;
+    public const int StandsBy = 1116;
+    public const int TakesOver = 1117;
+    public const int OccurrenceForgotten = 1118;
     public const int AvailableAgain = 1120;
     public const int WakeUpNotAccepted = 1140;
 

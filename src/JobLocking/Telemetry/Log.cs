@@ -152,6 +152,27 @@ internal static partial class Log
         "Job {Job} #{Execution} does not run: another execution from the same deferral has acquired lock '{LockName}' and does the work")]
     public static partial void DeferralSpent(ILogger logger, string job, string execution, string lockName);
 
+    [LoggerMessage(
+        EventIds.StandsBy,
+        LogLevel.Debug,
+        "Job {Job} #{Execution} stands by: {Reason}; lock '{LockName}', holder {Holder}")]
+    public static partial void StandsBy(
+        ILogger logger, string job, string execution, string reason, string lockName, LockHolder? holder);
+
+    [LoggerMessage(
+        EventIds.TakesOver,
+        LogLevel.Information,
+        "Job {Job} #{Execution} takes over the occurrence of {Time:u} of lock '{LockName}': the execution that ran it has not finished it")]
+    public static partial void TakesOver(ILogger logger, string job, string execution, DateTimeOffset time, string lockName);
+
+    [LoggerMessage(
+        EventIds.OccurrenceForgotten,
+        LogLevel.Warning,
+        "Job {Job} #{Execution} skipped: it stood by for the occurrence of {Time:u} of lock '{LockName}', and comes so late that the mark of "
+        + "the occurrence, which is kept for {Kept}, may be gone. If the node that ran it did not finish, run the job by hand")]
+    public static partial void OccurrenceForgotten(
+        ILogger logger, string job, string execution, string lockName, DateTimeOffset time, TimeSpan kept);
+
     [LoggerMessage(EventIds.Locks, LogLevel.Information, "The locks of this process:{Locks}")]
     public static partial void Locks(ILogger logger, string locks);
 

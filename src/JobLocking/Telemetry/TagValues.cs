@@ -11,6 +11,9 @@ internal static class TagValues
     public const string Unavailable = "unavailable";
     public const string Cancelled = "cancelled";
 
+    /// <summary>It is no longer known whether the occurrence was run.</summary>
+    public const string OccurrenceForgotten = "occurrence_forgotten";
+
     /// <summary>The store threw an exception that it must not throw.</summary>
     public const string Error = "error";
 

@@ -99,7 +99,7 @@ public sealed class QuartzTests
         }
 
         Assert.Contains(history, e => e is { What: HistoryEventKind.FaultBegan, Detail: Fault.Killed });
-        Assert.Contains(told, e => e.What == QuartzEventKind.Deferred && e.Detail.Contains("standing by", StringComparison.Ordinal));
+        Assert.Contains(told, e => e.What == QuartzEventKind.Deferred && e.Detail.Contains("Standing by", StringComparison.Ordinal));
         Assert.Contains(told, e => e.What == QuartzEventKind.Deferred && e.Detail.Contains("unavailable", StringComparison.Ordinal));
         Assert.True(QuartzJudge.Wakes(told) > 0, "No deferral was woken.");
         int[] runs = [.. told.Where(e => e.Job == QuartzJobs.Once && e.Firing != 0).GroupBy(e => e.Scheduled).Select(o => o.Count(e => e.What == QuartzEventKind.Done))];

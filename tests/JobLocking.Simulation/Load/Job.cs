@@ -36,7 +36,7 @@ internal sealed record Job(string Name, SharedLock Lock, Func<int, TaskLockAttri
                 DeferBy = deferBy,
                 GiveUpAfter = giveUpAfter,
                 OnUnavailable = onUnavailable,
-                OncePerOccurrence = hasOccurrences,
+                OncePerOccurrence = hasOccurrences ? OncePerOccurrence.Always : OncePerOccurrence.Never,
             },
             IsRecurring: hasOccurrences || random.Chance(0.5),
             hasOccurrences,

@@ -36,7 +36,7 @@ internal sealed class MixedLoad(Node holder, Node asker)
 
     private static readonly TaskLockAttribute Waiting = new("waiting") { Expire = Expire, Wait = 60 };
 
-    private static readonly TaskLockAttribute Once = new("once") { Expire = Expire, OncePerOccurrence = true };
+    private static readonly TaskLockAttribute Once = new("once") { Expire = Expire, OncePerOccurrence = OncePerOccurrence.Always };
 
     private static readonly TaskLockAttribute Skipping = new("skipping") { Expire = Expire, OnConflict = LockConflict.Skip };
 
@@ -255,7 +255,7 @@ internal sealed class MixedLoad(Node holder, Node asker)
 
     private static DeferralState AnHourAgo(DeferralState state)
     {
-        long first = state.FirstDeferredAt.UtcTicks;
+        long first = state.FirstDeferredAt!.Value.UtcTicks;
         string text = state.ToString().Replace($"{first}", $"{first - TimeSpan.TicksPerHour}", StringComparison.Ordinal);
         return DeferralState.Parse(text) ?? throw new InvalidOperationException($"{text} is no state");
     }

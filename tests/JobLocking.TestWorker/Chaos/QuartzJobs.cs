@@ -30,21 +30,21 @@ internal static class QuartzJobs
     private static bool Happens(int oneIn) => Random.Shared.Next(oneIn) == 0;
 
     // Deferred, since Auto would skip a time of the schedule while the run of the one before goes on.
-    [TaskLock(Once, Expire = 2, OncePerOccurrence = true, OnConflict = LockConflict.Defer, DeferBy = 1)]
+    [TaskLock(Once, Expire = 2, OncePerOccurrence = OncePerOccurrence.Always, OnConflict = LockConflict.Defer, DeferBy = 1)]
     internal sealed class OnceJob(QuartzReporter reporter, ITaskLeaseAccessor lease) : IJob
     {
         public ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken) =>
             reporter.RunAsync(context, lease.Required, Random.Shared.Next(50, 1000), fails: false, cancellationToken);
     }
 
-    [TaskLock(Skip, Expire = 2, OnConflict = LockConflict.Skip)]
+    [TaskLock(Skip, Expire = 2, OncePerOccurrence = OncePerOccurrence.Never, OnConflict = LockConflict.Skip)]
     internal sealed class SkipJob(QuartzReporter reporter, ITaskLeaseAccessor lease) : IJob
     {
         public ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken) =>
             reporter.RunAsync(context, lease.Required, Random.Shared.Next(50, 1000), fails: false, cancellationToken);
     }
 
-    [TaskLock(Defer, Expire = 2, OnConflict = LockConflict.Defer, DeferBy = 1)]
+    [TaskLock(Defer, Expire = 2, OncePerOccurrence = OncePerOccurrence.Never, OnConflict = LockConflict.Defer, DeferBy = 1)]
     internal sealed class DeferJob(QuartzReporter reporter, ITaskLeaseAccessor lease) : IJob
     {
         public ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken) =>

@@ -62,7 +62,7 @@ internal sealed class QuartzReporter(string process, ExecutionReporter execution
     {
         (ExecutionOutcome.Failed, _) => context.RetryScheduled ? QuartzEventKind.Retried : QuartzEventKind.Failed,
         (ExecutionOutcome.Succeeded, JobRunReport { Result: JobRunResult.Skipped, Summary: { } why }) =>
-            why.StartsWith("Deferred: ", StringComparison.Ordinal) ? QuartzEventKind.Deferred
+            why.StartsWith("Deferred: ", StringComparison.Ordinal) || why.StartsWith("Standing by: ", StringComparison.Ordinal) ? QuartzEventKind.Deferred
             : why.StartsWith("Skipped: coalesced ", StringComparison.Ordinal) ? QuartzEventKind.Coalesced
             : why.StartsWith("Skipped: the deferral was woken ", StringComparison.Ordinal) ? QuartzEventKind.Woken
             : QuartzEventKind.Skipped,

@@ -9,32 +9,42 @@ public sealed class DeferralStateTests
 {
     private static readonly DateTimeOffset First = new(2026, 1, 2, 3, 4, 5, 678, TimeSpan.FromHours(2));
 
-    [Fact]
-    public void A_state_is_the_same_after_it_was_stored_as_text()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_state_is_the_same_after_it_was_stored_as_text(bool standsBy)
     {
-        DeferralState state = new(3, 1, First, "1764530000000000:Zx-9_aB3");
+        DeferralState state = new(3, 1, First, "1764530000000000:Zx-9_aB3", standsBy);
 
         DeferralState? stored = DeferralState.Parse(state.ToString());
 
         Assert.Equal(state, stored);
-        Assert.Equal((3, First), (stored!.Deferrals, stored.FirstDeferredAt));
+        Assert.Equal((3, First, standsBy), (stored!.Deferrals, stored.FirstDeferredAt, stored.StandsBy));
+    }
+
+    [Fact]
+    public void A_state_that_has_only_stood_by_has_no_first_deferral()
+    {
+        DeferralState state = new(0, 1, null, "1:abc", standsBy: true);
+
+        Assert.Equal(state, DeferralState.Parse(state.ToString()));
     }
 
     [Fact]
     public void A_wake_up_keeps_all_but_the_count_that_lengthens_the_delay()
     {
-        DeferralState state = new(3, 3, First, "1:abc");
+        DeferralState state = new(3, 3, First, "1:abc", false);
 
-        Assert.Equal(new DeferralState(3, 0, First, "1:abc"), state.Woken());
+        Assert.Equal(new DeferralState(3, 0, First, "1:abc", false), state.Woken());
     }
 
     [Fact]
     public void Each_deferral_of_an_execution_has_another_text()
     {
-        DeferralState state = new(3, 1, First, "1:abc");
+        DeferralState state = new(3, 1, First, "1:abc", false);
 
-        Assert.NotEqual(state.ToString(), new DeferralState(4, 1, First, "1:abc").ToString());
-        Assert.NotEqual(state.ToString(), new DeferralState(3, 1, First, "1:abd").ToString());
+        Assert.NotEqual(state.ToString(), new DeferralState(4, 1, First, "1:abc", false).ToString());
+        Assert.NotEqual(state.ToString(), new DeferralState(3, 1, First, "1:abd", false).ToString());
     }
 
     [Theory]
@@ -42,24 +52,26 @@ public sealed class DeferralStateTests
     [InlineData("")]
     [InlineData("not one of ours")]
     [InlineData("0:abc")]
-    [InlineData("1;1;1;0")]
-    [InlineData("1;1;1;0;")]
-    [InlineData("1;1;1;0;1:abc;more")]
-    [InlineData("2;1;1;0;1:abc")]
-    [InlineData("1;-1;1;0;1:abc")]
-    [InlineData("1;1;99999999999;0;1:abc")]
-    [InlineData("1;1;1;9223372036854775807;1:abc")]
-    [InlineData("1;1;1;-1;1:abc")]
+    [InlineData("2;1;1;0;0")]
+    [InlineData("2;1;1;0;0;")]
+    [InlineData("2;1;1;0;0;1:abc;more")]
+    [InlineData("1;1;1;0;1:abc")]
+    [InlineData("3;1;1;0;0;1:abc")]
+    [InlineData("2;1;1;0;2;1:abc")]
+    [InlineData("2;-1;1;0;0;1:abc")]
+    [InlineData("2;1;99999999999;0;0;1:abc")]
+    [InlineData("2;1;1;9223372036854775807;0;1:abc")]
+    [InlineData("2;1;1;-1;0;1:abc")]
     public void Another_text_is_no_state_and_throws_nothing(string? text) => Assert.Null(DeferralState.Parse(text));
 
     [Fact]
     public void A_text_that_is_longer_than_any_of_ours_is_not_read() =>
-        Assert.Null(DeferralState.Parse($"1;1;1;0;1:{new string('a', 500)}"));
+        Assert.Null(DeferralState.Parse($"2;1;1;0;0;1:{new string('a', 500)}"));
 
     [Theory]
-    [InlineData("1;2147483647;2147483647;0;1:abc", 0)]
-    [InlineData("1;0;0;0;no waiter", 0)]
-    [InlineData("1;1;1;3155378975999999999;1:abc", 60)]
+    [InlineData("2;2147483647;2147483647;0;0;1:abc", 0)]
+    [InlineData("2;0;0;0;0;no waiter", 0)]
+    [InlineData("2;1;1;3155378975999999999;0;1:abc", 60)]
     public async Task A_forged_state_fails_no_decision(string text, int giveUpAfter)
     {
         using EngineUnderTest node = new();

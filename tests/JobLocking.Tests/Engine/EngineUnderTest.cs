@@ -7,6 +7,7 @@ using JobLocking.Stores;
 using JobLocking.Stores.InMemory;
 using JobLocking.Waiting;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Testing;
 using Xunit;
 
 namespace JobLocking.Tests.Engine;
@@ -70,6 +71,8 @@ internal sealed class EngineUnderTest : IDisposable
     /// <summary>Called with what is logged, by whoever logs it.</summary>
     public Action<string>? OnLogged { get; set; }
 
+    public IReadOnlyList<FakeLogRecord> LogRecords => _services.GetFakeLogCollector().GetSnapshot();
+
     public IEnumerable<int> LoggedIds => _services.GetFakeLogCollector().GetSnapshot().Select(r => r.Id.Id);
 
     public string Logged => string.Join(Environment.NewLine, _services.GetFakeLogCollector().GetSnapshot().Select(r => r.Message));
@@ -91,7 +94,7 @@ internal sealed class EngineUnderTest : IDisposable
 
     /// <summary>The state of an execution that was deferred so often, and never woken.</summary>
     public static DeferralState Deferred(int deferrals, DateTimeOffset firstDeferredAt = default) =>
-        new(deferrals, deferrals, firstDeferredAt, "0:waiter");
+        new(deferrals, deferrals, firstDeferredAt, "0:waiter", standsBy: false);
 
     /// <summary>What an adapter answers whose deferral is gone.</summary>
     public static ValueTask<bool> NeverWoken() => new(false);

@@ -2,7 +2,9 @@ using JobLocking.Engine;
 using JobLocking.Leasing;
 using JobLocking.Policy;
 using JobLocking.Stores;
+using JobLocking.Telemetry;
 using JobLocking.TestKit;
+using Microsoft.Extensions.Logging;
 using Xunit;
 
 namespace JobLocking.Tests.Engine;
@@ -39,7 +41,7 @@ public sealed class OccurrenceTests : IDisposable
     {
         await _node.DecideAsync<LockDecision.Run>(Occurrence(_node));
         LockDecision.Defer standby = await _other.DecideAsync<LockDecision.Defer>(Occurrence(_other, ExecutionOrigin.Recurring, onConflict));
-        Assert.Contains("standing by", standby.Reason, StringComparison.Ordinal);
+        Assert.True(standby.StandsBy);
     }
 
     [Fact]
@@ -113,7 +115,7 @@ public sealed class OccurrenceTests : IDisposable
     [Fact]
     public async Task A_run_that_was_stuck_until_its_MaxHold_is_not_left_to_be_stuck_elsewhere()
     {
-        LockExecution stuck = _node.Execution(new TaskLockAttribute("x") { OncePerOccurrence = true, MaxHold = 60 }) with { Occurrence = Occurrence(_node).Occurrence };
+        LockExecution stuck = _node.Execution(new TaskLockAttribute("x") { OncePerOccurrence = OncePerOccurrence.Always, MaxHold = 60 }) with { Occurrence = Occurrence(_node).Occurrence };
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(stuck);
         _node.Time.Advance(TimeSpan.FromSeconds(60));
         Assert.True(run.Lease!.Lost.IsCancellationRequested);
@@ -142,12 +144,60 @@ public sealed class OccurrenceTests : IDisposable
     }
 
     [Fact]
-    public async Task An_occurrence_older_than_the_retention_fails_visibly()
+    public async Task An_occurrence_whose_mark_may_be_gone_fails_visibly()
     {
         LockExecution old = Occurrence(_node);
         _node.Time.Advance(TimeSpan.FromHours(25));
         LockDecision.Fail fail = await _node.DecideAsync<LockDecision.Fail>(old);
-        Assert.Contains("OccurrenceRetention", fail.Error.Message, StringComparison.Ordinal);
+        Assert.Contains("no longer known whether it was run", fail.Error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_standby_that_comes_back_when_the_mark_may_be_gone_is_skipped_with_a_warning()
+    {
+        await _node.DecideAsync<LockDecision.Run>(Occurrence(_node));
+        LockDecision.Defer standby = await _other.DecideAsync<LockDecision.Defer>(Occurrence(_other));
+        standby.Stored(EngineUnderTest.NeverWoken);
+        _other.Time.Advance(TimeSpan.FromHours(25));
+
+        LockDecision.Skip skip = await _other.DecideAsync<LockDecision.Skip>(
+            Occurrence(_other, ExecutionOrigin.Deferred) with { Deferral = standby.State });
+
+        Assert.Contains("too old", skip.Reason, StringComparison.Ordinal);
+        Assert.Single(_other.LogRecords, r => r.Id.Id == EventIds.OccurrenceForgotten);
+    }
+
+    [Theory]
+    [InlineData(1, (10 * 60) + 1)] // each second: at least ten minutes, from the next fire time
+    [InlineData(60, 100 * 60)] // each minute: a hundred fire times
+    [InlineData(3600, 24 * 3600)] // each hour: at most OccurrenceRetention
+    [InlineData(7 * 24 * 3600, (7 * 24 * 3600) + (10 * 60))] // each week: until ten minutes after the next fire time
+    public void A_mark_is_kept_for_a_hundred_fire_times_within_bounds_and_always_past_the_next(int interval, int expected)
+    {
+        DateTimeOffset time = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+        LockExecution execution = Occurrence(_node) with
+        {
+            Following = new FollowingFireTimes(time.AddSeconds(interval), time.AddSeconds(100L * interval)),
+        };
+
+        Assert.Equal(TimeSpan.FromSeconds(expected), OccurrenceRule.KeepFor(execution, time));
+    }
+
+    [Fact]
+    public async Task Standing_by_is_no_deferral_and_says_so_at_Information_only_when_it_takes_over()
+    {
+        LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(Occurrence(_node));
+        LockDecision.Defer standby = await _other.DecideAsync<LockDecision.Defer>(Occurrence(_other, giveUpAfter: 15));
+        standby.Stored(EngineUnderTest.NeverWoken);
+
+        Assert.True(standby.StandsBy);
+        Assert.Equal((0, null), (standby.State.Deferrals, standby.State.FirstDeferredAt));
+        Assert.DoesNotContain(_other.LogRecords, r => r.Id.Id == EventIds.Deferred);
+        Assert.Equal(LogLevel.Debug, Assert.Single(_other.LogRecords, r => r.Id.Id == EventIds.StandsBy).Level);
+
+        await run.EndAsync(new OperationCanceledException(), aborted: true);
+        await _other.DecideAsync<LockDecision.Run>(Occurrence(_other, ExecutionOrigin.Deferred) with { Deferral = standby.State });
+        Assert.Equal(LogLevel.Information, Assert.Single(_other.LogRecords, r => r.Id.Id == EventIds.TakesOver).Level);
     }
 
     public void Dispose()
@@ -159,7 +209,7 @@ public sealed class OccurrenceTests : IDisposable
     private static LockExecution Occurrence(
         EngineUnderTest node, ExecutionOrigin origin = ExecutionOrigin.Recurring, LockConflict onConflict = LockConflict.Auto, int giveUpAfter = 0) =>
         node.Execution(
-            new TaskLockAttribute("x") { OncePerOccurrence = true, OnConflict = onConflict, GiveUpAfter = giveUpAfter },
+            new TaskLockAttribute("x") { OncePerOccurrence = OncePerOccurrence.Always, OnConflict = onConflict, GiveUpAfter = giveUpAfter },
             origin,
             occurrence: new LockOccurrence("Job.Run", new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero), IsRetry: false));
 }

@@ -234,7 +234,7 @@ public sealed class LockPoliciesTests
             ("JobLocking:Wait", "7"),
             ("JobLocking:Locks:0:Limit", "3"),
             ("JobLocking:Locks:0:OnConflict", "fail"),
-            ("JobLocking:Locks:0:OncePerOccurrence", "true")).Find(typeof(Decorated), null)!;
+            ("JobLocking:Locks:0:OncePerOccurrence", "Always")).Find(typeof(Decorated), null)!;
 
         Assert.Equal(TimeSpan.FromSeconds(300), policy.Expire);
         Assert.Equal(TimeSpan.FromSeconds(900), policy.MaxHold);
@@ -242,7 +242,7 @@ public sealed class LockPoliciesTests
         Assert.Equal(TimeSpan.FromSeconds(7), policy.Wait);
         Assert.Equal(3, policy.Limit);
         Assert.Equal(LockConflict.Fail, policy.OnConflict);
-        Assert.True(policy.OncePerOccurrence);
+        Assert.Equal(OncePerOccurrence.Always, policy.OncePerOccurrence);
     }
 
     [Fact]
@@ -272,7 +272,7 @@ public sealed class LockPoliciesTests
         { new TaskLockAttribute("x") { GiveUpAfter = 5 }, "GiveUpAfter is 5" },
         { new TaskLockAttribute("x") { OnConflict = (LockConflict)9 }, "OnConflict is 9" },
         { new TaskLockAttribute("x") { OnUnavailable = (LockUnavailable)9 }, "OnUnavailable is 9" },
-        { new TaskLockAttribute("x") { OncePerOccurrence = true, OnUnavailable = LockUnavailable.Run }, "OncePerOccurrence and OnUnavailable" },
+        { new TaskLockAttribute("x") { OncePerOccurrence = OncePerOccurrence.Always, OnUnavailable = LockUnavailable.Run }, "OncePerOccurrence = Always and OnUnavailable" },
     };
 
     [Theory]

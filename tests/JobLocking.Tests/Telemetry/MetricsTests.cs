@@ -160,15 +160,23 @@ public sealed class MetricsTests : IDisposable
     public async Task A_deferral_is_counted_when_it_was_stored_and_has_its_reason()
     {
         await _other.DecideAsync<LockDecision.Run>(Occurrence(_other));
-        foreach (LockExecution execution in new[] { Occurrence(_node), _node.Execution(Plain) })
-        {
-            LockDecision.Defer defer = await _node.DecideAsync<LockDecision.Defer>(execution);
-            int before = _measured.Of(Defers).Count;
-            defer.Stored(EngineUnderTest.NeverWoken);
-            Assert.Equal(before + 1, _measured.Of(Defers).Count);
-        }
+        LockDecision.Defer defer = await _node.DecideAsync<LockDecision.Defer>(_node.Execution(Plain));
+        Assert.Empty(_measured.Of(Defers));
 
-        Assert.Equal(["1 lock=x scheduler=Test reason=occurrence_running", "1 lock=x scheduler=Test reason=contended"], _measured.Of(Defers));
+        defer.Stored(EngineUnderTest.NeverWoken);
+
+        Assert.Equal(["1 lock=x scheduler=Test reason=contended"], _measured.Of(Defers));
+    }
+
+    [Fact]
+    public async Task A_standby_is_an_outcome_of_its_own_and_no_deferral()
+    {
+        await _other.DecideAsync<LockDecision.Run>(Occurrence(_other));
+        LockDecision.Defer standby = await _node.DecideAsync<LockDecision.Defer>(Occurrence(_node));
+        standby.Stored(EngineUnderTest.NeverWoken);
+
+        Assert.Empty(_measured.Of(Defers));
+        Assert.Equal(["1 lock=x scheduler=Test outcome=standby"], _measured.Of(Acquisitions));
     }
 
     [Theory]
@@ -291,7 +299,7 @@ public sealed class MetricsTests : IDisposable
     }
 
     private static LockExecution Occurrence(EngineUnderTest node) =>
-        node.Execution(new TaskLockAttribute("x") { OncePerOccurrence = true }, ExecutionOrigin.Recurring, occurrence: new LockOccurrence("Job.Run", node.Time.Start, IsRetry: false));
+        node.Execution(new TaskLockAttribute("x") { OncePerOccurrence = OncePerOccurrence.Always }, ExecutionOrigin.Recurring, occurrence: new LockOccurrence("Job.Run", node.Time.Start, IsRetry: false));
 
     private async Task RenewalAnsweredAsync(string outcome)
     {

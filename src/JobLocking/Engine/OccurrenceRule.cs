@@ -1,0 +1,35 @@
+using JobLocking.Policy;
+
+namespace JobLocking.Engine;
+
+/// <summary>How long the mark of an occurrence is kept after its run, so that a late process does not run the occurrence again.</summary>
+/// <remarks>
+/// A fixed time would be too long for a job that runs each second, and too short for one that runs each week: a process that comes late
+/// comes late by some fire times.
+/// </remarks>
+internal static class OccurrenceRule
+{
+    /// <summary>The shortest time, and how long a mark outlives the next fire time.</summary>
+    private static readonly TimeSpan Shortest = TimeSpan.FromMinutes(10);
+
+    /// <summary>How long a mark is kept that is written now.</summary>
+    public static TimeSpan KeepFor(LockExecution execution, DateTimeOffset now)
+    {
+        LockPolicy policy = execution.Policy;
+        if (execution.Following is not { } following)
+        {
+            return policy.OccurrenceRetention;
+        }
+
+        TimeSpan kept = following.Hundredth is { } hundredth ? hundredth - now : TimeSpan.MaxValue;
+        kept = kept < Shortest ? Shortest : kept;
+        kept = kept > policy.OccurrenceRetention ? policy.OccurrenceRetention : kept;
+
+        TimeSpan untilNext = following.Next is { } next ? next - now + Shortest : TimeSpan.Zero;
+        return kept > untilNext ? kept : untilNext;
+    }
+
+    /// <summary>Whether the mark of the occurrence may be gone although the occurrence was run.</summary>
+    public static bool MayBeForgotten(LockExecution execution, DateTimeOffset now) =>
+        execution.Occurrence is { } occurrence && now - occurrence.ScheduledTime > KeepFor(execution, occurrence.ScheduledTime);
+}
