@@ -1,5 +1,4 @@
 using Hangfire;
-using Hangfire.InMemory;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Quartz;
@@ -15,7 +14,7 @@ public static class Worker
         #region readme-worker
         builder.Services.AddJobLocking().UseRedis("localhost:6379");
 
-        builder.Services.AddHangfire((sp, hangfire) => hangfire.UseStorage(new InMemoryStorage()).UseTaskLocks(sp));
+        builder.Services.AddHangfire((sp, hangfire) => hangfire.UseRedisStorage("localhost:6379").UseTaskLocks(sp));
         builder.Services.AddHangfireServer();
 
         builder.Services.AddQuartz(quartz =>
