@@ -28,7 +28,7 @@ internal sealed record AttemptRecord
     public bool Begun { get; init; }
 
     /// <summary>
-    /// Why the last attempt did not run; null if it ran. It tells people a skipped job from one that was deleted by hand: Hangfire's
+    /// Why the last attempt did not run; null if it ran. People can tell a skipped job from one that was deleted by hand: Hangfire's
     /// own state of a cancelled job has nothing but a text.
     /// </summary>
     public string? Outcome { get; init; }

@@ -45,7 +45,7 @@ internal sealed class HangfireAdapter(
                 ProcessFilter.Instance.Bind(server.Storage, filter);
             }
 
-            // A server that the user's code makes works on this storage, too.
+            // A server that the user's code creates may use this storage, too.
             if (Storage() is { } own)
             {
                 ProcessFilter.Instance.Bind(own, filter);

@@ -65,7 +65,7 @@ internal sealed class Installations(LockEngine engine)
         }
     }
 
-    /// <summary>A name without the node; empty if nothing is left, as of the name that Hangfire gives by itself.</summary>
+    /// <summary>A name without the node; empty if nothing is left, as it is for the name that Hangfire generates.</summary>
     private string NameOf(string? server)
     {
         string given = (server ?? "").ToLowerInvariant();

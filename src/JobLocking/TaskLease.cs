@@ -68,7 +68,7 @@ public sealed class TaskLease : IAsyncDisposable
         }
     }
 
-    /// <summary>Makes the lease last at least so long from now. Renewal continues and never shortens it.</summary>
+    /// <summary>Makes the lease last at least this long from now. Renewal continues and never shortens it.</summary>
     /// <param name="duration">
     /// From now on; more than zero, at most 7 days. With a <see cref="TaskLockAttribute.MaxHold"/>, not beyond its end.
     /// </param>

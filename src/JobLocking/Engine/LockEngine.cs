@@ -11,7 +11,7 @@ using Microsoft.Extensions.Options;
 
 namespace JobLocking.Engine;
 
-/// <summary>The one place that decides what becomes of an execution. See README.md beside it.</summary>
+/// <summary>The one place that decides what becomes of an execution. See README.md in this folder.</summary>
 public sealed class LockEngine
 {
     private readonly Leases _leases;

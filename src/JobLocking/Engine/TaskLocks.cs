@@ -11,7 +11,7 @@ using static System.FormattableString;
 
 namespace JobLocking.Engine;
 
-/// <summary>The locks by hand, on the same leases as those of jobs.</summary>
+/// <summary>Locks taken by hand. They use the same leases as the locks of jobs.</summary>
 internal sealed class TaskLocks(
     ILockStore store,
     Leases leases,

@@ -3,7 +3,7 @@ using JobLocking.Policy;
 
 namespace JobLocking.Hosting;
 
-/// <summary>What the start of a host says of its locks: one line for each, with its job, its adapter and its options.</summary>
+/// <summary>What a host logs about its locks at start: one line for each, with its job, its adapter and its options.</summary>
 internal static class StartLine
 {
     /// <summary>Begins with a line break; empty if no job has a lock.</summary>

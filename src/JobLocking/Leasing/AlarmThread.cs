@@ -70,7 +70,7 @@ internal sealed class AlarmThread(TimeProvider time, Action ring) : IAlarm
         }
     }
 
-    /// <summary>Waits until there is a task to run, or until the alarm has to ring, which comes first.</summary>
+    /// <summary>Waits until there is a task to run, or until the alarm has to ring, whichever comes first.</summary>
     /// <returns>False when the thread may end.</returns>
     private bool Next(out Task? task)
     {

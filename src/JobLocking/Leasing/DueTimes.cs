@@ -6,7 +6,7 @@ namespace JobLocking.Leasing;
 /// </summary>
 internal sealed class DueTimes
 {
-    /// <summary>So many old entries are always allowed: building the queue again for a few would cost more than it saves.</summary>
+    /// <summary>This many old entries are always allowed: building the queue again for a few would cost more than it saves.</summary>
     private const int FewEntries = 64;
 
     private readonly PriorityQueue<HeldLease, long> _queue = new();

@@ -13,7 +13,7 @@ internal sealed class HeldLeases(BackgroundWork background, MetricsReporter metr
 {
     private readonly Lock _gate = new();
 
-    // The newest of each lock, which refers to the others: a lock has few, and an acquire should not pay for a collection.
+    // The newest lease of each lock, which refers to the others: a lock has few, and an acquire should not pay for a collection.
     private readonly Dictionary<string, HeldLease> _byName = new(StringComparer.Ordinal);
     private readonly DueTimes _due = new();
 

@@ -6,7 +6,7 @@ namespace JobLocking.Leasing;
 /// <summary>What is asked of the store for one execution, or for one lock taken by hand.</summary>
 /// <param name="Template">The template of the lock's name; metrics use it to tell locks apart.</param>
 /// <param name="Name">The resolved name.</param>
-/// <param name="Terms">How long, and beside how many others, the lock is held.</param>
+/// <param name="Terms">How long the lock is held, and how many leases may hold it at once.</param>
 /// <param name="Holder">The future holder.</param>
 /// <param name="Occurrence">The occurrence that runs under the lease; null for none.</param>
 /// <param name="Workers">The workers of the scheduler that asks; null for a lock taken by hand.</param>

@@ -26,7 +26,7 @@ internal static class LeaseTimes
 
     /// <summary>
     /// How far two clocks may drift apart during an expiry: 1 % and 2 ms, as in Redlock
-    /// (https://redis.io/docs/latest/develop/clients/patterns/distributed-locks/). The holder's deadline is so much earlier.
+    /// (https://redis.io/docs/latest/develop/clients/patterns/distributed-locks/). The holder's deadline is earlier by this amount.
     /// </summary>
     public static TimeSpan Drift(TimeSpan expiry) => (expiry / 100) + FixedDrift;
 

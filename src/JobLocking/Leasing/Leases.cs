@@ -83,7 +83,7 @@ internal sealed class Leases(
     }
 
     /// <summary>
-    /// Makes a lease last at least so long from now. It is lost if the store says that it does not hold the lock any more.
+    /// Makes a lease last at least this long from now. It is lost if the store says that it does not hold the lock any more.
     /// </summary>
     /// <exception cref="TaskLockUnavailableException">The store did not answer.</exception>
     public async ValueTask ExtendAsync(HeldLease lease, TimeSpan duration, CancellationToken cancellationToken)
@@ -208,8 +208,8 @@ internal sealed class Leases(
 
     private void ReleaseLater(HeldLease lease, bool keep, OccurrenceEnd? occurrence, LockStoreException error)
     {
-        // When the lease has ended in any case: by an extension that lasts longer, or by a renewal that was on its way and has given it
-        // a full expiry.
+        // When the lease ends at the latest: an extension may last longer, and a renewal that was on its way may have given it a full
+        // expiry.
         TimeSpan left = Deadline.Until(time, lease.DeadlineAt) + LeaseTimes.Drift(lease.Terms.Expiry);
         TimeSpan expiry = left > lease.Terms.Expiry ? left : lease.Terms.Expiry;
         Log.ReleaseFailed(logger, error, lease.Name, expiry);

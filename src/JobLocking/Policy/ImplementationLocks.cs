@@ -4,8 +4,8 @@ namespace JobLocking.Policy;
 
 /// <summary>
 /// Finds the lock of a job that is enqueued through a contract (an interface, an abstract class or a base class) that has no lock of its
-/// own: the lock of the class that implements it. Only the container knows which class will do the work, and not always in time. But to
-/// run the work without the lock that its class declares is the worse mistake.
+/// own: the lock of the class that implements it. Only the container knows which class will do the work, and not always in time. Even so,
+/// to run the work without the lock that its class declares would be the worse mistake.
 /// </summary>
 internal sealed class ImplementationLocks(LockDeclarations declarations, ServiceImplementations container)
 {

@@ -8,14 +8,14 @@ internal static class LoadedAssemblies
 {
     private static readonly string Ours = typeof(TaskLockAttribute).Assembly.GetName().Name!;
 
-    // Weak: a plug-in that is unloaded must not be kept for having been looked at.
+    // Weak: this table must not keep a plug-in from being unloaded.
     private static readonly ConditionalWeakTable<Assembly, StrongBox<bool>> Uses = [];
 
     private static int _loads;
 
     static LoadedAssemblies() => AppDomain.CurrentDomain.AssemblyLoad += static (_, _) => Interlocked.Increment(ref _loads);
 
-    /// <summary>How many assemblies were loaded since it was first asked: as long as it is the same, no job can have appeared.</summary>
+    /// <summary>How many assemblies were loaded since the first call: while it stays the same, no job can have appeared.</summary>
     public static int Loads => Volatile.Read(ref _loads);
 
     /// <summary>Loads what the entry assembly references, since a job may be declared there and not be used yet.</summary>

@@ -13,7 +13,7 @@ internal sealed class NameTemplate
 {
     public const int MaxBytes = 512;
 
-    // A lone surrogate would become U+FFFD, so that two different names met in one key.
+    // A lone surrogate would become U+FFFD, so two different names would share one key.
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     private const string EscapedInLiterals = "%{}";

@@ -60,7 +60,7 @@ public interface ILockStore
     ValueTask<PollResult> PollAsync(PollRequest request, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Has <paramref name="onNotification"/> called, from any thread, for each notification to this process. Returns when the process is
+    /// Calls <paramref name="onNotification"/>, from any thread, for each notification to this process. Returns when the process is
     /// subscribed; notifications that are sent before that, or while the store is out of reach, are lost.
     /// </summary>
     /// <returns>Dispose it to unsubscribe.</returns>

@@ -21,7 +21,7 @@ internal sealed class MetricsReporter : IDisposable
         HistogramBucketBoundaries = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600],
     };
 
-    // From a job that finds nothing to do to one that takes the night.
+    // From a job that finds nothing to do to one that runs all night.
     private static readonly InstrumentAdvice<double> Runs = new()
     {
         HistogramBucketBoundaries = [0.1, 0.5, 1, 5, 15, 30, 60, 150, 300, 900, 1800, 3600, 10_800, 43_200],

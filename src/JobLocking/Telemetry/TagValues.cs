@@ -1,7 +1,7 @@
 namespace JobLocking.Telemetry;
 
 /// <summary>
-/// Values of tags that several rooms use; the others stand beside the enum that they describe. Each tag has a closed set of values, and
+/// Values of tags that several rooms use; the others are next to the enum that they describe. Each tag has a closed set of values, and
 /// all are constants, so that measuring allocates nothing.
 /// </summary>
 internal static class TagValues

@@ -240,7 +240,7 @@ internal sealed class LocalWaiters : IDisposable
         _stopped.Cancel();
     }
 
-    /// <summary>What still waits in place asks, and finds out that there is no store any more to ask.</summary>
+    /// <summary>Executions that still wait in place ask, and find out that there is no store any more.</summary>
     public void Dispose()
     {
         Stop();

@@ -5,7 +5,8 @@ using JobLocking.Telemetry;
 
 namespace JobLocking.Waiting;
 
-/// <summary>The one path to a lock, for jobs and by hand: asks the store and, if the caller wants that, waits in place.</summary>
+/// <summary>The one path to a lock, for jobs and for locks taken by hand: asks the store and, if the caller wants that, waits in
+/// place.</summary>
 internal sealed class LockAcquirer(
     Leases leases, LocalWaiters waiters, StoreNotifications notifications, MetricsReporter metrics, TimeProvider time)
 {
@@ -50,8 +51,8 @@ internal sealed class LockAcquirer(
                 catch (TaskLockUnavailableException e) when (
                     e.WasGranted && waiter.Spends is null && !isOver && !endOfWait.IsCancellationRequested && Left(wait, start) is not null)
                 {
-                    // The answer came too late for this lease, which is released again. The next acquire has its own time. Not so a
-                    // deferral that the lease has spent: it cannot be spent again before that release, and goes on as another deferral.
+                    // The answer came too late for this lease, which is released again. The next acquire has its own time. A deferral that
+                    // the lease has spent is different: it cannot be spent again before that release, and goes on as another deferral.
                     continue;
                 }
 

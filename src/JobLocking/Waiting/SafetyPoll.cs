@@ -138,7 +138,7 @@ internal sealed class SafetyPoll(Lock gate, SafetyPoll.Found found, StoreGate st
         }
     }
 
-    /// <summary>Forgets the waiters whose time is over, and has the entries of those renewed that go on waiting in place.</summary>
+    /// <summary>Forgets the waiters whose time is over, and renews the entries of those that go on waiting in place.</summary>
     private void TakeCare(WaitersOfLock waiters)
     {
         long now = time.GetTimestamp();

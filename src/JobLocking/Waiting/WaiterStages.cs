@@ -81,7 +81,7 @@ internal enum WaiterEvent
     /// <summary>A safety poll has failed, or the services were disposed of: what waits in place must find that out for itself.</summary>
     MustAsk,
 
-    /// <summary>The time is over after which it is forgotten.</summary>
+    /// <summary>The time after which it is forgotten is over.</summary>
     Lapsed,
 
     /// <summary>The host stops.</summary>
@@ -124,7 +124,7 @@ internal enum WaiterEffects
 
 /// <summary>
 /// The state machine of a waiter: which stage follows, and what has to be done. Without locks, clocks and side effects; README.md beside
-/// it has the whole table, and a test holds both together.
+/// it has the whole table, and a test keeps the two equal.
 /// </summary>
 internal static class WaiterStages
 {
@@ -197,7 +197,7 @@ internal static class WaiterStages
         (WaiterEvent.Lapsed, WaiterStage.Asking or WaiterStage.AskingWoken or WaiterStage.Deferred) =>
             (WaiterStage.Absent, WaiterEffects.None),
 
-        // A deferral comes back by itself, or on another node. A wait in place has a caller who decides.
+        // A deferral comes back by itself, or on another node. For a wait in place, the caller decides.
         (WaiterEvent.HostStops, WaiterStage.Deferred) => (WaiterStage.Absent, WaiterEffects.None),
 
         _ => (stage, WaiterEffects.None),

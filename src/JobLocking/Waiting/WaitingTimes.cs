@@ -9,11 +9,11 @@ internal static class WaitingTimes
     /// <summary>The longest time between two safety polls of a lock that has waiters in this process.</summary>
     public static readonly TimeSpan LongestPollInterval = TimeSpan.FromSeconds(5);
 
-    /// <summary>A poll comes at least so much later than the end of a holder, so that the store has seen that end.</summary>
+    /// <summary>A poll comes at least this long after the end of a holder, so that the store has seen that end.</summary>
     public static readonly TimeSpan ShortestPollDelay = TimeSpan.FromMilliseconds(5);
 
     /// <summary>
-    /// A poll comes at most so much later than the end of a holder. The delay is random, so that not all processes poll at once.
+    /// A poll comes at most this long after the end of a holder. The delay is random, so that not all processes poll at once.
     /// </summary>
     public static readonly TimeSpan LongestPollDelay = TimeSpan.FromMilliseconds(100);
 
@@ -30,13 +30,13 @@ internal static class WaitingTimes
     public static readonly TimeSpan LongestDeferral = TimeSpan.FromMinutes(5);
 
     /// <summary>
-    /// A deferral is kept in the waiting queue for so long after its delay. A scheduler starts what is due only every few seconds, or
+    /// A deferral is kept in the waiting queue for this long after its delay. A scheduler starts what is due only every few seconds, or
     /// every few minutes; until then a wake-up still saves time.
     /// </summary>
     public static readonly TimeSpan LapseAfterDelay = TimeSpan.FromMinutes(5);
 
     /// <summary>
-    /// An unlimited wait is entered into the queue for so long, and renewed by the safety poll, so that the entries of a dead process
+    /// An unlimited wait is entered into the queue for this long, and renewed by the safety poll, so that the entries of a dead process
     /// lapse.
     /// </summary>
     public static readonly TimeSpan LongestLapse = TimeSpan.FromMinutes(10);

@@ -1,7 +1,8 @@
 namespace JobLocking.Stores.InMemory;
 
 /// <summary>
-/// What ends is measured on the monotonic clock; what grows from one run of the process to the next, as in Redis, by the wall clock.
+/// Expiries are measured on the monotonic clock. Values that grow from one run of the process to the next, as in Redis, come from the wall
+/// clock.
 /// </summary>
 internal sealed class MemoryClock(TimeProvider time)
 {

@@ -6,7 +6,7 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
     private const int MostOthers = 99;
     private const int MostWaitersListed = 1000;
 
-    /// <summary>How many waiters of processes that do not listen one step passes over.</summary>
+    /// <summary>How many waiters one step passes over because their processes do not listen.</summary>
     private const int MostPassedOver = 100;
 
     /// <summary>After this many wake-ups in a row that were not accepted, the next one has more time.</summary>

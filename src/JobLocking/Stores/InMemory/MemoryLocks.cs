@@ -1,7 +1,7 @@
 namespace JobLocking.Stores.InMemory;
 
 /// <summary>
-/// The locks in memory, as a server has them: takes one step after the other, and notifies processes when a step is done.
+/// The locks in memory, handled as a server would: one step at a time, and processes are notified when a step is done.
 /// </summary>
 internal sealed class MemoryLocks(TimeProvider time)
 {

@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 
 namespace JobLocking.Stores.InMemory;
 
-/// <summary>One process, or what stands for one where several share their locks in memory: its subscriptions.</summary>
+/// <summary>The subscriptions of one process, or of a stand-in for one where several share their locks in memory.</summary>
 internal sealed class MemoryProcess
 {
     private ImmutableArray<Action<LockNotification>> _listeners = [];

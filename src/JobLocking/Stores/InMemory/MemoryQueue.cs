@@ -10,7 +10,7 @@ internal sealed record LastWakeUp(string Id, long At, int NotAccepted);
 /// <summary>The waiting queue of one lock, oldest first. The cost of a step grows with the logarithm of its length.</summary>
 internal sealed class MemoryQueue(MemoryClock clock)
 {
-    // As in Redis: a queue that no process works off must not grow without end, and no newcomer overtakes those that have waited.
+    // As in Redis: a queue that no process empties must not grow without end, and no newcomer overtakes those that have waited.
     private const int Capacity = 100_000;
 
     private const int CapacityForReturningWaiters = 110_000;
