@@ -83,7 +83,7 @@ public sealed class AuditTests
     }
 
     [Fact]
-    public void A_successor_under_a_limit_takes_the_place_of_the_process_that_was_killed()
+    public void A_successor_under_a_limit_takes_the_slot_of_the_process_that_was_killed()
     {
         Enter("killed", "a", limit: 2);
         Enter("other", "b", limit: 2);
@@ -98,7 +98,7 @@ public sealed class AuditTests
     }
 
     [Fact]
-    public void A_limit_that_wake_ups_executions_away_and_is_never_reached_is_wrong()
+    public void A_limit_that_refuses_executions_and_is_never_reached_is_wrong()
     {
         Enter("self", "a", limit: 2);
         _audit.Observe(Entry(JournalKind.Deferred, "self"));
@@ -120,7 +120,7 @@ public sealed class AuditTests
     }
 
     [Fact]
-    public void What_was_written_before_this_process_began_is_not_its_own()
+    public void Entries_from_before_the_start_of_this_process_are_not_judged()
     {
         Audit audit = new("later");
         Assert.All(new[] { Entry(JournalKind.Alive, "self"), Entry(JournalKind.Enter, "self", "a"), Entry(JournalKind.Enter, "self", "b") }, entry => Assert.False(audit.Observe(entry)));

@@ -20,7 +20,7 @@ public sealed partial class CodeBlocksTests
         Assert.True(Regions.ContainsValue(Outdent(code)), $"This block of {document} equals no region under Snippets:\n{code}");
 
     [Fact]
-    public void Every_region_stands_in_a_document()
+    public void Every_region_is_used_in_a_document()
     {
         string[] blocks = [.. Blocks.Select(row => Outdent(row.Data.Item2))];
         Assert.NotEmpty(Regions);

@@ -37,7 +37,7 @@ public sealed partial class ObservabilityTests
     }
 
     [Fact]
-    public void Every_public_name_stands_on_the_page()
+    public void Every_public_name_is_on_the_page()
     {
         string[] names = [.. typeof(JobLockingDiagnostics).GetFields().Select(field => (string)field.GetRawConstantValue()!)];
         Assert.NotEmpty(names);

@@ -112,7 +112,7 @@ public sealed class AbsentLockTests : IDisposable
 
     [Theory]
     [MemberData(nameof(WarnedAbout), DisableDiscoveryEnumeration = true)]
-    public async Task A_host_warns_where_it_cannot_be_seen_that_jobs_lack_the_filter(string what, Action<IServiceCollection> register, int id, string why)
+    public async Task A_host_warns_where_it_cannot_tell_whether_jobs_lack_the_filter(string what, Action<IServiceCollection> register, int id, string why)
     {
         _ = what;
         using IHost host = Host(register);
@@ -127,7 +127,7 @@ public sealed class AbsentLockTests : IDisposable
     }
 
     [Fact]
-    public async Task A_server_with_filters_of_its_own_and_ours_among_them_starts_without_a_word_and_lists_its_locks()
+    public async Task A_server_with_filters_of_its_own_and_ours_among_them_starts_without_a_warning_and_lists_its_locks()
     {
         using IHost host = Host(s => s.AddHangfire(Unlocked).AddHangfireServer((sp, options) =>
         {

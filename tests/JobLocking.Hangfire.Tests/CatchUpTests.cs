@@ -64,7 +64,7 @@ public sealed class CatchUpTests(SharedRedis redis)
     [InlineData(Storages.InMemory)]
     [InlineData(Storages.Redis)]
     [InlineData(Storages.Sqlite)]
-    public async Task Of_a_recurring_job_that_is_wanted_each_time_a_thousand_wait_at_most(Storages storages)
+    public async Task At_most_a_thousand_executions_wait_of_a_recurring_job_that_wants_each_run(Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);
         Node a = await cluster.StartAsync("a");
@@ -107,7 +107,7 @@ public sealed class CatchUpTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task What_a_recurring_job_would_have_run_without_Redis_is_one_deferral_unless_it_is_strict()
+    public async Task The_runs_of_a_recurring_job_during_an_outage_of_Redis_become_one_deferral_unless_it_is_strict()
     {
         await using RedisServer redis = await RedisServer.StartAsync();
         await using Cluster cluster = new(redis.ConnectionString, new InMemoryStorage());

@@ -11,7 +11,7 @@ public sealed class DeferTests(SharedRedis redis)
     [InlineData(Storages.InMemory)]
     [InlineData(Storages.Redis)]
     [InlineData(Storages.Sqlite)]
-    public async Task A_job_that_meets_its_lock_goes_back_to_the_schedule_and_runs_when_the_lock_is_free(Storages storages)
+    public async Task A_job_that_finds_its_lock_taken_goes_back_to_the_schedule_and_runs_when_the_lock_is_free(Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);
         Node a = await cluster.StartAsync("a");

@@ -13,7 +13,7 @@ public sealed class DeflectionTests(SharedRedis redis)
     private readonly Workers _workers = new();
 
     [Fact]
-    public async Task A_recurring_job_that_this_server_is_at_is_skipped_without_a_worker()
+    public async Task A_recurring_job_that_this_server_is_running_is_skipped_without_a_worker()
     {
         await using Cluster cluster = redis.NewCluster();
         Node a = await StartAsync(cluster);
@@ -38,7 +38,7 @@ public sealed class DeflectionTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_job_whose_lock_says_Skip_is_skipped_without_a_worker_whoever_has_the_lock()
+    public async Task A_job_whose_lock_says_Skip_is_skipped_without_a_worker_whatever_has_the_lock()
     {
         await using Cluster cluster = redis.NewCluster();
         Node a = await StartAsync(cluster);
@@ -51,7 +51,7 @@ public sealed class DeflectionTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task The_continuation_of_a_job_that_is_skipped_so_runs_if_it_asked_for_any_end()
+    public async Task The_continuation_of_a_job_skipped_before_a_worker_runs_only_if_it_accepts_any_end()
     {
         await using Cluster cluster = redis.NewCluster();
         Node a = await StartAsync(cluster);
@@ -69,7 +69,7 @@ public sealed class DeflectionTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task What_is_to_be_done_all_the_same_goes_to_a_worker()
+    public async Task Work_that_has_to_be_done_all_the_same_goes_to_a_worker()
     {
         await using Cluster cluster = redis.NewCluster();
         await StartAsync(cluster);
@@ -107,7 +107,7 @@ public sealed class DeflectionTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_retry_and_a_second_delivery_are_never_skipped_so()
+    public async Task A_retry_and_a_second_delivery_are_never_skipped_before_a_worker()
     {
         await using Cluster cluster = redis.NewCluster();
         await StartAsync(cluster);

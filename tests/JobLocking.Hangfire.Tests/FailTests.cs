@@ -7,7 +7,7 @@ namespace JobLocking.Hangfire.Tests;
 public sealed class FailTests(SharedRedis redis)
 {
     [Fact]
-    public async Task A_job_that_shall_fail_on_conflict_fails_with_who_has_the_lock()
+    public async Task A_job_that_fails_on_conflict_names_the_holder_of_the_lock()
     {
         await using Cluster cluster = redis.NewCluster();
         Node a = await cluster.StartAsync("a");

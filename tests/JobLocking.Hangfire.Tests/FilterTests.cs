@@ -79,7 +79,7 @@ public sealed class FilterTests : IDisposable
     }
 
     [Fact]
-    public void Parameters_that_came_with_the_job_are_not_asked_for_again()
+    public void Parameters_that_came_with_the_job_are_not_read_again()
     {
         Dictionary<string, string> parameters = new() { [Parameter] = new AttemptRecord { Begun = true }.ToString() };
         BackgroundJob job = new("17", _job.Job, DateTime.UnixEpoch, parameters);
@@ -102,7 +102,7 @@ public sealed class FilterTests : IDisposable
     }
 
     [Fact]
-    public async Task It_is_written_down_that_a_job_was_begun_before_its_lock_is_asked_for()
+    public async Task The_start_of_a_job_is_recorded_before_its_lock_is_requested()
     {
         _connection.When(c => c.SetJobParameter("17", Parameter, Arg.Any<string>())).Throw(new IOException("storage"));
 
@@ -123,7 +123,7 @@ public sealed class FilterTests : IDisposable
     }
 
     [Fact]
-    public void A_storage_that_cannot_write_parameters_with_a_state_gets_them_before()
+    public void A_storage_that_cannot_write_parameters_with_a_state_gets_them_before_it()
     {
         JobStorageTransaction transaction = Substitute.For<JobStorageTransaction>();
         ElectStateContext election = Election(new DeletedState(), ProcessingState.StateName, transaction);
@@ -136,7 +136,7 @@ public sealed class FilterTests : IDisposable
     }
 
     [Fact]
-    public void A_storage_that_can_gets_them_in_the_transaction_of_the_state()
+    public void A_storage_that_can_write_parameters_with_a_state_gets_them_in_that_transaction()
     {
         JobStorageTransaction transaction = Substitute.For<JobStorageTransaction>();
         _storage.HasFeature(JobStorageFeatures.Transaction.SetJobParameter).Returns(true);
@@ -148,7 +148,7 @@ public sealed class FilterTests : IDisposable
     }
 
     [Fact]
-    public void A_storage_that_says_it_can_and_cannot_gets_them_before_and_is_named_once()
+    public void A_storage_that_wrongly_claims_the_feature_gets_the_parameters_before_the_state_and_is_named_once()
     {
         JobStorageTransaction transaction = Substitute.For<JobStorageTransaction>();
         transaction.When(t => t.SetJobParameter("17", Parameter, Arg.Any<string>())).Throw(new NotSupportedException());
@@ -163,7 +163,7 @@ public sealed class FilterTests : IDisposable
     }
 
     [Fact]
-    public void A_storage_that_fails_when_it_is_asked_what_it_can_gets_them_before()
+    public void A_storage_that_fails_when_asked_for_its_features_gets_the_parameters_before_the_state()
     {
         _storage.When(s => s.HasFeature(Arg.Any<string>())).Throw(new InvalidOperationException());
 
@@ -173,7 +173,7 @@ public sealed class FilterTests : IDisposable
     }
 
     [Fact]
-    public void A_storage_that_does_not_write_at_all_defers_the_job_nevertheless_and_says_so()
+    public void When_the_storage_does_not_write_at_all_the_job_is_deferred_nevertheless_with_a_warning()
     {
         _connection.When(c => c.SetJobParameter("17", Parameter, Arg.Any<string>())).Throw(new IOException("storage"));
         ElectStateContext election = Election(new DeletedState(), ProcessingState.StateName);
@@ -185,7 +185,7 @@ public sealed class FilterTests : IDisposable
     }
 
     [Fact]
-    public void A_storage_that_does_not_read_enqueues_the_job_in_the_default_queue_and_says_so()
+    public void When_the_storage_cannot_be_read_the_job_is_enqueued_in_the_default_queue_with_a_warning()
     {
         _connection.When(c => c.GetJobParameter("17", Parameter)).Throw(new IOException("storage"));
         EnqueuedState enqueued = new();
@@ -197,7 +197,7 @@ public sealed class FilterTests : IDisposable
     }
 
     [Fact]
-    public async Task A_storage_that_does_not_show_the_history_of_a_job_defers_it_nevertheless()
+    public async Task When_the_storage_does_not_show_the_history_of_a_job_it_is_deferred_nevertheless()
     {
         await using TaskLease lease = (await _services.GetRequiredService<ITaskLocks>().TryAcquireAsync("work:x"))!;
         _storage.When(s => s.GetMonitoringApi()).Throw(new NotSupportedException());
@@ -241,7 +241,7 @@ public sealed class FilterTests : IDisposable
     }
 
     [Fact]
-    public async Task An_exception_filter_that_handles_what_turned_an_inner_job_away_is_told_that_the_work_is_not_done()
+    public async Task A_warning_says_that_the_work_is_not_done_if_an_exception_filter_handles_the_refusal_of_an_inner_job()
     {
         await using TaskLease lease = (await _services.GetRequiredService<ITaskLocks>().TryAcquireAsync("work:x"))!;
         BackgroundJob outer = new("16", Job.FromExpression<Work>(w => w.Free("outer", CancellationToken.None)), DateTime.UnixEpoch);
@@ -261,7 +261,7 @@ public sealed class FilterTests : IDisposable
     }
 
     [Fact]
-    public void A_storage_that_does_not_read_lets_a_job_be_deleted_that_may_have_been_woken_and_says_so()
+    public void When_the_storage_cannot_be_read_a_job_that_may_have_been_woken_can_be_deleted_with_a_warning()
     {
         _connection.When(c => c.GetJobParameter("17", Parameter)).Throw(new IOException("storage"));
         ApplyStateContext deleted = Change(new DeletedState(), EnqueuedState.StateName);
@@ -272,7 +272,7 @@ public sealed class FilterTests : IDisposable
     }
 
     [Fact]
-    public void A_skip_that_cannot_be_written_down_in_an_election_is_left_to_the_worker()
+    public void A_skip_that_cannot_be_recorded_in_an_election_is_left_to_the_worker()
     {
         _filter.OnPerforming(new PerformingContext(Context()));
         _connection.When(c => c.SetJobParameter("18", Parameter, Arg.Any<string>())).Throw(new IOException("storage"));
@@ -304,7 +304,7 @@ public sealed class FilterTests : IDisposable
     [InlineData("mine")]
     [InlineData("[1]")]
     [InlineData("""{"Begun":"yes"}""")]
-    public async Task A_parameter_that_another_has_written_is_no_record_and_fails_neither_the_election_nor_the_job(string parameter)
+    public async Task A_parameter_that_other_code_has_written_is_no_record_and_fails_neither_the_election_nor_the_job(string parameter)
     {
         _connection.GetJobParameter("17", Parameter).Returns(parameter);
         EnqueuedState enqueued = new();
@@ -333,7 +333,7 @@ public sealed class FilterTests : IDisposable
     [InlineData("Scheduled", null, true)]
     [InlineData("Processing", null, false)]
     [InlineData("Enqueued", "broken", false)]
-    public void What_is_certain_of_a_job_is_enough_to_skip_it_before_its_worker_and_nothing_fails_there(string current, string? retries, bool isSkipped)
+    public void A_job_is_skipped_before_its_worker_where_that_is_certain_and_nothing_fails_there(string current, string? retries, bool isSkipped)
     {
         _filter.OnPerforming(new PerformingContext(Context()));
         Dictionary<string, string> parameters = new() { ["RecurringJobId"] = "\"nightly\"" };

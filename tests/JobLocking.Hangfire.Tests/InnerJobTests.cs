@@ -15,7 +15,7 @@ public sealed class InnerJobTests(SharedRedis redis)
     [Theory]
     [InlineData(Storages.InMemory)]
     [InlineData(Storages.Redis)]
-    public async Task An_inner_job_whose_lock_is_taken_defers_the_outer_one_which_is_woken_and_burns_no_retry(Storages storages)
+    public async Task An_inner_job_whose_lock_is_taken_defers_the_outer_one_which_is_woken_and_uses_up_no_retry(Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages, isBlind: true);
         Node a = await cluster.StartAsync("a");
@@ -103,7 +103,7 @@ public sealed class InnerJobTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task An_outer_job_that_handles_the_exception_succeeds_with_a_warning_and_the_inner_one_waits_no_more()
+    public async Task An_outer_job_that_handles_the_exception_succeeds_with_a_warning_and_the_inner_one_no_longer_waits()
     {
         await using Cluster cluster = redis.NewCluster();
         Node a = await cluster.StartAsync("a");
@@ -132,7 +132,7 @@ public sealed class InnerJobTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task An_inner_job_that_fails_fails_the_outer_one_as_ever()
+    public async Task An_inner_job_that_fails_fails_the_outer_one_as_always()
     {
         await using Cluster cluster = redis.NewCluster();
         Node a = await cluster.StartAsync("a");

@@ -45,7 +45,7 @@ public sealed class LeaseTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task The_lock_is_held_while_the_job_runs_and_free_when_it_has_ended_well_or_badly()
+    public async Task The_lock_is_held_while_the_job_runs_and_free_when_it_has_succeeded_or_failed()
     {
         await using Cluster cluster = redis.NewCluster();
         Node a = await cluster.StartAsync("a");

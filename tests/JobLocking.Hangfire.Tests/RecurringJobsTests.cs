@@ -70,7 +70,7 @@ public sealed class RecurringJobsTests
     }
 
     [Fact]
-    public void A_storage_that_does_not_answer_has_the_job_deferred_and_is_asked_again()
+    public void When_the_storage_does_not_answer_the_job_is_deferred_and_the_storage_is_asked_again()
     {
         RecurringJobs recurring = new(TimeProvider.System, _logs);
         _connection.GetAllEntriesFromHash("recurring-job:nightly").Returns(_ => throw new IOException("storage"));

@@ -22,7 +22,7 @@ public sealed class RegistrationTests(SharedRedis redis) : IDisposable
     public void Dispose() => GlobalJobFilters.Filters.Remove<ProcessFilter>();
 
     [Fact]
-    public async Task A_host_is_locked_by_the_one_line_in_its_configuration_of_Hangfire()
+    public async Task One_line_in_the_configuration_of_Hangfire_locks_the_jobs_of_a_host()
     {
         await using Cluster cluster = redis.NewCluster();
         HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { ApplicationName = "tests" });
@@ -104,7 +104,7 @@ public sealed class RegistrationTests(SharedRedis redis) : IDisposable
     }
 
     [Fact]
-    public void A_placeholder_that_no_parameter_has_stops_the_start()
+    public void A_placeholder_that_no_parameter_has_stops_the_registration()
     {
         using ServiceProvider services = Services(o => o.ForJob<ThirdParty>(nameof(ThirdParty.Report), new TaskLockAttribute("reports:{client}:{0}:{1}")));
 
@@ -171,7 +171,7 @@ public sealed class RegistrationTests(SharedRedis redis) : IDisposable
     [InlineData("Hidden", true)]
     [InlineData("JobLocking.Hangfire.Tests.IUndecorated.Explicitly", false)]
     [InlineData(nameof(Undecorated.Openly), false)]
-    public void A_lock_on_a_method_that_no_job_can_be_made_of_is_refused_at_start(string name, bool isRefused)
+    public void A_lock_on_a_method_that_cannot_be_a_job_is_refused_at_start(string name, bool isRefused)
     {
         using ServiceProvider services = Services();
         LockPolicies policies = services.GetRequiredService<LockPolicies>();
@@ -190,7 +190,7 @@ public sealed class RegistrationTests(SharedRedis redis) : IDisposable
     }
 
     [Fact]
-    public async Task A_host_with_such_a_placeholder_does_not_start()
+    public async Task A_host_with_a_placeholder_that_no_parameter_has_does_not_start()
     {
         await using Cluster cluster = redis.NewCluster();
 
@@ -202,7 +202,7 @@ public sealed class RegistrationTests(SharedRedis redis) : IDisposable
     }
 
     [Fact]
-    public void Once_for_each_occurrence_is_refused_at_start()
+    public void OncePerOccurrence_is_refused_at_start()
     {
         using ServiceProvider services = Services(o => o.ForJob<ThirdParty>(nameof(ThirdParty.Clean), new TaskLockAttribute("clean") { OncePerOccurrence = OncePerOccurrence.Always }));
 
@@ -213,7 +213,7 @@ public sealed class RegistrationTests(SharedRedis redis) : IDisposable
     }
 
     [Fact]
-    public async Task Once_for_each_occurrence_fails_the_job_where_it_is_known_only_then()
+    public async Task OncePerOccurrence_fails_the_job_where_it_is_found_only_when_the_job_runs()
     {
         await using Cluster cluster = redis.NewCluster();
         await cluster.StartAsync("a");

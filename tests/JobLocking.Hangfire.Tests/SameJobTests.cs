@@ -115,7 +115,7 @@ public sealed class SameJobTests(SharedRedis redis) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task The_servers_of_one_storage_are_one_whatever_they_are_called()
+    public async Task The_servers_of_one_storage_are_one_installation_whatever_their_names()
     {
         (Storage a, Storage b) = (new Storage(), new Storage());
         await StartAsync("pod-1", ("a-1", a), ("a-2", a), ("b", b));

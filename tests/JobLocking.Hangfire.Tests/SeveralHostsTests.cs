@@ -46,7 +46,7 @@ public sealed class SeveralHostsTests : IDisposable
     }
 
     [Fact]
-    public async Task Of_two_hosts_on_one_storage_the_one_that_lives_takes_the_locks()
+    public async Task With_two_hosts_on_one_storage_the_one_that_is_alive_takes_the_locks()
     {
         using InMemoryStorage shared = new();
         using IHost first = await StartAsync("first", shared);
@@ -60,7 +60,7 @@ public sealed class SeveralHostsTests : IDisposable
     }
 
     [Fact]
-    public async Task A_server_that_is_made_by_hand_is_locked_by_the_host_that_came_last()
+    public async Task A_server_created_in_code_belongs_to_the_last_host()
     {
         using InMemoryStorage ofHost = new();
         using InMemoryStorage byHand = new();
@@ -80,7 +80,7 @@ public sealed class SeveralHostsTests : IDisposable
     }
 
     [Fact]
-    public async Task A_server_that_is_made_by_hand_on_the_storage_of_a_host_is_locked_by_that_host()
+    public async Task A_server_created_in_code_on_the_storage_of_a_host_belongs_to_that_host()
     {
         using InMemoryStorage ofHost = new();
         using IHost first = await StartAsync("first", ofHost, hasServer: false);

@@ -48,7 +48,7 @@ public sealed class SkipTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task The_continuation_of_a_skipped_job_goes_with_it_unless_it_asked_for_any_end()
+    public async Task The_continuation_of_a_skipped_job_is_deleted_unless_it_accepts_any_end()
     {
         await using Cluster cluster = redis.NewCluster();
         Node a = await cluster.StartAsync("a");

@@ -9,7 +9,7 @@ namespace JobLocking.Hangfire.Tests;
 public sealed class UnavailableTests
 {
     [Fact]
-    public async Task Without_Redis_a_job_is_deferred_failed_or_run_as_it_says_and_all_is_well_when_Redis_is_back()
+    public async Task Without_Redis_a_job_is_deferred_failed_or_run_as_configured_and_all_is_well_when_Redis_is_back()
     {
         await using RedisServer redis = await RedisServer.StartAsync();
         await using Cluster cluster = new(redis.ConnectionString, new InMemoryStorage());

@@ -59,7 +59,7 @@ public sealed class UnsharedStoragesTests(SharedRedis redis)
     [InlineData(Storages.Sqlite, true, true)]
     [InlineData(Storages.Redis, true, false)]
     [InlineData(Storages.InMemory, false, false)]
-    public void Only_locks_that_are_shared_beside_a_storage_that_is_not_are_worth_the_warning(Storages storages, bool sharesLocks, bool isWarned)
+    public void Only_shared_locks_with_a_storage_that_is_not_shared_are_worth_the_warning(Storages storages, bool sharesLocks, bool isWarned)
     {
         JobStorage storage = redis.NewStorage(storages);
         new RecurringJobManager(storage).AddOrUpdate<Work>("nightly", w => w.Auto("x", "nightly", CancellationToken.None), Cron.Yearly());

@@ -20,7 +20,7 @@ public sealed class WakeRaceTests(SharedRedis redis) : IDisposable
 
     [Theory]
     [MemberData(nameof(Tries))]
-    public async Task Of_two_wakes_and_the_end_of_the_delay_one_enqueues_the_job(Storages storages, int tries)
+    public async Task Two_wake_ups_and_the_end_of_the_delay_enqueue_the_job_once(Storages storages, int tries)
     {
         Waiting waiting = new(redis.NewStorage(storages), _services);
         for (int i = 1; i <= tries; i++)
@@ -39,7 +39,7 @@ public sealed class WakeRaceTests(SharedRedis redis) : IDisposable
 
     [Theory]
     [MemberData(nameof(Tries))]
-    public async Task A_job_that_somebody_reschedules_in_the_moment_of_its_wake_is_either_woken_or_rescheduled(Storages storages, int tries)
+    public async Task A_job_that_a_user_reschedules_at_the_moment_of_its_wake_up_is_either_woken_or_rescheduled(Storages storages, int tries)
     {
         Waiting waiting = new(redis.NewStorage(storages), _services);
         int woken = 0;
@@ -60,7 +60,7 @@ public sealed class WakeRaceTests(SharedRedis redis) : IDisposable
 
     [Theory]
     [MemberData(nameof(Tries))]
-    public async Task A_job_with_a_queue_of_its_own_that_is_due_in_the_moment_of_its_wake_is_delivered_once(Storages storages, int tries)
+    public async Task A_job_with_a_queue_of_its_own_that_is_due_at_the_moment_of_its_wake_up_is_delivered_once(Storages storages, int tries)
     {
         Waiting waiting = new(redis.NewStorage(storages), _services);
         int created = 0;

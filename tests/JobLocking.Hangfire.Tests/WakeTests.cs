@@ -65,7 +65,7 @@ public sealed class WakeTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_deferred_job_keeps_still_while_the_holder_lives()
+    public async Task A_deferred_job_does_not_move_while_the_holder_is_alive()
     {
         await using Cluster cluster = redis.NewCluster();
         Node a = await cluster.StartAsync("a");
@@ -82,7 +82,7 @@ public sealed class WakeTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_deferred_job_that_is_long_due_is_woken_while_the_schedule_is_seldom_polled()
+    public async Task A_deferred_job_that_is_long_overdue_is_woken_although_the_schedule_is_polled_rarely()
     {
         await using Cluster cluster = redis.NewCluster();
         Node a = await cluster.StartAsync("a", server: o => o.SchedulePollingInterval = TimeSpan.FromHours(1));
@@ -131,7 +131,7 @@ public sealed class WakeTests(SharedRedis redis)
     [Theory]
     [InlineData(Storages.InMemory)]
     [InlineData(Storages.Redis)]
-    public async Task A_deferred_job_that_somebody_has_rescheduled_stays_as_it_is_and_the_next_is_woken(Storages storages)
+    public async Task A_deferred_job_that_a_user_has_rescheduled_stays_as_it_is_and_the_next_is_woken(Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);
         Node a = await cluster.StartAsync("a");
@@ -153,7 +153,7 @@ public sealed class WakeTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task Instead_of_a_deferred_job_that_is_deleted_the_next_is_woken()
+    public async Task The_next_is_woken_instead_of_a_deferred_job_that_is_deleted()
     {
         await using Cluster cluster = redis.NewCluster();
         Node a = await cluster.StartAsync("a");
@@ -172,7 +172,7 @@ public sealed class WakeTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task Instead_of_a_deferred_job_that_has_given_up_the_next_is_woken()
+    public async Task The_next_is_woken_instead_of_a_deferred_job_that_has_given_up()
     {
         await using Cluster cluster = redis.NewCluster();
         Node a = await cluster.StartAsync("a");

@@ -11,7 +11,7 @@ public sealed class ExclusionTests
     private const int CountsEach = 100;
 
     [Fact]
-    public async Task Several_processes_count_on_an_unprotected_counter_without_losing_one()
+    public async Task Several_processes_use_an_unprotected_counter_without_losing_a_count()
     {
         await using RedisServer redis = await RedisServer.StartAsync();
         string file = Path.GetTempFileName();

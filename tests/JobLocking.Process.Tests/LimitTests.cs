@@ -39,7 +39,7 @@ public sealed class LimitTests
     }
 
     [Fact]
-    public async Task A_lock_goes_from_a_limit_of_two_to_one_and_back_and_nobody_is_left_behind()
+    public async Task A_lock_goes_from_a_limit_of_two_to_one_and_back_and_no_waiter_is_left_behind()
     {
         await using QueueCluster cluster = await QueueCluster.StartAsync();
         WorkerProcess one = await cluster.StartAsync("one", limit: 1);

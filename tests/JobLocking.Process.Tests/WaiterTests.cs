@@ -43,7 +43,7 @@ public sealed class WaiterTests
     }
 
     [Fact]
-    public async Task A_hundred_that_are_queued_in_five_processes_run_in_their_order_for_one_message_a_release()
+    public async Task A_hundred_waiters_in_five_processes_run_in_order_with_one_message_for_each_release()
     {
         await using QueueCluster cluster = await QueueCluster.StartAsync();
         WorkerProcess[] workers = await cluster.StartAsync("a", "a", "a", "a", "a");
@@ -82,7 +82,7 @@ public sealed class WaiterTests
     }
 
     [Fact]
-    public async Task A_frozen_process_that_is_told_of_its_wake_up_does_not_hold_up_the_others_and_has_its_wake_up_later()
+    public async Task A_frozen_process_that_is_sent_a_wake_up_does_not_hold_up_the_others_and_is_woken_later()
     {
         await using QueueCluster cluster = await QueueCluster.StartAsync();
         WorkerProcess[] workers = await cluster.StartAsync("holding", "frozen", "other");
@@ -107,7 +107,7 @@ public sealed class WaiterTests
     }
 
     [Fact]
-    public async Task What_a_killed_process_had_queued_does_not_delay_the_next_in_the_queue()
+    public async Task The_entries_of_a_killed_process_do_not_delay_the_next_in_the_queue()
     {
         await using QueueCluster cluster = await QueueCluster.StartAsync();
         WorkerProcess[] workers = await cluster.StartAsync("holding", "killed", "next");

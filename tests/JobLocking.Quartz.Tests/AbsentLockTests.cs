@@ -9,7 +9,7 @@ namespace JobLocking.Quartz.Tests;
 public sealed class AbsentLockTests(SharedRedis redis)
 {
     [Fact]
-    public async Task A_job_whose_type_is_abstract_or_an_interface_has_the_lock_of_the_class_that_the_container_makes()
+    public async Task A_job_whose_type_is_abstract_or_an_interface_has_the_lock_of_the_class_that_the_container_creates()
     {
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a", n =>
@@ -46,7 +46,7 @@ public sealed class AbsentLockTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_wrapper_of_a_job_with_a_lock_and_a_scheduler_without_AddTaskLocks_are_warned_about()
+    public async Task A_wrapper_of_a_job_with_a_lock_and_a_scheduler_without_AddTaskLocks_cause_warnings()
     {
         await using Cluster cluster = new(redis);
 

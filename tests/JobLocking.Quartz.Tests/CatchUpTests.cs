@@ -26,7 +26,7 @@ public sealed class CatchUpTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task Of_a_trigger_that_ignores_misfires_a_thousand_deferrals_are_pending_at_most_and_the_oldest_gives_way()
+    public async Task A_trigger_that_ignores_misfires_has_at_most_a_thousand_pending_deferrals_and_the_oldest_gives_way()
     {
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report") { DeferBy = 3600 }));
@@ -56,7 +56,7 @@ public sealed class CatchUpTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task Runs_by_hand_of_a_job_that_runs_become_one_pending_run()
+    public async Task Manual_runs_of_a_running_job_become_one_pending_run()
     {
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report") { DeferBy = 3600 }));
@@ -80,7 +80,7 @@ public sealed class CatchUpTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_run_by_hand_with_data_of_its_own_is_other_work()
+    public async Task A_manual_run_with_data_of_its_own_is_other_work()
     {
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report") { DeferBy = 3600 }));
@@ -102,7 +102,7 @@ public sealed class CatchUpTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task The_retry_of_a_run_by_hand_is_kept_beside_the_next_run_by_hand()
+    public async Task The_retry_of_a_manual_run_is_kept_alongside_the_next_manual_run()
     {
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a", n =>

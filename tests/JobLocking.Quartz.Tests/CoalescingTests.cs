@@ -46,7 +46,7 @@ public sealed class CoalescingTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_recurring_trigger_that_comes_to_want_another_lock_is_other_work()
+    public async Task A_recurring_trigger_whose_lock_changes_is_other_work()
     {
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report:{region}") { DeferBy = 60 }));
@@ -86,7 +86,7 @@ public sealed class CoalescingTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_deferral_that_runs_is_retried_beside_the_next_deferral()
+    public async Task A_deferral_that_runs_is_retried_alongside_the_next_deferral()
     {
         await using Cluster cluster = new(redis);
         Node a = await StartAsync(cluster, deferBy: 1);
@@ -161,7 +161,7 @@ public sealed class CoalescingTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task Two_occurrences_of_one_trigger_are_deferred_each_for_itself()
+    public async Task Two_occurrences_of_one_trigger_are_deferred_separately()
     {
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report") { OncePerOccurrence = OncePerOccurrence.Always, DeferBy = 60 }));

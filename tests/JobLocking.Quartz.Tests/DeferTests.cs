@@ -29,7 +29,7 @@ public sealed class DeferTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_deferred_run_can_tell_the_time_the_schedule_meant()
+    public async Task A_deferred_run_knows_its_scheduled_time()
     {
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report") { DeferBy = 1 }));
@@ -188,7 +188,7 @@ public sealed class DeferTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task Two_triggers_of_one_job_are_deferred_each_for_itself()
+    public async Task Two_triggers_of_one_job_are_deferred_separately()
     {
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report") { DeferBy = 1 }));

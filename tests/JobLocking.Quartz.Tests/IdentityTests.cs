@@ -126,7 +126,7 @@ public sealed class IdentityTests(SharedRedis redis)
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Occurrences_of_a_trigger_that_is_another_on_each_node_are_refused(bool atStart)
+    public async Task Occurrences_of_a_trigger_that_differs_on_each_node_are_refused(bool atStart)
     {
         await using Cluster cluster = new(redis);
         ITrigger generated = TriggerBuilder.Create().ForJob(Work.Name).UsingJobData("region", "eu").StartNow().Build();

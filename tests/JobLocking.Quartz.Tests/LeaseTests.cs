@@ -82,7 +82,7 @@ public sealed class LeaseTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task An_interrupt_by_somebody_else_stays_a_cancellation()
+    public async Task An_interrupt_by_other_code_stays_a_cancellation()
     {
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report")));
@@ -98,7 +98,7 @@ public sealed class LeaseTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_job_that_drains_at_shutdown_holds_its_lock_to_its_end()
+    public async Task A_job_that_drains_at_shutdown_holds_its_lock_until_it_ends()
     {
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a", n =>
@@ -141,7 +141,7 @@ public sealed class LeaseTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_shutdown_while_the_lock_is_asked_for_fails_the_firing_so_that_it_is_retried()
+    public async Task A_shutdown_while_the_lock_is_requested_fails_the_firing_so_that_it_is_retried()
     {
         await using Cluster cluster = new(redis);
         Node a = await StartAskingAsync(cluster);
@@ -156,7 +156,7 @@ public sealed class LeaseTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task An_interrupt_while_the_lock_is_asked_for_stays_a_cancellation()
+    public async Task An_interrupt_while_the_lock_is_requested_stays_a_cancellation()
     {
         await using Cluster cluster = new(redis);
         Node a = await StartAskingAsync(cluster);

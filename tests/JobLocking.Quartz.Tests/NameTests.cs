@@ -18,7 +18,7 @@ public sealed class NameTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_property_that_hides_another_is_the_one_that_is_meant()
+    public async Task A_property_that_hides_another_is_the_one_that_is_read()
     {
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a");
@@ -69,7 +69,7 @@ public sealed class NameTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_deferral_brings_the_input_back()
+    public async Task A_deferral_keeps_the_input()
     {
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a");
@@ -112,7 +112,7 @@ public sealed class NameTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_lease_that_is_asked_for_in_the_constructor_is_told_to_come_with_Execute()
+    public async Task A_lease_that_is_read_in_the_constructor_fails_with_the_hint_to_read_it_in_Execute()
     {
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a");

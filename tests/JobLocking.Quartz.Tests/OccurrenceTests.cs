@@ -43,7 +43,7 @@ public sealed class OccurrenceTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_node_stands_by_while_another_runs_the_occurrence_and_is_told_that_it_is_done()
+    public async Task A_node_stands_by_while_another_runs_the_occurrence_and_learns_that_it_is_done()
     {
         await using Cluster cluster = new(redis);
         (Node a, Node b, _) = await StartTwoAsync(cluster);
@@ -164,7 +164,7 @@ public sealed class OccurrenceTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_deferral_keeps_the_time_the_schedule_meant()
+    public async Task A_deferral_keeps_the_scheduled_time()
     {
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a", n => n.Lock(Once));
@@ -179,7 +179,7 @@ public sealed class OccurrenceTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task What_is_fired_by_hand_has_no_occurrence()
+    public async Task A_trigger_fired_by_hand_has_no_occurrence()
     {
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a", n => n.Lock(Once));
@@ -195,7 +195,7 @@ public sealed class OccurrenceTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task What_is_backfilled_or_run_at_startup_has_no_occurrence()
+    public async Task A_backfilled_run_or_a_run_at_startup_has_no_occurrence()
     {
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a", n =>

@@ -12,7 +12,7 @@ public sealed class OriginalTests(SharedRedis redis, SharedStore store) : IClass
     private static readonly DateTimeOffset Midnight = new(2026, 1, 2, 0, 0, 0, TimeSpan.Zero);
 
     [Fact]
-    public async Task A_deferred_run_knows_the_same_as_the_run_it_stands_for()
+    public async Task A_deferred_run_has_the_same_information_as_the_run_it_stands_for()
     {
         TimeSpan interval = TimeSpan.FromSeconds(1);
         await using Cluster cluster = new(redis);
@@ -40,7 +40,7 @@ public sealed class OriginalTests(SharedRedis redis, SharedStore store) : IClass
 
     /// <summary>A scheduler that starts beside another on the same store, not as a cluster, takes its firings for those of the process before it.</summary>
     [Fact]
-    public async Task A_recovered_run_that_was_deferred_knows_its_whole_time()
+    public async Task A_recovered_run_that_was_deferred_knows_its_fire_time_to_the_millisecond()
     {
         await using Cluster cluster = new(redis);
         string scheduler = $"alone-{Guid.NewGuid():N}";
@@ -66,7 +66,7 @@ public sealed class OriginalTests(SharedRedis redis, SharedStore store) : IClass
     }
 
     [Fact]
-    public async Task A_deferred_run_has_the_data_of_its_job_and_trigger_and_no_others()
+    public async Task A_deferred_run_has_the_data_of_its_job_and_trigger_and_no_other()
     {
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report") { DeferBy = 60 }));
@@ -115,7 +115,7 @@ public sealed class OriginalTests(SharedRedis redis, SharedStore store) : IClass
     }
 
     [Fact]
-    public void A_deferral_that_an_older_version_has_stored_says_what_it_can()
+    public void A_deferral_that_an_older_version_stored_gives_the_values_it_has()
     {
         JobExecutionContextImpl context = Returned(
             Deferral(attempts: 2) with { Recovering = true, PreviousTime = Midnight, NextTime = Midnight },
@@ -129,7 +129,7 @@ public sealed class OriginalTests(SharedRedis redis, SharedStore store) : IClass
     }
 
     [Fact]
-    public void A_deferral_does_not_keep_the_times_of_another_in_data_that_were_handed_on()
+    public void A_deferral_does_not_keep_the_times_of_another_in_data_that_was_passed_on()
     {
         ITrigger trigger = TriggerBuilder.Create().WithIdentity(DeferralTrigger.NewKey("work")).Build();
         (Deferral(attempts: 0) with { PreviousTime = Midnight, NextTime = Midnight }).WriteTo(trigger.JobDataMap);
@@ -144,7 +144,7 @@ public sealed class OriginalTests(SharedRedis redis, SharedStore store) : IClass
     [InlineData(SimpleTriggerMisfireInstruction.IgnoreMisfires, 250, 250)]
     [InlineData(SimpleTriggerMisfireInstruction.FireNow, 270, 0)]
     [InlineData(SimpleTriggerMisfireInstruction.IgnoreMisfires, 7000, 0)]
-    public void A_recovered_firing_has_its_whole_time_where_Quartz_has_kept_it(SimpleTriggerMisfireInstruction misfires, int scheduled, int expected)
+    public void A_recovered_firing_has_its_fire_time_to_the_millisecond_where_Quartz_has_kept_it(SimpleTriggerMisfireInstruction misfires, int scheduled, int expected)
     {
         ITrigger trigger = TriggerBuilder.Create()
             .WithIdentity("recover_a_1", SchedulerConstants.DefaultRecoveryGroup)

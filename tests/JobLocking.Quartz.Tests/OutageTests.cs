@@ -12,7 +12,7 @@ public sealed class OutageTests
     private const int AvailableAgain = 1120;
 
     [Fact]
-    public async Task Without_Redis_ten_locked_crons_do_not_silence_an_unlocked_one_and_the_log_tells_it_once()
+    public async Task Without_Redis_ten_locked_crons_do_not_block_an_unlocked_one_and_the_outage_is_logged_once()
     {
         await using SharedRedis redis = new();
         await redis.InitializeAsync();

@@ -32,7 +32,7 @@ public sealed class OverlappingFiringsTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_firing_that_was_deferred_is_relieved_like_any_other()
+    public async Task A_firing_that_was_deferred_is_cancelled_by_the_next_like_any_other()
     {
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("follow")));
@@ -87,7 +87,7 @@ public sealed class OverlappingFiringsTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_firing_that_ignores_its_interruption_is_waited_for_for_a_while_only()
+    public async Task A_firing_that_ignores_its_interruption_is_waited_for_only_for_a_while()
     {
         OverlappingFirings overlapping = All();
         using OverlappingFirings.Member before = Enter(overlapping, new CancellationToken(canceled: true));

@@ -24,7 +24,7 @@ public sealed class RegistrationTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_named_scheduler_has_its_locks_by_itself()
+    public async Task A_named_scheduler_has_its_locks_without_further_setup()
     {
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a", n =>
@@ -163,7 +163,7 @@ public sealed class RegistrationTests(SharedRedis redis)
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Occurrences_of_a_job_that_is_another_on_each_node_stop_the_host_before_it_fires(bool awaitApplicationStarted)
+    public async Task Occurrences_of_a_job_that_differs_on_each_node_stop_the_host_before_it_fires(bool awaitApplicationStarted)
     {
         await using Cluster cluster = new(redis);
         JobKey generated = new(Guid.NewGuid().ToString());
@@ -184,7 +184,7 @@ public sealed class RegistrationTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_lock_for_a_key_that_no_job_has_is_warned_about()
+    public async Task A_lock_for_a_key_that_no_job_has_causes_a_warning()
     {
         await using Cluster cluster = new(redis);
 

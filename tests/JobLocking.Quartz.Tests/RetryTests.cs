@@ -18,7 +18,7 @@ public sealed class RetryTests(SharedRedis redis)
 
     [Theory]
     [MemberData(nameof(Policies))]
-    public void What_remains_of_a_policy_goes_on_with_its_delays(string stored)
+    public void The_rest_of_a_policy_continues_with_its_delays(string stored)
     {
         RetryPolicy policy = RetryPolicy.Parse(stored);
         for (int spent = 1; spent < policy.MaxAttempts; spent++)
@@ -58,7 +58,7 @@ public sealed class RetryTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_deferral_brings_back_the_retries_that_remain_and_no_more()
+    public async Task A_deferral_keeps_the_remaining_retries_and_adds_none()
     {
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report") { DeferBy = 1 }));

@@ -67,7 +67,7 @@ public sealed class SameJobTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_scheduler_is_the_same_beside_another_one_and_the_other_is_not()
+    public async Task A_scheduler_is_the_same_installation_alongside_another_one_and_the_other_is_not()
     {
         await using Cluster cluster = new(redis);
         Firings ofReports = new("reports");
@@ -118,7 +118,7 @@ public sealed class SameJobTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task The_data_that_a_job_keeps_from_run_to_run_are_not_what_it_is()
+    public async Task The_data_that_a_job_keeps_from_run_to_run_is_not_part_of_its_identity()
     {
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("pod-1", n => Scheduled(n, scheduler: null));
@@ -139,7 +139,7 @@ public sealed class SameJobTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_run_by_hand_with_data_of_its_own_is_other_work_than_the_schedules()
+    public async Task A_manual_run_with_data_of_its_own_is_other_work_than_the_scheduled_run()
     {
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("pod-1", n => Scheduled(n, scheduler: null));

@@ -91,7 +91,7 @@ public sealed class StopTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_scheduler_that_is_shut_down_by_itself_ends_the_waiting_too()
+    public async Task A_scheduler_that_is_shut_down_on_its_own_ends_the_waits_too()
     {
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a");

@@ -306,7 +306,7 @@ public sealed class WakeTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_coalesced_firing_leaves_the_pending_deferral_its_position()
+    public async Task A_coalesced_firing_does_not_change_the_position_of_the_pending_deferral()
     {
         await using Cluster cluster = new(redis);
         Node a = await StartAsync(cluster, "a", n => n.Lock("hourly", new TaskLockAttribute("report") { OnConflict = LockConflict.Defer, DeferBy = Hour }));
@@ -332,7 +332,7 @@ public sealed class WakeTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_deferral_does_not_come_back_while_its_holder_lives()
+    public async Task A_deferral_does_not_come_back_while_the_holder_is_alive()
     {
         await using Cluster cluster = new(redis);
         Node a = await StartAsync(cluster, "a");

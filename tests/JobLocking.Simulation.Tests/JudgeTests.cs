@@ -9,25 +9,25 @@ namespace JobLocking.Simulation.Tests;
 public sealed class JudgeTests
 {
     [Fact]
-    public void One_after_the_other_is_as_it_should_be() =>
+    public void One_after_the_other_is_correct() =>
         Good(new HistoryBuilder().Holds("L1", 1, 5).Holds("L2", 5.1, 8, "n2"));
 
     [Fact]
-    public void Two_at_once_are_one_too_many()
+    public void Two_holders_at_once_are_one_too_many()
     {
         Bad("too many believe", new HistoryBuilder().Holds("L1", 1, 5).Holds("L2", 4, 8, "n2"));
         Good(new HistoryBuilder().Holds("L1", 1, 5, limit: 2).Holds("L2", 4, 8, "n2", limit: 2));
     }
 
     [Fact]
-    public void The_smallest_limit_of_those_who_hold_counts()
+    public void The_smallest_limit_of_the_present_holders_counts()
     {
         Bad("too many believe", new HistoryBuilder().Holds("L1", 1, 5, limit: 3).Holds("L2", 2, 6, limit: 3).Holds("L3", 4, 8, "n2", limit: 2));
         Good(new HistoryBuilder().Holds("L1", 1, 5, limit: 3).Holds("L2", 2, 6, limit: 3).Holds("L3", 4, 8, "n2", limit: 3));
     }
 
     [Fact]
-    public void Two_at_once_are_excused_by_what_the_server_has_forgotten_since_it_was_last_asked()
+    public void Two_holders_at_once_are_excused_by_what_the_server_has_forgotten_since_the_last_request()
     {
         HistoryBuilder overlap() => new HistoryBuilder().Holds("L1", 1, 5, how: End.Told).Holds("L2", 4, 8, "n2");
         Good(overlap().And(new Fact.DataLost(At(3))));
@@ -44,7 +44,7 @@ public sealed class JudgeTests
     }
 
     [Fact]
-    public void Who_is_frozen_believes_nothing_until_it_thaws()
+    public void A_frozen_process_believes_nothing_until_it_thaws()
     {
         HistoryBuilder frozen(double toldAt) => new HistoryBuilder().Holds("L1", 1, toldAt, how: End.Told).Holds("L2", 15, 18, "n2").And(new Fact.Frozen(At(2), "n1"), new Fact.Thawed(At(16), "n1"));
         Good(frozen(16));
@@ -53,7 +53,7 @@ public sealed class JudgeTests
     }
 
     [Fact]
-    public void Whose_process_has_died_holds_nothing() =>
+    public void A_process_that_has_died_holds_nothing() =>
         Good(new HistoryBuilder().Holds("L1", 1, 20, how: End.Told).Holds("L2", 15, 18, "n2").And(new Fact.Gone(At(3), "n1", InOrder: false)));
 
     [Fact]
@@ -75,7 +75,7 @@ public sealed class JudgeTests
     }
 
     [Fact]
-    public void Nobody_believes_after_the_expiry_counted_from_the_last_question_that_was_answered()
+    public void No_holder_believes_past_the_expiry_counted_from_the_last_answered_request()
     {
         Bad("believed after its deadline", new HistoryBuilder().Holds("L1", 1, 10.95, how: End.Told));
         Good(new HistoryBuilder().Holds("L1", 1, 10.9, how: End.Told));
@@ -93,24 +93,24 @@ public sealed class JudgeTests
     }
 
     [Fact]
-    public void What_has_been_given_back_is_not_renewed() =>
+    public void A_released_lease_is_not_renewed() =>
         Bad("after it was given back", new HistoryBuilder().Holds("L1", 1, 5).Asks("L1", 5.5, call: StoreCall.Renew, done: false));
 
     [Fact]
-    public void What_ends_is_given_back_and_nothing_else()
+    public void A_lease_that_ends_is_released_and_no_other()
     {
         Bad("not given back", new HistoryBuilder().Asks("L1", 0.9).And(new Fact.Held(At(1), "n1", "L1", "x", 1, 1, TimeSpan.FromSeconds(10), default, default), new Fact.Ended(At(2), "L1", End.Released)));
         Bad("did not ask for", new HistoryBuilder().Holds("L1", 1, 5).GivesBack("L1", 2, "n2"));
     }
 
     [Fact]
-    public void Given_back_is_said_when_it_is_known() =>
+    public void A_release_is_reported_only_when_it_has_been_answered() =>
         Bad("before there is an answer", new HistoryBuilder().Asks("L1", 0.9)
             .And(new Fact.Held(At(1), "n1", "L1", "x", 1, 1, TimeSpan.FromSeconds(10), default, default), new Fact.Ended(At(2), "L1", End.Released))
             .And(new Fact.Sent(At(2), "n1", 99, StoreCall.Release, "L1", "x", default), new Fact.Returned(At(2), "L1")));
 
     [Fact]
-    public void What_was_granted_is_taken_or_given_back_by_a_process_that_lives()
+    public void A_living_process_uses_or_releases_what_it_was_granted()
     {
         Bad("neither took it nor gave it back", new HistoryBuilder().Asks("L1", 1));
         Good(new HistoryBuilder().Asks("L1", 1).GivesBack("L1", 2));
@@ -139,7 +139,7 @@ public sealed class JudgeTests
         Bad("run twice at once", new HistoryBuilder().Holds("L1", 1, 5, limit: 3, occurrence: "o").Holds("L2", 2, 4, "n2", limit: 3, occurrence: "o"));
 
     [Fact]
-    public void Nobody_waits_for_a_lock_that_is_free()
+    public void No_execution_waits_for_a_lock_that_is_free()
     {
         HistoryBuilder waits(double until) => new HistoryBuilder().Holds("L1", 1, 2).And(new Fact.Calm(At(5)), new Fact.Waits(At(30), "w", "n2", "x", 1, false), new Fact.WaitsNoMore(At(until), "w"), new Fact.Submitted(At(100), "last"), new Fact.Finished(At(100), "last", "succeeded"));
         Bad("has had room", waits(50));
@@ -149,7 +149,7 @@ public sealed class JudgeTests
     }
 
     [Fact]
-    public void A_release_has_somebody_ask()
+    public void After_a_release_a_waiter_requests_the_lock()
     {
         HistoryBuilder handoff() => new HistoryBuilder().And(new Fact.Calm(0), new Fact.Waits(At(20), "w", "n2", "x", 1, false), new Fact.WaitsNoMore(At(60), "w")).Holds("L1", 25, 30);
         Bad("no execution requested it", handoff().Holds("L2", 34, 55, how: End.Told, maxHold: 9));
@@ -165,7 +165,7 @@ public sealed class JudgeTests
     }
 
     [Fact]
-    public void Beside_a_minimum_hold_one_may_wait_for_its_end_though_another_place_comes_free()
+    public void A_waiter_may_wait_for_the_end_of_a_minimum_hold_although_another_slot_becomes_free()
     {
         HistoryBuilder unasked(double minHold) => new HistoryBuilder().And(new Fact.Calm(0), new Fact.Waits(At(20), "w", "n2", "x", 2, false), new Fact.WaitsNoMore(At(34), "w"))
             .Holds("L1", 25, 30, limit: 2).Holds("L2", 25.5, 29, limit: 2, minHold: minHold).Holds("L3", 34, 38, "n2", limit: 2);

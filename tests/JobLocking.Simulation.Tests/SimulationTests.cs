@@ -29,7 +29,7 @@ public sealed class SimulationTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public async Task What_ran_before_in_the_same_process_does_not_change_the_course_of_a_seed()
+    public async Task Earlier_runs_in_the_same_process_do_not_change_the_course_of_a_seed()
     {
         (_, string alone) = await SimulationProcess.RunAsync("--seeds", "120-120");
         (_, string digests) = await SimulationProcess.RunAsync("--seeds", "100-120", "--digests");
@@ -44,7 +44,7 @@ public sealed class SimulationTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public async Task What_cannot_be_understood_is_answered_with_what_can()
+    public async Task Arguments_that_cannot_be_understood_are_answered_with_the_usage()
     {
         (int exitCode, string text) = await SimulationProcess.RunAsync("--seeds", "3-1");
         Assert.Equal(2, exitCode);

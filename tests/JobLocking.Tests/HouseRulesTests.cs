@@ -21,7 +21,7 @@ public sealed class HouseRulesTests
     }
 
     [Fact]
-    public void Public_types_stand_at_the_root_or_in_one_of_the_three_back_doors()
+    public void Public_types_are_at_the_root_or_in_one_of_the_three_back_doors()
     {
         string[] doors = ["JobLocking", "JobLocking.Engine", "JobLocking.Policy", "JobLocking.Stores", "Microsoft.Extensions.DependencyInjection", "OpenTelemetry.Metrics", "OpenTelemetry.Trace"];
         Assert.All(Core.GetExportedTypes(), t => Assert.Contains(t.Namespace, doors));

@@ -7,7 +7,7 @@ namespace JobLocking.ChaosTests.Faults;
 public sealed class Row01FrozenHolderTests
 {
     [Fact]
-    public async Task A_frozen_holder_is_told_as_it_resumes_and_leaves_its_successor_alone()
+    public async Task A_frozen_holder_learns_of_the_loss_as_it_resumes_and_leaves_its_successor_alone()
     {
         await using Lab lab = await Lab.StartAsync();
         Worker[] workers = await lab.WorkAsync(2);
@@ -33,7 +33,7 @@ public sealed class Row01FrozenHolderTests
     }
 
     [Fact]
-    public async Task Holders_that_are_frozen_one_after_the_other_never_meet()
+    public async Task Holders_that_are_frozen_one_after_the_other_never_overlap()
     {
         await using Lab lab = await Lab.StartAsync();
         Worker[] workers = await lab.WorkAsync(3);

@@ -8,7 +8,7 @@ namespace JobLocking.ChaosTests.Faults;
 public sealed class Row02KilledHolderTests
 {
     [Fact]
-    public async Task A_waiter_of_another_process_has_the_lock_of_a_killed_holder_soon()
+    public async Task A_waiter_of_another_process_soon_gets_the_lock_of_a_killed_holder()
     {
         await using Lab lab = await Lab.StartAsync();
         Worker[] workers = await lab.WorkAsync(3);

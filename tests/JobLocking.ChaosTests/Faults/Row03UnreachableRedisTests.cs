@@ -22,7 +22,7 @@ public sealed class Row03UnreachableRedisTests
     [InlineData("no-replies")]
     [InlineData("refused")]
     [InlineData("half-open")]
-    public async Task A_holder_is_told_before_its_lease_can_end_and_goes_on_working_afterwards(string fault)
+    public async Task A_holder_is_notified_before_its_lease_can_end_and_service_resumes_afterwards(string fault)
     {
         await using Lab lab = await Lab.StartAsync();
         Worker worker = await lab.WorkAsync("worker");
@@ -48,7 +48,7 @@ public sealed class Row03UnreachableRedisTests
     }
 
     [Fact]
-    public async Task Workers_that_lose_sight_of_Redis_in_turn_and_together_never_meet_and_all_come_back()
+    public async Task Workers_that_lose_Redis_in_turn_and_together_never_overlap_and_all_recover()
     {
         await using Lab lab = await Lab.StartAsync();
         Worker[] workers = await lab.WorkAsync(3);

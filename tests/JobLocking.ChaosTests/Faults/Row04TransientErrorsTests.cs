@@ -27,7 +27,7 @@ public sealed class Row04TransientErrorsTests
         lab => lab.CommandAsync("REPLICAOF", "NO", "ONE"));
 
     [Fact]
-    public async Task A_script_of_somebody_else_that_blocks_the_server_loses_nothing()
+    public async Task A_foreign_script_that_blocks_the_server_loses_nothing()
     {
         Task? script = null;
         ConnectionMultiplexer? killer = null;

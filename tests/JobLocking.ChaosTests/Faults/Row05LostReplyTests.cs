@@ -34,7 +34,7 @@ public sealed class Row05LostReplyTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task What_was_granted_to_a_caller_who_gave_up_ends_within_one_expiry(bool cannotTakeItBack)
+    public async Task A_lease_granted_to_a_caller_that_gave_up_ends_within_one_expiry(bool cannotTakeItBack)
     {
         await using Lab lab = await Lab.StartAsync();
         Worker[] workers = await lab.WorkAsync(2);

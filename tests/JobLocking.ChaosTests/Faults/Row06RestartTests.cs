@@ -10,7 +10,7 @@ public sealed class Row06RestartTests
     [InlineData("SCRIPT", "FLUSH")]
     [InlineData("CLIENT", "KILL", "TYPE", "normal")]
     [InlineData("CLIENT", "KILL", "TYPE", "pubsub")]
-    public async Task A_lease_is_renewed_and_released_after(string command, params string[] arguments)
+    public async Task A_lease_is_renewed_and_released_after_the_fault(string command, params string[] arguments)
     {
         await using Lab lab = await Lab.StartAsync();
         Worker worker = await lab.WorkAsync("worker");
@@ -23,7 +23,7 @@ public sealed class Row06RestartTests
     }
 
     [Fact]
-    public async Task A_lease_outlives_a_restart_of_a_server_that_writes_down_what_it_knows()
+    public async Task A_lease_outlives_a_restart_of_a_server_that_persists_its_data()
     {
         await using Lab lab = await Lab.StartAsync("--appendonly", "yes", "--appendfsync", "always");
         Worker worker = await lab.WorkAsync("worker");
@@ -40,7 +40,7 @@ public sealed class Row06RestartTests
     [Theory]
     [InlineData("restarted")]
     [InlineData("flushed")]
-    public async Task A_key_that_is_gone_is_lost_and_never_made_again(string fault)
+    public async Task A_lease_whose_key_is_gone_is_lost_and_the_key_is_never_created_again(string fault)
     {
         await using Lab lab = await Lab.StartAsync();
         Worker[] workers = await lab.WorkAsync(2);

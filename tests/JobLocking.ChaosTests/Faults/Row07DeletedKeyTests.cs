@@ -11,7 +11,7 @@ public sealed class Row07DeletedKeyTests
     private static readonly TimeSpan Expiry = TimeSpan.FromSeconds(6);
 
     [Fact]
-    public async Task The_holder_of_a_deleted_key_is_told_at_its_next_renewal_and_leaves_its_successor_alone()
+    public async Task The_holder_of_a_deleted_key_learns_of_the_loss_at_its_next_renewal_and_leaves_its_successor_alone()
     {
         await using Lab lab = await Lab.StartAsync();
         Worker[] workers = await lab.WorkAsync(2);
@@ -48,7 +48,7 @@ public sealed class Row07DeletedKeyTests
     }
 
     [Fact]
-    public async Task Deletions_under_load_let_nobody_meet_anybody_but_whose_key_was_deleted()
+    public async Task Deletions_under_load_cause_no_overlap_except_with_a_holder_whose_key_was_deleted()
     {
         await using Lab lab = await Lab.StartAsync();
         Worker[] workers = await lab.WorkAsync(3);

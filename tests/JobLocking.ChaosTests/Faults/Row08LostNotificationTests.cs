@@ -14,7 +14,7 @@ public sealed class Row08LostNotificationTests
     [Theory]
     [InlineData("frozen")]
     [InlineData("killed")]
-    public async Task Who_is_behind_a_waiter_that_does_not_run_any_more_proceeds(string fault)
+    public async Task The_waiter_behind_one_that_no_longer_runs_proceeds(string fault)
     {
         await using Lab lab = await Lab.StartAsync();
         Worker[] workers = await lab.WorkAsync(3);
@@ -61,7 +61,7 @@ public sealed class Row08LostNotificationTests
     }
 
     [Fact]
-    public async Task A_waiter_who_is_told_and_does_not_hear_it_proceeds()
+    public async Task A_waiter_that_is_notified_without_receiving_it_proceeds()
     {
         await using Lab lab = await Lab.StartAsync();
         Worker[] workers = await lab.WorkAsync(2);
@@ -79,7 +79,7 @@ public sealed class Row08LostNotificationTests
 
     /// <summary>A wake-up that is lost without a trace: the process is connected all the time, and never receives it.</summary>
     [Fact]
-    public async Task A_waiter_who_is_never_told_of_anything_proceeds()
+    public async Task A_waiter_that_is_never_notified_proceeds()
     {
         await using Lab lab = await Lab.StartAsync();
         Worker deaf = await WithRightsAsync(lab, "resetchannels");
@@ -92,7 +92,7 @@ public sealed class Row08LostNotificationTests
 
     /// <summary>The connection is back at once, but its subscription is refused, and the client does not try again.</summary>
     [Fact]
-    public async Task A_process_that_has_lost_its_subscription_and_does_not_know_it_hears_again()
+    public async Task A_process_that_has_lost_its_subscription_without_knowing_it_is_notified_again()
     {
         await using Lab lab = await Lab.StartAsync();
         Worker deaf = await WithRightsAsync(lab, "allchannels");
@@ -115,7 +115,7 @@ public sealed class Row08LostNotificationTests
     }
 
     [Fact]
-    public async Task Under_load_nobody_is_forgotten_whose_notifications_are_lost()
+    public async Task Under_load_no_waiter_whose_notifications_are_lost_is_forgotten()
     {
         await using Lab lab = await Lab.StartAsync();
         Worker[] workers = await lab.WorkAsync(3);

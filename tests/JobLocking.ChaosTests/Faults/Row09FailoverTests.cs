@@ -15,7 +15,7 @@ public sealed class Row09FailoverTests
     private const string Failover = "failover";
 
     [Fact]
-    public async Task The_first_of_two_holders_is_told_and_kept_from_the_resource()
+    public async Task The_first_of_two_holders_is_notified_and_kept_from_the_resource()
     {
         await using Lab lab = await StartAsync();
         await using Replica replica = await Replica.OfAsync(lab, await RedisServer.StartAsync());
@@ -38,7 +38,7 @@ public sealed class Row09FailoverTests
     }
 
     [Fact]
-    public async Task Service_goes_on_behind_a_failover_without_a_restart_of_anybody()
+    public async Task Service_continues_after_a_failover_without_a_restart_of_any_process()
     {
         await using Lab lab = await StartAsync();
         await using Replica replica = await Replica.OfAsync(lab, await RedisServer.StartAsync());

@@ -9,7 +9,7 @@ public sealed class Row10FullMemoryTests
     private const string Full = "full";
 
     [Fact]
-    public async Task In_a_full_memory_leases_live_on_and_are_released_and_nothing_is_acquired_until_there_is_room()
+    public async Task With_full_memory_leases_live_on_and_are_released_and_nothing_is_acquired_until_there_is_room()
     {
         await using Lab lab = await Lab.StartAsync("--maxmemory", "8mb", "--maxmemory-policy", "noeviction");
         Worker[] workers = await lab.WorkAsync(2);
@@ -46,7 +46,7 @@ public sealed class Row10FullMemoryTests
     }
 
     [Fact]
-    public async Task A_memory_that_is_full_again_and_again_costs_nobody_a_lease()
+    public async Task Memory_that_is_full_again_and_again_costs_no_lease()
     {
         await using Lab lab = await Lab.StartAsync("--maxmemory", "8mb", "--maxmemory-policy", "noeviction");
         Worker[] workers = await lab.WorkAsync(3);

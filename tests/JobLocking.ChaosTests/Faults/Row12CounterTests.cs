@@ -9,7 +9,7 @@ public sealed class Row12CounterTests
     private const int Executions = 600;
 
     [Fact]
-    public async Task Nothing_is_lost_at_a_counter_that_has_nothing_but_the_lock_however_it_is_asked_for()
+    public async Task A_counter_protected_only_by_the_lock_loses_nothing_however_the_lock_is_requested()
     {
         await using Lab lab = await Lab.StartAsync();
         Worker[] workers = await lab.WorkAsync(4);

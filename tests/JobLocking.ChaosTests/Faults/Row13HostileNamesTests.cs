@@ -58,7 +58,7 @@ public sealed class Row13HostileNamesTests
     [Theory]
     [InlineData(513)]
     [InlineData(1_000_000)]
-    public async Task A_name_over_the_limit_is_a_clear_error_and_harms_nobody(int length)
+    public async Task A_name_over_the_limit_is_a_clear_error_and_harms_no_other_lock(int length)
     {
         await using Lab lab = await Lab.StartAsync();
         Worker worker = await lab.WorkAsync("worker");
@@ -82,7 +82,7 @@ public sealed class Row13HostileNamesTests
     [InlineData("SET", "lease:99999999999999999999:process:{\"app\":")]
     [InlineData("RPUSH", "x")]
     [InlineData("SADD", "x")]
-    public async Task What_somebody_planted_in_place_of_a_lock_is_never_granted_over(string command, string value)
+    public async Task A_lock_is_never_granted_over_a_value_that_was_planted_in_its_place(string command, string value)
     {
         await using Lab lab = await Lab.StartAsync();
         Worker[] workers = await lab.WorkAsync(2);

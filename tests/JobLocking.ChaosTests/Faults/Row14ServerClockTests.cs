@@ -17,7 +17,7 @@ public sealed class Row14ServerClockTests
     private static readonly TimeSpan Long = Lab.Expiry * 3;
 
     [Fact]
-    public async Task Steps_smaller_than_the_time_left_cost_nobody_a_lease_and_let_nobody_in()
+    public async Task Clock_steps_smaller_than_the_time_left_cost_no_lease_and_let_no_second_holder_in()
     {
         await using Lab lab = await Lab.StartAsync(await RedisServer.StartWithOwnClockAsync());
         Worker[] workers = await lab.WorkAsync(3);
@@ -43,7 +43,7 @@ public sealed class Row14ServerClockTests
     }
 
     [Fact]
-    public async Task A_greater_step_forward_ends_a_lease_and_its_holder_is_told_and_kept_from_the_resource()
+    public async Task A_larger_clock_step_forward_ends_a_lease_and_its_holder_is_notified_and_kept_from_the_resource()
     {
         await using Lab lab = await Lab.StartAsync(await RedisServer.StartWithOwnClockAsync());
         Worker[] workers = await lab.WorkAsync(2);

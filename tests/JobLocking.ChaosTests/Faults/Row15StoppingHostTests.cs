@@ -10,7 +10,7 @@ namespace JobLocking.ChaosTests.Faults;
 public sealed class Row15StoppingHostTests
 {
     [Fact]
-    public async Task A_run_that_outlives_its_host_keeps_its_lease_to_its_end()
+    public async Task A_run_that_outlives_its_host_keeps_its_lease_until_it_ends()
     {
         await using Lab lab = await Lab.StartAsync();
         Worker[] workers = await lab.WorkAsync(2);
@@ -36,7 +36,7 @@ public sealed class Row15StoppingHostTests
     }
 
     [Fact]
-    public async Task A_run_that_outlives_even_the_connection_of_its_host_is_told_of_its_loss()
+    public async Task A_run_that_outlives_even_the_connection_of_its_host_learns_of_the_loss()
     {
         await using Lab lab = await Lab.StartAsync();
         Worker[] workers = await lab.WorkAsync(2);

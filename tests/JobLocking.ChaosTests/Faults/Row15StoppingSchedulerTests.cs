@@ -15,7 +15,7 @@ public sealed class Row15StoppingSchedulerTests
     [Theory]
     [InlineData("hangfire")]
     [InlineData("quartz")]
-    public async Task A_job_that_drains_keeps_its_lease_to_its_end(string scheduler)
+    public async Task A_job_that_drains_keeps_its_lease_until_it_ends(string scheduler)
     {
         await using Lab lab = await Lab.StartAsync();
         Worker stopping = await StartAsync(lab, "stopping", scheduler, Lab.Expiry, patience: Forever);
@@ -35,7 +35,7 @@ public sealed class Row15StoppingSchedulerTests
     [Theory]
     [InlineData("hangfire")]
     [InlineData("quartz")]
-    public async Task A_job_that_outlives_the_patience_of_its_host_keeps_its_lease_to_its_end(string scheduler)
+    public async Task A_job_that_outlives_the_shutdown_timeout_of_its_host_keeps_its_lease_until_it_ends(string scheduler)
     {
         await using Lab lab = await Lab.StartAsync();
         (Worker stopped, HistoryEvent holder, Worker other) = await OutliveAsync(lab, scheduler);
@@ -47,7 +47,7 @@ public sealed class Row15StoppingSchedulerTests
     [Theory]
     [InlineData("hangfire")]
     [InlineData("quartz")]
-    public async Task A_job_that_outlives_even_the_connection_of_its_host_is_told_of_its_loss(string scheduler)
+    public async Task A_job_that_outlives_even_the_connection_of_its_host_learns_of_the_loss(string scheduler)
     {
         await using Lab lab = await Lab.StartAsync();
         (Worker stopped, HistoryEvent holder, Worker other) = await OutliveAsync(lab, scheduler);

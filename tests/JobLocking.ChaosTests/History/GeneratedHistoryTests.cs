@@ -17,7 +17,7 @@ public sealed class GeneratedHistoryTests
         Gen.Select(Gen.Int[1, 20], Gen.Int[1, 5], Gen.Int[0, 3], Gen.Int[0, 4], Gen.Bool).Array[2, 30];
 
     [Fact]
-    public void A_lock_that_keeps_its_promise_is_never_accused() =>
+    public void A_lock_that_keeps_the_contract_is_never_accused() =>
         Loads.Sample(load => Assert.Empty(Checker.Check(Run(load), Promised)), iter: 2000);
 
     [Fact]
@@ -33,7 +33,7 @@ public sealed class GeneratedHistoryTests
         }, iter: 500);
 
     [Fact]
-    public void A_claim_beyond_the_release_is_found() =>
+    public void A_claim_after_the_release_is_found() =>
         Gen.Select(Loads, Gen.Int[0, 1000]).Sample((load, pick) =>
         {
             IReadOnlyList<HistoryEvent> history = Run(load);
@@ -43,7 +43,7 @@ public sealed class GeneratedHistoryTests
         }, iter: 500);
 
     [Fact]
-    public void A_holding_that_goes_on_beside_the_next_is_found() =>
+    public void A_hold_that_overlaps_with_the_next_is_found() =>
         Gen.Select(Loads, Gen.Int[0, 1000]).Sample((load, pick) =>
         {
             IReadOnlyList<HistoryEvent> history = Run(load);

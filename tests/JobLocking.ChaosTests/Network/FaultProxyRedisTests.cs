@@ -61,7 +61,7 @@ public sealed class FaultProxyRedisTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_command_in_a_black_hole_fails_and_the_same_client_works_when_it_is_mended()
+    public async Task A_command_in_a_black_hole_fails_and_the_same_client_works_after_the_black_hole_ends()
     {
         _proxy.DropRequests = _proxy.DropReplies = true;
 
@@ -73,7 +73,7 @@ public sealed class FaultProxyRedisTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_subscriber_that_has_gone_unseen_still_counts_until_the_network_is_mended()
+    public async Task A_subscriber_that_has_gone_unnoticed_still_counts_until_the_fault_ends()
     {
         RedisChannel channel = RedisChannel.Literal("news");
         await _client.GetSubscriber().SubscribeAsync(channel, (_, _) => { });

@@ -32,7 +32,7 @@ public sealed class FaultProxyTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Without_a_fault_all_that_is_said_arrives_unchanged()
+    public async Task Without_a_fault_all_bytes_arrive_unchanged()
     {
         string much = string.Concat(Enumerable.Range(0, 100_000).Select(number => $"{number} "));
 
@@ -56,7 +56,7 @@ public sealed class FaultProxyTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_last_word_arrives_whole_although_both_sides_have_closed()
+    public async Task The_last_bytes_arrive_complete_although_both_sides_have_closed()
     {
         string much = new('x', 500_000);
         _talk.Client.Shutdown(SocketShutdown.Send);
@@ -81,7 +81,7 @@ public sealed class FaultProxyTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_side_that_speaks_to_one_that_has_gone_is_reset()
+    public async Task A_side_that_sends_to_one_that_has_gone_is_reset()
     {
         _talk.Client.Shutdown(SocketShutdown.Send);
         await IsClosedAsync(_talk.Server);
@@ -150,7 +150,7 @@ public sealed class FaultProxyTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task In_a_black_hole_nobody_is_seen_to_go()
+    public async Task In_a_black_hole_a_closed_connection_goes_unnoticed()
     {
         _proxy.DropRequests = true;
         _talk.Client.Close();
@@ -163,7 +163,7 @@ public sealed class FaultProxyTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_delayed_request_arrives_no_sooner()
+    public async Task A_delayed_request_does_not_arrive_early()
     {
         TimeSpan delay = TimeSpan.FromMilliseconds(50);
         _proxy.RequestDelay = delay;
@@ -194,7 +194,7 @@ public sealed class FaultProxyTests : IAsyncLifetime
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task What_is_delayed_arrives_at_once_when_the_delay_ends(bool byMend)
+    public async Task Delayed_bytes_arrive_at_once_when_the_delay_ends(bool byMend)
     {
         _proxy.RequestDelay = _proxy.ReplyDelay = TimeSpan.FromDays(1);
         await SayAsync(_talk.Client, "request");
@@ -229,7 +229,7 @@ public sealed class FaultProxyTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Dropping_the_held_resets_whose_reply_it_was_and_nobody_else()
+    public async Task Dropping_held_replies_resets_the_connections_they_belong_to_and_no_others()
     {
         using Conversation other = await BeginAsync();
         _proxy.HoldReplies();
@@ -262,7 +262,7 @@ public sealed class FaultProxyTests : IAsyncLifetime
     [InlineData("$5\r\nhello\r\n", "$5")]
     [InlineData("+OK\r\n+OK\r\n", "+O")]
     [InlineData("half", "ha")]
-    public async Task A_cut_in_a_reply_leaves_the_part_of_one_and_resets_all(string reply, string part)
+    public async Task A_cut_in_a_reply_delivers_part_of_it_and_resets_all_connections(string reply, string part)
     {
         using Conversation other = await BeginAsync();
         Task cut = _proxy.CutInReply();
@@ -281,7 +281,7 @@ public sealed class FaultProxyTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_cut_that_was_mended_before_a_reply_came_is_not_made()
+    public async Task A_cut_that_is_called_off_before_a_reply_comes_is_not_made()
     {
         Task cut = _proxy.CutInReply();
 
@@ -292,7 +292,7 @@ public sealed class FaultProxyTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Cutting_all_resets_both_sides_of_each_and_lets_new_ones_in()
+    public async Task Cutting_all_connections_resets_both_sides_of_each_and_accepts_new_ones()
     {
         using Conversation other = await BeginAsync();
 
@@ -321,7 +321,7 @@ public sealed class FaultProxyTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_cut_of_the_servers_side_is_never_told_to_the_client()
+    public async Task A_cut_on_the_servers_side_is_never_reported_to_the_client()
     {
         _proxy.CutServerSide();
 
@@ -337,7 +337,7 @@ public sealed class FaultProxyTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_cut_of_the_clients_side_is_never_told_to_the_server()
+    public async Task A_cut_on_the_clients_side_is_never_reported_to_the_server()
     {
         _proxy.CutClientSide();
 
@@ -375,7 +375,7 @@ public sealed class FaultProxyTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task The_end_of_the_proxy_resets_all_even_what_a_fault_holds_and_frees_the_port()
+    public async Task The_end_of_the_proxy_resets_all_connections_even_those_a_fault_holds_and_frees_the_port()
     {
         using Conversation other = await BeginAsync();
         _proxy.HoldReplies();

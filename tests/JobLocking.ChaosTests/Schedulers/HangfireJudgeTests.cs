@@ -18,7 +18,7 @@ public sealed class HangfireJudgeTests
     private static readonly string[] Run = ["Enqueued", "Processing", "Succeeded"];
 
     [Fact]
-    public void A_job_that_runs_once_and_succeeds_is_as_it_should_be() => Passes(Defer, Run, [Told(10, Ran), Told(20, Done)]);
+    public void A_job_that_runs_once_and_succeeds_is_correct() => Passes(Defer, Run, [Told(10, Ran), Told(20, Done)]);
 
     [Fact]
     public void A_job_may_be_deferred_woken_and_tried_again() => Passes(
@@ -55,7 +55,7 @@ public sealed class HangfireJudgeTests
     }
 
     [Fact]
-    public void A_job_that_is_gone_is_missed() => Fails(HangfireRule.Lost, Defer, [], [Told(10, Ran), Told(20, Done)]);
+    public void A_job_that_is_gone_is_found() => Fails(HangfireRule.Lost, Defer, [], [Told(10, Ran), Told(20, Done)]);
 
     [Fact]
     public void A_job_that_is_delivered_again_while_it_runs_may_run_again() => Passes(
@@ -72,7 +72,7 @@ public sealed class HangfireJudgeTests
     }
 
     [Fact]
-    public void A_job_that_is_deferred_for_another_and_runs_twice_is_seen() => Fails(
+    public void A_job_that_is_deferred_for_another_and_runs_twice_is_found() => Fails(
         HangfireRule.Twice,
         Defer,
         ["Enqueued", "Processing", "Scheduled:Deferred (1): lock 'x' is held by a, Hangfire job Defer #18", .. Run],
@@ -82,33 +82,33 @@ public sealed class HangfireJudgeTests
     [InlineData("Enqueued")]
     [InlineData("Processing")]
     [InlineData("Scheduled")]
-    public void A_job_that_does_not_come_to_its_end_is_missed(string state) => Fails(HangfireRule.Lost, Defer, ["Enqueued", state], []);
+    public void A_job_that_does_not_end_is_found(string state) => Fails(HangfireRule.Lost, Defer, ["Enqueued", state], []);
 
     [Fact]
-    public void A_success_without_work_is_seen() => Fails(HangfireRule.Success, Defer, Run, [Told(10, Ran)]);
+    public void A_success_without_work_is_found() => Fails(HangfireRule.Success, Defer, Run, [Told(10, Ran)]);
 
     [Fact]
-    public void A_job_that_is_skipped_although_it_defers_is_seen() => Fails(HangfireRule.Skipped, Defer, ["Enqueued", "Processing", "Deleted:Skipped: held"], []);
+    public void A_job_that_is_skipped_although_it_defers_is_found() => Fails(HangfireRule.Skipped, Defer, ["Enqueued", "Processing", "Deleted:Skipped: held"], []);
 
     [Theory]
     [InlineData("Deleted")]
     [InlineData("Deleted:Skipped: ")]
     [InlineData("Deleted:Replaced by the deferral")]
-    public void A_skip_that_does_not_say_why_is_seen(string end) => Fails(HangfireRule.Skipped, Skip, ["Enqueued", "Processing", end], []);
+    public void A_skip_without_a_reason_is_found(string end) => Fails(HangfireRule.Skipped, Skip, ["Enqueued", "Processing", end], []);
 
     [Fact]
-    public void A_job_that_is_skipped_when_it_comes_back_from_the_dead_is_seen() =>
+    public void A_job_that_is_skipped_when_it_comes_back_after_its_server_died_is_found() =>
         Fails(HangfireRule.Skipped, Skip, ["Enqueued", "Processing", "Deleted:Skipped: held"], [Told(10, Ran)], new HistoryBuilder().Fault("killed", "a", 15));
 
     [Fact]
-    public void A_job_that_is_skipped_after_it_was_deferred_is_seen() =>
+    public void A_job_that_is_skipped_after_it_was_deferred_is_found() =>
         Fails(HangfireRule.Skipped, Skip, ["Enqueued", "Processing", "Scheduled:Deferred (1): the store is unavailable", "Enqueued", "Processing", "Deleted:Skipped: held"], []);
 
     [Fact]
-    public void A_job_that_is_given_up_is_seen() => Fails(HangfireRule.Failed, Defer, ["Enqueued", "Processing", "Failed:by chance"], [Told(10, Ran)]);
+    public void A_job_that_is_given_up_is_found() => Fails(HangfireRule.Failed, Defer, ["Enqueued", "Processing", "Failed:by chance"], [Told(10, Ran)]);
 
     [Fact]
-    public void A_failure_without_a_cause_is_seen() =>
+    public void A_failure_without_a_cause_is_found() =>
         Fails(HangfireRule.Failed, Skip, ["Enqueued", "Processing", "Scheduled:Retry attempt 1 of 20: by chance", .. Run], [Told(10, Ran), Told(30, Ran), Told(40, Done)]);
 
     private static void Passes(string kind, string[] states, HangfireEvent[] told, HistoryBuilder? past = null) => Assert.Empty(Check(kind, states, told, past ?? Nothing));

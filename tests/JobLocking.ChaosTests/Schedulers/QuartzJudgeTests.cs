@@ -15,7 +15,7 @@ public sealed class QuartzJudgeTests
         .Deferred("b", Once, 2, 2010, 2020).Firing("b", Once, 2, 2510, 2520, Skipped, Deferral);
 
     [Fact]
-    public void Nothing_is_wrong_with_nothing() => Passes(new QuartzHistoryBuilder());
+    public void Nothing_is_wrong_with_an_empty_run() => Passes(new QuartzHistoryBuilder());
 
     [Fact]
     public void One_runs_an_occurrence_and_the_others_skip_it() => Passes(RunOnce);
@@ -39,16 +39,16 @@ public sealed class QuartzJudgeTests
         .Firing("a", Skip, 2, 2000, 2100, Failed, runs: true, loses: true));
 
     [Fact]
-    public void Whoever_was_killed_need_not_end_anything() => Passes(new QuartzHistoryBuilder().Node("a", Once).Node("b", Once, 0, 3000)
+    public void A_killed_process_need_not_end_anything() => Passes(new QuartzHistoryBuilder().Node("a", Once).Node("b", Once, 0, 3000)
         .Firing("a", Once, 2, 2000, 0, null, runs: true).Fault("killed", "a", 2300)
         .Deferred("b", Once, 2, 2010, 2020).Run("b", Once, 2, 5000, 5100, Deferral));
 
     [Fact]
-    public void An_occurrence_whose_only_run_was_cut_short_may_have_had_it() => Passes(new QuartzHistoryBuilder().Node("a", Once)
+    public void An_occurrence_whose_only_run_was_cut_short_may_count_as_run() => Passes(new QuartzHistoryBuilder().Node("a", Once)
         .Firing("a", Once, 2, 2000, 0, null, runs: true).Fault("killed", "a", 2300));
 
     [Fact]
-    public void An_occurrence_is_not_run_if_all_who_live_say_that_it_failed() => Passes(new QuartzHistoryBuilder().Node("a", Once, 0, 3000)
+    public void An_occurrence_is_not_run_if_all_living_processes_say_that_it_failed() => Passes(new QuartzHistoryBuilder().Node("a", Once, 0, 3000)
         .Firing("a", Once, 2, 2000, 2900, Failed, runs: true, loses: true));
 
     [Fact]
@@ -60,25 +60,25 @@ public sealed class QuartzJudgeTests
         .Deferred("b", Once, 2, 2010, 2020).Run("b", Once, 2, 4900, 5100, Deferral));
 
     [Fact]
-    public void Whoever_is_killed_before_Redis_hears_of_the_run_takes_it_along() => Passes(RunTwice(killed: 2700).Fault("refused", "a", 2400, 9000));
+    public void A_run_may_be_lost_if_its_process_is_killed_before_Redis_knows_of_it() => Passes(RunTwice(killed: 2700).Fault("refused", "a", 2400, 9000));
 
     [Fact]
-    public void A_run_that_Redis_has_not_heard_of_yet_may_be_repeated() => Passes(RunTwice().Fault("refused", "a", 2400, 9000));
+    public void A_run_that_Redis_does_not_know_of_yet_may_be_repeated() => Passes(RunTwice().Fault("refused", "a", 2400, 9000));
 
     [Fact]
-    public void A_time_that_was_never_fired_is_missed() =>
+    public void A_time_that_was_never_fired_is_found() =>
         Fails(QuartzRule.Schedule, new QuartzHistoryBuilder().Node("a", Skip, 0, 5000).Run("a", Skip, 2, 2000, 2500));
 
     [Fact]
-    public void A_time_that_was_fired_twice_is_seen() =>
+    public void A_time_that_was_fired_twice_is_found() =>
         Fails(QuartzRule.Schedule, new QuartzHistoryBuilder().Node("a", Defer, 0, 3000).Deferred("a", Defer, 2, 2000, 2500).Run("a", Defer, 2, 2600, 2700));
 
     [Fact]
-    public void A_firing_that_does_not_end_is_missed() =>
+    public void A_firing_that_does_not_end_is_found() =>
         Fails(QuartzRule.Firing, new QuartzHistoryBuilder().Node("a", Defer, 0, 3000).Firing("a", Defer, 2, 2000, 0, null, runs: true).Run("a", Defer, 2, 2500, 2600, Deferral));
 
     [Fact]
-    public void A_success_without_work_is_seen() =>
+    public void A_success_without_work_is_found() =>
         Fails(QuartzRule.Firing, new QuartzHistoryBuilder().Node("a", Skip, 0, 3000).Firing("a", Skip, 2, 2000, 2010, Succeeded));
 
     [Fact]
@@ -86,31 +86,31 @@ public sealed class QuartzJudgeTests
         Fails(QuartzRule.Firing, new QuartzHistoryBuilder().Node("a", Skip, 0, 3000).Firing("a", Skip, 2, 2000, 2100, Failed, runs: true, done: true, loses: true));
 
     [Fact]
-    public void A_run_that_is_said_to_be_skipped_is_seen() =>
+    public void A_run_that_is_reported_as_skipped_is_found() =>
         Fails(QuartzRule.Firing, new QuartzHistoryBuilder().Node("a", Skip, 0, 3000).Firing("a", Skip, 2, 2000, 2010, Skipped, runs: true));
 
     [Fact]
-    public void A_firing_that_is_cancelled_in_silence_is_seen() =>
+    public void A_firing_that_is_silently_cancelled_is_found() =>
         Fails(QuartzRule.Firing, new QuartzHistoryBuilder().Node("a", Skip, 0, 3000).Firing("a", Skip, 2, 2000, 2010, Cancelled));
 
     [Fact]
-    public void A_deferral_that_never_comes_back_is_missed() =>
+    public void A_deferral_that_never_comes_back_is_found() =>
         Fails(QuartzRule.Chain, new QuartzHistoryBuilder().Node("a", Defer, 0, 3000).Deferred("a", Defer, 2, 2000, 2010));
 
     [Fact]
-    public void A_retry_that_never_comes_is_missed() =>
+    public void A_retry_that_never_comes_is_found() =>
         Fails(QuartzRule.Chain, new QuartzHistoryBuilder().Node("a", Defer, 0, 3000).Firing("a", Defer, 2, 2000, 2100, Retried, detail: "by chance", runs: true));
 
     [Fact]
-    public void A_woken_deferral_that_nothing_took_the_place_of_is_missed() => Fails(QuartzRule.Chain, new QuartzHistoryBuilder().Node("a", Defer, 0, 3000)
+    public void A_woken_deferral_that_nothing_replaced_is_found() => Fails(QuartzRule.Chain, new QuartzHistoryBuilder().Node("a", Defer, 0, 3000)
         .Deferred("a", Defer, 2, 2000, 2010).Firing("a", Defer, 2, 2500, 2510, Woken, Deferral));
 
     [Fact]
-    public void A_deferral_that_runs_twice_is_seen() => Fails(QuartzRule.Chain, new QuartzHistoryBuilder().Node("a", Defer, 0, 3000)
+    public void A_deferral_that_runs_twice_is_found() => Fails(QuartzRule.Chain, new QuartzHistoryBuilder().Node("a", Defer, 0, 3000)
         .Deferred("a", Defer, 2, 2000, 2010).Run("a", Defer, 2, 2500, 2600, Deferral).Run("a", Defer, 2, 2700, 2800, "joblocking.y 0"));
 
     [Fact]
-    public void A_deferral_that_is_left_when_all_is_well_is_seen() =>
+    public void A_deferral_that_remains_when_all_faults_are_over_is_found() =>
         Fails(QuartzRule.Rest, new QuartzHistoryBuilder().Node("a", Defer, 0, 3000).Deferred("a", Defer, 2, 2000, 2010).Pending("a", Defer, 2, 60000));
 
     [Fact]
@@ -126,7 +126,7 @@ public sealed class QuartzJudgeTests
         .Deferred("a", Skip, 2, 2000, 2010).Firing("a", Skip, 2, 2500, 2510, Skipped, Deferral));
 
     [Fact]
-    public void Who_defers_must_not_skip() =>
+    public void A_job_that_defers_must_not_be_skipped() =>
         Fails(QuartzRule.Skipped, new QuartzHistoryBuilder().Node("a", Defer, 0, 3000).Firing("a", Defer, 2, 2000, 2010, Skipped));
 
     [Fact]
@@ -134,7 +134,7 @@ public sealed class QuartzJudgeTests
         Fails(QuartzRule.Skipped, new QuartzHistoryBuilder().Node("a", Skip, 0, 3000).Firing("a", Skip, 2, 2000, 2010, Skipped, detail: ""));
 
     [Fact]
-    public void An_occurrence_must_not_be_skipped_while_nobody_has_run_it() => Fails(QuartzRule.Skipped, new QuartzHistoryBuilder().Node("a", Once, 0, 3000).Node("b", Once, 0, 3000)
+    public void An_occurrence_must_not_be_skipped_before_it_has_been_run() => Fails(QuartzRule.Skipped, new QuartzHistoryBuilder().Node("a", Once, 0, 3000).Node("b", Once, 0, 3000)
         .Firing("a", Once, 2, 2000, 2010, Skipped).Run("b", Once, 2, 2000, 2500));
 
     [Fact]
@@ -158,7 +158,7 @@ public sealed class QuartzJudgeTests
     public void An_outage_that_came_when_the_run_was_known_excuses_nothing() => Fails(QuartzRule.Twice, RunTwice(killed: 2700).Fault("refused", "a", 2550, 9000));
 
     [Fact]
-    public void Trouble_of_somebody_else_excuses_nothing() => Fails(QuartzRule.Twice, RunTwice().Fault("refused", "b", 2400, 2600));
+    public void A_fault_of_another_process_excuses_nothing() => Fails(QuartzRule.Twice, RunTwice().Fault("refused", "b", 2400, 2600));
 
     [Fact]
     public void A_fault_that_takes_nothing_excuses_nothing() => Fails(QuartzRule.Twice, RunTwice().Fault("script-flush", "redis", 2400, 2600));
@@ -167,7 +167,7 @@ public sealed class QuartzJudgeTests
     public void Being_killed_after_its_end_excuses_nothing() => Fails(QuartzRule.Twice, RunTwice(killed: 2520));
 
     [Fact]
-    public void An_occurrence_that_nobody_ran_is_missed() => Fails(QuartzRule.Never, new QuartzHistoryBuilder().Node("a", Once).Node("b", Once, 0, 5000)
+    public void An_occurrence_that_no_process_ran_is_found() => Fails(QuartzRule.Never, new QuartzHistoryBuilder().Node("a", Once).Node("b", Once, 0, 5000)
         .Firing("a", Once, 4, 4000, 0, null).Fault("killed", "a", 4100)
         .Deferred("b", Once, 2, 2000, 2010).Firing("b", Once, 4, 4000, 4010, Coalesced).Run("b", Once, 2, 4100, 4200, Deferral));
 

@@ -20,7 +20,7 @@ public sealed class SoakTests
     private int _started;
 
     [Fact]
-    public async Task Nothing_is_lost_and_nothing_twice_whatever_breaks()
+    public async Task Nothing_is_lost_and_nothing_runs_twice_under_any_fault()
     {
         long began = Stopwatch.GetTimestamp();
         await using Lab lab = await Lab.StartAsync(await RedisServer.StartWithOwnClockAsync());

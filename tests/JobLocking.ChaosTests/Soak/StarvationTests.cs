@@ -7,7 +7,7 @@ namespace JobLocking.ChaosTests.Soak;
 public sealed class StarvationTests
 {
     [Fact]
-    public async Task It_is_told_when_even_the_server_that_no_fault_reaches_does_not_answer()
+    public async Task It_is_reported_when_even_the_server_that_no_fault_reaches_does_not_answer()
     {
         await using Lab lab = await Lab.StartAsync();
         using CancellationTokenSource ends = new();

@@ -85,7 +85,7 @@ public sealed class StoreCheckTests : OwnServerTests
     }
 
     [Fact]
-    public async Task A_check_costs_four_scripts_and_leaves_no_lock_and_is_in_no_list()
+    public async Task A_check_runs_four_scripts_leaves_no_lock_and_appears_in_no_list()
     {
         await using IAsyncDisposable listening = await Store.SubscribeAsync(_ => { }, Cancellation);
         await Store.CheckAsync(Cancellation);
@@ -105,7 +105,7 @@ public sealed class StoreCheckTests : OwnServerTests
     }
 
     [Fact]
-    public async Task Checks_at_the_same_time_do_not_meet()
+    public async Task Checks_at_the_same_time_do_not_interfere()
     {
         string?[] warnings = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => Store.CheckAsync(Cancellation).AsTask()));
 
@@ -113,7 +113,7 @@ public sealed class StoreCheckTests : OwnServerTests
     }
 
     [Fact]
-    public async Task What_a_check_says_to_itself_is_no_notification_and_ends_no_subscription()
+    public async Task What_a_check_sends_to_itself_is_no_notification_and_ends_no_subscription()
     {
         ConcurrentQueue<LockNotification> notifications = new();
         await using IAsyncDisposable listening = await Store.SubscribeAsync(notifications.Enqueue, Cancellation);

@@ -37,7 +37,7 @@ public sealed class RedisConnectionTests : OwnServerTests
     }
 
     [Fact]
-    public async Task Listening_fails_while_Redis_is_down_and_leaves_nothing_behind()
+    public async Task Subscribing_fails_while_Redis_is_down_and_leaves_nothing_behind()
     {
         await Server.KillAsync();
         await using RedisLockStore store = CreateStore(Impatient);
@@ -68,7 +68,7 @@ public sealed class RedisConnectionTests : OwnServerTests
     [Theory]
     [InlineData("pubsub")]
     [InlineData("normal")]
-    public async Task When_one_of_two_connections_is_back_it_is_said(string type)
+    public async Task The_return_of_one_of_two_connections_is_reported(string type)
     {
         await using RedisLockStore store = CreateStore($"{Server.ConnectionString},protocol=resp2");
         ConcurrentQueue<LockNotification> notifications = new();
@@ -122,7 +122,7 @@ public sealed class RedisConnectionTests : OwnServerTests
     }
 
     [Fact]
-    public async Task A_caller_that_blocks_its_thread_once_it_has_the_connection_keeps_no_other_from_it()
+    public async Task A_caller_that_blocks_its_thread_once_it_has_the_connection_does_not_keep_others_from_it()
     {
         TaskCompletionSource<IConnectionMultiplexer> made = new(TaskCreationOptions.RunContinuationsAsynchronously);
         await using RedisConnection connection = new(new RedisLockOptions { ConnectionMultiplexerFactory = () => made.Task }, TimeProvider.System);
@@ -249,7 +249,7 @@ public sealed class RedisConnectionTests : OwnServerTests
     }
 
     [Fact]
-    public async Task Where_rights_forbid_to_see_the_policy_the_check_is_silent()
+    public async Task The_check_is_silent_where_rights_forbid_reading_the_policy()
     {
         await Redis.ExecuteAsync("CONFIG", "SET", "maxmemory-policy", "allkeys-lru");
         await Redis.ExecuteAsync("CONFIG", "SET", "maxmemory", "1gb");

@@ -15,7 +15,7 @@ public sealed class UseRedisTests(SharedServers servers)
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Fact]
-    public Task A_connection_string_will_do() => AssertLocksAsync(locks => locks.UseRedis(servers.Redis.ConnectionString));
+    public Task A_connection_string_is_enough() => AssertLocksAsync(locks => locks.UseRedis(servers.Redis.ConnectionString));
 
     [Fact]
     public Task Options_of_the_client_library_will_do() =>
@@ -32,7 +32,7 @@ public sealed class UseRedisTests(SharedServers servers)
     }
 
     [Fact]
-    public async Task The_connection_among_the_services_will_do()
+    public async Task The_connection_among_the_services_is_enough()
     {
         await using ConnectionMultiplexer theirs = await ConnectionMultiplexer.ConnectAsync(servers.Redis.ConnectionString);
 
@@ -46,7 +46,7 @@ public sealed class UseRedisTests(SharedServers servers)
     }
 
     [Fact]
-    public async Task The_connection_with_a_key_among_the_services_will_do()
+    public async Task The_connection_with_a_key_among_the_services_is_enough()
     {
         await using ConnectionMultiplexer theirs = await ConnectionMultiplexer.ConnectAsync(servers.Redis.ConnectionString);
 
@@ -70,7 +70,7 @@ public sealed class UseRedisTests(SharedServers servers)
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task A_factory_that_the_options_are_given_elsewhere_is_the_connection_of_UseRedis(bool before)
+    public async Task A_factory_that_is_set_elsewhere_in_the_options_makes_the_connection_of_UseRedis(bool before)
     {
         await using ConnectionMultiplexer theirs = await ConnectionMultiplexer.ConnectAsync(servers.Redis.ConnectionString);
 
@@ -92,7 +92,7 @@ public sealed class UseRedisTests(SharedServers servers)
     }
 
     [Fact]
-    public async Task A_connection_that_is_registered_otherwise_is_named_with_the_call_that_uses_it()
+    public async Task A_connection_that_is_registered_in_another_way_is_named_with_the_call_that_uses_it()
     {
         static void Register(JobLockingBuilder locks, params object?[] keys)
         {

@@ -12,7 +12,7 @@ namespace JobLocking.Redis.Tests.Hosting;
 public sealed class HostTests : OwnServerTests
 {
     [Fact]
-    public async Task A_host_starts_while_Redis_is_down_says_so_and_goes_to_work_by_itself()
+    public async Task A_host_starts_while_Redis_is_down_says_so_and_begins_to_work_by_itself()
     {
         await Server.KillAsync();
         using IHost host = HostOn(Server);
@@ -55,7 +55,7 @@ public sealed class HostTests : OwnServerTests
     }
 
     [Fact]
-    public async Task A_lease_is_kept_over_a_lost_connection_and_the_scripts_with_it()
+    public async Task A_lease_survives_a_lost_connection_and_so_do_the_scripts()
     {
         using IHost host = HostOn(Server);
         await host.StartAsync(Cancellation);

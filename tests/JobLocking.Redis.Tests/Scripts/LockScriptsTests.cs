@@ -40,7 +40,7 @@ public sealed partial class LockScriptsTests
     }
 
     [Fact]
-    public void A_script_begins_with_what_it_is_given_and_has_nothing_that_a_server_stumbles_over()
+    public void A_script_begins_with_the_list_of_its_inputs_and_has_nothing_that_a_server_rejects()
     {
         foreach (FieldInfo field in Fields)
         {

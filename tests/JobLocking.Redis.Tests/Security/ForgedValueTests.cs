@@ -46,7 +46,7 @@ public sealed class ForgedValueTests(SharedServers servers) : RedisStoreTests
     }
 
     [Fact]
-    public async Task Forged_notifications_neither_stop_the_listening_nor_come_through_as_more_than_they_are()
+    public async Task Forged_notifications_neither_end_the_subscription_nor_pass_for_more_than_they_are()
     {
         ConcurrentQueue<LockNotification> notifications = new();
         await using IAsyncDisposable listening = await Store.SubscribeAsync(notifications.Enqueue, Cancellation);
@@ -70,7 +70,7 @@ public sealed class ForgedValueTests(SharedServers servers) : RedisStoreTests
     }
 
     [Fact]
-    public async Task A_forged_entry_of_the_queue_does_not_keep_the_wake_up_from_the_next()
+    public async Task A_forged_queue_entry_does_not_keep_the_wake_up_from_the_next_waiter()
     {
         ConcurrentQueue<LockNotification> notifications = new();
         await using IAsyncDisposable listening = await Store.SubscribeAsync(notifications.Enqueue, Cancellation);

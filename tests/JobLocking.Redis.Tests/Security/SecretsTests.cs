@@ -37,7 +37,7 @@ public sealed class SecretsTests(TlsServer tls, SharedServers servers) : IClassF
 
     [Theory]
     [MemberData(nameof(Faults))]
-    public async Task A_password_in_the_connection_string_is_in_nothing_that_is_said(string connection) =>
+    public async Task A_password_in_the_connection_string_appears_in_no_output(string connection) =>
         await AssertSilentAsync(redis => redis.Configuration = Server(connection));
 
     [Theory]
@@ -45,7 +45,7 @@ public sealed class SecretsTests(TlsServer tls, SharedServers servers) : IClassF
     [InlineData("tls,ssl=false")]
     [InlineData("tls,ssl=true")]
     [InlineData("redis,user=worker")]
-    public async Task A_password_in_the_options_is_in_nothing_that_is_said(string connection) => await AssertSilentAsync(redis =>
+    public async Task A_password_in_the_options_appears_in_no_output(string connection) => await AssertSilentAsync(redis =>
     {
         redis.ConfigurationOptions = ConfigurationOptions.Parse(Server(connection));
         redis.ConfigurationOptions.Password = Secret;
@@ -55,12 +55,12 @@ public sealed class SecretsTests(TlsServer tls, SharedServers servers) : IClassF
     [InlineData("cannot connect with 127.0.0.1:1,password={0},ssl=true")]
     [InlineData("cannot connect to redis://worker:{0}@127.0.0.1:1")]
     [InlineData("Pwd = {0}")]
-    public async Task A_password_in_what_a_factory_throws_is_in_nothing_that_is_said(string message) => await AssertSilentAsync(redis =>
+    public async Task A_password_in_the_exception_of_a_factory_appears_in_no_output(string message) => await AssertSilentAsync(redis =>
         redis.ConnectionMultiplexerFactory = () => throw new InvalidOperationException(
             "outside", new ArgumentException(message.Replace("{0}", Secret, StringComparison.Ordinal))));
 
     [Fact]
-    public async Task A_password_in_two_connections_at_once_is_in_nothing_that_is_said() => await AssertSilentAsync(redis =>
+    public async Task A_password_in_two_connections_at_once_appears_in_no_output() => await AssertSilentAsync(redis =>
     {
         redis.Configuration = "127.0.0.1:1,password=" + Secret;
         redis.ConfigurationOptions = new ConfigurationOptions { EndPoints = { "127.0.0.1:1" }, Password = Secret };

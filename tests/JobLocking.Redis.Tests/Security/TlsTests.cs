@@ -13,7 +13,7 @@ public sealed class TlsTests(TlsServer server) : IClassFixture<TlsServer>
     private string ConnectionString => $"{server.Endpoint},ssl=true,password={TlsServer.Password},connectTimeout=2000,asyncTimeout=2000,syncTimeout=2000";
 
     [Fact]
-    public async Task A_certificate_that_the_options_trust_will_do()
+    public async Task A_certificate_that_the_options_trust_is_accepted()
     {
         ConfigurationOptions options = ConfigurationOptions.Parse(ConnectionString);
         options.TrustIssuer(server.Authority);

@@ -161,7 +161,7 @@ public abstract class ForeignKeyTests(string connectionString) : RedisStoreTests
     [InlineData("-inf")]
     [InlineData("-5")]
     [InlineData("9300000000000000000")]
-    public async Task A_waiter_whose_score_a_foreign_client_has_made_no_time_is_not_queued(string score)
+    public async Task A_waiter_whose_score_a_foreign_client_has_changed_to_no_time_is_not_queued(string score)
     {
         AcquireRequest lease = await GrantedAsync();
         AcquireRequest queued = await QueuedAsync(WaiterRequest());

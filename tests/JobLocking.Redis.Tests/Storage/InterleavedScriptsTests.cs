@@ -9,7 +9,7 @@ namespace JobLocking.Redis.Tests.Storage;
 public sealed class InterleavedScriptsTests
 {
     [Fact]
-    public async Task Of_many_acquires_at_once_one_is_granted_even_where_scripts_interleave()
+    public async Task One_of_many_simultaneous_acquires_is_granted_even_where_scripts_interleave()
     {
         await using EmbeddedServer server = await EmbeddedServer.StartAsync(isolatedScripts: false);
         RedisLockStore[] stores = [.. Enumerable.Range(0, 8).Select(_ => RedisStoreTests.CreateStore(server.ConnectionString))];

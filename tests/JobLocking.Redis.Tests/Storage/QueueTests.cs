@@ -122,7 +122,7 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
     }
 
     [Fact]
-    public async Task A_hundred_thousand_wait_for_a_lock_and_no_newcomer_more_until_some_have_lapsed()
+    public async Task A_hundred_thousand_wait_for_a_lock_and_no_newcomer_is_queued_until_some_have_lapsed()
     {
         await GrantedAsync();
         AcquireRequest last = await QueuedAsync(WaiterRequest());
@@ -139,7 +139,7 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
     }
 
     [Fact]
-    public async Task Those_that_found_the_queue_full_are_queued_by_a_poll_before_any_newcomer_up_to_a_second_bound()
+    public async Task Waiters_that_found_the_queue_full_are_queued_by_a_poll_before_any_newcomer_up_to_a_second_bound()
     {
         await GrantedAsync();
         AcquireRequest polled = await QueuedAsync(WaiterRequest());
@@ -186,7 +186,7 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
     }
 
     [Fact]
-    public async Task What_is_remembered_of_a_wake_up_lives_no_longer_than_the_queue()
+    public async Task The_record_of_a_wake_up_lives_no_longer_than_the_queue()
     {
         await using Notifications notifications = await Notifications.OfAsync(Store);
         AcquireRequest lease = await GrantedAsync();

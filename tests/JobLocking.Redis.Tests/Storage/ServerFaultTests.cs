@@ -185,7 +185,7 @@ public sealed class ServerFaultTests() : OwnServerTests("--busy-reply-threshold"
     }
 
     [Fact]
-    public async Task Rights_that_are_missing_fail_the_renewal_of_no_lease_of_a_lock_with_a_limit_for_good()
+    public async Task Missing_rights_make_no_renewal_of_a_lock_with_a_limit_fail_for_good()
     {
         await Redis.ExecuteAsync("ACL", "SETUSER", "worker", "on", ">secret", "~*", "&*", "+@all");
         await using RedisLockStore worker = CreateStore($"{Server.ConnectionString},user=worker,password=secret");
@@ -213,7 +213,7 @@ public sealed class ServerFaultTests() : OwnServerTests("--busy-reply-threshold"
     [InlineData("hset", 1, false)]
     [InlineData("zadd", 1, false)]
     [InlineData("pexpire", 1, false)]
-    public async Task Rights_that_are_missing_leave_nothing_behind_for_ever(string command, int limit, bool isRefused)
+    public async Task Missing_rights_leave_nothing_behind_for_ever(string command, int limit, bool isRefused)
     {
         await Redis.ExecuteAsync("ACL", "SETUSER", "worker", "on", ">secret", "~*", "&*", "+@all", $"-{command}");
         await using RedisLockStore worker = CreateStore($"{Server.ConnectionString},user=worker,password=secret");
@@ -255,7 +255,7 @@ public sealed class ServerFaultTests() : OwnServerTests("--busy-reply-threshold"
     }
 
     [Fact]
-    public async Task Rights_that_are_missing_fail_the_renewal_of_no_lease_for_good()
+    public async Task Missing_rights_make_no_renewal_fail_for_good()
     {
         await Redis.ExecuteAsync("ACL", "SETUSER", "worker", "on", ">secret", "~*", "&*", "+@all");
         await using RedisLockStore worker = CreateStore($"{Server.ConnectionString},user=worker,password=secret");

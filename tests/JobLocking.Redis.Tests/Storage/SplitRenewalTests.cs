@@ -16,7 +16,7 @@ public sealed class SplitRenewalTests
     [Theory]
     [InlineData(1)]
     [InlineData(3)]
-    public async Task What_a_hidden_cluster_keeps_apart_is_renewed_one_by_one_from_then_on(int limit)
+    public async Task Leases_that_a_hidden_cluster_keeps_apart_are_renewed_one_by_one_from_then_on(int limit)
     {
         await using RedisServer server = await RedisServer.StartAsync(Cluster);
         await using ConnectionMultiplexer admin = await ConnectionMultiplexer.ConnectAsync($"{server.ConnectionString},allowAdmin=true");
@@ -38,7 +38,7 @@ public sealed class SplitRenewalTests
     }
 
     [Fact]
-    public async Task What_a_sharding_proxy_sends_elsewhere_is_not_missing_and_is_renewed_one_by_one_from_then_on()
+    public async Task Leases_that_a_sharding_proxy_sends_elsewhere_are_not_missing_and_are_renewed_one_by_one_from_then_on()
     {
         await using RedisServer first = await RedisServer.StartAsync();
         await using RedisServer second = await RedisServer.StartAsync();

@@ -44,7 +44,7 @@ public sealed class ServerTests
     }
 
     [Fact]
-    public async Task The_clock_of_a_server_that_has_its_own_can_be_set_forward_and_back()
+    public async Task The_clock_of_a_server_with_its_own_clock_can_be_set_forward_and_back()
     {
         await using RedisServer server = await RedisServer.StartWithOwnClockAsync();
         await using ConnectionMultiplexer connection = await ConnectionMultiplexer.ConnectAsync(server.ConnectionString);

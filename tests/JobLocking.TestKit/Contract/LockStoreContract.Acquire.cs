@@ -80,7 +80,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_lease_that_has_expired_makes_way()
+    public async Task A_lease_that_has_expired_makes_room()
     {
         (_, long token) = await GrantedAsync(AMoment);
         await PassAsync(AMoment);
@@ -120,7 +120,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task Of_many_acquires_at_once_one_is_granted()
+    public async Task One_of_many_simultaneous_acquires_is_granted()
     {
         for (int round = 0; round < 20; round++)
         {

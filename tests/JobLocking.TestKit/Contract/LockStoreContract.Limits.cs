@@ -19,7 +19,7 @@ public abstract partial class LockStoreContract
         Assert.Contains(outcome, new[] { ReleaseOutcome.NotYours, ReleaseOutcome.Missing });
 
     [Fact]
-    public async Task As_many_as_the_limit_says_hold_a_lock_and_not_one_more()
+    public async Task As_many_executions_as_the_limit_allows_hold_a_lock_and_not_one_more()
     {
         (_, long first) = await GrantedAsync(Shared(3, node: "a"));
         AcquireResult second = await Other.AcquireAsync(Shared(3, node: "b"), Cancellation);
@@ -37,7 +37,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task Of_many_acquires_at_once_as_many_are_granted_as_the_limit_says()
+    public async Task As_many_of_many_simultaneous_acquires_are_granted_as_the_limit_allows()
     {
         for (int round = 0; round < 20; round++)
         {
@@ -66,7 +66,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task The_only_holder_of_a_lock_has_no_others_beside_it()
+    public async Task The_only_holder_of_a_lock_is_listed_without_others()
     {
         await GrantedAsync(Shared(3));
 
@@ -77,7 +77,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task Of_very_many_holders_a_hundred_are_listed()
+    public async Task A_hundred_of_very_many_holders_are_listed()
     {
         AcquireResult[] results = await Task.WhenAll(
             Enumerable.Range(0, 120).Select(_ => Store.AcquireAsync(Shared(120), Cancellation).AsTask()));
@@ -146,7 +146,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task One_of_several_that_has_expired_makes_way_for_one()
+    public async Task One_of_several_that_has_expired_makes_room_for_one()
     {
         (AcquireRequest dead, _) = await GrantedAsync(Shared(2, AMoment, "dead"));
         (_, long living) = await GrantedAsync(Shared(2, node: "living"));
@@ -238,7 +238,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task The_smallest_limit_among_the_holders_rules()
+    public async Task The_smallest_limit_among_the_holders_applies()
     {
         await GrantedAsync(Shared(5));
         (AcquireRequest small, _) = await GrantedAsync(Shared(3));
@@ -259,7 +259,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task The_limit_of_a_holder_that_has_expired_rules_no_more()
+    public async Task The_limit_of_a_holder_that_has_expired_no_longer_applies()
     {
         await GrantedAsync(Shared(2, AMoment));
         await GrantedAsync(Shared(5));
@@ -293,7 +293,7 @@ public abstract partial class LockStoreContract
     [Theory]
     [InlineData(2, 1)]
     [InlineData(1, 2)]
-    public async Task A_lock_with_a_limit_and_one_without_end_by_themselves(int holds, int asks)
+    public async Task A_lock_with_a_limit_and_one_without_expire_by_themselves(int holds, int asks)
     {
         (AcquireRequest lease, _) = await GrantedAsync(Shared(holds, AMoment));
         await PassAsync(AMoment);

@@ -218,7 +218,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_poll_for_an_occurrence_that_has_been_run_says_try()
+    public async Task A_poll_for_an_occurrence_that_has_been_run_tells_its_waiter_to_try()
     {
         (AcquireRequest runner, _) = await GrantedAsync(occurrence: Occurrence());
         AcquireRequest standby = AsWaiter(Request(Name, node: "standby", occurrence: Occurrence()));

@@ -112,7 +112,7 @@ public abstract partial class LockStoreContract
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public async Task When_the_woken_one_has_held_the_lock_and_died_too_the_next_oldest_is_woken(int limit)
+    public async Task When_the_woken_waiter_has_held_the_lock_and_died_too_the_next_oldest_is_woken(int limit)
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         await using Notifications there = await Notifications.OfAsync(Other);
@@ -133,7 +133,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_waiter_that_was_woken_for_a_kept_slot_does_not_keep_another_from_a_slot_that_is_free_before()
+    public async Task A_waiter_that_was_woken_for_a_kept_slot_does_not_keep_another_from_a_slot_that_is_free_sooner()
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         await using Notifications there = await Notifications.OfAsync(Other);

@@ -116,5 +116,5 @@ public abstract partial class LockStoreContract : IAsyncLifetime
         Assert.IsType(GetType().GetCustomAttribute<StoreUnderTestAttribute>()?.Store!, Store);
 
     [Fact]
-    public async Task A_store_that_answers_has_nothing_to_warn_of() => Assert.Null(await Store.CheckAsync(Cancellation));
+    public async Task A_store_that_answers_causes_no_warning() => Assert.Null(await Store.CheckAsync(Cancellation));
 }

@@ -72,7 +72,7 @@ public sealed class DeferralStateTests
     [InlineData("2;2147483647;2147483647;0;0;1:abc", 0)]
     [InlineData("2;0;0;0;0;no waiter", 0)]
     [InlineData("2;1;1;3155378975999999999;0;1:abc", 60)]
-    public async Task A_forged_state_fails_no_decision(string text, int giveUpAfter)
+    public async Task A_forged_state_does_not_make_a_decision_fail(string text, int giveUpAfter)
     {
         using EngineUnderTest node = new();
         await using TaskLease? held = await node.Locks.TryAcquireAsync("x");

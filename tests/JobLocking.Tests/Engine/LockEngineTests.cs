@@ -33,7 +33,7 @@ public sealed class LockEngineTests : IDisposable
     }
 
     [Fact]
-    public async Task Auto_skips_the_first_attempt_of_a_recurring_job_while_the_same_job_is_at_it()
+    public async Task Auto_skips_the_first_attempt_of_a_recurring_job_while_the_same_job_runs()
     {
         await _other.DecideAsync<LockDecision.Run>(_other.Execution(Plain, ExecutionOrigin.OneOff));
         LockDecision.Skip skip = await _node.DecideAsync<LockDecision.Skip>(_node.Execution(Plain, ExecutionOrigin.Recurring));
@@ -69,7 +69,7 @@ public sealed class LockEngineTests : IDisposable
     }
 
     [Fact]
-    public async Task A_deferral_says_whether_the_store_could_not_be_asked()
+    public async Task A_deferral_says_whether_the_store_was_unavailable()
     {
         await _other.DecideAsync<LockDecision.Run>(_other.Execution(Plain));
         Assert.False((await _node.DecideAsync<LockDecision.Defer>(_node.Execution(Plain))).IsUnavailable);
@@ -158,7 +158,7 @@ public sealed class LockEngineTests : IDisposable
     }
 
     [Fact]
-    public async Task A_lost_lease_is_told_with_its_job_how_it_was_lost_and_where_to_look()
+    public async Task A_lost_lease_is_logged_with_its_job_the_reason_and_where_to_look()
     {
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(_node.Execution(new TaskLockAttribute("x") { Expire = 60, MaxHold = 90 }));
         _node.Time.Advance(TimeSpan.FromSeconds(60));
@@ -238,7 +238,7 @@ public sealed class LockEngineTests : IDisposable
     }
 
     [Fact]
-    public async Task A_loss_that_nobody_saw_is_warned_about_at_the_release()
+    public async Task A_loss_that_was_not_noticed_before_the_release_causes_a_warning_then()
     {
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(_node.Execution(Plain));
         await _node.GoesDeafAsync();
@@ -281,7 +281,7 @@ public sealed class LockEngineTests : IDisposable
     }
 
     [Fact]
-    public async Task A_cancelled_question_gives_back_what_was_granted_meanwhile()
+    public async Task A_cancelled_request_gives_back_what_was_granted_meanwhile()
     {
         _node.Store.HoldAcquire = new TaskCompletionSource();
         using CancellationTokenSource cancellation = new();

@@ -103,7 +103,7 @@ public sealed class OccurrenceTests : IDisposable
     }
 
     [Fact]
-    public async Task A_run_that_stopped_because_it_looked_and_found_its_lease_lost_is_left_to_a_standby()
+    public async Task A_run_that_stopped_because_it_checked_and_found_its_lease_lost_is_left_to_a_standby()
     {
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(Occurrence(_node));
         run.Lease!.Lose(LeaseLoss.Expired);
@@ -132,7 +132,7 @@ public sealed class OccurrenceTests : IDisposable
     }
 
     [Fact]
-    public async Task The_mark_is_written_even_if_the_lease_has_run_out_by_then()
+    public async Task The_mark_is_written_even_if_the_lease_has_expired_by_then()
     {
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(Occurrence(_node));
         _node.Store.RenewAlways = UnreliableStore.Breakage.RequestLost;

@@ -34,7 +34,7 @@ public sealed class HostTests
     }
 
     [Fact]
-    public async Task All_that_is_wrong_is_said_at_once()
+    public async Task All_problems_are_reported_at_once()
     {
         TaskLockException error = await StartAsync(
             locking => locking.UseInMemory(),
@@ -55,7 +55,7 @@ public sealed class HostTests
     }
 
     [Fact]
-    public async Task An_override_that_applies_is_told_at_start_with_its_path_its_lock_and_what_it_sets()
+    public async Task An_override_that_applies_is_logged_at_start_with_its_path_its_lock_and_what_it_sets()
     {
         using IHost host = Host(
             locking => locking.UseInMemory(),
@@ -80,7 +80,7 @@ public sealed class HostTests
     }
 
     [Fact]
-    public async Task A_host_starts_while_its_store_is_away_and_is_unhealthy_until_it_is_back()
+    public async Task A_host_starts_while_its_store_is_unavailable_and_is_unhealthy_until_it_is_back()
     {
         UnreliableStore store = new(new InMemoryLockStore(TimeProvider.System)) { AcquireAlways = UnreliableStore.Breakage.Refused };
         using IHost host = Host(locking => locking.Services.AddSingleton<ILockStore>(store));
@@ -94,7 +94,7 @@ public sealed class HostTests
     }
 
     [Fact]
-    public async Task A_host_says_at_start_why_no_lock_can_be_had()
+    public async Task A_host_says_at_start_why_no_lock_can_be_acquired()
     {
         UnreliableStore store = new(new InMemoryLockStore(TimeProvider.System));
         store.CheckFaults.Enqueue(new LockStoreException("Redis answered 'NOPERM'.", mayHaveBeenApplied: false));

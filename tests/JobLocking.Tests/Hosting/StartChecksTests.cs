@@ -71,7 +71,7 @@ public sealed class StartChecksTests
     }
 
     [Fact]
-    public async Task A_Hangfire_server_that_is_made_by_hand_without_an_adapter_is_warned_about()
+    public async Task A_Hangfire_server_created_in_code_without_an_adapter_causes_a_warning()
     {
         using IHost host = Host(services => services.AddHostedService<BackgroundProcessingServerHostedService>());
 
@@ -95,7 +95,7 @@ public sealed class StartChecksTests
     }
 
     [Fact]
-    public async Task A_host_without_a_server_starts_and_says_of_each_lock_who_takes_it()
+    public async Task A_host_without_a_server_starts_and_says_which_scheduler_each_lock_is_for()
     {
         using IHost host = Host(_ => { });
 
@@ -111,7 +111,7 @@ public sealed class StartChecksTests
     }
 
     [Fact]
-    public async Task An_adapter_is_asked_at_start_and_told_the_end()
+    public async Task An_adapter_is_called_at_the_start_and_at_the_end()
     {
         Adapter adapter = new("Quartz");
         using (IHost host = Host(services => services.AddHostedService<QuartzHostedService>()))
@@ -138,7 +138,7 @@ public sealed class StartChecksTests
     }
 
     [Fact]
-    public async Task A_lock_of_a_method_that_hides_that_of_its_class_is_warned_about()
+    public async Task A_lock_of_a_method_that_hides_the_lock_of_its_class_causes_a_warning()
     {
         using IHost host = Host(_ => { });
 

@@ -27,7 +27,7 @@ public sealed class AlarmThreadTests
     }
 
     [Fact]
-    public async Task What_it_is_given_to_do_goes_on_there_after_an_await()
+    public async Task A_task_continues_on_its_thread_after_an_await()
     {
         using AlarmThread alarm = new(TimeProvider.System, Ring);
         TaskCompletionSource answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -49,7 +49,7 @@ public sealed class AlarmThreadTests
     }
 
     [Fact]
-    public async Task What_is_due_comes_before_what_there_is_to_do()
+    public async Task An_alarm_that_is_due_rings_before_the_next_task_runs()
     {
         using AlarmThread alarm = new(TimeProvider.System, Ring);
         using ManualResetEventSlim busy = new();

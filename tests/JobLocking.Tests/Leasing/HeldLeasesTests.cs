@@ -11,7 +11,7 @@ public sealed class HeldLeasesTests : IDisposable
     private readonly EngineUnderTest _node = new();
 
     [Fact]
-    public async Task A_lock_by_hand_that_this_process_holds_needs_no_request()
+    public async Task Trying_a_lock_by_hand_that_this_process_holds_needs_no_request()
     {
         TaskLease lease = (await _node.Locks.TryAcquireAsync("x"))!;
         Assert.Null(await _node.Locks.TryAcquireAsync("x"));
@@ -71,7 +71,7 @@ public sealed class HeldLeasesTests : IDisposable
     }
 
     [Fact]
-    public async Task A_lock_with_a_limit_needs_no_request_while_this_process_holds_all_of_it()
+    public async Task A_lock_with_a_limit_needs_no_request_while_this_process_holds_all_its_slots()
     {
         TaskLockOptions two = new() { Limit = 2 };
         TaskLease first = (await _node.Locks.TryAcquireAsync("x", two))!;

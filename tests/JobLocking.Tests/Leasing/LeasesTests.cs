@@ -12,7 +12,7 @@ public sealed class LeasesTests : IDisposable
     private readonly EngineUnderTest _node = new();
 
     [Fact]
-    public async Task A_lock_by_hand_excludes_others_until_it_is_released()
+    public async Task A_lock_taken_by_hand_excludes_others_until_it_is_released()
     {
         await using (TaskLease? first = await AcquireAsync())
         {
@@ -51,7 +51,7 @@ public sealed class LeasesTests : IDisposable
     }
 
     [Fact]
-    public async Task An_acquire_that_stays_unknown_is_unavailable_and_leaves_no_orphan()
+    public async Task An_acquire_that_is_never_answered_is_unavailable_and_leaves_no_orphan()
     {
         _node.Store.AcquireAlways = Breakage.AnswerLost;
         TaskLockUnavailableException error = await Assert.ThrowsAsync<TaskLockUnavailableException>(async () => await AcquireAsync());
@@ -102,7 +102,7 @@ public sealed class LeasesTests : IDisposable
     }
 
     [Fact]
-    public async Task An_answer_that_took_longer_than_the_expiry_is_no_lease()
+    public async Task An_answer_that_took_longer_than_the_expiry_gives_no_lease()
     {
         _node.Store.HoldAcquire = new TaskCompletionSource();
         Task<TaskLease?> asking = AcquireAsync();
@@ -228,7 +228,7 @@ public sealed class LeasesTests : IDisposable
     }
 
     [Fact]
-    public async Task Extending_for_months_is_refused_and_no_timer_breaks_over_it()
+    public async Task Extending_for_months_is_refused_and_breaks_no_timer()
     {
         TaskLease lease = (await AcquireAsync())!;
         await Assert.ThrowsAsync<ArgumentOutOfRangeException>(async () => await lease.ExtendAsync(TimeSpan.FromDays(60)));
@@ -299,7 +299,7 @@ public sealed class LeasesTests : IDisposable
     }
 
     [Fact]
-    public async Task Extending_fails_clearly_while_the_store_is_away_and_beyond_MaxHold()
+    public async Task Extending_fails_clearly_while_the_store_is_unavailable_and_beyond_MaxHold()
     {
         TaskLease lease = (await AcquireAsync(new TaskLockOptions { MaxHold = TimeSpan.FromSeconds(90) }))!;
         await Assert.ThrowsAsync<ArgumentOutOfRangeException>(async () => await lease.ExtendAsync(TimeSpan.FromSeconds(91)));
@@ -352,7 +352,7 @@ public sealed class LeasesTests : IDisposable
     }
 
     [Fact]
-    public async Task The_holder_of_a_broken_lease_is_told_at_once()
+    public async Task The_holder_of_a_broken_lease_is_notified_at_once()
     {
         TaskLease lease = (await AcquireAsync())!;
         await _node.Memory.BreakAsync("x", lease.FencingToken, CancellationToken.None);

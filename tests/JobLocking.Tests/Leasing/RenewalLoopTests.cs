@@ -91,7 +91,7 @@ public sealed class RenewalLoopTests : IDisposable
     }
 
     [Fact]
-    public async Task Of_leases_that_are_renewed_in_one_call_each_has_its_own_answer_and_its_own_expiry()
+    public async Task Each_lease_that_is_renewed_in_one_call_has_its_own_answer_and_its_own_expiry()
     {
         TaskLease longer = await AcquireAsync("longer");
         TaskLease taken = await AcquireAsync("taken");
@@ -379,7 +379,7 @@ public sealed class RenewalLoopTests : IDisposable
     }
 
     [Fact]
-    public async Task The_loop_does_not_run_in_the_context_of_the_job_that_was_first()
+    public async Task The_loop_does_not_run_in_the_context_of_the_first_job()
     {
         // A real clock: only its timers flow the context of whoever made them.
         AsyncLocal<string?> ofTheJob = new();

@@ -136,7 +136,7 @@ public sealed class StoreGateTests : IDisposable
     }
 
     [Fact]
-    public async Task Of_twenty_workers_five_wait_for_a_lost_connection_and_the_others_fail_at_once()
+    public async Task Five_of_twenty_workers_wait_for_a_lost_connection_and_the_others_fail_at_once()
     {
         bool isConnected = false;
         _node.Store.Server = _ => new LockServer("one", isConnected);

@@ -142,7 +142,7 @@ public sealed class ContractTests
     }
 
     [Fact]
-    public void An_open_generic_class_has_its_lock_behind_a_generic_interface()
+    public void An_open_generic_class_has_its_lock_through_a_generic_interface()
     {
         using ServiceProvider services = Services();
         Assert.Equal("handler", LockOf<IHandler<string>>(services, "Handle"));
@@ -150,7 +150,7 @@ public sealed class ContractTests
     }
 
     [Fact]
-    public void Behind_a_generic_interface_counts_the_class_that_its_arguments_allow()
+    public void The_lock_of_a_generic_interface_is_that_of_the_class_that_its_arguments_allow()
     {
         using ServiceProvider services = Services();
         Assert.Equal("of-classes", LockOf<IConstrained<string>>(services, "Run"));
@@ -159,7 +159,7 @@ public sealed class ContractTests
     }
 
     [Fact]
-    public void A_lock_given_in_code_to_a_class_counts_behind_its_interface_and_its_base_class()
+    public void A_lock_given_in_code_to_a_class_applies_through_its_interface_and_its_base_class()
     {
         using ServiceProvider services = Services(o => o.ForJob<Plain>(new TaskLockAttribute("plain")));
         Assert.Equal("plain", LockOf<IPlain>(services, "Run"));
@@ -195,7 +195,7 @@ public sealed class ContractTests
     }
 
     [Fact]
-    public void A_job_that_is_enqueued_through_a_base_class_has_the_lock_of_the_class_that_the_container_makes()
+    public void A_job_that_is_enqueued_through_a_base_class_has_the_lock_of_the_class_that_the_container_creates()
     {
         using ServiceProvider itself = Services();
         Assert.Null(LockOf<Import>(itself, "Run"));
@@ -209,7 +209,7 @@ public sealed class ContractTests
     }
 
     [Fact]
-    public void Of_implementations_with_different_locks_the_container_decides()
+    public void The_container_decides_between_implementations_with_different_locks()
     {
         using ServiceProvider undecided = Services();
         TaskLockException error = Assert.Throws<TaskLockException>(() => LockOf<ISeveral>(undecided, "Run"));

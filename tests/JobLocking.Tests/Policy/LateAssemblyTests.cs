@@ -49,7 +49,7 @@ public sealed class LateAssemblyTests
     }
 
     [Fact]
-    public void What_was_found_stays_found_while_nothing_is_loaded()
+    public void The_result_is_remembered_while_no_assembly_is_loaded()
     {
         using ServiceProvider services = Services();
         LockPolicies policies = services.GetRequiredService<LockPolicies>();

@@ -286,7 +286,7 @@ public sealed class LockPoliciesTests
     }
 
     [Fact]
-    public void A_wrong_value_is_told_in_no_culture_of_the_node()
+    public void A_message_about_a_wrong_value_does_not_depend_on_the_culture_of_the_node()
     {
         CultureInfo before = CultureInfo.CurrentCulture;
         CultureInfo foreign = (CultureInfo)CultureInfo.InvariantCulture.Clone();
@@ -345,7 +345,7 @@ public sealed class LockPoliciesTests
     [Theory]
     [InlineData("0")]
     [InlineData("key")]
-    public void Two_locks_that_layers_mix_at_one_place_are_refused_with_both_names_and_their_sources(string key)
+    public void Two_locks_that_layers_mix_at_one_position_are_refused_with_both_names_and_their_sources(string key)
     {
         string problem = Assert.Single(Layered(
             [($"JobLocking:Locks:{key}:Name", "a"), ($"JobLocking:Locks:{key}:Expire", "300"), ($"JobLocking:Locks:{key}:MaxHold", "3600")],
@@ -357,7 +357,7 @@ public sealed class LockPoliciesTests
     }
 
     [Fact]
-    public void Layers_that_mean_the_same_lock_at_one_place_are_merged()
+    public void Layers_with_the_same_lock_at_one_position_are_merged()
     {
         LockPolicies policies = Layered(
             [("JobLocking:Locks:0:Name", "on-class"), ("JobLocking:Locks:0:Expire", "300"), ("JobLocking:Locks:0:MaxHold", "3600")],
@@ -375,7 +375,7 @@ public sealed class LockPoliciesTests
     }
 
     [Fact]
-    public void A_lock_has_no_unknown_property_and_stands_in_configuration_once()
+    public void A_lock_has_no_unknown_property_and_appears_in_configuration_once()
     {
         IReadOnlyList<string> problems = Policies(
             null,
@@ -420,7 +420,7 @@ public sealed class LockPoliciesTests
     }
 
     [Fact]
-    public void An_override_that_meets_no_lock_is_reported()
+    public void An_override_that_matches_no_lock_is_reported()
     {
         LockPolicies policies = Policies(null, ("JobLocking:Locks:0:Name", "on-class"), ("JobLocking:Locks:1:Name", "nobody"));
         policies.Find(typeof(Decorated), null);
@@ -442,7 +442,7 @@ public sealed class LockPoliciesTests
     }
 
     [Fact]
-    public void The_jobs_of_the_entry_assembly_are_known_by_themselves()
+    public void The_jobs_of_the_entry_assembly_are_found_without_registration()
     {
         using ServiceProvider services = Services(null, []);
         LockPolicies policies = services.GetRequiredService<LockPolicies>();

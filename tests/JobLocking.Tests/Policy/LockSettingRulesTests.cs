@@ -68,7 +68,7 @@ public sealed partial class LockSettingRulesTests
 
     [Theory]
     [MemberData(nameof(Names))]
-    public void A_stronger_layer_wins_and_a_silent_one_does_not(string name)
+    public void A_stronger_layer_wins_and_an_unset_one_does_not(string name)
     {
         LockSettingRule rule = Rule(name);
         LockSettings silent = new();

@@ -37,7 +37,7 @@ public sealed class NameTemplateTests
     }
 
     [Fact]
-    public void A_path_reads_properties_unless_the_whole_is_a_key_of_its_own()
+    public void A_path_reads_properties_unless_the_whole_path_is_a_key()
     {
         Assert.Equal("o:7", Resolve("o:{order.Id}", ("order", new Order(7))));
         Assert.Equal("o:Ann", Resolve("o:{order.Customer.Name}", ("order", new Order(7, new Customer("Ann")))));
@@ -63,7 +63,7 @@ public sealed class NameTemplateTests
     [InlineData("{a}{b}")]
     [InlineData("{a}x{b}")]
     [InlineData("{a}%{b}")]
-    public void Placeholders_that_nothing_tells_apart_are_refused(string template)
+    public void Placeholders_that_nothing_separates_are_refused(string template)
     {
         Assert.Null(NameTemplate.Parse(template, out string? problem));
         Assert.Contains("{a} from {b}", problem, StringComparison.Ordinal);
@@ -163,7 +163,7 @@ public sealed class NameTemplateTests
     }
 
     [Fact]
-    public void A_property_that_hides_another_is_the_one_that_is_meant()
+    public void A_property_that_hides_another_is_the_one_that_is_read()
     {
         Assert.Equal("o:7", Resolve("o:{order.Value}", ("order", new Hiding("7"))));
     }
@@ -211,7 +211,7 @@ public sealed class NameTemplateTests
     }
 
     [Fact]
-    public void Half_a_surrogate_pair_is_refused_because_two_of_them_would_meet_in_one_key()
+    public void Half_a_surrogate_pair_is_refused_because_two_of_them_would_share_one_key()
     {
         Assert.Throws<TaskLockException>(() => Resolve("x:{v}", ("v", "\ud800")));
         Assert.Throws<TaskLockException>(() => NameTemplate.FromHand("\ud801"));

@@ -37,7 +37,7 @@ public sealed class SameJobTests : IDisposable
     [InlineData("one", null, false)]
     [InlineData(null, "one", false)]
     [InlineData(null, null, false)]
-    public async Task A_job_is_skipped_for_the_same_identity_only_whatever_it_is_called(string? holder, string? asker, bool skipped)
+    public async Task A_job_is_skipped_only_for_the_same_identity_whatever_its_name(string? holder, string? asker, bool skipped)
     {
         await _other.DecideAsync<LockDecision.Run>(_other.Execution(Plain, job: "Sync.Run") with { Identity = holder });
 
@@ -73,7 +73,7 @@ public sealed class SameJobTests : IDisposable
     public void Other_parts_give_another(string[] one, string[] other) => Assert.NotEqual(SameJob.Of(one), SameJob.Of(other));
 
     [Fact]
-    public void A_part_that_is_not_known_makes_no_job() => Assert.Null(SameJob.Of("type", null, "scheduler"));
+    public void An_unknown_part_gives_no_identity() => Assert.Null(SameJob.Of("type", null, "scheduler"));
 
     [Theory]
     [InlineData("jobs", "jobs")]
@@ -90,9 +90,9 @@ public sealed class SameJobTests : IDisposable
     [InlineData("acme", "acme", "acme")] // Nothing else would be left of it: it is that of a tenant.
     [InlineData("jobs", "jobsystem", "jobsystem")]
     [InlineData("jobs", "jobs-system", "~-system")]
-    public void A_node_that_is_called_like_a_scheduler_does_not_make_two_of_them_one(string node, string name, string known) =>
+    public void A_node_with_the_name_of_a_scheduler_does_not_make_two_schedulers_one(string node, string name, string known) =>
         Assert.Equal(known, SameJob.WithoutNode(name, node, machine: "web01"));
 
     [Fact]
-    public void The_longer_of_the_two_is_polled_first() => Assert.Equal("jobs-~", SameJob.WithoutNode("jobs-web01-a", node: "web01-a", machine: "web01"));
+    public void The_longer_of_node_and_machine_name_is_replaced_first() => Assert.Equal("jobs-~", SameJob.WithoutNode("jobs-web01-a", node: "web01-a", machine: "web01"));
 }

@@ -91,7 +91,7 @@ public sealed class InMemoryLockStoreTests
     }
 
     [Fact]
-    public async Task What_has_ended_is_forgotten_without_another_call()
+    public async Task Ended_leases_are_forgotten_without_another_call()
     {
         WeakReference[] holders = await LeaveBehindAsync();
         Assert.All(holders, holder => Assert.True(holder.IsAlive));

@@ -8,7 +8,7 @@ namespace JobLocking.Tests.Stores;
 public sealed class LeaseIdTests
 {
     [Fact]
-    public void No_two_are_alike_whichever_thread_makes_them()
+    public void No_two_ids_are_alike_whichever_thread_creates_them()
     {
         const int Threads = 8, Each = 1000;
         ConcurrentBag<string> ids = [];

@@ -48,7 +48,7 @@ public sealed class MetricsTests : IDisposable
     }
 
     [Fact]
-    public async Task Metrics_of_a_lock_by_hand_do_not_contain_its_name()
+    public async Task Metrics_of_a_lock_taken_by_hand_do_not_contain_its_name()
     {
         await using (TaskLease? lease = await _node.Locks.TryAcquireAsync("customer-4711"))
         {

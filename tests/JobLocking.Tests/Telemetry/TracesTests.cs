@@ -80,7 +80,7 @@ public sealed class TracesTests : IDisposable
     [Theory]
     [InlineData(LockUnavailable.Run, "run_without_lock")]
     [InlineData(LockUnavailable.Fail, "fail")]
-    public async Task A_decision_without_an_answer_of_the_store_is_shown_too(LockUnavailable onUnavailable, string decision)
+    public async Task A_decision_without_an_answer_from_the_store_is_shown_too(LockUnavailable onUnavailable, string decision)
     {
         _node.Store.AcquireAlways = Breakage.Refused;
         using Activity span = _scheduler.StartActivity("job")!;
@@ -150,7 +150,7 @@ public sealed class TracesTests : IDisposable
     }
 
     [Fact]
-    public async Task A_lock_by_hand_has_a_span_below_the_one_of_its_caller()
+    public async Task A_lock_taken_by_hand_has_a_span_below_the_one_of_its_caller()
     {
         using Activity caller = _scheduler.StartActivity("request")!;
         await using TaskLease? lease = await _node.Locks.TryAcquireAsync(_name);
@@ -166,7 +166,7 @@ public sealed class TracesTests : IDisposable
     }
 
     [Fact]
-    public async Task A_lock_by_hand_is_an_error_while_the_store_is_unavailable()
+    public async Task Taking_a_lock_by_hand_is_an_error_while_the_store_is_unavailable()
     {
         _node.Store.AcquireAlways = Breakage.Refused;
         await Assert.ThrowsAsync<TaskLockUnavailableException>(async () => await _node.Locks.TryAcquireAsync(_name));

@@ -461,7 +461,7 @@ public sealed class DeferralTests : IDisposable
     }
 
     [Fact]
-    public async Task A_host_that_has_stopped_wakes_nothing_any_more()
+    public async Task A_host_that_has_stopped_wakes_no_deferral()
     {
         LockDecision.Run run = await HoldAsync();
         await DeferAsync(_other, "first");
@@ -503,7 +503,7 @@ public sealed class DeferralTests : IDisposable
     }
 
     [Fact]
-    public async Task What_is_certainly_skipped_is_decided_without_the_store()
+    public async Task A_certain_skip_is_decided_without_the_store()
     {
         TaskLockAttribute taskLock = new("x");
         await _node.DecideAsync<LockDecision.Run>(_node.Execution(taskLock, ExecutionOrigin.Recurring));

@@ -18,7 +18,7 @@ public sealed class WaitTests : IDisposable
     public WaitTests() => _other = new EngineUnderTest(sharing: _node, node: "node-2");
 
     [Fact]
-    public async Task A_waiter_has_the_lock_as_soon_as_it_is_released_after_two_acquires_in_all()
+    public async Task A_waiter_gets_the_lock_as_soon_as_it_is_released_after_two_acquires_in_all()
     {
         TaskLease held = (await _node.Locks.TryAcquireAsync("x"))!;
         Task<TaskLease> waiting = _other.Locks.AcquireAsync("x").AsTask();
@@ -154,7 +154,7 @@ public sealed class WaitTests : IDisposable
     }
 
     [Fact]
-    public async Task The_safety_poll_makes_good_a_wake_up_that_was_lost()
+    public async Task The_safety_poll_makes_up_for_a_lost_wake_up()
     {
         TaskLease held = (await _node.Locks.TryAcquireAsync("x"))!;
         Task<TaskLease> waiting = _other.Locks.AcquireAsync("x").AsTask();

@@ -40,7 +40,7 @@ public sealed class WokenTests : IDisposable
     }
 
     [Fact]
-    public async Task Three_at_most_follow_one_release_and_an_execution_that_begins_then_is_the_oldest_again_if_it_is_refused()
+    public async Task At_most_three_follow_one_release_and_an_execution_that_begins_then_is_the_oldest_again_if_refused()
     {
         LockDecision.Run run = await HoldAsync();
         DeferralState first = await DeferAsync(_node, "first");
@@ -149,7 +149,7 @@ public sealed class WokenTests : IDisposable
     }
 
     [Fact]
-    public async Task A_host_that_has_stopped_follows_nothing_up()
+    public async Task A_host_that_has_stopped_follows_up_no_wake_up()
     {
         LockDecision.Run run = await HoldAsync();
         await DeferAsync(_other, "first");
