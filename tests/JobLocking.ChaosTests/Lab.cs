@@ -12,7 +12,7 @@ namespace JobLocking.ChaosTests;
 
 /// <summary>
 /// Worker processes, each behind a proxy of its own, the Redis of their locks, and another that no fault reaches, for what
-/// the locks protect. Every fault is made here, so that it stands in the history beside what the workers tell.
+/// the locks protect. Every fault is made here, so that the history has it next to what the workers report.
 /// </summary>
 internal sealed class Lab : IAsyncDisposable
 {
@@ -35,10 +35,11 @@ internal sealed class Lab : IAsyncDisposable
     private Lab(RedisServer redis, RedisServer resource, ConnectionMultiplexer resourceConnection) =>
         (Redis, _resource, _resourceConnection) = (redis, resource, resourceConnection);
 
-    /// <summary>Of all leases in the lab that are not about another.</summary>
+    /// <summary>The expiry of all leases in the lab, where a test needs no other.</summary>
     public static readonly TimeSpan Expiry = TimeSpan.FromSeconds(2);
 
-    /// <summary>An expiry, a safety poll, and what a busy machine needs: no fault may keep anybody waiting for longer once it is over.</summary>
+    /// <summary>An expiry, a safety poll, and what a busy machine needs: no execution may have to wait for longer once a fault is
+    /// over.</summary>
     public static readonly TimeSpan Liveness = Expiry + TimeSpan.FromSeconds(5.1) + TimeSpan.FromSeconds(3);
 
     /// <summary>While one of these lasts, no answer comes through.</summary>
@@ -58,14 +59,14 @@ internal sealed class Lab : IAsyncDisposable
 
     public IReadOnlyList<Worker> Workers => _workers;
 
-    /// <summary>What all have told, in the order in which it happened.</summary>
+    /// <summary>What all processes have reported, in the order in which it happened.</summary>
     public IReadOnlyList<HistoryEvent> History =>
         [.. _workers.SelectMany(w => w.Process.Facts).Select(HistoryEvent.Parse).OfType<HistoryEvent>().Concat(_faults).OrderBy(e => e.At)];
 
     /// <param name="arguments">For the server of the locks.</param>
     public static async Task<Lab> StartAsync(params string[] arguments) => await StartAsync(await RedisServer.StartAsync(arguments));
 
-    /// <param name="redis">The server of the locks, which goes with the lab.</param>
+    /// <param name="redis">The server of the locks, which ends with the lab.</param>
     public static async Task<Lab> StartAsync(RedisServer redis)
     {
         RedisServer resource = await RedisServer.StartAsync();
@@ -74,10 +75,10 @@ internal sealed class Lab : IAsyncDisposable
 
     /// <summary>Starts a worker behind a proxy of its own.</summary>
     /// <param name="name">Of the process, and of the node.</param>
-    /// <param name="options">More for the connection of its locks, as <c>user=x,password=y</c>.</param>
+    /// <param name="options">Further options for the connection of its locks, for example <c>user=x,password=y</c>.</param>
     /// <param name="isSpared">Not to be killed by chance.</param>
     /// <param name="mode">What kind of worker: see the worker's own program.</param>
-    /// <param name="more">What that kind is told besides.</param>
+    /// <param name="more">Further arguments of that kind.</param>
     public async Task<Worker> WorkAsync(string name, string options = "", bool isSpared = false, string mode = "chaos", params string[] more)
     {
         FaultProxy proxy = FaultProxy.Start(Redis.Port);
@@ -91,7 +92,7 @@ internal sealed class Lab : IAsyncDisposable
         return worker;
     }
 
-    /// <summary>Starts a worker whose jobs, of one scheduler, want lock x: see <see cref="JobWorker"/>.</summary>
+    /// <summary>Starts a worker whose jobs, of one scheduler, need lock x: see <see cref="JobWorker"/>.</summary>
     public Task<Worker> EmployAsync(string name, string scheduler, TimeSpan expiry, TimeSpan deferBy, TimeSpan patience) => WorkAsync(
         name, mode: "job", more: [scheduler, .. new[] { expiry, deferBy, patience }.Select(time => time.TotalSeconds.ToString(CultureInfo.InvariantCulture))]);
 
@@ -106,22 +107,23 @@ internal sealed class Lab : IAsyncDisposable
         return await connection.GetDatabase().ExecuteAsync(command, arguments);
     }
 
-    /// <summary>Waits until so many executions wait for a lock in its queue.</summary>
+    /// <summary>Waits until this many executions wait for a lock in its queue.</summary>
     public Task IsQueuedAsync(string @lock, int count) => Eventually.SeesAsync(
         async () => (long)await CommandAsync("ZCARD", $"{{task_lock:{@lock}}}:queue"), queued => queued == count);
 
-    /// <summary>Waits until so many jobs of Hangfire are stored to be run later.</summary>
+    /// <summary>Waits until this many Hangfire jobs are stored to be run later.</summary>
     public Task AreScheduledAsync(int count) => Eventually.SeesAsync(
         () => _resourceConnection.GetDatabase().SortedSetLengthAsync($"{JobWorker.Storage}schedule"), scheduled => scheduled == count);
 
-    /// <summary>Every lock that is asked for has the same terms everywhere.</summary>
+    /// <summary>Every lock has the same terms wherever it is requested.</summary>
     public void Uses(string @lock, TimeSpan expiry, int limit) => _locks[@lock] = new LockTerms(limit, expiry);
 
     public void Began(string fault, string target = Server, string @lock = "") => _faults.Enqueue(HistoryEvent.Now(target, HistoryEventKind.FaultBegan, @lock: @lock, detail: fault));
 
     public void Ended(string fault, string target = Server, string @lock = "") => _faults.Enqueue(HistoryEvent.Now(target, HistoryEventKind.FaultEnded, @lock: @lock, detail: fault));
 
-    /// <summary>Records that the data of the locks is gone. Call it before the deed: the exact moment cannot be known later.</summary>
+    /// <summary>Records that the data of the locks is gone. Call it before the data is erased: the exact moment cannot be known
+    /// later.</summary>
     /// <param name="lock">Empty for all locks.</param>
     /// <param name="perhaps">Some locks may have survived.</param>
     public void Erased(string @lock = "", bool perhaps = false) =>
@@ -136,28 +138,28 @@ internal sealed class Lab : IAsyncDisposable
         _workers.ForEach(w => w.Link.Retarget(replica.Port));
     }
 
-    /// <summary>As documented: of a name given by hand, percent signs and braces are escaped.</summary>
+    /// <summary>As documented: in a name given by hand, percent signs and braces are escaped.</summary>
     public static string KeyOf(string @lock) =>
         "task_lock:" + @lock.Replace("%", "%25", StringComparison.Ordinal).Replace("{", "%7B", StringComparison.Ordinal).Replace("}", "%7D", StringComparison.Ordinal);
 
-    /// <summary>What the counter says that has nothing but the lock to protect it.</summary>
+    /// <summary>The value of the counter that only the lock protects.</summary>
     public async Task<long> PlainCountAsync(string @lock) => (long)await _resourceConnection.GetDatabase().StringGetAsync(ProtectedCounters.PlainKey(@lock));
 
-    /// <summary>Waits until so many of an event have been told after a moment.</summary>
+    /// <summary>Waits until this many events of a kind have been reported after a moment.</summary>
     public Task<IReadOnlyList<HistoryEvent>> SeesAsync(HistoryEventKind what, string process = "", string @lock = "", int count = 1, long since = 0) => SeesAsync<IReadOnlyList<HistoryEvent>>(
         () => [.. History.Where(e => e.What == what && e.At >= since && (process.Length == 0 || e.Process == process) && (@lock.Length == 0 || e.Lock == @lock))],
         seen => seen.Count >= count,
         $"{count} times {what} {process}");
 
-    /// <summary>Waits until a holder has been told that its lease is lost, in whichever way it learnt it first.</summary>
+    /// <summary>Waits until a holder has learned that its lease is lost, in whichever way it learned it first.</summary>
     public Task<HistoryEvent> LosesAsync(string process, string @lock) => SeesAsync(
         () => History.First(e => e.What is HistoryEventKind.Lost or HistoryEventKind.Disowned && e.Process == process && e.Lock == @lock),
         _ => true,
         $"{process} loses {@lock}");
 
     /// <summary>
-    /// Tells, until it is cancelled, of each time in which the machine itself was too busy: a server that no fault reaches took half as
-    /// long to answer as the workers are patient.
+    /// Reports, until it is cancelled, each time at which the machine itself was too busy: a server that no fault reaches took half as long
+    /// to answer as the workers wait.
     /// </summary>
     public async Task WitnessStarvationAsync(CancellationToken cancellationToken)
     {
@@ -174,7 +176,8 @@ internal sealed class Lab : IAsyncDisposable
         }
     }
 
-    /// <summary>Faults are over: the load goes on for as long as it may take until everybody gets on, and what it told of that is returned.</summary>
+    /// <summary>Faults are over: the load goes on for as long as every execution may need to make progress. Returns what it reported
+    /// meanwhile.</summary>
     public async Task<IReadOnlyList<HistoryEvent>> HealedAsync()
     {
         HistoryEvent healed = HistoryEvent.Now(Server, HistoryEventKind.Healed);
@@ -183,7 +186,7 @@ internal sealed class Lab : IAsyncDisposable
         return [.. History.Where(e => e.At >= healed.At)];
     }
 
-    /// <summary>Everybody who lives comes to rest, nothing that was locked is left, and the checker finds nothing in the history.</summary>
+    /// <summary>All living workers come to rest, no lock is left, and the checker finds no violation in the history.</summary>
     public async Task<IReadOnlyList<HistoryEvent>> JudgeAsync(bool tokensMayGoBack = false)
     {
         (IReadOnlyList<HistoryEvent> history, Terms terms) = await EndAsync();
@@ -197,7 +200,7 @@ internal sealed class Lab : IAsyncDisposable
         return history;
     }
 
-    /// <summary>Waits until all living workers are at rest: what they have reported by then is a whole history.</summary>
+    /// <summary>Waits until all living workers are at rest: what they have reported by then is a complete history.</summary>
     public async Task<(IReadOnlyList<HistoryEvent> History, Terms Terms)> EndAsync()
     {
         await Task.WhenAll(_workers.Where(w => !w.Process.WasKilled).Select(w => w.RestAsync()));
@@ -223,7 +226,7 @@ internal sealed class Lab : IAsyncDisposable
     }
 
     /// <summary>
-    /// Saves a history with violations, and beside it, with <c>.facts</c>, everything else that the workers reported, and which channels
+    /// Saves a history with violations, and next to it, with <c>.facts</c>, everything else that the workers reported, and which channels
     /// have subscribers: a process without a subscription receives no wake-up.
     /// </summary>
     public async Task<string> KeepAsync(IReadOnlyList<HistoryEvent> history)
@@ -263,7 +266,7 @@ internal sealed class Lab : IAsyncDisposable
         }
     }
 
-    /// <summary>What is left when all load has ended: only the leases of dead processes, which end with their expiry.</summary>
+    /// <summary>When all load has ended, only the leases of dead processes are left; they end with their expiry.</summary>
     private async Task<Dictionary<string, LockTerms>> FinalAsync()
     {
         await using ConnectionMultiplexer connection = await ConnectionMultiplexer.ConnectAsync($"{Redis.ConnectionString},abortConnect=false");
@@ -285,7 +288,7 @@ internal sealed class Lab : IAsyncDisposable
                 await Task.Delay(20);
             }
 
-            // Whoever was killed may have added one and not told it.
+            // A killed process may have added one without reporting it.
             bool killed = _workers.Any(w => w.Process.WasKilled);
             final[name] = terms with { Count = killed || terms.Limit > 1 ? null : (long)await resource.HashGetAsync(ProtectedCounters.FencedKey(name), "count") };
         }

@@ -5,26 +5,26 @@ using JobLocking.TestWorker.Chaos;
 
 namespace JobLocking.ChaosTests;
 
-/// <summary>A worker process in the lab: what it is told to do, and what is done to it.</summary>
+/// <summary>A worker process in the lab: the commands that it gets, and the faults that affect it.</summary>
 internal sealed class Worker(Lab lab, string name, WorkerProcess process, FaultProxy link) : IAsyncDisposable
 {
     public string Name => name;
 
-    /// <summary>Not to be killed by chance, for what it uses is measured from beginning to end.</summary>
+    /// <summary>Not to be killed at random, because its resource usage is measured from beginning to end.</summary>
     public bool IsSpared { get; init; }
 
     public WorkerProcess Process => process;
 
-    /// <summary>Between the worker and the Redis of its locks. Faults that are made here are made known with <see cref="Cut"/>.</summary>
+    /// <summary>Between the worker and the Redis of its locks. Faults that are made here are reported with <see cref="Cut"/>.</summary>
     public FaultProxy Link => link;
 
-    /// <summary>Asks again and again, so many side by side, until it rests.</summary>
+    /// <summary>Requests a lock again and again, with several requests in parallel, until it rests.</summary>
     /// <param name="lock">The lock.</param>
-    /// <param name="expire">Of its leases.</param>
+    /// <param name="expire">The expiry of its leases.</param>
     /// <param name="how"><c>try</c>, <c>wait</c>, <c>acquire</c> or <c>cancel</c>: see the worker.</param>
-    /// <param name="parallel">How many side by side.</param>
-    /// <param name="limit">Of the lock.</param>
-    /// <param name="work">For how long it is held, on average.</param>
+    /// <param name="parallel">How many requests in parallel.</param>
+    /// <param name="limit">The limit of the lock.</param>
+    /// <param name="work">How long the lock is held, on average.</param>
     public void Load(string @lock, TimeSpan? expire = null, string how = "acquire", int parallel = 1, int limit = 1, TimeSpan? work = null)
     {
         TimeSpan expiry = expire ?? Lab.Expiry;
@@ -32,7 +32,7 @@ internal sealed class Worker(Lab lab, string name, WorkerProcess process, FaultP
         process.Tell(string.Create(CultureInfo.InvariantCulture, $"load {Uri.EscapeDataString(@lock)} {expiry.TotalMilliseconds} {limit} {parallel} {how} {(work ?? TimeSpan.FromMilliseconds(20)).TotalMilliseconds}"));
     }
 
-    /// <summary>Takes a lock and works under it until it is told to <see cref="End"/>, or has lost it. Returns when it has it.</summary>
+    /// <summary>Takes a lock and works under it until <see cref="End"/> or until it has lost it. Returns when it has the lock.</summary>
     public async Task<HistoryEvent> HoldAsync(string @lock, TimeSpan? expire = null, int limit = 1)
     {
         long before = Lab.Now;
@@ -40,7 +40,7 @@ internal sealed class Worker(Lab lab, string name, WorkerProcess process, FaultP
         return await GetsAsync(@lock, before);
     }
 
-    /// <summary>Asks for a lock as <see cref="HoldAsync"/> does, and returns at once: it waits until it has it.</summary>
+    /// <summary>Requests a lock as <see cref="HoldAsync"/> does, and returns at once: the worker waits until it has the lock.</summary>
     public void Hold(string @lock, TimeSpan? expire = null, int limit = 1)
     {
         TimeSpan expiry = expire ?? Lab.Expiry;
@@ -54,21 +54,21 @@ internal sealed class Worker(Lab lab, string name, WorkerProcess process, FaultP
 
     public void End(string @lock) => process.Tell($"end {Uri.EscapeDataString(@lock)}");
 
-    /// <summary>Stops its host, and returns when that has stopped. Whoever holds goes on.</summary>
+    /// <summary>Stops its host, and returns when that has stopped. Holders continue.</summary>
     public async Task StopAsync()
     {
         process.Tell("stop");
         await process.SaysAsync("stopped");
     }
 
-    /// <summary>Disposes of its host, and with it of its connection. Whoever holds goes on.</summary>
+    /// <summary>Disposes of its host, and with it of its connection. Holders continue.</summary>
     public async Task DisposeHostAsync()
     {
         process.Tell("dispose");
         await process.SaysAsync("disposed");
     }
 
-    /// <summary>Asks for nothing more, and waits until all that it does has come to its end.</summary>
+    /// <summary>Stops requesting locks, and waits until all its executions have ended.</summary>
     public async Task RestAsync()
     {
         int before = process.Count("rested");
@@ -107,7 +107,7 @@ internal sealed class Worker(Lab lab, string name, WorkerProcess process, FaultP
         lab.Ended(fault, name);
     }
 
-    /// <summary>What the process uses, when all garbage is gone.</summary>
+    /// <summary>What the process uses, after a garbage collection.</summary>
     public async Task<ResourceUsage> UsageAsync()
     {
         int before = process.Count("usage");

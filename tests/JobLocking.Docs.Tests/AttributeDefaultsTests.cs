@@ -5,7 +5,7 @@ using Xunit;
 
 namespace JobLocking.Docs;
 
-/// <summary>The table of the attribute in README.md tells the truth, and all of it.</summary>
+/// <summary>The table of the attribute in README.md is correct and complete.</summary>
 public sealed partial class AttributeDefaultsTests
 {
     private static readonly Dictionary<string, string> Documented = Row().Matches(File.ReadAllText(Repository.ReadMe))

@@ -3,7 +3,7 @@ using Xunit;
 
 namespace JobLocking.Docs;
 
-/// <summary>What a reader copies from a document compiles, because it stands in a region of a file of this project.</summary>
+/// <summary>Code that a reader copies from a document compiles, because it is in a region of a file of this project.</summary>
 public sealed partial class CodeBlocksTests
 {
     private static readonly Dictionary<string, string> Regions = Directory

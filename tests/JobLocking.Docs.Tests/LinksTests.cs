@@ -26,7 +26,7 @@ public sealed partial class LinksTests
         }
     }
 
-    /// <summary>As GitHub makes it of a heading.</summary>
+    /// <summary>As GitHub makes it from a heading.</summary>
     private static string Anchor(string heading) => Dropped().Replace(heading.Trim().ToLowerInvariant(), "").Replace(' ', '-');
 
     [GeneratedRegex(@"\]\((?<target>[^)\s]+)\)")]

@@ -4,7 +4,8 @@ using Xunit;
 
 namespace JobLocking.Docs;
 
-/// <summary>tests/mutants.sh takes minutes and is not run every day. That its patches fit what they break, and name tests that exist, is seen here.</summary>
+/// <summary>tests/mutants.sh takes minutes and is not run every day. These tests check that its patches apply and name tests that
+/// exist.</summary>
 public sealed partial class MutantsTests
 {
     private static readonly string[] Patches = Directory.GetFiles(Path.Combine(Repository.Root, "tests", "mutants"), "*.patch");
@@ -39,7 +40,7 @@ public sealed partial class MutantsTests
     [Fact]
     public void There_are_mutants() => Assert.NotEmpty(Patches);
 
-    /// <summary>The tests of the contract that every store keeps are inherited from the TestKit.</summary>
+    /// <summary>The contract tests of every store are inherited from the TestKit.</summary>
     private static bool Exists(string project, string type, string test)
     {
         string[] own = Sources(project);

@@ -9,7 +9,7 @@ using Xunit;
 
 namespace JobLocking.Docs;
 
-/// <summary>The tables of docs/observability.md are what the packages tell, all of it and nothing else.</summary>
+/// <summary>The tables of docs/observability.md list everything that the packages report, and nothing else.</summary>
 public sealed partial class ObservabilityTests
 {
     private static readonly string Page = File.ReadAllText(Path.Combine(Repository.Root, "docs", "observability.md"));

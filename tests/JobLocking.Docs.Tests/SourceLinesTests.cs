@@ -2,7 +2,7 @@ using Xunit;
 
 namespace JobLocking.Docs;
 
-/// <summary>What can be read at first sight: no line of the product or the sample is too long for a screen.</summary>
+/// <summary>No line of the product or the sample is too long for a screen.</summary>
 public sealed class SourceLinesTests
 {
     private const int Longest = 140;

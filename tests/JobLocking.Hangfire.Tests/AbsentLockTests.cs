@@ -12,7 +12,8 @@ using Xunit;
 
 namespace JobLocking.Hangfire.Tests;
 
-/// <summary>A server of a host that would run jobs without their locks. Alone, as the registrations are.</summary>
+/// <summary>A server of a host that would run jobs without their locks. The class runs alone, because the registrations belong to the
+/// process.</summary>
 [Collection(nameof(RegistrationTests))]
 public sealed class AbsentLockTests : IDisposable
 {
@@ -157,14 +158,14 @@ public sealed class AbsentLockTests : IDisposable
     {
         HostApplicationBuilder builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { ApplicationName = "tests" });
 
-        // An instance: Hangfire keeps it for the whole process, so that the container must not dispose it.
+        // Registered as an instance: Hangfire keeps it for the whole process, so the container must not dispose of it.
         builder.Services.AddSingleton<ILoggerFactory>(new LoggerFactory([new FakeLoggerProvider(_logs)]));
         builder.Services.AddJobLocking().UseInMemory();
         register(builder.Services);
         return builder.Build();
     }
 
-    /// <summary>Stands for a server that the user makes.</summary>
+    /// <summary>Stands for a server that the user creates.</summary>
     private sealed class NoServer : IBackgroundProcessingServer
     {
         public void SendStop()

@@ -9,7 +9,7 @@ using Xunit;
 
 namespace JobLocking.Hangfire.Tests;
 
-/// <summary>Which executions of a recurring job the schedule wants although the same job is at it, and which become one.</summary>
+/// <summary>Which executions of a recurring job the schedule wants although the same job is running, and which are coalesced.</summary>
 public sealed class CatchUpTests(SharedRedis redis)
 {
     [Theory]
@@ -126,7 +126,7 @@ public sealed class CatchUpTests(SharedRedis redis)
 
         string pending = await PendingAsync(nightly);
 
-        // What is not pending any more stands for nothing.
+        // A deferral that is not pending any more stands for nothing.
         Assert.True(cluster.Client.Delete(pending));
         nightly = [cluster.Fire("nightly"), cluster.Fire("nightly")];
         pending = await PendingAsync(nightly);

@@ -24,7 +24,7 @@ public sealed class Cluster(string redis, JobStorage storage) : IAsyncDisposable
 
     public JobProbes Probes { get; } = new();
 
-    /// <summary>The nodes poll no lock: only a wake-up that reaches them explains that a deferred job runs.</summary>
+    /// <summary>The nodes poll no lock: a deferred job that runs was woken by a wake-up.</summary>
     public bool IsBlind { get; init; }
 
     /// <summary>How long the client library waits for an answer, in milliseconds.</summary>
@@ -71,7 +71,7 @@ public sealed class Cluster(string redis, JobStorage storage) : IAsyncDisposable
         newest => newest.Name == state && newest.Reason.StartsWith(reason, StringComparison.Ordinal),
         fact: $"job {job} is {state}, {reason}");
 
-    /// <summary>What the job has left for its next attempt.</summary>
+    /// <summary>What the job has stored for its next attempt.</summary>
     internal AttemptRecord Record(string job) => JsonSerializer.Deserialize<AttemptRecord>(Parameter(job, AttemptRecord.Parameter)!)!;
 
     public Task<JobState> IsDeferredAsync(string job, int times = 1) => SeesAsync(job, ScheduledState.StateName, $"Deferred ({times}): ");

@@ -105,7 +105,7 @@ public sealed class DeferTests(SharedRedis redis)
             await cluster.SeesAsync(job, ScheduledState.StateName, "Deferred (1): ");
         }
 
-        // Who fetches from nowhere but the critical queue proves where they are.
+        // A server that fetches only from the critical queue proves where they are.
         await a.StopAsync();
         await cluster.StartAsync("b", server: o => o.Queues = ["critical"]);
         await lease.DisposeAsync();

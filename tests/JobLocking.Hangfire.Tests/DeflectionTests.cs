@@ -7,7 +7,7 @@ using Xunit;
 
 namespace JobLocking.Hangfire.Tests;
 
-/// <summary>What a server that holds the lock itself need not hand to a worker.</summary>
+/// <summary>Jobs that a server which holds the lock itself need not hand to a worker.</summary>
 public sealed class DeflectionTests(SharedRedis redis)
 {
     private readonly Workers _workers = new();
@@ -19,7 +19,7 @@ public sealed class DeflectionTests(SharedRedis redis)
         Node a = await StartAsync(cluster);
         string first = await FireAndHoldAsync(cluster, "nightly");
 
-        // A worker has asked the schedule whether it runs the job again.
+        // A worker has asked the storage whether the schedule runs the job again.
         string known = cluster.Fire("nightly");
         await cluster.SeesAsync(known, DeletedState.StateName, "Skipped: ");
         Assert.Contains(known, _workers.Jobs);
@@ -150,7 +150,7 @@ public sealed class DeflectionTests(SharedRedis redis)
         return job;
     }
 
-    /// <summary>Sees which jobs get as far as to a worker that would perform them.</summary>
+    /// <summary>Records which jobs reach a worker that would perform them.</summary>
     private sealed class Workers : IServerFilter
     {
         private readonly System.Collections.Concurrent.ConcurrentQueue<string> _jobs = [];

@@ -15,7 +15,7 @@ using Xunit;
 
 namespace JobLocking.Hangfire.Tests;
 
-/// <summary>What no server can be brought to do at will.</summary>
+/// <summary>Cases that a test cannot provoke with a real server.</summary>
 public sealed class FilterTests : IDisposable
 {
     private const string Parameter = "JobLocking.Attempt";
@@ -357,7 +357,7 @@ public sealed class FilterTests : IDisposable
     [InlineData("""{"Begun":true}""", null, "nightly", ExecutionOrigin.Redelivery)]
     [InlineData("""{"Begun":true}""", "1", "nightly", ExecutionOrigin.Retry)]
     [InlineData(null, "1", "nightly", ExecutionOrigin.Retry)]
-    [InlineData(null, "1", null, ExecutionOrigin.OneOff)] // Auto skips no one-off job: nobody asks how often it was tried
+    [InlineData(null, "1", null, ExecutionOrigin.OneOff)] // Auto skips no one-off job: the number of its attempts is not read
     [InlineData("""{"Begun":true,"Deferral":"1;1;1;0;0:waiter"}""", "1", "nightly", ExecutionOrigin.Deferred)]
     [InlineData("""{"Begun":true,"Deferral":"not one of ours"}""", "1", "nightly", ExecutionOrigin.Retry)]
     public void The_origin_is_read_from_what_the_job_carries(string? record, string? retries, string? recurringJobId, ExecutionOrigin origin)

@@ -1,4 +1,4 @@
 namespace Quartz;
 
-/// <summary>Stands in for the type of this name: what it is recognised by.</summary>
+/// <summary>Stands in for the type of this name, because the name is all that counts.</summary>
 public interface IJobExecutionContext;

@@ -59,11 +59,11 @@ public sealed class InnerJobTests(SharedRedis redis)
         string later = cluster.Client.Enqueue<Patient>(p => p.Run("x", "later", CancellationToken.None));
         await cluster.IsDeferredAsync(later);
 
-        // Despite its minimum hold: its run was aborted, not done.
+        // Despite its minimum hold: its run was aborted, not completed.
         Assert.Equal(["work:x"], (await a.HeldAsync()).Select(held => held.Name));
         Assert.Equal([outer, later], await a.QueuedAsync());
 
-        // While the outer job waits for its own lock, the next one that waits for the other runs.
+        // While the outer job waits for its own lock, the next job that waits for the other lock runs.
         TaskLease own = await a.TakeAsync("outer");
         await lease.DisposeAsync();
         await cluster.SeesAsync(outer, ScheduledState.StateName, "Deferred (1): lock 'outer'");
@@ -180,7 +180,7 @@ public sealed class InnerJobTests(SharedRedis redis)
     }
 }
 
-/// <summary>Performs other jobs inside itself. Retried an hour later: a retry that is burnt is seen.</summary>
+/// <summary>Performs other jobs inside itself. Retried an hour later, so that a test notices a used-up retry.</summary>
 [AutomaticRetry(Attempts = 3, DelaysInSeconds = [3600])]
 public class Outer(ITaskLeaseAccessor leases)
 {
@@ -218,7 +218,7 @@ public class Outer(ITaskLeaseAccessor leases)
         }
         catch (JobPerformanceException)
         {
-            // Its own affair.
+            // It handles the exception itself.
         }
     }
 

@@ -73,11 +73,11 @@ public sealed class Node : IAsyncDisposable
 
     public Task StopAsync() => _host.StopAsync();
 
-    /// <summary>Takes a lock by hand; fails the test if somebody has it.</summary>
+    /// <summary>Takes a lock by hand; fails the test if the lock is taken.</summary>
     public async Task<TaskLease> TakeAsync(string name) =>
         await Locks.TryAcquireAsync(name) ?? throw new InvalidOperationException($"Lock '{name}' is taken.");
 
-    /// <summary>Takes a lock for a holder that is dead already: nobody renews it, nobody releases it.</summary>
+    /// <summary>Takes a lock for a holder that is dead already: the lease is neither renewed nor released.</summary>
     public async Task AbandonAsync(string name, TimeSpan expiry)
     {
         LockHolder dead = new("tests", "dead", "code", "dead", "1", DateTimeOffset.UnixEpoch);

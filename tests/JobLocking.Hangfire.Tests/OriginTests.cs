@@ -129,7 +129,7 @@ public sealed class OriginTests(SharedRedis redis)
         string begun = cluster.Fire("nightly");
         await Eventually.IsTrueAsync(() => probe.Begun == 1);
 
-        // The storage hands it out again, as it does for a server that is silent: the lease of the first run still lives.
+        // The storage hands the job out again, as it does for a silent server: the lease of the first run is still held.
         using (var connection = cluster.Storage.GetConnection())
         using (var transaction = connection.CreateWriteTransaction())
         {

@@ -9,7 +9,7 @@ using Xunit;
 
 namespace JobLocking.Hangfire.Tests;
 
-/// <summary>What a Redis that is away costs the workers of a server.</summary>
+/// <summary>What an outage of Redis costs the workers of a server.</summary>
 public sealed class OutageTests
 {
     [Fact]
@@ -25,7 +25,7 @@ public sealed class OutageTests
             long killedAt = Stopwatch.GetTimestamp();
             await redis.KillAsync();
 
-            // As many as come in half a second when eight come in one.
+            // Half a second's worth of jobs, at eight jobs a second.
             string[] jobs = [.. Enumerable.Range(0, 4).Select(i => cluster.Client.Enqueue<Work>(w => w.Auto($"{i}", "restart", default)))];
             await Eventually.IsTrueAsync(() => Stopwatch.GetElapsedTime(killedAt) > TimeSpan.FromMilliseconds(500));
             await redis.RestartAsync();

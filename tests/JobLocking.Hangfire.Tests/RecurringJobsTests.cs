@@ -6,7 +6,7 @@ using Xunit;
 
 namespace JobLocking.Hangfire.Tests;
 
-/// <summary>What a storage says of a recurring job, and for how long it is believed.</summary>
+/// <summary>What a storage says about a recurring job, and for how long that answer is used.</summary>
 public sealed class RecurringJobsTests
 {
     private readonly JobStorage _storage = Substitute.For<JobStorage>();

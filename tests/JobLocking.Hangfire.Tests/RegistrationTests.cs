@@ -14,7 +14,7 @@ using Xunit;
 
 namespace JobLocking.Hangfire.Tests;
 
-/// <summary>Alone: Hangfire's configuration and global filters belong to the process.</summary>
+/// <summary>The class runs alone: Hangfire's configuration and global filters belong to the process.</summary>
 [CollectionDefinition(nameof(RegistrationTests), DisableParallelization = true)]
 [Collection(nameof(RegistrationTests))]
 public sealed class RegistrationTests(SharedRedis redis) : IDisposable
@@ -27,7 +27,7 @@ public sealed class RegistrationTests(SharedRedis redis) : IDisposable
         await using Cluster cluster = redis.NewCluster();
         HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { ApplicationName = "tests" });
 
-        // Hangfire would keep this host's loggers for the whole process, and for longer than the host.
+        // Otherwise Hangfire would keep this host's loggers for the whole process, longer than the host lives.
         builder.Services.AddSingleton<ILoggerFactory>(NullLoggerFactory.Instance);
         builder.Services.AddSingleton(cluster.Probes);
         cluster.AddLocks(builder.Services, null);

@@ -13,7 +13,7 @@ using Xunit;
 
 namespace JobLocking.Hangfire.Tests;
 
-/// <summary>Which recurring jobs <see cref="LockConflict.Auto"/> skips for a holder.</summary>
+/// <summary>Which recurring jobs <see cref="LockConflict.Auto"/> skips because of a holder.</summary>
 public sealed class SameJobTests(SharedRedis redis) : IAsyncLifetime
 {
     private const string Deferred = "Deferred (";
@@ -170,7 +170,7 @@ public sealed class SameJobTests(SharedRedis redis) : IAsyncLifetime
 
     private Task BegunAsync(int count) => Eventually.IsTrueAsync(() => Vendor.Begun == count);
 
-    /// <summary>Starts a host as <c>AddHangfireServer</c> makes it, which registers nothing that can be resolved twice.</summary>
+    /// <summary>Starts a host with <c>AddHangfireServer</c>, which registers nothing that can be resolved twice.</summary>
     private async Task StartAsync(string node, params (string? Name, Storage Storage)[] servers)
     {
         HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { ApplicationName = "tests" });

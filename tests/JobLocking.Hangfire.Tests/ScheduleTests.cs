@@ -54,7 +54,7 @@ public sealed class ScheduleTests(SharedRedis redis)
         await cluster.SucceedsAsync(requeued);
         await cluster.SucceedsAsync(woken);
 
-        // As Hangfire has it: whoever reschedules it, it is no deferral any more.
+        // As Hangfire does it: a job that was rescheduled is no deferral any more.
         Assert.Equal([$"critical:{rescheduled}"], Entries(cluster));
 
         async Task<string> DeferAsync(string probe)

@@ -10,7 +10,8 @@ using Xunit;
 
 namespace JobLocking.Hangfire.Tests;
 
-/// <summary>Several hosts in one process, each configured as the README has it. Alone, as the registrations are.</summary>
+/// <summary>Several hosts in one process, each configured as in the README. The class runs alone, because the registrations belong to the
+/// process.</summary>
 [Collection(nameof(RegistrationTests))]
 public sealed class SeveralHostsTests : IDisposable
 {
@@ -33,7 +34,7 @@ public sealed class SeveralHostsTests : IDisposable
         second.Dispose();
         Assert.Equal("first", await RunsUnderAsync(one, "in the first, alone"));
 
-        // What still works on the storage of the host that is gone runs neither without a lock nor under that of another host.
+        // A server that still uses the storage of the disposed host runs jobs neither without a lock nor under the locks of another host.
         string left = Enqueue(two, "left over");
         using (new BackgroundJobServer(new BackgroundJobServerOptions { WorkerCount = 1, SchedulePollingInterval = TimeSpan.FromMilliseconds(50) }, two))
         {
@@ -102,7 +103,7 @@ public sealed class SeveralHostsTests : IDisposable
     private static string Failure(JobStorage storage, string job) =>
         storage.GetMonitoringApi().JobDetails(job).History[0] is { StateName: var state, Data: var data } && state == FailedState.StateName ? data["ExceptionMessage"] : "";
 
-    /// <summary>Runs a job, and says which node had its lock.</summary>
+    /// <summary>Runs a job, and returns the node that had its lock.</summary>
     private async Task<string?> RunsUnderAsync(JobStorage storage, string probe)
     {
         string job = Enqueue(storage, probe);
@@ -118,7 +119,7 @@ public sealed class SeveralHostsTests : IDisposable
         builder.Services.AddSingleton(_probes);
         builder.Services.AddJobLocking(o => o.NodeName = name).UseInMemory();
 
-        // An instance: what Hangfire would register, the container of the host would dispose.
+        // Registered as an instance: the container of the host would dispose of one that Hangfire registers.
         builder.Services.AddSingleton(storage);
         builder.Services.AddHangfire((sp, configuration) => configuration.UseStorage(storage).UseTaskLocks(sp));
         if (hasServer)

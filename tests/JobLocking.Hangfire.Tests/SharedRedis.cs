@@ -11,13 +11,13 @@ using Xunit;
 
 namespace JobLocking.Hangfire.Tests;
 
-/// <summary>Where Hangfire keeps its jobs.</summary>
+/// <summary>The storage of Hangfire's jobs.</summary>
 public enum Storages
 {
     InMemory,
     Redis,
 
-    /// <summary>Says that it sets job parameters together with a state, and throws when it is to.</summary>
+    /// <summary>Claims to set job parameters together with a state, and throws when it is asked to.</summary>
     Sqlite,
 }
 
@@ -48,7 +48,7 @@ public sealed class SharedRedis : IAsyncLifetime
         {
             Prefix = $"{{hangfire-{Guid.NewGuid():N}}}:",
 
-            // A worker that looks at the queue just before a job comes misses its announcement, and would sleep for so long.
+            // A worker that checks the queue just before a job arrives can miss its signal, and would then sleep for this long.
             FetchTimeout = TimeSpan.FromMilliseconds(100),
         }),
     };

@@ -15,7 +15,7 @@ public sealed class TraceTests : IDisposable
 
     private readonly ActivitySource _jobs = new($"Jobs {Guid.NewGuid()}");
 
-    // Sources have no container: other tests of this process take locks, too.
+    // Activity sources have no container: other tests of this process also take locks.
     private readonly string _key = Guid.NewGuid().ToString();
 
     private readonly ConcurrentQueue<Activity> _ended = [];
@@ -74,7 +74,7 @@ public sealed class TraceTests : IDisposable
         _ended.Enqueue(span);
     }
 
-    /// <summary>As people and packages trace Hangfire jobs.</summary>
+    /// <summary>As users and packages trace Hangfire jobs.</summary>
     private sealed class Tracing(ActivitySource source) : IServerFilter
     {
         public void OnPerforming(PerformingContext context) => context.Items["span"] = source.StartActivity("job", ActivityKind.Consumer);

@@ -9,7 +9,8 @@ using Xunit;
 
 namespace JobLocking.Hangfire.Tests;
 
-/// <summary>A wake in the very moment in which something else becomes of the deferred job. Nobody fetches from the queues here: what is in them counts.</summary>
+/// <summary>A wake-up at the very moment at which something else happens to the deferred job. No worker fetches from the queues here: the
+/// tests look at what is in them.</summary>
 public sealed class WakeRaceTests(SharedRedis redis) : IDisposable
 {
     private readonly ServiceProvider _services = Services();
@@ -47,7 +48,8 @@ public sealed class WakeRaceTests(SharedRedis redis) : IDisposable
         {
             (string job, StoredDeferral deferral) = waiting.Create();
 
-            // A user who reschedules what has just been woken changes its state all the same; then it is in the queue, too, as always with Hangfire.
+            // If a user reschedules a job that has just been woken, its state changes all the same; then it is also in the queue, as always
+            // with Hangfire.
             bool[] changed = await TogetherAsync(
                 () => waiting.Wake(deferral),
                 () => waiting.Client.ChangeState(job, new ScheduledState(TimeSpan.FromDays(1)), ScheduledState.StateName));
@@ -67,7 +69,7 @@ public sealed class WakeRaceTests(SharedRedis redis) : IDisposable
         int woken = 0;
         using (BackgroundJobServer scheduler = new(new BackgroundJobServerOptions { Queues = ["unused"], WorkerCount = 1, SchedulePollingInterval = TimeSpan.FromMilliseconds(1) }, waiting.Storage))
         {
-            // The scheduler may need a while to begin, and no race is one that has always the same winner.
+            // The scheduler may need a while to begin, and it is no race if one side always wins.
             await Eventually.IsTrueAsync(() =>
             {
                 for (int i = 0; i < tries; i++)

@@ -8,7 +8,7 @@ using Xunit;
 
 namespace JobLocking.Hangfire.Tests;
 
-/// <summary>The jobs here would come back by themselves in an hour, or nobody looks for them by then.</summary>
+/// <summary>The jobs here would come back by themselves only after an hour, or no scheduler polls for them before that.</summary>
 public sealed class WakeTests(SharedRedis redis)
 {
     private const string Woken = "Woken: lock 'work:x' is free";
@@ -74,7 +74,7 @@ public sealed class WakeTests(SharedRedis redis)
         await cluster.IsDeferredAsync(job);
         DateTimeOffset expiresAt = lease.ExpiresAt;
 
-        // Each second the lease might have run out, and the lock is looked at.
+        // The lease might have expired at any second, so the lock is polled each second.
         await Eventually.IsTrueAsync(() => lease.ExpiresAt - expiresAt > TimeSpan.FromSeconds(3));
 
         Assert.Equal(["Scheduled", "Deleted", "Processing", "Enqueued"], cluster.History(job).Select(s => s.Name));
@@ -90,7 +90,7 @@ public sealed class WakeTests(SharedRedis redis)
         string job = cluster.Client.Enqueue<Work>(w => w.Auto("x", "overdue", CancellationToken.None));
         DateTime due = JobHelper.DeserializeDateTime((await cluster.IsDeferredAsync(job)).Data["EnqueueAt"]);
 
-        // By Hangfire's own default, 15 seconds, its scheduler would have seen it by now.
+        // With Hangfire's own default of 15 seconds, its scheduler would have found the job by now.
         await Eventually.IsTrueAsync(() => TimeProvider.System.GetUtcNow().UtcDateTime - due > TimeSpan.FromSeconds(23));
         Assert.Equal([job], await a.QueuedAsync());
         await lease.DisposeAsync();
@@ -251,7 +251,7 @@ public sealed class WakeTests(SharedRedis redis)
     /// <summary>The last part of a deferral state is the waiter, which stays the same while the job is deferred again.</summary>
     private static string WaiterOf(AttemptRecord record) => record.Deferral!.Split(';')[^1];
 
-    /// <summary>When the lock becomes free while the job is on its way from its refusal to the schedule.</summary>
+    /// <summary>The lock becomes free while the job is on its way from its refusal to the schedule.</summary>
     public enum Moments
     {
         BeforeTheElection,
@@ -330,7 +330,8 @@ public sealed class WakeTests(SharedRedis redis)
     {
         public Action? Do { get; set; }
 
-        // Outside of our filter to be called after it, when it has turned the job away; inside of it in an election, to be called after it.
+        // Outside our filter, so that it is called after ours has refused the job; inside our filter in an election, so that it is called
+        // after ours.
         public JobFilterCollection AsProvider() => new JobFilterCollection { { this, moment == Moments.BeforeTheElection ? -2000 : 0 } };
 
         public void OnPerforming(PerformingContext context)

@@ -9,7 +9,8 @@ using Xunit;
 
 namespace JobLocking.Hangfire.Tests;
 
-/// <summary>Many wakes in one moment and few threads to run them on. The pool is the whole process', so nothing else runs meanwhile.</summary>
+/// <summary>Many wake-ups at one moment, and few threads to run them on. The pool belongs to the whole process, so nothing else runs
+/// meanwhile.</summary>
 [CollectionDefinition(DisableParallelization = true)]
 public sealed class FewThreads;
 
@@ -71,7 +72,7 @@ public sealed class WakesTogetherTests(SharedRedis redis) : IDisposable
         return before;
     }
 
-    /// <summary>Sees each wake on the thread that it runs on.</summary>
+    /// <summary>Observes each wake-up on the thread that it runs on.</summary>
     private sealed class Witness : JobFilterAttribute, IElectStateFilter
     {
         public ConcurrentQueue<bool> OnPoolThreads { get; } = [];

@@ -6,7 +6,8 @@ using Xunit;
 
 namespace JobLocking.Hangfire.Tests;
 
-/// <summary>Jobs that are woken and do not run. No node polls the lock, so that only what follows upon the wake-up explains that the next job runs.</summary>
+/// <summary>Jobs that are woken and do not run. No node polls the lock, so the next job runs only because of what follows the
+/// wake-up.</summary>
 public sealed class WokenTests(SharedRedis redis)
 {
     [Theory]

@@ -12,7 +12,7 @@ public sealed class DeadOrFrozenHolderTests
 
     private static readonly TimeSpan Promised = TimeSpan.FromSeconds(3 + 5.1);
 
-    // What starting a thread or a process costs on a busy machine is not promised by anyone.
+    // Nothing limits how long a busy machine takes to start a thread or a process.
     private static readonly TimeSpan Noise = TimeSpan.FromSeconds(10);
 
     public static TheoryData<string, string> Schedulers => new()
@@ -63,7 +63,7 @@ public sealed class DeadOrFrozenHolderTests
         string[] lost = (await first.SaysAsync($"lost {scheduler}")).Split(' ');
         Assert.Equal(Token(started), Token(lost));
 
-        // The successor is not harmed by what the first does as it ends.
+        // Nothing that the first holder does at its end harms the successor.
         await first.SaysAsync("event 1005");
         Assert.False(second.HasSaid("lost"));
     }

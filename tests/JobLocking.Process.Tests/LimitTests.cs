@@ -30,7 +30,7 @@ public sealed class LimitTests
         old.Tell("end 3");
         await cluster.LeftAsync(13);
 
-        // And now at once.
+        // And now at the same time.
         Start(old, "hangfire", "quartz", "wait");
         Start(@new, "wait", "quartz", "hangfire");
         await cluster.LeftAsync(13 + 60);
@@ -69,7 +69,7 @@ public sealed class LimitTests
 
     private static void Start(WorkerProcess worker, params string[] kinds) => Array.ForEach(kinds, kind => worker.Tell($"{kind} 10"));
 
-    /// <summary>How many were inside at once at most, where at no time there were more than any of those inside knew as the limit.</summary>
+    /// <summary>The largest number that were inside at once. There were never more than the limit known to any of those inside.</summary>
     private static async Task<int> MostInsideAsync(QueueCluster cluster, int total)
     {
         Dictionary<long, int> inside = [];

@@ -5,7 +5,8 @@ using Xunit;
 
 namespace JobLocking.Process.Tests;
 
-/// <summary>Worker processes whose executions want one lock, with one Redis for their locks and one for their jobs, so that each can be counted.</summary>
+/// <summary>Worker processes whose executions need one lock, with one Redis for their locks and one for their jobs, so that the commands
+/// for each can be counted.</summary>
 internal sealed class QueueCluster : IAsyncDisposable
 {
     private readonly RedisServer _locks;
@@ -46,7 +47,8 @@ internal sealed class QueueCluster : IAsyncDisposable
         return worker;
     }
 
-    /// <summary>Starts so many executions of each kind in a process, and waits until all of them wait in the queue and deferrals are stored.</summary>
+    /// <summary>Starts this many executions of each kind in a process, and waits until all of them are in the waiting queue and their
+    /// deferrals are stored.</summary>
     public async Task EnqueueAsync(WorkerProcess worker, int hangfire, int quartz, int wait, string work = "")
     {
         string deployment = _workers.Single(w => w.Process == worker).Deployment;
@@ -61,10 +63,10 @@ internal sealed class QueueCluster : IAsyncDisposable
         await Eventually.SeesAsync(() => ScheduledAsync(deployment), scheduled => scheduled == scheduledBefore + hangfire);
     }
 
-    /// <summary>Waits until so many executions have entered.</summary>
+    /// <summary>Waits until this many executions have entered.</summary>
     public Task EnteredAsync(int count) => Eventually.SeesAsync(JournalAsync, journal => journal.Count(e => e.Enters) == count, TimeSpan.FromSeconds(60));
 
-    /// <summary>Waits until so many have left.</summary>
+    /// <summary>Waits until this many have left.</summary>
     public Task LeftAsync(int count) => Eventually.SeesAsync(JournalAsync, journal => journal.Count(e => !e.Enters) == count, TimeSpan.FromSeconds(60));
 
     /// <summary>What the executions recorded, in the order in which it reached Redis.</summary>
@@ -75,7 +77,7 @@ internal sealed class QueueCluster : IAsyncDisposable
     /// <summary>The ids of the waiters, oldest first.</summary>
     public async Task<string[]> QueueAsync() => [.. (await Locks.SortedSetRangeByRankAsync("{task_lock:queue}:queue")).Select(id => id.ToString())];
 
-    /// <summary>How often the locks published anything.</summary>
+    /// <summary>How many messages the locks have published.</summary>
     public async Task<int> PublishedAsync()
     {
         string stats = (await Locks.ExecuteAsync("INFO", "commandstats")).ToString();
@@ -88,14 +90,14 @@ internal sealed class QueueCluster : IAsyncDisposable
 
     public int Count(string fact) => _workers.Sum(w => w.Process.Count(fact));
 
-    /// <summary>With which token each execution ran, by its waiter id.</summary>
+    /// <summary>The token with which each execution ran, by its waiter id.</summary>
     public Dictionary<long, string> WaiterIds() => Facts.Select(f => f.Split(' '))
         .Where(f => f is ["acquire", _, "Granted", _])
         .ToDictionary(f => long.Parse(f[3], CultureInfo.InvariantCulture), f => f[1]);
 
-    /// <summary>Nothing is left to run, and so many ran, one after the other and none twice.</summary>
-    /// <param name="count">So many left.</param>
-    /// <param name="killed">So many entered and were killed.</param>
+    /// <summary>Nothing is left to run, and this many ran, one after the other and none twice.</summary>
+    /// <param name="count">How many left.</param>
+    /// <param name="killed">How many entered and were killed.</param>
     public async Task RanOneByOneAsync(int count, int killed = 0)
     {
         await LeftAsync(count);
@@ -108,7 +110,7 @@ internal sealed class QueueCluster : IAsyncDisposable
         Assert.Equal(count, (int)await Jobs.StringGetAsync("counter"));
     }
 
-    /// <summary>Stops all processes that live, which let what runs come to its end, and finds nothing left to be run.</summary>
+    /// <summary>Stops all living processes, which let running executions end, and checks that nothing is left to run.</summary>
     public async Task EndAsync()
     {
         Assert.Equal(0, await QueuedAsync());

@@ -11,7 +11,7 @@ public sealed class WaiterTests
 
     private static readonly TimeSpan SafetyPoll = TimeSpan.FromSeconds(5.1);
 
-    // Starting a thread may take long on a busy machine; a deferral that is not woken takes an hour.
+    // On a busy machine, starting a thread may take long; a deferral that is not woken takes an hour.
     private static readonly TimeSpan Noise = TimeSpan.FromSeconds(20);
 
     [Fact]
@@ -67,8 +67,8 @@ public sealed class WaiterTests
         Assert.Equal(101, released);
         Assert.InRange(published, 100 - sawFree, released + declined);
 
-        // Before it is deferred, a job tries once without a waiter, except in the process that holds the lock: Quartz' jobs in four
-        // processes, and Hangfire's wherever they are fetched.
+        // Before it is deferred, a job tries once without a waiter, except in the process that holds the lock: Quartz jobs in four
+        // processes, and Hangfire jobs wherever they are fetched.
         int withoutWaiter = cluster.Count("acquire - ");
         Assert.InRange(withoutWaiter, 4 * 7, (4 * 7) + (5 * 7));
         Assert.InRange(cluster.Count("acquire") - withoutWaiter, 101, 101 + published + sawFree);

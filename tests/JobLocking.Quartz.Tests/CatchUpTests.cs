@@ -2,7 +2,7 @@ using Quartz;
 
 namespace JobLocking.Quartz.Tests;
 
-/// <summary>What the schedule, or somebody by hand, wants done although the same job is at it.</summary>
+/// <summary>Work that the schedule or a manual trigger requests although the same job is running.</summary>
 public sealed class CatchUpTests(SharedRedis redis)
 {
     private static readonly JobKey Job = new(Work.Name);
@@ -126,7 +126,7 @@ public sealed class CatchUpTests(SharedRedis redis)
         await a.Firings.EndedAsync(1);
         await a.PendingDeferralAsync();
 
-        // The wake-up of the one that is pending never comes, so that the retry meets a lock that is taken.
+        // The wake-up of the pending deferral never comes, so the retry finds the lock taken.
         a.Store.IsBlind = true;
         a.Store.AtTurn = _ => new TaskCompletionSource().Task;
         TaskLease? held = null;

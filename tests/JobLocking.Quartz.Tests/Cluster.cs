@@ -9,12 +9,12 @@ internal sealed class Cluster(SharedRedis redis) : IAsyncDisposable
 
     public string Redis => redis.Server.ConnectionString;
 
-    /// <summary>Other clusters in the same Redis do not meet this one.</summary>
+    /// <summary>Other clusters in the same Redis do not affect this one.</summary>
     public string KeyPrefix { get; } = $"test-{Guid.NewGuid():N}:";
 
     /// <summary>Starts a node with a scheduler in memory.</summary>
     /// <param name="name">The name of the node.</param>
-    /// <param name="configure">What is special about it.</param>
+    /// <param name="configure">Changes the options of the node.</param>
     public async Task<Node> StartAsync(string name, Action<NodeOptions>? configure = null)
     {
         NodeOptions options = new(name);

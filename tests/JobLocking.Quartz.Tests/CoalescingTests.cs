@@ -67,7 +67,7 @@ public sealed class CoalescingTests(SharedRedis redis)
         await using Cluster cluster = new(redis);
         Node a = await StartAsync(cluster, deferBy: 60);
 
-        // It never hears of its turn, so that its deferral stays.
+        // It never receives its wake-up, so its deferral stays pending.
         a.Store.IsBlind = true;
         a.Store.AtTurn = _ => new TaskCompletionSource().Task;
         cluster.Journal.Do = (_, _) => throw new InvalidOperationException("at first");

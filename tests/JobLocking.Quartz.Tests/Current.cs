@@ -2,6 +2,6 @@ namespace JobLocking.Quartz.Tests;
 
 internal static class Current
 {
-    /// <summary>Ends with the test that runs.</summary>
+    /// <summary>Cancelled when the running test ends.</summary>
     public static CancellationToken Token => TestContext.Current.CancellationToken;
 }

@@ -182,7 +182,7 @@ public sealed class DeferTests(SharedRedis redis)
         await a.Firings.EndedAsync(1);
         await held.DisposeAsync();
 
-        // At once or by a deferral of its own, for the first run may still have the lock when it fires.
+        // At once, or by a deferral of its own, because the first run may still have the lock when it fires.
         await cluster.Journal.BegunAsync(2);
         Assert.DoesNotContain(a.Firings.All, e => e.IsSkipped);
     }

@@ -5,8 +5,8 @@ using Quartz;
 namespace JobLocking.Quartz.Tests;
 
 /// <summary>
-/// In a cluster that shares its triggers one node wakes a deferral while another fires it: the wake-up replaces a trigger that
-/// fires, and two firings stand for the same work.
+/// In a cluster that shares its triggers one node wakes a deferral while another fires it: the wake-up replaces a trigger that is firing,
+/// and two firings stand for the same work.
 /// </summary>
 public sealed class FiredTwiceTests(SharedRedis redis, SharedStore store) : IClassFixture<SharedStore>
 {
@@ -39,7 +39,7 @@ public sealed class FiredTwiceTests(SharedRedis redis, SharedStore store) : ICla
         {
             if (run.Context.RetryAttempt == 0)
             {
-                // Its copy has been turned away by then, and with it the last trigger of its job is gone.
+                // Its copy has been refused by then, and the last trigger of its job is gone with the copy.
                 if (!Of(run.Trigger.Key).Runs.TrySetResult())
                 {
                     return; // the retry, acquired before it was written
@@ -92,8 +92,8 @@ public sealed class FiredTwiceTests(SharedRedis redis, SharedStore store) : ICla
     }
 
     /// <summary>
-    /// Each deferral fires when the node that wakes it has looked at it, and a second time when that node has replaced it; then
-    /// both firings go on in the same moment.
+    /// Each deferral fires when the node that wakes it has read it, and a second time when that node has replaced it; then both firings
+    /// continue at the same moment.
     /// </summary>
     private async Task FireTwiceAsync(Node wakes, Node fires, int count, Action<TriggerBuilder<IJob>>? trigger = null, Func<Pair, Task>? beforeSecond = null)
     {

@@ -4,7 +4,7 @@ using Quartz;
 
 namespace JobLocking.Quartz.Tests;
 
-/// <summary>How the firings of one node ended, as its listeners are told.</summary>
+/// <summary>How the firings of one node ended, as its listeners see it.</summary>
 internal sealed class Firings(string node) : IJobListener
 {
     private readonly ConcurrentQueue<Ended> _ended = [];
@@ -13,16 +13,16 @@ internal sealed class Firings(string node) : IJobListener
 
     public IReadOnlyCollection<Ended> All => _ended;
 
-    /// <summary>Called when a firing has begun, before the lock is asked for.</summary>
+    /// <summary>Called when a firing has begun, before the lock is requested.</summary>
     public Func<ITrigger, Task> AtBegin { get; set; } = _ => Task.CompletedTask;
 
     /// <summary>Called at the end of each firing, before Quartz stores what follows from it.</summary>
     public Func<Ended, Task> AtEnd { get; set; } = _ => Task.CompletedTask;
 
-    /// <summary>Waits until so many firings have ended; the last of these.</summary>
+    /// <summary>Waits until this many firings have ended; returns the last of them.</summary>
     public Task<Ended> EndedAsync(int count) => Eventually.SeesAsync(() => _ended.ElementAtOrDefault(count - 1)!, ended => ended is not null);
 
-    /// <summary>Waits for the first firing that ended so.</summary>
+    /// <summary>Waits for the first firing that ended in this way.</summary>
     public Task<Ended> EndedAsync(Func<Ended, bool> so) => Eventually.SeesAsync(() => _ended.FirstOrDefault(so)!, ended => ended is not null);
 
     public async ValueTask JobToBeExecuted(IJobExecutionContext context, CancellationToken cancellationToken = default) => await AtBegin(context.Trigger);
@@ -37,7 +37,7 @@ internal sealed class Firings(string node) : IJobListener
     internal sealed record Ended(
         JobKey Job, ITrigger Trigger, ExecutionOutcome Outcome, JobRunReport? Report, JobExecutionException? Error, bool RetryScheduled)
     {
-        /// <summary>A deferral fired it.</summary>
+        /// <summary>Whether a deferral fired it.</summary>
         public bool IsReturned => Trigger.Key.Group == "joblocking";
 
         public bool IsSkipped => Report?.Result == JobRunResult.Skipped && Report.Summary!.StartsWith("Skipped: ", StringComparison.Ordinal);

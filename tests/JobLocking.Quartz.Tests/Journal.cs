@@ -4,7 +4,7 @@ using Quartz;
 
 namespace JobLocking.Quartz.Tests;
 
-/// <summary>What the jobs of all nodes did, and what they shall do.</summary>
+/// <summary>What the jobs of all nodes did, and what they should do.</summary>
 internal sealed class Journal
 {
     private readonly ConcurrentQueue<Run> _runs = [];
@@ -12,14 +12,14 @@ internal sealed class Journal
     private int _running;
     private int _mostAtOnce;
 
-    /// <summary>What a run does after it was written down. Nothing by default.</summary>
+    /// <summary>What a run does after it was recorded. Nothing by default.</summary>
     public Func<Run, CancellationToken, Task> Do { get; set; } = (_, _) => Task.CompletedTask;
 
     public IReadOnlyCollection<Run> Runs => _runs;
 
     public int MostAtOnce => _mostAtOnce;
 
-    /// <summary>Runs that have begun and not ended.</summary>
+    /// <summary>Runs that have begun and have not ended.</summary>
     public int Running => Volatile.Read(ref _running);
 
     /// <summary>The first run ends only when <see cref="LetAllEnd"/> is called or its token is cancelled; all others at once.</summary>
@@ -27,7 +27,7 @@ internal sealed class Journal
 
     public void LetAllEnd() => _end.TrySetResult();
 
-    /// <summary>Waits until so many runs have begun.</summary>
+    /// <summary>Waits until this many runs have begun.</summary>
     public Task<Run> BegunAsync(int count) => Eventually.SeesAsync(() => _runs.ElementAtOrDefault(count - 1)!, run => run is not null);
 
     public async ValueTask RunAsync(IJobExecutionContext context, CancellationToken cancellationToken, string? told = null)

@@ -7,7 +7,7 @@ using Quartz;
 
 namespace JobLocking.Quartz.Tests;
 
-/// <summary>One process of a cluster, as far as a process can be had within a process: a host with its own engine and scheduler.</summary>
+/// <summary>Stands for one process of a cluster: a host with its own engine and scheduler.</summary>
 internal sealed class Node : IAsyncDisposable
 {
     private readonly IHost _host;
@@ -47,7 +47,7 @@ internal sealed class Node : IAsyncDisposable
         _host = builder.Build();
     }
 
-    /// <summary>What brings deferred firings back, whether it is pending or fires.</summary>
+    /// <summary>The triggers that bring deferred firings back, whether they are pending or firing.</summary>
     public static TriggerQuery Deferrals => new() { Group = GroupMatcher<TriggerKey>.GroupEquals("joblocking"), Take = PagedQuery.All };
 
     public IServiceProvider Services => _host.Services;
@@ -73,10 +73,10 @@ internal sealed class Node : IAsyncDisposable
         Scheduler = await factory.GetScheduler();
     }
 
-    /// <summary>Takes a lock by hand, in the name of somebody else.</summary>
+    /// <summary>Takes a lock by hand, as another holder.</summary>
     public async Task<TaskLease> HoldAsync(string name) => await Locks.TryAcquireAsync(name) ?? throw new InvalidOperationException($"{name} is taken.");
 
-    /// <summary>Fires a job now, and again when the test is long over.</summary>
+    /// <summary>Fires a job now, and again long after the end of the test.</summary>
     public Task FireRecurringAsync(string job = Work.Name, Action<TriggerBuilder<IJob>>? trigger = null) =>
         FireAsync<WorkJob>(job, t =>
         {
@@ -128,7 +128,7 @@ internal sealed class Node : IAsyncDisposable
         return triggers;
     }
 
-    /// <summary>Waits until so many executions of all nodes are in the queue of a lock.</summary>
+    /// <summary>Waits until this many executions of all nodes are in the queue of a lock.</summary>
     public Task QueuedAsync(string name, int count) => Eventually.IsTrueAsync(async () =>
         (await Locks.ListAsync(name).FirstOrDefaultAsync(held => held.Name == name))?.Waiters.Count == count);
 

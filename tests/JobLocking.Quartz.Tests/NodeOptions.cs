@@ -19,7 +19,7 @@ internal sealed class NodeOptions(string name)
 
     public Action<IQuartzBuilder>? Quartz { get; set; }
 
-    /// <summary>By default a scheduler starts within the start of the host.</summary>
+    /// <summary>By default a scheduler starts during the start of the host.</summary>
     public Action<QuartzHostedServiceOptions> Hosted { get; set; } = o => o.AwaitApplicationStarted = false;
 
     public Action<IServiceCollection>? Services { get; set; }

@@ -205,7 +205,7 @@ public sealed class OccurrenceTests(SharedRedis redis)
         });
         await a.Firings.EndedAsync(1);
 
-        // Its own times are half an hour away, and those that have passed are not made up for.
+        // Its own times are half an hour away, and missed ones are not fired later.
         TriggerKey hourly = new("hourly");
         DateTimeOffset twoDaysAgo = DateTimeOffset.UtcNow.AddDays(-2);
         await a.Scheduler.ScheduleJob(
@@ -264,7 +264,7 @@ public sealed class OccurrenceTests(SharedRedis redis)
         return (a, b, scheduled);
     }
 
-    /// <summary>Starts a node whose clock is so far behind that the time, which has passed, is still to come there.</summary>
+    /// <summary>Starts a node whose clock is so far behind that a time that has passed is still to come there.</summary>
     private static async Task<Node> StartBehindAsync(Cluster cluster, DateTimeOffset scheduled)
     {
         SkewedTimeProvider clock = new();

@@ -2,7 +2,7 @@ using Quartz.Impl.Calendar;
 
 namespace JobLocking.Quartz.Tests;
 
-/// <summary>A calendar that is closed from a moment on.</summary>
+/// <summary>A calendar that excludes everything after a moment.</summary>
 internal sealed class OpenUntil(DateTimeOffset end) : BaseCalendar
 {
     public override bool IsTimeIncluded(DateTimeOffset timeUtc) => timeUtc < end && base.IsTimeIncluded(timeUtc);

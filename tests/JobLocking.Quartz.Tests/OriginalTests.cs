@@ -6,7 +6,7 @@ using Quartz.Impl;
 
 namespace JobLocking.Quartz.Tests;
 
-/// <summary>What a run can learn of the firing of the schedule that it stands for.</summary>
+/// <summary>What a run can learn about the scheduled firing that it stands for.</summary>
 public sealed class OriginalTests(SharedRedis redis, SharedStore store) : IClassFixture<SharedStore>
 {
     private static readonly DateTimeOffset Midnight = new(2026, 1, 2, 0, 0, 0, TimeSpan.Zero);
@@ -38,7 +38,8 @@ public sealed class OriginalTests(SharedRedis redis, SharedStore store) : IClass
             (first.GetOriginalTrigger(), first.GetOriginalPreviousFireTimeUtc(), first.GetOriginalNextFireTimeUtc(), first.GetOriginalRetryAttempt(), first.GetOriginalRecovering()));
     }
 
-    /// <summary>A scheduler that starts beside another on the same store, not as a cluster, takes its firings for those of the process before it.</summary>
+    /// <summary>A scheduler that starts on a store that another one uses, not as a cluster, takes the other's firings for those of its own
+    /// earlier process.</summary>
     [Fact]
     public async Task A_recovered_run_that_was_deferred_knows_its_fire_time_to_the_millisecond()
     {
@@ -139,7 +140,7 @@ public sealed class OriginalTests(SharedRedis redis, SharedStore store) : IClass
         Assert.Equal(Deferral(attempts: 0), JobLocking.Quartz.StoredDeferral.ReadFrom(trigger.JobDataMap));
     }
 
-    // What Quartz makes of a firing at Midnight and 250 ms: its own by a scheduler that starts again, another's by a node of the cluster.
+    // How Quartz recovers a firing at Midnight and 250 ms: its own after a restart of the scheduler, or another's by a node of the cluster.
     [Theory]
     [InlineData(SimpleTriggerMisfireInstruction.IgnoreMisfires, 250, 250)]
     [InlineData(SimpleTriggerMisfireInstruction.FireNow, 270, 0)]

@@ -4,7 +4,7 @@ using Quartz;
 
 namespace JobLocking.Quartz.Tests;
 
-/// <summary>What a Redis that is away costs the threads of a scheduler.</summary>
+/// <summary>What an outage of Redis costs the threads of a scheduler.</summary>
 public sealed class OutageTests
 {
     private const int Unavailable = 1104;

@@ -21,7 +21,7 @@ public sealed class OverlappingFiringsTests(SharedRedis redis)
         await a.FireRecurringAsync(trigger: t => t.WithOverlapPolicy(OverlapPolicy.CancelPrevious));
         for (int run = 1; run < 5; run++)
         {
-            // Quartz interrupts none that it has not begun to run.
+            // Quartz interrupts no firing that it has not begun to run.
             await cluster.Journal.BegunAsync(run);
             await FireAgainAsync(a);
         }

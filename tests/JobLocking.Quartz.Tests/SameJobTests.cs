@@ -3,7 +3,7 @@ using Quartz;
 
 namespace JobLocking.Quartz.Tests;
 
-/// <summary>Which firings <see cref="LockConflict.Auto"/> skips for a holder, and which occurrences are one.</summary>
+/// <summary>Which firings <see cref="LockConflict.Auto"/> skips because of a holder, and which occurrences are the same.</summary>
 public sealed class SameJobTests(SharedRedis redis)
 {
     private const int OtherApplication = 1105;
@@ -91,7 +91,7 @@ public sealed class SameJobTests(SharedRedis redis)
         Assert.True(other.IsDeferred, $"{other}");
     }
 
-    /// <summary>What a job with the same key has of its own, and whether it is the same job all the same.</summary>
+    /// <summary>What differs in a job with the same key, and whether it is nevertheless the same job.</summary>
     public static TheoryData<string, bool> Jobs => new() { { "nothing", true }, { "class", false }, { "data", false }, { "object", false }, { "input", false } };
 
     [Theory]

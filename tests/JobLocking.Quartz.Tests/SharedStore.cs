@@ -16,7 +16,7 @@ public sealed class SharedStore : IAsyncLifetime
     /// <summary>Makes a node a member of a cluster.</summary>
     /// <param name="node">The node; the name of its scheduler is that of the cluster.</param>
     /// <param name="access">Its way to the database.</param>
-    /// <param name="clustered">Whether nodes of one name are a cluster; otherwise each takes itself for the only one.</param>
+    /// <param name="clustered">Whether nodes of one name are a cluster; otherwise each of them acts as the only one.</param>
     internal void Use(NodeOptions node, StoreAccess? access = null, bool clustered = true)
     {
         Action<IQuartzBuilder>? quartz = node.Quartz;
@@ -40,13 +40,13 @@ public sealed class SharedStore : IAsyncLifetime
     }
 }
 
-/// <summary>The way of one node to the database, at which a test can do something.</summary>
+/// <summary>The access of one node to the database, in which a test can intervene.</summary>
 internal sealed class StoreAccess : PostgreSQLDelegate
 {
     /// <summary>Whether the node fires a trigger that is due, or leaves it to others.</summary>
     public Func<TriggerKey, bool> Fires { get; init; } = _ => true;
 
-    /// <summary>Called when somebody has looked at the state of a trigger.</summary>
+    /// <summary>Called after the state of a trigger was read.</summary>
     public Func<TriggerKey, Task> AfterPoll { get; init; } = _ => Task.CompletedTask;
 
     public override async ValueTask<List<TriggerAcquireResult>> SelectTriggersToAcquire(

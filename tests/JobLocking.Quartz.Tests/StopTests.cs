@@ -115,7 +115,7 @@ public sealed class StopTests(SharedRedis redis)
         TaskCompletionSource blocks = new(TaskCreationOptions.RunContinuationsAsynchronously);
         using ManualResetEventSlim isOver = new();
 
-        // Outside the context of the test, in which the job would go on by itself.
+        // Outside the synchronization context of the test, in which the job would continue by itself.
         (Task fired, Task stopping) = await Task.Run(() => (FireAsync(), stop.BeginAsync(Token)), Token);
         Assert.False(stopping.IsCompleted);
         Task answering = Task.Run(() => asking.SetResult(1), Token);
@@ -148,7 +148,7 @@ public sealed class StopTests(SharedRedis redis)
         }
     });
 
-    /// <summary>A store that takes as long as a database, and says that it keeps what it is given.</summary>
+    /// <summary>A store that takes as long as a database, and claims to be persistent.</summary>
     private sealed class OutlivingStore(IServiceProvider services) : DelegatingJobStore(ActivatorUtilities.CreateInstance<RAMJobStore>(services))
     {
         public override bool SupportsPersistence => true;

@@ -3,14 +3,14 @@ using Quartz;
 
 namespace JobLocking.Quartz.Tests;
 
-/// <summary>A store in memory gives a value back as it is, a database as what JSON makes of it: the lock is the same.</summary>
+/// <summary>A store in memory returns a value as it is, a database as JSON represents it: the lock is the same.</summary>
 public sealed class StoredNameTests(SharedRedis redis, SharedStore store) : IClassFixture<SharedStore>
 {
     private static readonly DateTimeOffset Instant = new(2026, 11, 29, 23, 0, 0, TimeSpan.Zero);
 
     private static readonly Guid Id = Guid.Parse("0b3f5a8e-6d8f-4c53-9c39-9a1d5b0a7e11");
 
-    /// <summary>Each value, and the name that it has always had or now has.</summary>
+    /// <summary>Each value, and the name that it gives.</summary>
     private static readonly (object Value, string Name)[] Values =
     [
         ("text", "text"),

@@ -3,7 +3,7 @@ using JobLocking.Stores;
 
 namespace JobLocking.Quartz.Tests;
 
-/// <summary>Stands between a node and the store: writes down what it asks for, and can cut it off.</summary>
+/// <summary>Stands between a node and the store: records the requests of the node, and can cut it off.</summary>
 internal sealed class TestStore(ILockStore store) : ILockStore, IAsyncDisposable
 {
     private readonly ConcurrentQueue<AcquireRequest> _asked = [];
@@ -17,16 +17,16 @@ internal sealed class TestStore(ILockStore store) : ILockStore, IAsyncDisposable
 
     public void Mend() => _cut = false;
 
-    /// <summary>An answer waits for it.</summary>
+    /// <summary>Answers wait for it.</summary>
     public Func<AcquireRequest, Task> BeforeAnswer { get; set; } = _ => Task.CompletedTask;
 
     /// <summary>How often a lock was polled for a waiter.</summary>
     public int Looks => _looks;
 
-    /// <summary>The node sees nothing of its own accord: only a turn that it is given wakes a deferral before its time.</summary>
+    /// <summary>The node finds nothing by polling: only a wake-up that it receives wakes a deferral early.</summary>
     public bool IsBlind { get; set; }
 
-    /// <summary>Called when a turn comes, before the node is told.</summary>
+    /// <summary>Called when a wake-up comes, before the node receives it.</summary>
     public Func<LockNotification.WakeUp, Task> AtTurn { get; set; } = _ => Task.CompletedTask;
 
     public async ValueTask<AcquireResult> AcquireAsync(AcquireRequest request, CancellationToken cancellationToken)

@@ -4,7 +4,7 @@ using Quartz;
 
 namespace JobLocking.Quartz.Tests;
 
-/// <summary>A wake and the time of the deferral come together. Whoever is first, the work is done once.</summary>
+/// <summary>A wake-up and the time of the deferral coincide. Whichever is first, the work is done once.</summary>
 public sealed class WakeRaceTests(SharedRedis redis)
 {
     private readonly TaskCompletionSource<TriggerKey> _fired = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -29,7 +29,7 @@ public sealed class WakeRaceTests(SharedRedis redis)
             return Task.CompletedTask;
         };
 
-        // Its firing is on the way to the job.
+        // Its firing is on its way to the job.
         await _fired.Task.WaitAsync(Token);
         await held.DisposeAsync();
         await b.Firings.EndedAsync(e => e.IsRun);
@@ -53,7 +53,7 @@ public sealed class WakeRaceTests(SharedRedis redis)
 
         await held.DisposeAsync();
 
-        // Its retry is that of the one that was woken.
+        // Its retry is that of the woken firing.
         Journal.Run second = await cluster.Journal.BegunAsync(2);
         Firings.Ended skipped = await a.Firings.EndedAsync(e => e.IsSkipped);
         Assert.Equal(await _fired.Task, skipped.Trigger.Key);
@@ -113,7 +113,7 @@ public sealed class WakeRaceTests(SharedRedis redis)
         {
             n.Lock(new TaskLockAttribute("report:{number}") { DeferBy = 1, Expire = 600 });
 
-            // As slow as a database, so that a wake takes long enough to be met by the firing.
+            // As slow as a database, so that a wake-up takes long enough for the firing to coincide with it.
             n.Quartz = q => q.UseDefaultThreadPool(32).UseJobStore(services => new TriggerStore(services) { BeforeReplace = _ => Task.Delay(5, Token) });
         });
         await a.Scheduler.AddJob(JobBuilder.Create<WorkJob>().WithIdentity(Work.Name).StoreDurably().Build(), cancellationToken: Token);

@@ -7,8 +7,8 @@ using Quartz;
 namespace JobLocking.Quartz.Tests;
 
 /// <summary>
-/// The deferrals of these tests come back by themselves after an hour, and the nodes do not look at the lock by themselves
-/// unless the test says so: only a turn that was given to them explains that they run.
+/// The deferrals of these tests come back by themselves after an hour, and the nodes do not poll the lock unless the test says so: a
+/// deferral that runs was woken by a wake-up.
 /// </summary>
 public sealed class WakeTests(SharedRedis redis)
 {
@@ -147,7 +147,7 @@ public sealed class WakeTests(SharedRedis redis)
             await a.Firings.EndedAsync(i);
         }
 
-        // The next has been woken before Quartz lets the job run again.
+        // The next deferral has been woken before Quartz lets the job run again.
         int ran = 0;
         a.Firings.AtEnd = ended => ended.IsRun && ++ran < 5 ? Eventually.IsTrueAsync(() => a.Logs.Of(1107).Count() == ran + 1) : Task.CompletedTask;
         await held.DisposeAsync();
@@ -491,7 +491,7 @@ public sealed class WakeTests(SharedRedis redis)
         return await scheduler.GetTrigger(deferral, Token);
     }
 
-    /// <summary>Keeps the first deferral from being said to be stored.</summary>
+    /// <summary>Delays the report that the first deferral was stored.</summary>
     private sealed class SlowListener : ISchedulerListener
     {
         private int _told;

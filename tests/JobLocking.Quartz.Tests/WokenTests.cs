@@ -3,7 +3,8 @@ using Quartz;
 
 namespace JobLocking.Quartz.Tests;
 
-/// <summary>Deferrals that are woken and do not fire. No node polls the lock, so that only what follows upon the wake-up explains that the next one fires.</summary>
+/// <summary>Deferrals that are woken and do not fire. No node polls the lock, so the next one fires only because of what follows the
+/// wake-up.</summary>
 public sealed class WokenTests(SharedRedis redis)
 {
     private const string Busy = "busy";

@@ -9,7 +9,7 @@ internal static class Work
     public const string Other = "other";
 }
 
-/// <summary>A job without a lock of its own; the journal says what it does.</summary>
+/// <summary>A job without a lock of its own; the journal says what the job does.</summary>
 internal sealed class WorkJob(Journal journal) : IJob
 {
     public ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken = default) => journal.RunAsync(context, cancellationToken);

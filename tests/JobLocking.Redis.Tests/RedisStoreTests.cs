@@ -6,7 +6,7 @@ using Xunit;
 
 namespace JobLocking.Redis.Tests;
 
-/// <summary>A store on a server, and a client beside it that does what a foreign client or an operator does.</summary>
+/// <summary>A store on a server, and another client that does what a foreign client or an operator does.</summary>
 public abstract class RedisStoreTests : IAsyncLifetime
 {
     private ConnectionMultiplexer _client = null!;
@@ -33,7 +33,7 @@ public abstract class RedisStoreTests : IAsyncLifetime
 
     protected IDatabase Redis => _client.GetDatabase();
 
-    /// <summary>To be started, if it is a server of the test's own, before the store is made.</summary>
+    /// <summary>If the test has a server of its own, it is started before the store is created.</summary>
     protected abstract ValueTask<string> ConnectionStringAsync();
 
     public virtual async ValueTask InitializeAsync()

@@ -18,7 +18,7 @@ internal sealed class HistoryBuilder
         return this;
     }
 
-    /// <summary>A lease of ten seconds from one moment to another, as it should be.</summary>
+    /// <summary>A correct lease of ten seconds from one moment to another.</summary>
     public HistoryBuilder Holds(
         string lease, double from, double to, string node = "n1", long? token = null, int limit = 1, End how = End.Released, double minHold = 0, double maxHold = 0, string? occurrence = null)
     {

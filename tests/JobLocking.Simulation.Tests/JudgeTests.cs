@@ -5,7 +5,7 @@ using static JobLocking.Simulation.Tests.HistoryBuilder;
 
 namespace JobLocking.Simulation.Tests;
 
-/// <summary>Histories that must be judged bad, and their like that must not.</summary>
+/// <summary>Histories that must be judged bad, and similar ones that must be judged good.</summary>
 public sealed class JudgeTests
 {
     [Fact]
@@ -37,7 +37,7 @@ public sealed class JudgeTests
         Bad("too many believe", overlap().And(new Fact.DataLost(At(3))).Asks("L1", 3.2, call: StoreCall.Renew));
         Bad("too many believe", overlap().And(new Fact.ClockStepped(At(3), TimeSpan.FromSeconds(-20))));
 
-        // What it was asked for since would not have lasted as long anyway.
+        // What was requested since would not have lasted that long anyway.
         Good(overlap().And(new Fact.DataLost(At(3))).Asks("L1", 3.2, call: StoreCall.Renew, expiry: 0.5));
         Bad("too many believe", overlap().And(new Fact.DataLost(At(3))).Asks("L1", 3.2, call: StoreCall.Renew, expiry: 0.9));
         Bad("too many believe", overlap().And(new Fact.Freed(At(3), "x", At(77), ByBreak: true)));
@@ -129,7 +129,7 @@ public sealed class JudgeTests
     [Fact]
     public void A_success_that_comes_after_another_run_of_the_occurrence_has_ended_is_not_the_last_word()
     {
-        // The server forgot the first runner, then the second, and heard of the failure of the second before the success of the first.
+        // The server forgot the first runner, then the second, and learned of the failure of the second before the success of the first.
         HistoryBuilder story = new HistoryBuilder().Asks("L1", 1, occurrence: "o").Holds("L2", 3, 6, "n2", how: End.ReleasedEarly, occurrence: "o").GivesBack("L1", 7, occurrence: "o").Holds("L3", 8, 9, "n2", occurrence: "o");
         Good(story.And(new Fact.DataLost(At(2)), new Fact.DataLost(At(5))));
     }

@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace JobLocking.Simulation.Tests;
 
-/// <summary>The simulation needs a thread pool with one thread, which a process has from its start or never.</summary>
+/// <summary>The simulation needs a thread pool with one thread, which a process must have from its start.</summary>
 internal static class SimulationProcess
 {
     public static async Task<(int ExitCode, string Output)> RunAsync(params string[] arguments)

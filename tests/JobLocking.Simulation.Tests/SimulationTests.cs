@@ -5,7 +5,7 @@ namespace JobLocking.Simulation.Tests;
 
 public sealed class SimulationTests(ITestOutputHelper output)
 {
-    // From a fixed start, so that what fails here fails everywhere. New seeds are drawn by --for.
+    // A fixed range, so that what fails here fails everywhere. New seeds are drawn by --for.
     [Fact]
     public async Task Nothing_is_lost_and_nothing_runs_twice_in_any_of_some_thousand_courses_of_events()
     {

@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace JobLocking.Simulation;
 
-/// <summary>What can be asked for, and the table that answers.</summary>
+/// <summary>The arguments, and the table of results.</summary>
 internal static class CommandLine
 {
     private const string Usage = """

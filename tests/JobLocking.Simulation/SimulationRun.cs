@@ -17,7 +17,7 @@ internal sealed class SimulationRun
 {
     private static readonly TimeSpan LongestEnd = TimeSpan.FromHours(2);
 
-    // A process remembers a deferral for the longest deferral and a while.
+    // A process remembers a deferral for the longest delay and a while longer.
     private static readonly TimeSpan Afterwards = TimeSpan.FromMinutes(16);
 
     private readonly World _world;

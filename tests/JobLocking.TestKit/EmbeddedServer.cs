@@ -26,7 +26,8 @@ public sealed class EmbeddedServer : IAsyncDisposable
     public string ConnectionString => Endpoint;
 
     /// <summary>Starts a server; it answers when this returns.</summary>
-    /// <param name="isolatedScripts">Whether a script runs to its end before the next, as in Redis, and as Garnet does only if it is told to.</param>
+    /// <param name="isolatedScripts">Whether a script runs to its end before the next, as in Redis, and as Garnet does only if it is
+    /// configured to.</param>
     public static Task<EmbeddedServer> StartAsync(bool isolatedScripts = true) => Task.Run(() =>
     {
         string[] isolation = isolatedScripts ? ["--lua-transaction-mode"] : [];
@@ -43,7 +44,7 @@ public sealed class EmbeddedServer : IAsyncDisposable
             }
             catch (Exception) when (attempt < Attempts)
             {
-                // Somebody else was faster to take the port.
+                // Another process has taken the port meanwhile.
                 server?.Dispose();
             }
         }

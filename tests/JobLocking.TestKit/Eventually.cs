@@ -7,7 +7,8 @@ namespace JobLocking.TestKit;
 /// <summary>Waits for a fact instead of for time. Throws at its time-out, with what it last saw.</summary>
 public static class Eventually
 {
-    /// <summary>Generous on purpose: it is only ever waited out by a test that fails. Where tests are meant to fail, as in tests/mutants.sh, it is shortened.</summary>
+    /// <summary>Generous on purpose: only a failing test waits for all of it. Where tests are meant to fail, as in tests/mutants.sh, it is
+    /// shortened.</summary>
     public static readonly TimeSpan DefaultTimeout = TimeSpan.FromSeconds(
         int.TryParse(Environment.GetEnvironmentVariable("JOBLOCKING_TESTS_PATIENCE"), NumberStyles.None, CultureInfo.InvariantCulture, out int seconds) ? seconds : 30);
 
@@ -26,7 +27,7 @@ public static class Eventually
         Func<T> look, Func<T, bool> expected, TimeSpan? timeout = null, [CallerArgumentExpression(nameof(expected))] string fact = "") =>
         SeesAsync(() => Task.FromResult(look()), expected, timeout, fact);
 
-    /// <summary>Looks until what it sees is as expected, and returns it. A look that throws has not seen it yet.</summary>
+    /// <summary>Reads a value until it is as expected, and returns it. An exception means that it is not there yet.</summary>
     public static async Task<T> SeesAsync<T>(
         Func<Task<T>> look, Func<T, bool> expected, TimeSpan? timeout = null, [CallerArgumentExpression(nameof(expected))] string fact = "")
     {
@@ -38,7 +39,7 @@ public static class Eventually
             Exception? threw = null;
             try
             {
-                // A look that hangs must not outlive the time-out either.
+                // A read that hangs must not outlive the time-out either.
                 T seen = await look().WaitAsync(patience + Pace);
                 if (expected(seen))
                 {

@@ -5,7 +5,7 @@ namespace JobLocking.TestKit;
 
 internal static class FreePort
 {
-    /// <summary>A port that was free a moment ago; whoever binds it must be ready to ask again.</summary>
+    /// <summary>A port that was free a moment ago; the caller must be ready to ask for another.</summary>
     public static int Next()
     {
         using Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);

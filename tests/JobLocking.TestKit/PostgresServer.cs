@@ -3,8 +3,8 @@ using System.Text;
 
 namespace JobLocking.TestKit;
 
-/// <summary>A real PostgreSQL of its own on a free loopback port, whose data are not worth a flush to the disk.</summary>
-/// <remarks>The server refuses to run as root: as root it is started as the user <c>postgres</c>, which its package has made.</remarks>
+/// <summary>A real PostgreSQL of its own on a free loopback port, which does not flush its data to the disk.</summary>
+/// <remarks>The server refuses to run as root: a root process starts it as the user <c>postgres</c>, which its package creates.</remarks>
 public sealed class PostgresServer : IAsyncDisposable
 {
     private const int Attempts = 5;
@@ -20,7 +20,7 @@ public sealed class PostgresServer : IAsyncDisposable
         _directory = Directory.CreateTempSubdirectory("joblocking-postgres-").FullName;
         if (!OperatingSystem.IsWindows())
         {
-            // The user that the server runs as makes a directory of its own in it.
+            // The user that the server runs as creates a directory of its own in it.
             File.SetUnixFileMode(_directory, (UnixFileMode)0b111_111_111);
         }
 
@@ -50,7 +50,7 @@ public sealed class PostgresServer : IAsyncDisposable
                 }
                 catch (InvalidOperationException) when (attempt < Attempts && server.Says("Address already in use"))
                 {
-                    // Somebody else was faster to take the port.
+                    // Another process has taken the port meanwhile.
                 }
             }
         }
@@ -86,7 +86,7 @@ public sealed class PostgresServer : IAsyncDisposable
 
     private Process Start(string program, params string[] arguments)
     {
-        // setpriv becomes the program, so that its process is the one that is killed.
+        // setpriv replaces itself by the program, so that killing its process kills the program.
         string[] asUser = Environment.IsPrivilegedProcess ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", Find(program)] : [Find(program)];
         ProcessStartInfo start = new(asUser[0], [.. asUser[1..], .. arguments])
         {
@@ -142,7 +142,7 @@ public sealed class PostgresServer : IAsyncDisposable
 
             if (!process.HasExited)
             {
-                // Killed, it would leave its piece of shared memory behind for ever.
+                // If it were killed, its shared memory would remain forever.
                 Signals.Quit(process);
                 await process.WaitForExitAsync().WaitAsync(StartTimeout);
             }

@@ -32,7 +32,7 @@ public sealed class RedisServer : IAsyncDisposable
         AppDomain.CurrentDomain.ProcessExit += OnProcessExit;
     }
 
-    /// <summary>Stays the same over <see cref="RestartAsync"/>.</summary>
+    /// <summary>Stays the same after <see cref="RestartAsync"/>.</summary>
     public int Port { get; private set; }
 
     /// <summary><c>127.0.0.1:port</c>.</summary>
@@ -42,7 +42,7 @@ public sealed class RedisServer : IAsyncDisposable
     public string ConnectionString => Endpoint;
 
     /// <summary>Starts a server and waits until it answers.</summary>
-    /// <param name="arguments">Further arguments, such as <c>--maxmemory 2mb</c>, which win over the defaults.</param>
+    /// <param name="arguments">Further arguments, for example <c>--maxmemory 2mb</c>, which override the defaults.</param>
     public static Task<RedisServer> StartAsync(params string[] arguments) => StartAsync(new RedisServer(arguments, hasOwnClock: false));
 
     /// <summary>Starts a server whose wall clock can be set with <see cref="SetClock"/>. Its monotonic clock is the machine's.</summary>
@@ -64,7 +64,7 @@ public sealed class RedisServer : IAsyncDisposable
                 }
                 catch (InvalidOperationException) when (attempt < Attempts && server.HasBadPort)
                 {
-                    // Somebody else was faster to take the port; or a member of a cluster wants another, 10000 higher.
+                    // Another process has taken the port meanwhile; or a member of a cluster also needs a port that is 10000 higher.
                 }
             }
         }
@@ -78,20 +78,20 @@ public sealed class RedisServer : IAsyncDisposable
     /// <summary>Freezes the process: connections stay open and nothing is answered.</summary>
     public void Pause() => Signals.Stop(Running);
 
-    /// <summary>Lets a frozen process go on.</summary>
+    /// <summary>Lets a frozen process continue.</summary>
     public void Resume() => Signals.Continue(Running);
 
     /// <summary>Sets the wall clock of a server that has one of its own.</summary>
-    /// <param name="ahead">Of the machine's clock; behind it if less than zero.</param>
+    /// <param name="ahead">How far ahead of the machine's clock; behind it if less than zero.</param>
     public void SetClock(TimeSpan ahead)
     {
-        // Replaced in one step: the server reads it at each look at its clock.
+        // Replaced in one step: the server reads the file whenever it reads its clock.
         string next = $"{ClockFile}.next";
         File.WriteAllText(next, string.Create(CultureInfo.InvariantCulture, $"{ahead.TotalSeconds:+0.######;-0.######;+0}\n"));
         File.Move(next, ClockFile, overwrite: true);
     }
 
-    /// <summary>Kills the process; what it held is gone.</summary>
+    /// <summary>Kills the process; its data is gone.</summary>
     public async Task KillAsync()
     {
         if (_process is { } process)
@@ -154,7 +154,7 @@ public sealed class RedisServer : IAsyncDisposable
 
         if (_hasOwnClock)
         {
-            // libc's allocator in place of jemalloc's, which asks for the time before libfaketime is ready to tell it.
+            // libc's allocator in place of jemalloc's, which reads the time before libfaketime is ready.
             start.Environment["LD_PRELOAD"] = $"{FakeTime()}:libc.so.6";
             start.Environment["FAKETIME_TIMESTAMP_FILE"] = ClockFile;
             start.Environment["FAKETIME_NO_CACHE"] = "1";

@@ -2,7 +2,7 @@ using JobLocking.Stores;
 
 namespace JobLocking.TestKit;
 
-/// <summary>Renewals whose answers are looked at all together, at the end.</summary>
+/// <summary>Renewals whose answers are examined together, at the end.</summary>
 public static class RenewalExtensions
 {
     /// <summary>Renews leases, and fills in what became of each.</summary>

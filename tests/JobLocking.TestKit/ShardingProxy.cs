@@ -6,7 +6,7 @@ using System.Text;
 namespace JobLocking.TestKit;
 
 /// <summary>
-/// One address before several servers, as a sharding proxy is: a script goes to the server of its first key, everything else
+/// One address in front of several servers, like a sharding proxy: a script goes to the server of its first key, everything else
 /// to the first server. It speaks RESP2, and answers one command after another.
 /// </summary>
 public sealed class ShardingProxy : IAsyncDisposable
@@ -48,7 +48,7 @@ public sealed class ShardingProxy : IAsyncDisposable
         }
         catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
         {
-            // The end.
+            // The end of the stream.
         }
     }
 
@@ -82,7 +82,7 @@ public sealed class ShardingProxy : IAsyncDisposable
         }
         catch (Exception e) when (e is OperationCanceledException or IOException or SocketException or ObjectDisposedException)
         {
-            // Either side has gone.
+            // One of the sides has gone.
         }
         finally
         {

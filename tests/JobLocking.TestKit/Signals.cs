@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 
 namespace JobLocking.TestKit;
 
-/// <summary>The signals that freeze a process, let it go on, and have it end.</summary>
+/// <summary>The signals that freeze a process, let it continue, and end it.</summary>
 public static class Signals
 {
     private const int QuitSignal = 3;
@@ -16,10 +16,10 @@ public static class Signals
     /// <summary>Freezes a process: its connections stay open and it does nothing.</summary>
     public static void Stop(Process process) => Send(process, StopSignal);
 
-    /// <summary>Lets a frozen process go on.</summary>
+    /// <summary>Lets a frozen process continue.</summary>
     public static void Continue(Process process) => Send(process, ContinueSignal);
 
-    /// <summary>Has a process end at once, but not without putting away what it leaves behind otherwise.</summary>
+    /// <summary>Ends a process at once, but lets it clean up what it would leave behind if it were killed.</summary>
     public static void Quit(Process process) => Send(process, QuitSignal);
 
     private static void Send(Process process, int signal)

@@ -4,7 +4,7 @@ namespace JobLocking.TestKit;
 
 /// <summary>
 /// A fake clock whose wall clock can jump while timers and timestamps stay steady, as on a machine whose time is set;
-/// <see cref="FakeTimeProvider.AdjustTime"/> moves the timestamps along.
+/// <see cref="FakeTimeProvider.AdjustTime"/> also moves the timestamps.
 /// </summary>
 public sealed class SteadyTimeProvider : FakeTimeProvider
 {

@@ -3,7 +3,7 @@ using System.Diagnostics;
 
 namespace JobLocking.TestKit;
 
-/// <summary>A worker process, and the facts that it has said.</summary>
+/// <summary>A worker process, and the facts that it has reported.</summary>
 public sealed class WorkerProcess : IAsyncDisposable
 {
     private readonly Process _process;
@@ -32,7 +32,7 @@ public sealed class WorkerProcess : IAsyncDisposable
         return worker;
     }
 
-    /// <summary>Waits until the worker has said a line that starts so; fails at once if it ended without.</summary>
+    /// <summary>Waits until the worker has written a line with this beginning; fails at once if the worker ended without it.</summary>
     public async Task<string> SaysAsync(string fact)
     {
         string? said = await Eventually.SeesAsync(
@@ -47,7 +47,7 @@ public sealed class WorkerProcess : IAsyncDisposable
 
     public int Count(string fact) => _facts.Count(f => f.StartsWith(fact, StringComparison.Ordinal));
 
-    /// <summary>What it has said so far is not looked at any more.</summary>
+    /// <summary>Ignores what the worker has reported so far.</summary>
     public void Forget() => _facts.Clear();
 
     public void Tell(string line)
@@ -67,7 +67,7 @@ public sealed class WorkerProcess : IAsyncDisposable
         await _process.WaitForExitAsync();
     }
 
-    /// <summary>Nothing more will be told to the worker, which ends the process.</summary>
+    /// <summary>Closes the input of the worker, which ends the process.</summary>
     public void EndInput() => _process.StandardInput.Close();
 
     public async Task<int> EndsAsync()

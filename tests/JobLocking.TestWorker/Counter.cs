@@ -4,7 +4,7 @@ using Microsoft.Extensions.Hosting;
 
 namespace JobLocking.TestWorker;
 
-/// <summary>Adds one to a file that nothing but the lock protects: two at once would lose an addition.</summary>
+/// <summary>Adds one to a number in a file that only the lock protects: two executions at once would lose an addition.</summary>
 internal static class Counter
 {
     public static async Task<int> RunAsync(string redis, string file, int count)

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Hosting;
 
 namespace JobLocking.TestWorker;
 
-/// <summary>A node with one Hangfire worker on the storage that all share, which enqueues a job when it is told to.</summary>
+/// <summary>A node with one Hangfire worker on the common storage, which enqueues a job on command.</summary>
 internal static class HangfireWorker
 {
     public static async Task<int> RunAsync(string redis, string node)
@@ -13,7 +13,7 @@ internal static class HangfireWorker
         HostApplicationBuilder builder = LoggedEvents.CreateHost();
         builder.Services.AddJobLocking(o => o.NodeName = node).UseRedis(redis);
 
-        // A worker that looks at the queue just before a job comes misses its announcement, and would sleep for three minutes.
+        // A worker that checks the queue just before a job arrives can miss its signal, and would then sleep for three minutes.
         RedisStorageOptions storage = new() { FetchTimeout = TimeSpan.FromSeconds(1) };
         builder.Services.AddHangfire((sp, configuration) => configuration.UseRedisStorage(redis, storage).UseTaskLocks(sp));
         builder.Services.AddHangfireServer(o => o.WorkerCount = 1);

@@ -3,8 +3,8 @@ using StackExchange.Redis;
 namespace JobLocking.TestWorker;
 
 /// <summary>
-/// What the executions of all processes do under the one lock that they share. They record it themselves, in the order in which Redis
-/// receives it. Two executions at once would lose an addition to the counter.
+/// The work that the executions of all processes do under the one lock that they share. They record it themselves, in the order in which
+/// Redis receives it. Two executions at once would lose an addition to the counter.
 /// </summary>
 internal sealed class JournaledWork(IDatabase database, int limit) : IDisposable
 {
@@ -23,7 +23,7 @@ internal sealed class JournaledWork(IDatabase database, int limit) : IDisposable
         await database.ListRightPushAsync("journal", $"leave {limit} {lease.FencingToken}");
     }
 
-    /// <summary>Lets so many of the held executions end.</summary>
+    /// <summary>Lets this many of the held executions end.</summary>
     public void End(int count) => _ends.Release(count);
 
     public void Dispose() => _ends.Dispose();

@@ -1,8 +1,8 @@
 using JobLocking.TestWorker;
 using JobLocking.TestWorker.Chaos;
 
-// A worker process as a user would write one, for the tests that need several. The first argument says what it does, the second where
-// its Redis is. It reports what it observes on its output, a line for each fact.
+// A worker process as a user would write one, for the tests that need several. The first argument is its role, the second the address of
+// its Redis. It reports what it observes on its output, a line for each fact.
 return args switch
 {
     ["counter", var redis, var file, var count] => await Counter.RunAsync(redis, file, int.Parse(count)),

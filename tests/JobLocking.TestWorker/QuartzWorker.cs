@@ -5,7 +5,7 @@ using Quartz;
 
 namespace JobLocking.TestWorker;
 
-/// <summary>A node with a scheduler on a RAM store of its own, which fires one job when it is told to, and one at the time it is given.</summary>
+/// <summary>A node with a scheduler on a RAM store of its own, which fires one job on command, and another at a given time.</summary>
 internal static class QuartzWorker
 {
     public static async Task<int> RunAsync(string redis, string node, string startAt)

@@ -11,8 +11,8 @@ using StackExchange.Redis;
 namespace JobLocking.TestWorker;
 
 /// <summary>
-/// A node with both schedulers, whose jobs and own callers want the same lock. It reports what the schedulers do with a job and all
-/// calls of the store. Deferred jobs would be back by themselves in an hour: a job that comes sooner was woken. The nodes of one
+/// A node with both schedulers, whose jobs and other callers need the same lock. It reports what the schedulers do with a job, and all
+/// calls of the store. Deferred jobs would come back by themselves after an hour: a job that comes sooner was woken. The nodes of one
 /// deployment have one Hangfire storage.
 /// </summary>
 internal sealed class QueueWorker(IHost host, IScheduler scheduler, JournaledWork work, int limit)
@@ -36,7 +36,7 @@ internal sealed class QueueWorker(IHost host, IScheduler scheduler, JournaledWor
         builder.Services.AddJobLocking(o => o.ForJob<HangfireJob>(taskLock).ForJob<QuartzJob>(taskLock)).UseRedis(locks);
         ReportingStore.Insert(builder.Services);
         builder.Services.AddHangfire((sp, hangfire) => hangfire
-            // A worker that looks at the queue just before a job comes misses its announcement, and would sleep for three minutes.
+            // A worker that checks the queue just before a job arrives can miss its signal, and would then sleep for three minutes.
             .UseRedisStorage(connection, new RedisStorageOptions { Prefix = $"{deployment}:", FetchTimeout = TimeSpan.FromSeconds(1) })
             .UseFilter(new StateReporter())
             .UseTaskLocks(sp));

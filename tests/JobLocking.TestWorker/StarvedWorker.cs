@@ -26,7 +26,7 @@ internal static class StarvedWorker
         watch.Start();
         commands.Start();
 
-        // From another thread than the pool's: then they are in the queue of all its threads, before what comes later.
+        // From a thread outside the pool: then they are in the pool's global queue, before everything that comes later.
         Thread block = new(() =>
         {
             for (int i = 0; i < blockers; i++)
@@ -40,13 +40,14 @@ internal static class StarvedWorker
         return 0;
     }
 
-    /// <summary>Says how much time the lease had left, at the least, while its holder did not know of a loss; negative: it learned it too late.</summary>
+    /// <summary>Reports the least time that the lease had left while its holder did not know of a loss; negative if it learned of it too
+    /// late.</summary>
     private static void Watch(TaskLease lease, ManualResetEvent end)
     {
         TimeSpan least = TimeSpan.MaxValue;
         while (!end.WaitOne(TimeSpan.FromMilliseconds(2)))
         {
-            // In this order: what was left before the look at the token.
+            // In this order: the time left is read before the token.
             TimeSpan left = lease.ExpiresAt - DateTimeOffset.UtcNow;
             if (lease.Lost.IsCancellationRequested)
             {

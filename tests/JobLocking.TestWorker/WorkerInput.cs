@@ -3,7 +3,7 @@ using System.Threading.Channels;
 namespace JobLocking.TestWorker;
 
 /// <summary>
-/// The commands that the test sends to this process, a line for each. A thread of its own reads the lines: reading Console.In blocks,
+/// The commands that the test sends to this process, one a line. A thread of its own reads the lines: reading Console.In blocks,
 /// and the thread pool has two threads on a small machine.
 /// </summary>
 internal static class WorkerInput

@@ -1,6 +1,6 @@
 namespace JobLocking.TestWorker;
 
-/// <summary>Reports facts to the test, a line for each.</summary>
+/// <summary>Reports facts to the test, one a line.</summary>
 internal static class WorkerOutput
 {
     public static void Report(string fact)

@@ -38,7 +38,7 @@ internal sealed class LocalWaiters : IDisposable
         _followUp = new WakeUpFollowUp(WakeNextAfter, time, logger, _stopped.Token);
     }
 
-    /// <summary>The services were disposed of: there is no store any more to ask.</summary>
+    /// <summary>The services were disposed of: there is no store to ask any more.</summary>
     public bool IsDisposed => Volatile.Read(ref _disposed);
 
     /// <summary>As of <see cref="SafetyPoll.Chance"/>.</summary>

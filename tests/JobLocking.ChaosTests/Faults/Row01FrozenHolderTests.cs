@@ -23,7 +23,7 @@ public sealed class Row01FrozenHolderTests
         await lab.SeesAsync(HistoryEventKind.Lost, workers[0].Name);
         await lab.SeesAsync(HistoryEventKind.Released, workers[0].Name);
 
-        // Its release, and whatever else it does, has not harmed the successor by its next renewal but one.
+        // By its second renewal after that, neither the release of the first holder nor anything else it does has harmed the successor.
         await Task.Delay(Lab.Expiry);
         Assert.DoesNotContain(lab.History, e => e.What is HistoryEventKind.Lost or HistoryEventKind.Disowned && e.Process == workers[1].Name);
         Assert.DoesNotContain(lab.History, e => e.What == HistoryEventKind.Claimed && e.Process == workers[0].Name && e.At > thawed);
@@ -39,7 +39,7 @@ public sealed class Row01FrozenHolderTests
         Worker[] workers = await lab.WorkAsync(3);
         Array.ForEach(workers, w => w.Load("x", parallel: 2, work: TimeSpan.FromMilliseconds(300)));
 
-        // Who has just written may have released by the time he is frozen: so often that some have not.
+        // A worker that has just written may have released the lock by the time it is frozen. So often that some have not.
         for (int round = 0; round < 4 || (round < 40 && Losses(lab) < 2); round++)
         {
             long before = Lab.Now;

@@ -6,12 +6,13 @@ using Xunit;
 namespace JobLocking.ChaosTests.Faults;
 
 /// <summary>
-/// Row 3: with Redis frozen or unreachable a lease is lost no later than the local deadline, new executions are told so, and
-/// service resumes without a restart of the worker.
+/// Row 3: with Redis frozen or unreachable a lease is lost no later than the local deadline, new executions learn that it is unavailable,
+/// and service resumes without a restart of the worker.
 /// </summary>
 public sealed class Row03UnreachableRedisTests
 {
-    /// <summary>Long enough that its drift, by which the deadline lies before the expiry, is more than a busy machine's timers are late.</summary>
+    /// <summary>Long enough that its drift (the time from the deadline to the expiry) is longer than the timers of a busy machine are
+    /// late.</summary>
     private static readonly TimeSpan Expiry = TimeSpan.FromSeconds(8);
 
     private static readonly string[] InTurn = ["black-hole", "no-replies", "half-open"];
@@ -28,7 +29,8 @@ public sealed class Row03UnreachableRedisTests
         Worker worker = await lab.WorkAsync("worker");
         HistoryEvent lease = await worker.HoldAsync("x", Expiry);
 
-        // A renewal on its way might reach the server and not be answered: the deadline is then the earlier one, which this must not excuse.
+        // A renewal in flight might reach the server without an answer. Then the earlier deadline applies, and the test must not excuse a
+        // later one.
         TimeSpan left = TimeSpan.FromMilliseconds((long)await lab.CommandAsync("PTTL", "task_lock:x"));
         long end = Lab.Now + (long)(left.TotalSeconds * Stopwatch.Frequency);
         Begin(lab, worker, fault);
@@ -57,7 +59,7 @@ public sealed class Row03UnreachableRedisTests
         await lab.SeesAsync(HistoryEventKind.Wrote, count: 10);
         foreach ((string fault, Worker worker) in InTurn.Zip(workers))
         {
-            // Who holds for longer than its lease lasts is the one that could meet another.
+            // Only an execution that holds for longer than its lease lasts could overlap with another.
             Worker other = workers.First(w => w != worker);
             await worker.HoldAsync(fault);
             other.Hold(fault);
@@ -68,7 +70,7 @@ public sealed class Row03UnreachableRedisTests
             Mend(lab, worker, fault);
             other.End(fault);
 
-            // The next fault asks it for a lock, once: that is refused while it does not know yet that all is well.
+            // The next fault requests a lock from it once, which fails while it does not know yet that the fault is over.
             await lab.SeesAsync(HistoryEventKind.Wrote, worker.Name, since: mended);
         }
 

@@ -10,7 +10,8 @@ public sealed class Row04TransientErrorsTests
 {
     private static readonly TimeSpan Expiry = TimeSpan.FromSeconds(6);
 
-    /// <summary>Longer than a renewal interval, so that at least one falls within; short of the deadline by as much as the machine may need.</summary>
+    /// <summary>Longer than a renewal interval, so that at least one renewal falls within; shorter than the time to the deadline by as much
+    /// as the machine may need.</summary>
     private static readonly TimeSpan Outage = Expiry * 0.4;
 
     [Fact]
@@ -38,7 +39,7 @@ public sealed class Row04TransientErrorsTests
                 killer = await ConnectionMultiplexer.ConnectAsync($"{lab.Redis.ConnectionString},allowAdmin=true,abortConnect=false");
                 script = lab.CommandAsync("EVAL", "while true do end", "0");
 
-                // Before, the server would still grant what it is asked for.
+                // Before that, the server would still grant requests.
                 await Eventually.IsTrueAsync(async () => (await Record.ExceptionAsync(() => killer.GetDatabase().PingAsync()))?.Message.StartsWith("BUSY", StringComparison.Ordinal) == true);
             },
             async _ =>

@@ -53,7 +53,7 @@ public sealed class Row05LostReplyTests
         await workers[1].HoldAsync("x");
         workers[0].Mend("unanswered");
 
-        // What was meant for the orphan does not harm who came after it.
+        // A release that was meant for the orphan does not harm its successor.
         await Task.Delay(Lab.Expiry);
         Assert.DoesNotContain(lab.History, e => e.What is HistoryEventKind.Lost or HistoryEventKind.Disowned);
         workers[1].End("x");
@@ -105,7 +105,7 @@ public sealed class Row05LostReplyTests
         await lab.SeesAsync(HistoryEventKind.Released, worker.Name);
     }
 
-    /// <summary>Waits until the server has granted the lock, and returns to whom.</summary>
+    /// <summary>Waits until the server has granted the lock, and returns its holder.</summary>
     private static async Task<string> HolderAsync(Lab lab) =>
         (await Eventually.SeesAsync<string?>(async () => (string?)await lab.CommandAsync("GET", "task_lock:x"), holder => holder is not null))!;
 }

@@ -7,7 +7,7 @@ using Xunit;
 namespace JobLocking.ChaosTests.Faults;
 
 /// <summary>
-/// Row 8, for who is deferred: a job whose own process has died comes back by itself, no later than its <c>DeferBy</c> and the poll of
+/// Row 8, for deferred jobs: a job whose own process has died comes back by itself, no later than its <c>DeferBy</c> and the poll of
 /// its scheduler, where another node can run it.
 /// </summary>
 public sealed class Row08DeferredJobTests
@@ -24,7 +24,7 @@ public sealed class Row08DeferredJobTests
         holder.Process.Tell("run 1 stubborn");
         HistoryEvent held = await holder.GetsAsync("x");
 
-        // The only worker of the first is busy, so the second takes the job, and is the process that is woken.
+        // The only worker of the first process is busy, so the second one takes the job, and is the process that is woken.
         Worker killed = await StartAsync(lab, "killed");
         killed.Process.Tell("run 2 stubborn");
         await lab.IsQueuedAsync("x", 1);
@@ -41,7 +41,7 @@ public sealed class Row08DeferredJobTests
 
     /// <summary>
     /// Kills a worker while it holds no lock of Hangfire's storage, as it does at each poll. A lock that is left behind keeps all
-    /// other nodes from the schedule for 30 seconds, which is Hangfire's own affair.
+    /// other nodes from the schedule for 30 seconds, which has nothing to do with JobLocking.
     /// </summary>
     private static async Task KillBetweenPollsAsync(Lab lab, Worker worker)
     {

@@ -6,8 +6,8 @@ using Xunit;
 namespace JobLocking.ChaosTests.Faults;
 
 /// <summary>
-/// Row 8: once the lock is free, a waiter proceeds no later than a safety poll, even if the wake-up of a release or the process that
-/// it was for is lost.
+/// Row 8: once the lock is free, a waiter proceeds no later than a safety poll, even if the wake-up of a release, or the process that it
+/// was sent to, is lost.
 /// </summary>
 public sealed class Row08LostNotificationTests
 {
@@ -119,7 +119,7 @@ public sealed class Row08LostNotificationTests
     {
         await using Lab lab = await Lab.StartAsync();
         Worker[] workers = await lab.WorkAsync(3);
-        // Longer than anybody here is slow: no lease ends by itself, and so none wakes anybody.
+        // Longer than any delay in this test: no lease ends by itself, so none wakes a waiter.
         Array.ForEach(workers, w => w.Load("x", Lab.Expiry * 3, parallel: 2));
         for (int round = 0; round < 6; round++)
         {

@@ -7,7 +7,7 @@ using Xunit;
 namespace JobLocking.ChaosTests.Faults;
 
 /// <summary>
-/// Row 9: a replica that takes over without the last write may let a second holder in. Tokens still grow, unless its clock is behind
+/// Row 9: a replica that takes over without the last write may allow a second holder. Tokens still grow, unless its clock is behind
 /// by more than the failover took.
 /// </summary>
 public sealed class Row09FailoverTests
@@ -111,10 +111,10 @@ public sealed class Row09FailoverTests
             return new Replica(server, link);
         }
 
-        /// <summary>From here on it lacks what is written.</summary>
+        /// <summary>From here on it does not receive what is written.</summary>
         public void FallBehind() => link.DropReplies = true;
 
-        /// <summary>Belongs to the lab from then on.</summary>
+        /// <summary>It belongs to the lab from then on.</summary>
         public RedisServer Promoted()
         {
             _isPromoted = true;

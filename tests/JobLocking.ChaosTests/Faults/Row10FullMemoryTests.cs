@@ -26,7 +26,7 @@ public sealed class Row10FullMemoryTests
         Assert.Contains("maxmemory", refused.Detail, StringComparison.Ordinal);
         Assert.Contains("Fix: ", refused.Detail, StringComparison.Ordinal);
 
-        // Who would have lost their leases without renewal hold them still, and are let go.
+        // The holders that would have lost their leases without renewal still hold them, and may release them.
         await Task.Delay(Lab.Expiry * 2.5);
         workers[0].End("ends-meanwhile");
         await lab.SeesAsync(HistoryEventKind.Released, workers[0].Name, "ends-meanwhile");
@@ -69,7 +69,8 @@ public sealed class Row10FullMemoryTests
         Assert.DoesNotContain(history, e => e.What is HistoryEventKind.Lost or HistoryEventKind.Disowned or HistoryEventKind.Fenced);
     }
 
-    /// <summary>More than there is room for, so that what goes with a connection makes none. Deleting <c>filler</c> does.</summary>
+    /// <summary>More than there is room for, so that the memory of a closed connection makes no room. Deleting <c>filler</c>
+    /// does.</summary>
     private static async Task FillAsync(Lab lab)
     {
         await lab.CommandAsync("CONFIG", "SET", "maxmemory", "64mb");

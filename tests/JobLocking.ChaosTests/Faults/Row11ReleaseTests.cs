@@ -30,7 +30,7 @@ public sealed class Row11ReleaseTests
 
         foreach ((int i, string name) in names.Index())
         {
-            // On average until a renewal is due.
+            // On average, a renewal is due after this time.
             workers[i % workers.Length].Load(name, expiry, work: expiry / 3);
         }
 
@@ -41,7 +41,7 @@ public sealed class Row11ReleaseTests
             Assert.Equal(0, (long)await lab.CommandAsync("EXISTS", Lab.KeyOf(name)));
         }
 
-        // And nothing comes later, when a renewal of the last ones would have been due.
+        // Nothing comes later either, when a renewal of the last ones would have been due.
         await lab.CommandAsync("ECHO", "all-rested");
         await Task.Delay(expiry);
         await lab.CommandAsync("ECHO", "the-end");
@@ -51,7 +51,7 @@ public sealed class Row11ReleaseTests
 
     /// <summary>
     /// A command of a client is followed by what its script does, marked <c>lua</c>. A renewal that was on its way already when the lease
-    /// was released may still arrive, where it finds nothing; one that was begun later would be the rule, and not the exception.
+    /// was released may still arrive, where it finds nothing; renewals that were started later would be the rule, not the exception.
     /// </summary>
     private static void AssertNoneIsRenewedAfterItsEnd(IReadOnlyList<string> lines)
     {
@@ -100,7 +100,7 @@ public sealed class Row11ReleaseTests
         Assert.True(late.Count <= ended.Count / 20, $"{late.Count} of {ended.Count} leases were named after their end.");
     }
 
-    /// <summary>All that the server is told, in the order in which it does it.</summary>
+    /// <summary>All commands that the server receives, in the order in which it executes them.</summary>
     private sealed class Monitor : IAsyncDisposable
     {
         private readonly TcpClient _client = new();

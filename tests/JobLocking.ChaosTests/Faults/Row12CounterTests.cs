@@ -3,7 +3,8 @@ using Xunit;
 
 namespace JobLocking.ChaosTests.Faults;
 
-/// <summary>Row 12: many processes with many executions at an unprotected counter leave an exact count, under unique tokens that grow.</summary>
+/// <summary>Row 12: many processes with many executions increment an unprotected counter; the count is exact, and the tokens are unique and
+/// grow.</summary>
 public sealed class Row12CounterTests
 {
     private const int Executions = 600;
@@ -28,7 +29,7 @@ public sealed class Row12CounterTests
         Assert.Equal(history.Count(e => e.What == HistoryEventKind.Wrote), await lab.PlainCountAsync("x"));
         Assert.DoesNotContain(history, e => e.What is HistoryEventKind.Lost or HistoryEventKind.Fenced or HistoryEventKind.Unavailable);
 
-        // Each is granted only when the one before has released, which it does only when it has told its token.
+        // Each is granted only when the one before has released, and it releases only after it has reported its token.
         long[] tokens = [.. history.Where(e => e.What == HistoryEventKind.Granted).Select(e => e.Token)];
         Assert.Equal(tokens.Distinct().Order(), tokens);
     }

@@ -5,7 +5,8 @@ using Xunit;
 
 namespace JobLocking.ChaosTests.Faults;
 
-/// <summary>Row 13: hostile names do not collide and carry nothing out, hostile values are never granted over, and a name that is too long is a clear error.</summary>
+/// <summary>Row 13: hostile names do not collide and inject nothing, a grant never overwrites a hostile value, and a name that is too long
+/// is a clear error.</summary>
 public sealed class Row13HostileNamesTests
 {
     private const string Planted = "planted";
@@ -24,7 +25,7 @@ public sealed class Row13HostileNamesTests
         TimeSpan expiry = TimeSpan.FromSeconds(30);
         await lab.CommandAsync("SET", "bystander", "unharmed");
 
-        // Each is granted while all others are held, and is refused to another process by that name.
+        // Each is granted while all others are held, and is refused to another process that uses the same name.
         foreach (string name in Names)
         {
             await workers[0].HoldAsync(name, expiry);
@@ -39,7 +40,7 @@ public sealed class Row13HostileNamesTests
 
         Assert.DoesNotContain(lab.History, e => e.What == HistoryEventKind.Granted && e.Process == workers[1].Name);
 
-        // And a release frees no other.
+        // A release frees no other lock.
         string last = "";
         foreach (string name in Names)
         {
@@ -69,7 +70,7 @@ public sealed class Row13HostileNamesTests
         Assert.Contains(string.Create(CultureInfo.InvariantCulture, $"has {length} bytes, but at most 512 are allowed. Fix: "), failed.Detail, StringComparison.Ordinal);
         Assert.True(failed.Detail.Length < 10_000);
 
-        // What the worker's check of its store has left is gone within seconds.
+        // What the worker's check of its store left behind is gone within seconds.
         await Eventually.SeesAsync(async () => (long)await lab.CommandAsync("DBSIZE"), size => size == 0);
         await worker.HoldAsync("x");
     }

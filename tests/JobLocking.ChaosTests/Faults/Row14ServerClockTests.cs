@@ -6,14 +6,14 @@ using Xunit;
 namespace JobLocking.ChaosTests.Faults;
 
 /// <summary>
-/// Row 14: while the server's clock steps by less than the leases have left, no two holders overlap; a greater step forward ends
-/// leases before their time. Tokens grow through either.
+/// Row 14: while the server's clock steps by less than the leases have left, no two holders overlap; a larger step forward ends leases
+/// before their time. Tokens grow in both cases.
 /// </summary>
 public sealed class Row14ServerClockTests
 {
     private const string Stepped = "clock-stepped";
 
-    /// <summary>Leases have at least two thirds of it left, and steps of a third of it leave them another.</summary>
+    /// <summary>Leases have at least two thirds of it left, and steps of a third of it leave at least another third.</summary>
     private static readonly TimeSpan Long = Lab.Expiry * 3;
 
     [Fact]
@@ -56,7 +56,7 @@ public sealed class Row14ServerClockTests
         HistoryEvent told = await lab.LosesAsync(workers[0].Name, "x");
         await lab.SeesAsync(HistoryEventKind.Released, workers[0].Name);
 
-        // By its renewal, or else by its deadline.
+        // By its renewal, or at the latest by its deadline.
         HistoryEvent step = lab.History.Single(e => e.What == HistoryEventKind.Erased);
         Assert.InRange(told.At - step.At, 0, Terms.Ticks(Long));
         workers[1].End("x");
@@ -72,7 +72,7 @@ public sealed class Row14ServerClockTests
         Array.ForEach(workers, w => w.Load("x", parallel: 2));
         Array.ForEach(workers, w => w.Load("shared", limit: 2, parallel: 2));
 
-        // Some of more than the day for which the fence is kept.
+        // Some are longer than the day for which the fence is kept.
         int[] hours = [1, 0, 20, -3, 0, 60, 0, 25];
         foreach (TimeSpan ahead in hours.Select(h => TimeSpan.FromHours(h)))
         {
@@ -97,7 +97,7 @@ public sealed class Row14ServerClockTests
         lab.Ended(Stepped);
     }
 
-    /// <summary>By the order in which what they protect was written.</summary>
+    /// <summary>In the order of the writes to what they protect.</summary>
     private static void AssertTokensGrow(IEnumerable<HistoryEvent> history, string name)
     {
         long[] tokens = [.. history.Where(e => e.What == HistoryEventKind.Wrote && e.Lock == name).Select(e => e.Token)];

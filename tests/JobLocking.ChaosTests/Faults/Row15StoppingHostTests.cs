@@ -4,8 +4,8 @@ using Xunit;
 namespace JobLocking.ChaosTests.Faults;
 
 /// <summary>
-/// Row 15: while a host stops, and after it, the lease of whoever still works is renewed to the end of the run, or lost and told; a run
-/// that is aborted gives it back at once.
+/// Row 15: while a host stops, and after that, the lease of a run that continues is renewed until the run ends, or is lost and reported; an
+/// aborted run releases it at once.
 /// </summary>
 public sealed class Row15StoppingHostTests
 {

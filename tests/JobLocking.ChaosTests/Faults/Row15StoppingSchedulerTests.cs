@@ -4,12 +4,12 @@ using Xunit;
 namespace JobLocking.ChaosTests.Faults;
 
 /// <summary>
-/// Row 15, for the jobs of both schedulers: while a host stops, and after it, the lease of a job that still works is renewed to the end of
-/// the run, or lost and told; a run that is aborted gives it back at once.
+/// Row 15, for the jobs of both schedulers: while a host stops, and after that, the lease of a job that continues is renewed until the run
+/// ends, or is lost and reported; an aborted run releases it at once.
 /// </summary>
 public sealed class Row15StoppingSchedulerTests
 {
-    /// <summary>No test waits for as long.</summary>
+    /// <summary>No test waits that long.</summary>
     private static readonly TimeSpan Forever = TimeSpan.FromMinutes(10);
 
     [Theory]
@@ -61,7 +61,7 @@ public sealed class Row15StoppingSchedulerTests
         AssertNobodyMet(lab);
     }
 
-    /// <summary>Its lease would last for longer than anybody waits here.</summary>
+    /// <summary>Its lease would last for longer than any wait in these tests.</summary>
     [Theory]
     [InlineData("hangfire")]
     [InlineData("quartz")]
@@ -78,7 +78,7 @@ public sealed class Row15StoppingSchedulerTests
         Assert.True(next.Token > holder.Token);
         await stopping.Process.SaysAsync("stopped");
 
-        // A job of Hangfire is back in its queue, and has not failed: nobody would have tried it again. Either may be the first.
+        // A Hangfire job is back in its queue, and has not failed: a failed one would not be retried. Either may be the first.
         int[] expected = scheduler == "hangfire" ? [1, 2] : [2];
         other.Process.Tell("end");
         IReadOnlyList<HistoryEvent> granted = await lab.SeesAsync(HistoryEventKind.Granted, other.Name, count: expected.Length);
@@ -114,7 +114,7 @@ public sealed class Row15StoppingSchedulerTests
         return (stopped, holder, other);
     }
 
-    /// <summary>For longer than a lease that is not renewed.</summary>
+    /// <summary>For longer than a lease lasts without renewal.</summary>
     private static async Task KeepsItsLeaseAsync(Lab lab, HistoryEvent holder)
     {
         await Task.Delay(Lab.Expiry * 2.5);
@@ -128,7 +128,7 @@ public sealed class Row15StoppingSchedulerTests
         Assert.True((await other.GetsAsync("x")).Token > holder.Token);
     }
 
-    /// <summary>Whoever works finds its lease its own until the next one is granted, and no longer.</summary>
+    /// <summary>A worker finds its lease valid until the next one is granted, and no longer.</summary>
     private static void AssertNobodyMet(Lab lab)
     {
         HistoryEvent[] granted = [.. lab.History.Where(e => e.What == HistoryEventKind.Granted)];

@@ -4,7 +4,8 @@ using static JobLocking.TestWorker.Chaos.HistoryEventKind;
 
 namespace JobLocking.ChaosTests.History;
 
-/// <summary>Histories that must pass, and histories that must fail, each by its own rule and no other. Lock x is for one, y for two; leases last 300 ms.</summary>
+/// <summary>Histories that must pass, and histories that must fail, each by its own rule and no other. Lock x has a limit of one, y a limit
+/// of two; leases last 300 ms.</summary>
 public sealed class CheckerTests
 {
     private static readonly Terms Promised = new(
@@ -315,7 +316,7 @@ public sealed class CheckerTests
 
     private static HistoryBuilder Backwards => new HistoryBuilder().Whole("a", 1, 11, 0, 5, 20, 30).Whole("b", 1, 10, 31, 35, 36, 40);
 
-    /// <summary>While a holds, b is granted the lock.</summary>
+    /// <summary>While a holds the lock, b is granted it.</summary>
     private static HistoryBuilder Overtaken(long erased, string name = "") => new HistoryBuilder()
         .Asked(0, "a", 1).Then(5, Granted, "a", 1, 10).Claims(10, 100, "a", 1, 10).Erased(erased, name)
         .Whole("b", 1, 11, 65, 70, 80, 120)

@@ -22,7 +22,7 @@ internal sealed class Fault(HistoryEvent began)
 
     public long From => began.At;
 
-    /// <summary>Until when, or for ever. Being killed takes a moment; that it lasts concerns the process alone.</summary>
+    /// <summary>When it ends; the end of time if it never does. Killing takes a moment; only the process itself stays affected.</summary>
     public long To { get; set; } = long.MaxValue;
 
     public Interval Interval => new(From, To);

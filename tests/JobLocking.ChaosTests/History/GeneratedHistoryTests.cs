@@ -5,14 +5,16 @@ using static JobLocking.TestWorker.Chaos.HistoryEventKind;
 
 namespace JobLocking.ChaosTests.History;
 
-/// <summary>Histories of a lock that keeps its promise, whatever the order in which its askers come: none is refused, and each that is bent is.</summary>
+/// <summary>Histories of a correct lock, whatever the order of its requests: the checker accepts all of them, and rejects each one that was
+/// altered.</summary>
 public sealed class GeneratedHistoryTests
 {
     private static readonly Terms Promised = new(
         new Dictionary<string, LockTerms> { ["x"] = new(1, TimeSpan.FromMilliseconds(300)) }, TimeSpan.FromMilliseconds(1000))
     { Grace = TimeSpan.FromMilliseconds(50) };
 
-    // What one asker does: how long after the last one it comes, how long it holds, how often it claims, and who asks beside it.
+    // What one execution does: how long after the last one it requests the lock, how long it holds it, how often it claims, and which other
+    // execution requests it meanwhile.
     private static readonly Gen<(int Pause, int Claims, int Who, int Beside, bool Waits)[]> Loads =
         Gen.Select(Gen.Int[1, 20], Gen.Int[1, 5], Gen.Int[0, 3], Gen.Int[0, 4], Gen.Bool).Array[2, 30];
 
@@ -50,7 +52,7 @@ public sealed class GeneratedHistoryTests
             HistoryEvent[] granted = [.. history.Where(e => e.What == Granted)];
             HistoryEvent one = granted[pick % (granted.Length - 1)];
             HistoryEvent next = granted[(pick % (granted.Length - 1)) + 1];
-            // It neither releases nor stops to believe.
+            // It neither releases the lock nor stops believing in its lease.
             Accuses([.. history.Where(e => e.Token != one.Token || e.What is not (Releasing or Released)), one with { At = next.At + 1, What = Claimed },
                 one with { At = history[^1].At, What = Releasing }, one with { At = history[^1].At + 1, What = Released }], Rule.Exclusion);
         }, iter: 500);
@@ -81,7 +83,7 @@ public sealed class GeneratedHistoryTests
         Assert.Contains(found, v => rules.Contains(v.Rule));
     }
 
-    /// <summary>One holder after the other; who asks beside one waits and is the next, or is refused.</summary>
+    /// <summary>One holder after the other; an execution that requests the lock meanwhile waits and is the next, or is refused.</summary>
     private static IReadOnlyList<HistoryEvent> Run((int Pause, int Claims, int Who, int Beside, bool Waits)[] load)
     {
         HistoryBuilder past = new();

@@ -41,7 +41,7 @@ internal sealed class IndexedHistory
 
     public IReadOnlyList<Fault> Faults => _faults;
 
-    /// <summary>What was erased, and the time in which it may have happened: that of the fault at the server.</summary>
+    /// <summary>What was erased, and when it may have happened: during the fault of the server.</summary>
     public IReadOnlyList<(HistoryEvent Event, Interval Window)> Erased => _erased;
 
     public IntervalSet AllFaults { get; }

@@ -18,7 +18,7 @@ internal sealed class IntervalSet
     /// <summary>The time that at least one interval covers.</summary>
     public static IntervalSet Of(IEnumerable<Interval> intervals) => Where(intervals, 1);
 
-    /// <summary>The time that at least so many intervals cover.</summary>
+    /// <summary>The time that at least this many intervals cover.</summary>
     public static IntervalSet Where(IEnumerable<Interval> intervals, int count)
     {
         // An interval that begins at the moment at which another ends overlaps with it.

@@ -4,15 +4,15 @@ using JobLocking.TestWorker.Chaos;
 
 namespace JobLocking.ChaosTests.History;
 
-/// <summary>What a history consists of, so that a table can say that it was not an empty one.</summary>
+/// <summary>What a history consists of, so that a table can show that it was not empty.</summary>
 /// <param name="Events">Its lines.</param>
-/// <param name="Processes">Who asked for locks.</param>
-/// <param name="Executions">How often a lock was asked for.</param>
-/// <param name="Outcomes">What came of it, and what came after.</param>
+/// <param name="Processes">The processes that requested locks.</param>
+/// <param name="Executions">How often a lock was requested.</param>
+/// <param name="Outcomes">The outcomes, and what followed.</param>
 /// <param name="Faults">How many of each kind.</param>
 /// <param name="Heals">How often all faults were over.</param>
-/// <param name="HealsJudged">How often it was quiet for long enough after that to judge whether everybody got on.</param>
-/// <param name="Starved">How often the machine was too busy to answer anybody.</param>
+/// <param name="HealsJudged">How often the calm after that was long enough to judge whether every execution made progress.</param>
+/// <param name="Starved">How often the machine was too busy to answer.</param>
 internal sealed record Summary(
     int Events, int Processes, int Executions, IReadOnlyDictionary<HistoryEventKind, int> Outcomes, IReadOnlyDictionary<string, int> Faults, int Heals, int HealsJudged, int Starved)
 {

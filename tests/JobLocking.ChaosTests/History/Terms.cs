@@ -30,10 +30,10 @@ internal sealed record Terms(IReadOnlyDictionary<string, LockTerms> Locks, TimeS
 
 /// <summary>What one lock promised.</summary>
 /// <param name="Limit">How many may hold it at once.</param>
-/// <param name="Expiry">How long a lease lasts that is not renewed.</param>
+/// <param name="Expiry">How long a lease lasts without renewal.</param>
 internal sealed record LockTerms(int Limit, TimeSpan Expiry)
 {
-    /// <summary>The shortest time that it stays taken.</summary>
+    /// <summary>The shortest time that the lock stays taken.</summary>
     public TimeSpan MinHold { get; init; }
 
     /// <summary>The final value of the protected counter; null if it was not read.</summary>

@@ -38,7 +38,7 @@ internal enum Rule
 
 /// <summary>What is wrong with a history.</summary>
 /// <param name="Rule">Which rule it breaks.</param>
-/// <param name="Text">What happened, and under it the events it rests on.</param>
+/// <param name="Text">What happened, and below it the events that show it.</param>
 internal sealed record Violation(Rule Rule, string Text)
 {
     public static Violation Of(Rule rule, string what, params IEnumerable<HistoryEvent?> events) =>

@@ -7,7 +7,7 @@ using Xunit;
 
 namespace JobLocking.ChaosTests.Network;
 
-/// <summary>A client and a server that talk through a proxy, both ends in the hand of a test.</summary>
+/// <summary>A client and a server that talk through a proxy. A test controls both ends.</summary>
 internal sealed class Conversation : IDisposable
 {
     private Conversation(Socket client, Socket server)
@@ -55,7 +55,7 @@ internal sealed class Conversation : IDisposable
         Assert.Equal(expected, Encoding.ASCII.GetString(heard));
     }
 
-    /// <summary>Whatever comes before the reset that must come.</summary>
+    /// <summary>What arrives before the reset, which must come.</summary>
     public static async Task<string> HearUntilResetAsync(Socket side)
     {
         ArrayBufferWriter<byte> heard = new();
@@ -77,7 +77,7 @@ internal sealed class Conversation : IDisposable
 
     public static async Task IsResetAsync(Socket side) => Assert.Equal("", await HearUntilResetAsync(side));
 
-    /// <summary>A new connection is reset, so soon that connecting may already tell.</summary>
+    /// <summary>A new connection is reset, so soon that connecting may already fail.</summary>
     public static async Task IsResetAtOnceAsync(int port)
     {
         try
@@ -93,7 +93,8 @@ internal sealed class Conversation : IDisposable
 
     public static async Task IsClosedAsync(Socket side) => Assert.Equal(0, await Patient(side.ReceiveAsync(new byte[1])));
 
-    /// <summary>Neither a byte nor an end has come. Ask it only of what a known fact would have preceded.</summary>
+    /// <summary>Neither a byte nor an end has arrived. Check this only where either would have arrived before a fact that is
+    /// known.</summary>
     public static void HearsNothing(Socket side) => Assert.False(side.Poll(TimeSpan.Zero, SelectMode.SelectRead));
 
     public void Dispose()

@@ -4,15 +4,15 @@ using System.Net.Sockets;
 namespace JobLocking.ChaosTests.Network;
 
 /// <summary>
-/// A TCP proxy on the loopback between clients and one server, whose network can be made faulty and mended while traffic
-/// flows. A request is whatever a client sends, a reply whatever the server sends, unasked pushes included.
+/// A TCP proxy on the loopback between clients and one server, whose network can be broken and restored while traffic flows. A request is
+/// anything that a client sends; a reply is anything that the server sends, including pushes.
 /// </summary>
 /// <remarks>
-/// A fault is in force when the call that asks for it returns: what is sent afterwards meets it, on open connections and
-/// on new ones. The news that a side has closed or reset its connection travels in line with its bytes and meets the same
-/// faults. A stream that lost bytes is never continued, for its reader would take the next reply for the missing one: the
-/// connection stays silent and is reset to both sides when the dropping ends. A connection that lost nothing lives on.
-/// A server that cannot be reached looks like a connection that is accepted and reset.
+/// A fault is in force when the call that makes it returns: it applies to everything sent afterwards, on open connections and on new ones.
+/// A close or reset by one side travels in order with its bytes and is subject to the same faults. A stream that lost bytes is never
+/// continued, because its reader would take the next reply for the missing one: the connection stays silent and is reset to both sides when
+/// the dropping ends. A connection that lost nothing lives on. A server that cannot be reached looks like a connection that is accepted and
+/// reset.
 /// </remarks>
 internal sealed class FaultProxy : IAsyncDisposable
 {
@@ -44,7 +44,7 @@ internal sealed class FaultProxy : IAsyncDisposable
         _accepting = AcceptAsync();
     }
 
-    /// <summary>Where clients connect to.</summary>
+    /// <summary>The address to which clients connect.</summary>
     public int Port { get; }
 
     /// <summary><c>127.0.0.1:port</c>, for a connection string.</summary>
@@ -57,14 +57,14 @@ internal sealed class FaultProxy : IAsyncDisposable
     public long HeldBytes => Open().Sum(connection => connection.Replies.WaitingBytes);
 
     /// <summary>
-    /// Bytes of both directions that were swallowed since the start: proof that a fault has met something. The end of a
+    /// Bytes of both directions that were swallowed since the start: proof that a fault has affected something. The end of a
     /// stream counts as one, as it does in TCP.
     /// </summary>
     public long Swallowed => _requests.Swallowed + _replies.Swallowed;
 
     /// <summary>
-    /// A black hole on the way to the server. The client: every send succeeds and nothing is ever answered. The server: a
-    /// client that says nothing, and is not seen to go. Ends by <see langword="false"/>, which resets connections that lost something.
+    /// A black hole on the way to the server. The client: every send succeeds and nothing is ever answered. The server: a client that sends
+    /// nothing, and whose disconnect goes unnoticed. Ends by <see langword="false"/>, which resets connections that lost something.
     /// </summary>
     public bool DropRequests
     {
@@ -73,8 +73,8 @@ internal sealed class FaultProxy : IAsyncDisposable
     }
 
     /// <summary>
-    /// A black hole on the way back. The server: everything is as ever, and requests are carried out. The client: no reply,
-    /// and a server that closes is not seen to go. Ends by <see langword="false"/>, which resets connections that lost something.
+    /// A black hole on the way back. The server: no change, and requests are carried out. The client: no reply, and a disconnect of the
+    /// server goes unnoticed. Ends by <see langword="false"/>, which resets connections that lost something.
     /// </summary>
     public bool DropReplies
     {
@@ -82,21 +82,21 @@ internal sealed class FaultProxy : IAsyncDisposable
         set => SetDrops(_replies, connection => connection.Replies, value);
     }
 
-    /// <summary>Requests arrive this much later, in order. A change counts for those under way too; zero lets them go at once.</summary>
+    /// <summary>Requests arrive this much later, in order. A change also applies to those in flight; zero lets them go at once.</summary>
     public TimeSpan RequestDelay
     {
         get => _requests.Delay;
         set => _requests.Delay = value;
     }
 
-    /// <summary>Replies arrive this much later, in order. A change counts for those under way too; zero lets them go at once.</summary>
+    /// <summary>Replies arrive this much later, in order. A change also applies to those in flight; zero lets them go at once.</summary>
     public TimeSpan ReplyDelay
     {
         get => _replies.Delay;
         set => _replies.Delay = value;
     }
 
-    /// <summary>New connections are accepted and reset at once, and the server never hears of them. Open ones go on.</summary>
+    /// <summary>New connections are accepted and reset at once, and the server never sees them. Open ones continue.</summary>
     public bool Refuse
     {
         get => _refuses;
@@ -110,17 +110,17 @@ internal sealed class FaultProxy : IAsyncDisposable
     public static FaultProxy Start(int targetPort) => new(targetPort);
 
     /// <summary>
-    /// Keeps back every reply from now on. The server: everything is as ever, and requests are carried out. The client: no
+    /// Holds back every reply from now on. The server: no change, and requests are carried out. The client: no
     /// reply yet. Ends by <see cref="ReleaseReplies"/> or <see cref="DropHeld"/>; a reset or a black hole loses what is held.
     /// </summary>
     public void HoldReplies() => _replies.Holds = true;
 
-    /// <summary>Lets the replies that were held go, in order, and holds no more.</summary>
+    /// <summary>Lets the held replies go, in order, and holds no more.</summary>
     public void ReleaseReplies() => _replies.Holds = false;
 
     /// <summary>
-    /// Loses the replies that are held, resets the connections they belong to, and holds no more. The client: a reset
-    /// instead of a reply to a request that was carried out. Connections without a reply held go on.
+    /// Drops the held replies, resets the connections they belong to, and holds no more. The client: a reset
+    /// instead of a reply to a request that was carried out. Connections without a held reply continue.
     /// </summary>
     public void DropHeld()
     {
@@ -143,8 +143,8 @@ internal sealed class FaultProxy : IAsyncDisposable
     public Task CutInReply() => _replies.Cut();
 
     /// <summary>
-    /// Resets every connection to both sides. What was under way is lost; new connections work, and one that is just being
-    /// made may count as new.
+    /// Resets every connection to both sides. Bytes in flight are lost; new connections work, and one that is just being made may count as
+    /// new.
     /// </summary>
     public void CutAll() => ForEach(connection => connection.Reset());
 
@@ -161,7 +161,7 @@ internal sealed class FaultProxy : IAsyncDisposable
     public void CutClientSide() => ForEach(connection => connection.CutClientSide());
 
     /// <summary>
-    /// Ends every fault. Replies that were held and what was delayed arrive now; connections that lost something and half-open
+    /// Ends every fault. Held replies and delayed bytes arrive now; connections that lost something and half-open
     /// ones are reset.
     /// </summary>
     public void Mend()
@@ -178,7 +178,7 @@ internal sealed class FaultProxy : IAsyncDisposable
         });
     }
 
-    /// <summary>Resets every connection, listens no more, and returns when nothing of the proxy runs.</summary>
+    /// <summary>Resets every connection, stops listening, and returns when nothing of the proxy runs any more.</summary>
     public async ValueTask DisposeAsync()
     {
         await _closing.CancelAsync();
@@ -221,7 +221,7 @@ internal sealed class FaultProxy : IAsyncDisposable
         }
     }
 
-    // A connection that fails for a reason nobody foresaw stays, so that the end of the proxy throws it.
+    // The task of a connection that fails unexpectedly stays in the list, so that the disposal of the proxy throws its exception.
     private async Task ServeAsync(ProxiedConnection connection)
     {
         await Task.Yield();

@@ -84,7 +84,7 @@ public sealed class FaultProxyRedisTests : IAsyncLifetime
         await Eventually.IsTrueAsync(() => !_client.IsConnected);
 
         Assert.Equal(1, await ListenersAsync(channel));
-        // What was published to nobody is a hole, and so is the half-open connection that it went to.
+        // A message that was published into the black hole is lost, and leaves a gap in the half-open connection that it was sent on.
         _proxy.CutAll();
         await Eventually.IsTrueAsync(async () => await ListenersAsync(channel) == 0);
         _proxy.Mend();
@@ -101,7 +101,7 @@ public sealed class FaultProxyRedisTests : IAsyncLifetime
         Assert.True(error is RedisConnectionException or RedisTimeoutException, $"not a failed connection: {error}");
     }
 
-    /// <summary>The client comes back by itself, and no reply is taken for another.</summary>
+    /// <summary>The client recovers by itself, and no reply is mistaken for another.</summary>
     private async Task ServesAgainAsync()
     {
         await Eventually.IsTrueAsync(async () => await _client.GetDatabase().PingAsync() > TimeSpan.Zero);

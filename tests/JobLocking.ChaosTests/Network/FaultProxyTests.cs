@@ -7,7 +7,7 @@ using static JobLocking.ChaosTests.Network.Conversation;
 
 namespace JobLocking.ChaosTests.Network;
 
-/// <summary>Each fault as both sides see it, on bare sockets.</summary>
+/// <summary>Each fault as both sides see it, on plain sockets.</summary>
 public sealed class FaultProxyTests : IAsyncLifetime
 {
     private readonly Socket _listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
@@ -224,7 +224,7 @@ public sealed class FaultProxyTests : IAsyncLifetime
 
         await HearAsync(_talk.Client, "first second");
 
-        // Whoever hears them may be sooner than the proxy's own account.
+        // The receiver may see them before the proxy has counted them.
         await Eventually.IsTrueAsync(() => _proxy.HeldBytes == 0);
     }
 

@@ -5,9 +5,8 @@ using System.Threading.Channels;
 namespace JobLocking.ChaosTests.Network;
 
 /// <summary>
-/// One direction of one connection. Reading and writing are loops of their own, so that a delay is a latency and not a
-/// throttle, and who sends is never held up by a fault. The end of the source travels in line with its bytes and
-/// suffers the same faults.
+/// One direction of one connection. Reading and writing are loops of their own, so that a delay is a latency and not a throttle, and a
+/// fault never blocks the sender. The end of the source travels in order with its bytes and is subject to the same faults.
 /// </summary>
 internal sealed class Flow(Socket source, Socket destination, FlowFaults faults)
 {
@@ -26,13 +25,13 @@ internal sealed class Flow(Socket source, Socket destination, FlowFaults faults)
         Reset,
     }
 
-    /// <summary>The stream has a hole or no other end: nothing of it passes any more. Written under the lock of the faults.</summary>
+    /// <summary>The stream has a gap or no other end: nothing of it passes any more. Written under the lock of the faults.</summary>
     public bool IsBroken { get; set; }
 
     /// <summary>Bytes that have arrived and were neither passed on nor swallowed.</summary>
     public long WaitingBytes => Interlocked.Read(ref _waiting);
 
-    /// <summary>Takes what the source sends, to its end.</summary>
+    /// <summary>Reads what the source sends, until its end.</summary>
     public async Task ReadAsync(CancellationToken closing)
     {
         byte[] buffer = new byte[16 * 1024];
@@ -105,7 +104,7 @@ internal sealed class Flow(Socket source, Socket destination, FlowFaults faults)
         }
         catch (Exception error) when (error is SocketException or ObjectDisposedException)
         {
-            // The destination has gone, which is news of its own that travels the other way.
+            // The destination has gone. That is an event of its own, which travels the other way.
             back.Arrives(News.Reset);
         }
 

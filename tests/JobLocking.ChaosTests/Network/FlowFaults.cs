@@ -43,10 +43,10 @@ internal sealed class FlowFaults
 
     public long Swallowed => Interlocked.Read(ref _swallowed);
 
-    /// <summary>Asks for a cut within the next bytes that pass.</summary>
+    /// <summary>Requests a cut within the next bytes that pass.</summary>
     public Task Cut() => Read(() => (_cut ??= NewSignal()).Task);
 
-    /// <summary>Gives the cut that was asked for to the one caller who makes it.</summary>
+    /// <summary>Hands the requested cut to the one caller that makes it.</summary>
     public TaskCompletionSource? TakeCut() => Read(() =>
     {
         TaskCompletionSource? cut = _cut;
@@ -60,10 +60,10 @@ internal sealed class FlowFaults
         Change(() => (_drops, _holds, _delay) = (false, false, TimeSpan.Zero));
     }
 
-    /// <summary>Nothing of this flow passes any more, not even what waits.</summary>
+    /// <summary>Nothing of this flow passes any more, not even the bytes that wait.</summary>
     public void Break(Flow flow) => Change(() => flow.IsBroken = true);
 
-    /// <summary>Waits as long as the faults ask for, and says whether it then passes or is swallowed.</summary>
+    /// <summary>Waits as long as the faults require. Returns whether the bytes then pass or are swallowed.</summary>
     public async ValueTask<bool> PassesAsync(Flow flow, long arrived, int length, CancellationToken closing)
     {
         while (true)
@@ -72,7 +72,7 @@ internal sealed class FlowFaults
             Task changed;
             lock (_lock)
             {
-                // In the same breath as the decision: who ends the dropping then finds every flow with a hole marked.
+                // In the same step as the decision: the code that ends the dropping then finds every flow with a gap marked.
                 flow.IsBroken |= _drops;
                 if (flow.IsBroken)
                 {

@@ -3,7 +3,7 @@ using System.Net.Sockets;
 
 namespace JobLocking.ChaosTests.Network;
 
-/// <summary>One client's connection and the proxy's own to the server, with a flow each way.</summary>
+/// <summary>One client's connection and the proxy's own connection to the server, with one flow in each direction.</summary>
 internal sealed class ProxiedConnection : IDisposable
 {
     private readonly Socket _client;
@@ -77,7 +77,7 @@ internal sealed class ProxiedConnection : IDisposable
             return;
         }
 
-        // Where both were told, what the kernel still sends may arrive.
+        // If both sides were notified, what the kernel still sends may arrive.
         if (!Requests.IsBroken && !Replies.IsBroken)
         {
             _client.Close();
@@ -97,6 +97,6 @@ internal sealed class ProxiedConnection : IDisposable
         Abort(side);
     }
 
-    // A close without patience is a reset.
+    // A close without a linger time is a reset.
     private static void Abort(Socket socket) => socket.Close(0);
 }

@@ -7,17 +7,17 @@ using Xunit;
 namespace JobLocking.ChaosTests.Resources;
 
 /// <summary>
-/// What a day brings, at full speed, leaves nothing behind: neither in the process nor on the server. The work is done in equal parts,
-/// with a measurement after each, when everything is at rest. What is left behind grows with the work, by as much in each part;
-/// what the runtime keeps for itself comes and goes.
+/// The load of a day, at full speed, leaves nothing behind, neither in the process nor on the server. The work is done in equal parts,
+/// with a measurement after each, when everything is at rest. A leak grows with the work, by the same amount in each part; what the runtime
+/// keeps for itself comes and goes.
 /// </summary>
 public sealed class ResourcesTests : IAsyncLifetime
 {
     private const int Parts = 6;
 
     /// <summary>
-    /// The heap of a busy machine differs by hundreds of kilobytes from one moment to the next. That evens out over more parts; what is left
-    /// behind does not.
+    /// The heap of a busy machine differs by hundreds of kilobytes from one moment to the next. That evens out over more parts; a leak does
+    /// not.
     /// </summary>
     private const int MostParts = 3 * Parts;
 
@@ -26,15 +26,18 @@ public sealed class ResourcesTests : IAsyncLifetime
 
     private const int Kinds = 18;
 
-    /// <summary>No object is smaller than 24 bytes, and what keeps it (the node of a table, a registration, a timer) has 40 at least.</summary>
+    /// <summary>No object is smaller than 24 bytes, and what refers to it (the node of a table, a registration, a timer) has at least
+    /// 40.</summary>
     private const int SmallestLeak = 64;
 
     private const int Hosts = 48;
 
-    /// <summary>Handles or timers that a part would leave, of half of its hosts, halved: the runtime opens a few for its sockets when it first needs them.</summary>
+    /// <summary>Half of the handles or timers that a part would leave behind for half of its hosts: the runtime opens a few for its sockets
+    /// when it first needs them.</summary>
     private const int FewestLeft = Hosts / 4;
 
-    /// <summary>What hears notices for a host, with its queue and its leases, is twice as much; half of the hosts share a connection that could keep it.</summary>
+    /// <summary>The subscription of a host, with its queue and its leases, is twice as much; half of the hosts share a connection that
+    /// could keep it.</summary>
     private const int SmallestHost = 2000;
 
     private static readonly TimeSpan FenceLife = TimeSpan.FromHours(24.1);
@@ -69,11 +72,11 @@ public sealed class ResourcesTests : IAsyncLifetime
     public Task Schedulers_that_were_restarted_within_a_host_leave_nothing_behind() => FlatAsync($"restarts {Hosts}", "restarted", Hosts * SmallestHost);
 
     /// <param name="part">One part of the work.</param>
-    /// <param name="done">What is said after it.</param>
-    /// <param name="leak">What a part would leave of the least of it that could be left, in bytes.</param>
+    /// <param name="done">The line that the worker writes after it.</param> <param name="leak">The smallest leak that a part could leave,
+    /// in bytes.</param>
     private async Task FlatAsync(string part, string done, int leak)
     {
-        // Code is compiled, pools and tables have their size.
+        // After this, code is compiled, and pools and tables have their size.
         await DoAsync(part, done);
         await DoAsync(part, done);
         List<ResourceUsage> measurements = [await UsageAsync()];
@@ -89,7 +92,7 @@ public sealed class ResourcesTests : IAsyncLifetime
         Assert.True(Growth(measurements, a => a.Handles) < FewestLeft, $"Handles are left behind: {all}");
         Assert.True(Growth(measurements, a => a.Timers) < FewestLeft, $"Timers are left behind: {all}");
 
-        // Half of it: what there is of noise may be in either direction.
+        // Half of it: noise may go in either direction.
         double growth = GrowthOfMemory();
         Assert.True(growth < leak / 2.0, string.Create(CultureInfo.InvariantCulture, $"Memory grows by {growth} bytes with each part, at most {leak / 2}: {all}"));
         await OnServerAsync(served);
@@ -97,7 +100,8 @@ public sealed class ResourcesTests : IAsyncLifetime
         double GrowthOfMemory() => Growth(measurements, a => a.Memory);
     }
 
-    /// <summary>With each part: the median over all pairs of measurements, which does not care for a single one that is far off (Theil and Sen).</summary>
+    /// <summary>The growth with each part: the median over all pairs of measurements, which a single outlier does not affect (Theil and
+    /// Sen).</summary>
     private static double Growth(List<ResourceUsage> measurements, Func<ResourceUsage, long> of)
     {
         double[] growths =
@@ -121,7 +125,8 @@ public sealed class ResourcesTests : IAsyncLifetime
         return said;
     }
 
-    /// <summary>What the process uses when everything has come to rest: as many timers and handles as a moment before.</summary>
+    /// <summary>What the process uses when everything has come to rest: when it has as many timers and handles as a moment
+    /// before.</summary>
     private async Task<ResourceUsage> UsageAsync()
     {
         ResourceUsage last = ResourceUsage.Parse(await DoAsync("usage", "usage"));
@@ -136,13 +141,13 @@ public sealed class ResourcesTests : IAsyncLifetime
         return now;
     }
 
-    /// <summary>Connections and subscriptions, by the server's own account.</summary>
+    /// <summary>Connections and subscriptions, as the server counts them.</summary>
     private async Task<long> ServedAsync()
     {
         IServer server = _connection.GetServers()[0];
         long clients = (await server.ClientListAsync()).Length;
 
-        // That of a host may end a moment after it.
+        // The connection of a host may end a moment after the host.
         RedisChannel[] channels = await Eventually.SeesAsync(() => server.SubscriptionChannelsAsync(RedisChannel.Pattern("task_lock:*")), all => all.Length == 2);
         foreach (RedisChannel channel in channels)
         {
@@ -152,7 +157,8 @@ public sealed class ResourcesTests : IAsyncLifetime
         return clients;
     }
 
-    /// <summary>Once all that was held and kept has ended nothing is left but fences and the marks of occurrences, and those go by themselves.</summary>
+    /// <summary>Once everything that was held and kept has ended, only fences and the marks of occurrences are left, and those expire by
+    /// themselves.</summary>
     private async Task OnServerAsync(long served)
     {
         Assert.Equal(served, await ServedAsync());

@@ -5,14 +5,14 @@ using JobLocking.TestWorker.Chaos;
 namespace JobLocking.ChaosTests.Schedulers;
 
 /// <summary>
-/// Judges what became of jobs by what is promised: each that was enqueued comes to one end, runs once if it runs, and is skipped only
-/// if it may be. It knows nothing of how; of the faults it knows when they were made, and to whom.
+/// Judges what became of jobs by the contract: each enqueued job has one end, runs once if it runs, and is skipped only if that is allowed.
+/// It knows nothing about the implementation; of the faults it knows the times and the targets.
 /// </summary>
 internal static class HangfireJudge
 {
-    /// <summary>All that is wrong; nothing if what is promised was kept.</summary>
-    /// <param name="jobs">All that were enqueued, after long enough.</param>
-    /// <param name="events">What the workers told of them.</param>
+    /// <summary>All violations; none if the contract was kept.</summary>
+    /// <param name="jobs">All jobs that were enqueued, after enough time.</param>
+    /// <param name="events">What the workers reported about them.</param>
     /// <param name="history">What was done to the workers.</param>
     public static IReadOnlyList<HangfireFinding> Check(IReadOnlyList<StoredJob> jobs, IReadOnlyList<HangfireEvent> events, IndexedHistory history)
     {
@@ -69,8 +69,8 @@ internal static class HangfireJudge
         : null;
 
     /// <summary>
-    /// The storage handed the job out a second time while it ran, under a lock that several may hold: see <see cref="StoredJob.WasDeliveredWhileItRan"/>,
-    /// which is how that is known of other locks.
+    /// The storage handed the job out a second time while it ran, under a lock that several executions may hold. For other locks,
+    /// <see cref="StoredJob.WasDeliveredWhileItRan"/> tells.
     /// </summary>
     private static bool RanBesideItself(HangfireEvent run, StoredJob job, HangfireEvent[] told)
     {
@@ -81,7 +81,8 @@ internal static class HangfireJudge
 
     private static bool IsSameRun(HangfireEvent one, HangfireEvent other) => one.Process == other.Process && one.Performance == other.Performance;
 
-    /// <summary>Hangfire has not heard of the end of a run whose process was killed, and takes a job from one that does not answer for long; and a run that lost its lease has failed.</summary>
+    /// <summary>Hangfire does not know of the end of a run whose process was killed, and takes a job away from a process that does not
+    /// answer for long. A run that lost its lease has failed.</summary>
     private static bool MayBeRepeated(HangfireEvent run, IndexedHistory history) =>
         history.IsDead(run.Process) || HasLost(run, history)
         || history.Faults.Any(f => f.Kind == Fault.Frozen && f.Target == run.Process && f.To > run.At);

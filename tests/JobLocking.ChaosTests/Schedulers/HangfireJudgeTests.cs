@@ -6,7 +6,7 @@ using static JobLocking.TestWorker.Chaos.HangfireEventKind;
 
 namespace JobLocking.ChaosTests.Schedulers;
 
-/// <summary>What may become of a job, and what must not, each by its own rule and no other.</summary>
+/// <summary>Jobs that the judge must accept, and jobs that it must reject, each by its own rule and no other.</summary>
 public sealed class HangfireJudgeTests
 {
     private const string Defer = nameof(HangfireJobs.Defer);

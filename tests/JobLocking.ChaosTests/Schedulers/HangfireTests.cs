@@ -34,7 +34,7 @@ public sealed class HangfireTests
     private readonly ConcurrentDictionary<int, (string Id, string Kind)> _enqueued = [];
     private int _started;
 
-    /// <summary>In all rounds, as Hangfire's own sums go.</summary>
+    /// <summary>In all rounds, as Hangfire itself adds them up.</summary>
     private long _ended;
 
     [Fact]
@@ -88,7 +88,8 @@ public sealed class HangfireTests
         }
     }
 
-    /// <summary>In the middle of a run of a job that is skipped where its lock is taken: it comes back while the lock is, and must not be.</summary>
+    /// <summary>In the middle of a run of a job that is skipped when its lock is taken: it comes back while the lock is taken, and must not
+    /// be skipped.</summary>
     private async Task KillRunnerAsync(Lab lab, JobStorage storage, Worker holder)
     {
         await Eventually.IsTrueAsync(() => Told(lab).Length > 20);
@@ -109,7 +110,7 @@ public sealed class HangfireTests
         holder.End(nameof(HangfireJobs.Skip));
     }
 
-    /// <summary>Until jobs have been told that nobody can be asked.</summary>
+    /// <summary>Until jobs have found the store unavailable.</summary>
     private static async Task FreezeRedisAsync(Lab lab)
     {
         int before = Unavailable();
@@ -144,7 +145,7 @@ public sealed class HangfireTests
         StatisticsDto sums = monitoring.GetStatistics();
         Assert.Equal((0, 0, 0, 0, _ended), (sums.Enqueued, sums.Scheduled, sums.Processing, sums.Failed, sums.Succeeded + sums.Deleted));
 
-        // All that is judged has been there to be judged.
+        // Everything that the judge can check has occurred.
         Assert.Contains(jobs, j => j.Last!.Name == DeletedState.StateName);
         Assert.Contains(jobs, j => Was(j, "Deferred (") && Was(j, "the store is unavailable"));
         Assert.Contains(jobs, j => Was(j, "Woken: "));

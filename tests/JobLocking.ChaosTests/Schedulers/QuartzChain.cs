@@ -3,7 +3,7 @@ using JobLocking.TestWorker.Chaos;
 
 namespace JobLocking.ChaosTests.Schedulers;
 
-/// <summary>What one time of the schedule of one job came to in one process: a firing, and what followed from it.</summary>
+/// <summary>What became of one scheduled time of one job in one process: a firing, and what followed from it.</summary>
 internal sealed class QuartzChain(string process, string job, DateTimeOffset scheduled, IEnumerable<QuartzEvent> events)
 {
     private readonly IReadOnlyList<QuartzEvent> _events = [.. events.OrderBy(e => e.At)];
@@ -29,11 +29,12 @@ internal sealed class QuartzChain(string process, string job, DateTimeOffset sch
 
     public string Name => $"{job} of {scheduled:HH:mm:ss} in {process}";
 
-    /// <summary>How many of its deferrals came back before their time.</summary>
+    /// <summary>How many of its deferrals came back early.</summary>
     public int Wakes => Firings.Count(f => f.End?.What == QuartzEventKind.Deferred
         && Next(f) is { } next && next.Began.At < f.EndedAt + Terms.Ticks(0.9 * QuartzFiring.DelayOf(f.End)));
 
-    /// <summary>Whether a deferral of it was pending at some moment of the stretch. Whoever was killed may have deferred and not told.</summary>
+    /// <summary>Whether a deferral of it was pending at some moment in this time. A killed process may have deferred it without a
+    /// report.</summary>
     public bool IsDeferredWithin(long from, long to) => Firings
         .Any(f => f.End is null or { What: QuartzEventKind.Deferred } && f.Began.At <= to && !(Next(f)?.Began.At < from));
 

@@ -2,28 +2,28 @@ using JobLocking.TestWorker.Chaos;
 
 namespace JobLocking.ChaosTests.Schedulers;
 
-/// <summary>What can be wrong with what Quartz did.</summary>
+/// <summary>The rules that Quartz's behaviour can break.</summary>
 internal enum QuartzRule
 {
-    /// <summary>A time of the schedule was not fired, or twice, by a process that lived.</summary>
+    /// <summary>A living process did not fire a scheduled time, or fired it twice.</summary>
     Schedule,
 
-    /// <summary>A firing began and did not end, ended twice, or was taken for a success although its job did not run to its end.</summary>
+    /// <summary>A firing began and did not end, ended twice, or counts as a success although its job did not run to its end.</summary>
     Firing,
 
-    /// <summary>What a time of the schedule stands for in one process vanished, or came to more than one end.</summary>
+    /// <summary>The work of a scheduled time disappeared in one process, or had more than one end.</summary>
     Chain,
 
-    /// <summary>It was still scheduled long after all was well.</summary>
+    /// <summary>It was still scheduled long after all faults were over.</summary>
     Rest,
 
-    /// <summary>A firing was reported to be covered by a deferral, and none was pending.</summary>
+    /// <summary>A firing was reported as coalesced with a deferral, and none was pending.</summary>
     Coalesced,
 
-    /// <summary>A firing was skipped that must not be, or without saying why.</summary>
+    /// <summary>A firing was skipped that must not be skipped, or was skipped without a reason.</summary>
     Skipped,
 
-    /// <summary>A firing failed, and nothing had been wrong.</summary>
+    /// <summary>A firing failed without a fault.</summary>
     Failed,
 
     /// <summary>An occurrence was run again after it had been run to its end.</summary>
@@ -33,9 +33,9 @@ internal enum QuartzRule
     Never,
 }
 
-/// <summary>One thing that is wrong.</summary>
+/// <summary>One violation.</summary>
 /// <param name="Rule">Which rule it breaks.</param>
-/// <param name="Text">What happened, and under it the events it rests on.</param>
+/// <param name="Text">What happened, and below it the events that show it.</param>
 internal sealed record QuartzFinding(QuartzRule Rule, string Text)
 {
     public static QuartzFinding Of(QuartzRule rule, string what, params IEnumerable<QuartzEvent> events) =>

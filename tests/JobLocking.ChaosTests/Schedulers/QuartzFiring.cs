@@ -23,7 +23,7 @@ internal sealed class QuartzFiring
 
     public QuartzEvent? End => Ends.Count > 0 ? Ends[0] : null;
 
-    /// <summary>The first, of a time that the trigger of the schedule has fired.</summary>
+    /// <summary>The first firing for a scheduled time, by the trigger of the schedule.</summary>
     public bool IsOfSchedule => Began.Detail == $"DEFAULT.{Began.Job} 0";
 
     /// <summary>When its job was started.</summary>

@@ -4,14 +4,14 @@ using JobLocking.TestWorker.Chaos;
 
 namespace JobLocking.ChaosTests.Schedulers;
 
-/// <summary>What schedulers told, and what was done to them, told by hand: moments in milliseconds, the times of the schedule in seconds.</summary>
+/// <summary>Builds what schedulers reported, and what was done to them: moments in milliseconds, scheduled times in seconds.</summary>
 internal sealed class QuartzHistoryBuilder
 {
     private readonly List<QuartzEvent> _events = [];
     private readonly HistoryBuilder _history = new();
     private long _firings;
 
-    /// <summary>The process fires the job from its beginning to an end.</summary>
+    /// <summary>The process fires the job from the beginning to the end of this time.</summary>
     public QuartzHistoryBuilder Node(string process, string job, long from = 0, long? to = null)
     {
         Tell(from, process, QuartzEventKind.Scheduled, job, Time(from));
@@ -19,17 +19,14 @@ internal sealed class QuartzHistoryBuilder
     }
 
     /// <summary>One firing.</summary>
-    /// <param name="process">Whose.</param>
-    /// <param name="job">Of which job.</param>
-    /// <param name="second">The time that the schedule meant.</param>
-    /// <param name="from">When it began.</param>
-    /// <param name="to">When it ended.</param>
-    /// <param name="end">How; null if its process was killed.</param>
+    /// <param name="process">The process.</param> <param name="job">The job.</param> <param name="second">The scheduled time.</param>
+    /// <param name="from">When it began.</param> <param name="to">When it ended.</param> <param name="end">How it ended; null if its
+    /// process was killed.</param>
     /// <param name="trigger">What fired it, if not the schedule.</param>
-    /// <param name="detail">Of its end.</param>
+    /// <param name="detail">Details of its end.</param>
     /// <param name="runs">Whether its job was started, 10 ms after it began.</param>
     /// <param name="done">Whether its job did its work, until 10 ms before it ended.</param>
-    /// <param name="loses">Whether it was told that its lease is lost.</param>
+    /// <param name="loses">Whether it learned that its lease is lost.</param>
     public QuartzHistoryBuilder Firing(
         string process, string job, long second, long from, long to, QuartzEventKind? end, string trigger = "", string detail = "because", bool runs = false, bool done = false, bool loses = false)
     {

@@ -4,33 +4,32 @@ using JobLocking.TestWorker.Chaos;
 namespace JobLocking.ChaosTests.Schedulers;
 
 /// <summary>
-/// Judges what schedulers told by what they promise: each time of the schedule comes, in each process that lives, to exactly one
-/// end, and those of the job that runs once for each have one run. It knows nothing of how; of the faults it knows when they were
-/// made, and to whom.
+/// Judges by the contract what schedulers reported: each scheduled time has exactly one end in each living process, and with
+/// OncePerOccurrence it has one run. It knows nothing about the implementation; of the faults it knows the times and the targets.
 /// </summary>
-/// <param name="events">What the schedulers told.</param>
+/// <param name="events">What the schedulers reported.</param>
 /// <param name="history">What was done to them.</param>
 internal sealed class QuartzJudge(IReadOnlyList<QuartzEvent> events, IndexedHistory history)
 {
-    /// <summary>Of the schedule.</summary>
+    /// <summary>The interval of the schedule.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(2);
 
     private readonly QuartzChain[] _chains = ChainsOf(events);
 
-    /// <summary>All that is wrong; nothing if they kept what they promise.</summary>
+    /// <summary>All violations; none if the contract was kept.</summary>
     public static IReadOnlyList<QuartzFinding> Check(IReadOnlyList<QuartzEvent> events, IndexedHistory history)
     {
         QuartzJudge judge = new(events, history);
         return [.. judge.Schedule(), .. judge._chains.SelectMany(judge.Chain), .. new QuartzOccurrences(judge._chains, events, history).Check()];
     }
 
-    /// <summary>How many deferrals came back before their time.</summary>
+    /// <summary>How many deferrals came back early.</summary>
     public static int Wakes(IReadOnlyList<QuartzEvent> events) => ChainsOf(events).Sum(c => c.Wakes);
 
-    /// <summary>Why occurrences were run again that had been run to their end, where that is no fault.</summary>
+    /// <summary>Why occurrences were run again after a complete run, where that is allowed.</summary>
     public static IEnumerable<string> Excuses(IReadOnlyList<QuartzEvent> events, IndexedHistory history) => new QuartzOccurrences(ChainsOf(events), events, history).Excuses();
 
-    /// <summary>What each process is to fire of each job: all times after it was scheduled and before it stops.</summary>
+    /// <summary>What each process has to fire for each job: all times after it was scheduled and before it stops.</summary>
     public static IEnumerable<(string Process, string Job, DateTimeOffset Time)> Expected(IReadOnlyList<QuartzEvent> events, IndexedHistory history)
     {
         foreach (QuartzEvent from in events.Where(e => e.What == QuartzEventKind.Scheduled && !history.IsDead(e.Process)))
@@ -114,7 +113,8 @@ internal sealed class QuartzJudge(IReadOnlyList<QuartzEvent> events, IndexedHist
     private bool IsCovered(QuartzChain chain, QuartzFiring firing) =>
         _chains.Any(c => c != chain && c.Process == chain.Process && c.Job == chain.Job && c.IsDeferredWithin(firing.Began.At, firing.EndedAt));
 
-    /// <summary>A job that fails by chance says so; any other has lost its lease, which has a cause that the checker of the history looks into.</summary>
+    /// <summary>A job that fails at random says so; any other has lost its lease, and the checker of the history examines the
+    /// cause.</summary>
     private bool MayFail(QuartzFiring firing) =>
         firing.Ran is not null
         && ((firing.Began.Job == QuartzJobs.Defer && firing.End!.Detail.Contains("by chance", StringComparison.Ordinal)) || HasLost(firing));

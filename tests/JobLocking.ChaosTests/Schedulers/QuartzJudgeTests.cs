@@ -4,12 +4,13 @@ using static JobLocking.TestWorker.Chaos.QuartzJobs;
 
 namespace JobLocking.ChaosTests.Schedulers;
 
-/// <summary>What schedulers may tell, and what they must not, each by its own rule and no other. The schedule fires every two seconds.</summary>
+/// <summary>Reports that the judge must accept, and reports that it must reject, each by its own rule and no other. The schedule fires
+/// every two seconds.</summary>
 public sealed class QuartzJudgeTests
 {
     private const string Deferral = "joblocking.x 0";
 
-    /// <summary>Run by a, while b stands by and then skips it.</summary>
+    /// <summary>Process a runs it, while b stands by and then skips it.</summary>
     private static QuartzHistoryBuilder RunOnce => new QuartzHistoryBuilder().Node("a", Once, 0, 3000).Node("b", Once, 0, 3000)
         .Run("a", Once, 2, 2000, 2500)
         .Deferred("b", Once, 2, 2010, 2020).Firing("b", Once, 2, 2510, 2520, Skipped, Deferral);

@@ -4,20 +4,20 @@ using JobLocking.TestWorker.Chaos;
 namespace JobLocking.ChaosTests.Schedulers;
 
 /// <summary>
-/// Each occurrence has one run. Another after one that was done is excused only by what takes the mark of the first away: an
-/// erasure, the loss of its lease while it ran, or trouble between it and Redis as it ended, from which its process had not
-/// recovered, or in which it was killed. None at all is excused only where no process has lived that could have run it, or where
-/// all of those say that it failed.
+/// Each occurrence has one run. A second run after a complete one is excused only by what removes the mark of the first: an erasure, the
+/// loss of its lease during the run, or a fault between its process and Redis at its end that was not over yet, or during which the process
+/// was killed. No run at all is excused only if no living process could have run it, or if all of these say that it failed.
 /// </summary>
 internal sealed class QuartzOccurrences(IReadOnlyList<QuartzChain> all, IReadOnlyList<QuartzEvent> events, IndexedHistory history)
 {
-    /// <summary>Until a process has a connection again and what it could not say has been said: who tries again pauses for 5 seconds at the most.</summary>
+    /// <summary>Until a process has a connection again and its repeated releases have arrived: the pause between two attempts is at most 5
+    /// seconds.</summary>
     private static readonly long Recovery = Terms.Ticks(TimeSpan.FromSeconds(8));
 
     /// <summary>Until a process whose connection was cut has another.</summary>
     private static readonly long Reconnection = Terms.Ticks(TimeSpan.FromSeconds(2));
 
-    /// <summary>These take no answer from anybody, and no mark.</summary>
+    /// <summary>These faults take away neither an answer nor a mark.</summary>
     private static readonly HashSet<string> Harmless = ["script-flush", "subscriptions-killed", "clock-ahead", "full"];
 
     private readonly QuartzChain[] _chains = [.. all.Where(c => c.Job == QuartzJobs.Once)];
@@ -26,7 +26,7 @@ internal sealed class QuartzOccurrences(IReadOnlyList<QuartzChain> all, IReadOnl
         .Select(r => QuartzFinding.Of(QuartzRule.Twice, $"An occurrence was run by {r.Second.Process} after {r.First.Process} had.", [.. r.First.Events, .. r.Second.Events]))
         .Concat(Never());
 
-    /// <summary>Why occurrences were run again that had been run to their end.</summary>
+    /// <summary>Why occurrences were run again after a complete run.</summary>
     public IEnumerable<string> Excuses() => Repeats().Select(r => r.Excuse).OfType<string>();
 
     private IEnumerable<(QuartzFiring First, QuartzFiring Second, string? Excuse)> Repeats()
@@ -56,14 +56,14 @@ internal sealed class QuartzOccurrences(IReadOnlyList<QuartzChain> all, IReadOnl
             return "lease lost";
         }
 
-        // After its last word, and before it could say so to Redis.
+        // After its last report, and before it could tell Redis.
         long died = history.DiedAt(first.Process);
         if (first.End is null && died < second.Ran.At)
         {
             return "killed as it ended";
         }
 
-        // What it could not say as it ended it goes on trying to say, as long as it lives.
+        // As long as its process lives, it keeps repeating the release that failed at its end.
         return TroublesOf(first.Process).LastWithin(first.Done!.At - Reconnection, Math.Min(first.EndedAt, second.Ran.At)) is { } trouble
             && Math.Min(second.Began.At, died) <= Later(trouble.To, Recovery)
             ? "not heard of"
@@ -86,7 +86,7 @@ internal sealed class QuartzOccurrences(IReadOnlyList<QuartzChain> all, IReadOnl
         }
     }
 
-    /// <summary>A job that was started in a process which was killed may have done all that it does.</summary>
+    /// <summary>A job that was started in a killed process may have completed its work.</summary>
     private bool MayHaveRun(QuartzFiring firing) => firing.Done is not null || (firing is { Ran: not null, End: null } && history.IsDead(firing.Process));
 
     private static bool IsExcused(QuartzChain[] living) =>

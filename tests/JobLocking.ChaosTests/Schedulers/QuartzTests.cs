@@ -70,7 +70,7 @@ public sealed class QuartzTests
         (await StartAsync(lab)).Process.Tell("go");
     }
 
-    /// <summary>Until firings have been told that nobody can be asked.</summary>
+    /// <summary>Until firings have found the store unavailable.</summary>
     private static async Task FreezeRedisAsync(Lab lab)
     {
         lab.Began(Fault.Frozen);
@@ -92,7 +92,7 @@ public sealed class QuartzTests
             Assert.Fail($"{string.Join(Environment.NewLine, violations.Take(5).Cast<object>().Concat(findings.Take(5)))}\n{violations.Count} and {findings.Count} in all. The history: {await lab.KeepAsync(history)}");
         }
 
-        // All that is judged has been there to be judged.
+        // Everything that the judge can check has occurred.
         foreach (QuartzEventKind what in new[] { QuartzEventKind.Succeeded, QuartzEventKind.Skipped, QuartzEventKind.Coalesced, QuartzEventKind.Deferred, QuartzEventKind.Retried })
         {
             Assert.Contains(told, e => e.What == what);

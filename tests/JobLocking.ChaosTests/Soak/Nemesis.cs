@@ -2,9 +2,10 @@ using JobLocking.ChaosTests.Network;
 
 namespace JobLocking.ChaosTests.Soak;
 
-/// <summary>Makes faults of all kinds, several at a time, and ends them: which, to whom and for how long is drawn from a seed.</summary>
-/// <param name="lab">With a server that has a clock of its own.</param>
-/// <param name="random">What is drawn from.</param>
+/// <summary>Makes faults of all kinds, several at a time, and ends them: the kinds, the targets and the durations are drawn from a
+/// seed.</summary>
+/// <param name="lab">The lab; its server has a clock of its own.</param>
+/// <param name="random">The source of all random choices.</param>
 /// <param name="replace">Starts a worker in place of one that was killed.</param>
 internal sealed class Nemesis(Lab lab, Random random, Func<Task> replace)
 {
@@ -23,7 +24,7 @@ internal sealed class Nemesis(Lab lab, Random random, Func<Task> replace)
 
     private TimeSpan _ahead;
 
-    /// <summary>One to three faults at once, of which one at most is the server's.</summary>
+    /// <summary>One to three faults at once, at most one of them at the server.</summary>
     public async Task StrikeAsync()
     {
         Worker[] victims = [.. lab.Workers.Where(w => !w.Process.WasKilled)];
@@ -119,7 +120,7 @@ internal sealed class Nemesis(Lab lab, Random random, Func<Task> replace)
         await lab.CommandAsync("CONFIG", "SET", "maxmemory", "0");
     }
 
-    /// <summary>By less than the time that a lease has left which is renewed.</summary>
+    /// <summary>By less than the time that a renewed lease has left.</summary>
     private Task StepClockAsync()
     {
         _ahead += Some((int)Lab.Expiry.TotalMilliseconds / 3);

@@ -5,7 +5,7 @@ using JobLocking.TestWorker.Chaos;
 
 namespace JobLocking.ChaosTests.Soak;
 
-/// <summary>What a soak consisted of and what it found.</summary>
+/// <summary>What happened in a soak and what it found.</summary>
 internal sealed class SoakTable(int seed)
 {
     private readonly SortedDictionary<string, int> _outcomes = new(StringComparer.Ordinal);

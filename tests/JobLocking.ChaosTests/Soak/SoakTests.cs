@@ -7,8 +7,8 @@ using Xunit;
 namespace JobLocking.ChaosTests.Soak;
 
 /// <summary>
-/// All kinds of load under all kinds of faults, drawn from a seed, for as many seconds as <c>JOBLOCKING_SOAK</c> says, or for a few
-/// strikes. The table of what happened goes to the file that <c>JOBLOCKING_SOAK_TABLE</c> names.
+/// All kinds of load under all kinds of faults, drawn from a seed, for as many seconds as <c>JOBLOCKING_SOAK</c> says, or for a few faults.
+/// The table of what happened goes to the file that <c>JOBLOCKING_SOAK_TABLE</c> names.
 /// </summary>
 public sealed class SoakTests
 {
@@ -83,7 +83,7 @@ public sealed class SoakTests
         worker.Load("shared", how: "acquire", parallel: 2, limit: 3);
     }
 
-    /// <summary>What is started amid a history asks as the others do.</summary>
+    /// <summary>A worker that is started during a history requests locks like the others.</summary>
     private async Task<Worker> StartAsync(Lab lab, bool isSpared = false)
     {
         bool isLate = lab.Workers.Any(w => w.Process.WasKilled);

@@ -3,7 +3,7 @@ using Xunit;
 
 namespace JobLocking.ChaosTests.Soak;
 
-/// <summary>The lab is honest about the machine it runs on.</summary>
+/// <summary>The lab reports when the machine it runs on is too busy.</summary>
 public sealed class StarvationTests
 {
     [Fact]

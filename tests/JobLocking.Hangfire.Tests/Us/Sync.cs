@@ -4,7 +4,7 @@ using Hangfire;
 
 namespace JobLocking.Hangfire.Tests.Us;
 
-/// <summary>There is another class with this short name.</summary>
+/// <summary>Another class has the same short name.</summary>
 [AutomaticRetry(Attempts = 0)]
 public class Sync(JobProbes probes, ITaskLeaseAccessor leases)
 {

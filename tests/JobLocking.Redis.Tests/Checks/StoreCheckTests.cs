@@ -9,7 +9,7 @@ using Xunit;
 
 namespace JobLocking.Redis.Tests.Checks;
 
-/// <summary>A server that answers PING is not yet one that locks can live on.</summary>
+/// <summary>A server that answers PING may still be unable to keep locks.</summary>
 public sealed class StoreCheckTests : OwnServerTests
 {
     private string Worker => $"{Server.ConnectionString},user=worker,password=secret,connectTimeout=500,asyncTimeout=1000";

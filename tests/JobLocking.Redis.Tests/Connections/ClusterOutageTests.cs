@@ -6,7 +6,7 @@ using Xunit;
 
 namespace JobLocking.Redis.Tests.Connections;
 
-/// <summary>A cluster, one member of which is away: the locks of the others can be acquired.</summary>
+/// <summary>A cluster with one unavailable member: the locks of the other members can be acquired.</summary>
 public sealed class ClusterOutageTests
 {
     private static readonly string[] Cluster =
@@ -57,7 +57,7 @@ public sealed class ClusterOutageTests
     [Fact]
     public async Task Locks_of_a_member_that_is_reached_under_another_address_than_it_announces_can_be_acquired()
     {
-        // As behind a NAT: nothing listens at the address that it announces.
+        // As behind a NAT: no server listens at the address that the member announces.
         await using RedisServer member = await RedisServer.StartAsync("--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.2");
         await using ConnectionMultiplexer operators = await ConnectionMultiplexer.ConnectAsync($"{member.ConnectionString},allowAdmin=true");
         await operators.GetServer(member.Endpoint).ExecuteAsync("CLUSTER", "ADDSLOTSRANGE", 0, 16383);

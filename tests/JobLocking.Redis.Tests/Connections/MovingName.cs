@@ -4,7 +4,7 @@ using JobLocking.TestKit;
 
 namespace JobLocking.Redis.Tests.Connections;
 
-/// <summary>A name that leads new connections to another server after it was moved, and leaves old ones where they are, as DNS does.</summary>
+/// <summary>A host name that leads new connections to another server after it was moved, and leaves old ones alone, as with DNS.</summary>
 internal sealed class MovingName : IAsyncDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);

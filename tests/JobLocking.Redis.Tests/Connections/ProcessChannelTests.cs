@@ -36,7 +36,7 @@ public sealed class ProcessChannelTests : OwnServerTests
         await using IAsyncDisposable listening = await store.SubscribeAsync(_notices.Enqueue, Cancellation);
 
         await Server.KillAsync();
-        // As long as it takes the client to find out what else is there.
+        // As long as the client takes to discover the other servers.
         await Task.Delay(TimeSpan.FromSeconds(3), Cancellation);
         await Server.RestartAsync();
         await ReplicatesAsync();

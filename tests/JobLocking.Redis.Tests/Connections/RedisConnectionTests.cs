@@ -19,7 +19,7 @@ public sealed class RedisConnectionTests : OwnServerTests
         await Server.KillAsync();
         await using RedisLockStore store = CreateStore(Impatient);
 
-        // All at once: each waits for its own time-out.
+        // All at the same time: each waits for its own time-out.
         RenewOutcome[] outcomes = [RenewOutcome.Renewed];
         LockStoreException[] errors = await Task.WhenAll(
             FailsAsync(async () => await store.AcquireAsync(LockRequests.Acquire(Name), Cancellation)),
@@ -130,7 +130,7 @@ public sealed class RedisConnectionTests : OwnServerTests
         TaskCompletionSource blocks = new(TaskCreationOptions.RunContinuationsAsynchronously);
         using ManualResetEventSlim isOver = new();
 
-        // Outside the context of the test, which has all go on by themselves.
+        // Outside the synchronization context of the test, in which all would continue by themselves.
         (Task first, Task second) = await Task.Run(() => (BlockAsync(), UseAsync()), Cancellation);
         made.SetResult(multiplexer);
         await Task.WhenAny(first, blocks.Task);
@@ -291,7 +291,7 @@ public sealed class RedisConnectionTests : OwnServerTests
     [Fact]
     public async Task After_the_password_was_changed_the_error_says_so()
     {
-        // Otherwise a connection whose password is refused goes on as the default user.
+        // Otherwise a connection whose password is refused continues as the default user.
         await Redis.ExecuteAsync("CONFIG", "SET", "requirepass", "another");
         await Redis.ExecuteAsync("ACL", "SETUSER", "worker", "on", ">old", "~*", "&*", "+@all");
         FakeTimeProvider time = new();
@@ -314,7 +314,7 @@ public sealed class RedisConnectionTests : OwnServerTests
 
     private async Task BreakAndHearAsync(ILockStore store, ConcurrentQueue<LockNotification> notifications, ILockStore? breaker = null)
     {
-        // A subscription is made again a moment after the connection: until then a notification may be lost, and another lease is broken.
+        // The client resubscribes a moment after it reconnects. Until then a notification may be lost, and the test breaks another lease.
         await Eventually.IsTrueAsync(async () =>
         {
             AcquireRequest lease = LockRequests.Acquire($"{Name}:{Guid.NewGuid()}");

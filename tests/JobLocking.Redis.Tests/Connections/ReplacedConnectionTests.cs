@@ -8,7 +8,7 @@ using Xunit;
 
 namespace JobLocking.Redis.Tests.Connections;
 
-/// <summary>A failover behind one name: the old primary lives on as a replica, and closes no connection.</summary>
+/// <summary>A failover behind one name: the old primary continues as a replica, and closes no connection.</summary>
 public sealed class ReplacedConnectionTests : OwnServerTests
 {
     /// <summary>One for requests, one for subscriptions, one for renewals.</summary>
@@ -80,11 +80,11 @@ public sealed class ReplacedConnectionTests : OwnServerTests
     [Fact]
     public async Task A_connection_stays_while_its_name_leads_to_no_other_primary()
     {
-        // With the patience of the client library: on a busy machine it drops a silent connection after four times as long.
+        // With the default time-outs of the client library: on a busy machine it drops a silent connection after four times as long.
         await using RedisLockStore store = new(new RedisLockOptions { Configuration = $"{_name.Endpoint},name=ours" }, _time);
         await AcquireAsync(store);
 
-        // That of the renewals comes in the background.
+        // The connection of the renewals comes in the background.
         string[] before = await Eventually.SeesAsync(async () => await OursAsync(Redis), ours => ours.Length == Connections);
         await BecomesReplicaAsync();
 
@@ -96,7 +96,7 @@ public sealed class ReplacedConnectionTests : OwnServerTests
             return _name.Connections > connections + 3;
         });
 
-        // Without time no other attempt begins, and those that failed are closed.
+        // While time stands still no other attempt begins, and failed connections are closed.
         await Eventually.SeesAsync(async () => await OursAsync(Redis), after => after.SequenceEqual(before));
         await Redis.Multiplexer.GetServer(Server.Endpoint).ExecuteAsync("REPLICAOF", "NO", "ONE");
         await Eventually.SeesAsync(async () => await AcquireAsync(store), lease => lease.LeaseId is not null);
@@ -146,7 +146,7 @@ public sealed class ReplacedConnectionTests : OwnServerTests
         return lease;
     }
 
-    // The clock of the test is far from that of the server.
+    // The test's clock differs widely from the server's.
     private static async Task<string?> HealthAsync(RedisLockStore store)
     {
         try

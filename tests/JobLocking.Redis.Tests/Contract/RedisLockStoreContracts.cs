@@ -10,7 +10,7 @@ using Xunit;
 
 namespace JobLocking.Redis.Tests.Contract;
 
-/// <summary>Servers for the tests that do nothing to them but take locks of their own.</summary>
+/// <summary>Servers for tests that only take locks of their own on them.</summary>
 public sealed class SharedServers : IAsyncLifetime
 {
     public RedisServer Redis { get; private set; } = null!;
@@ -24,7 +24,7 @@ public sealed class SharedServers : IAsyncLifetime
         Redis = await RedisServer.StartAsync();
         Embedded = await EmbeddedServer.StartAsync();
 
-        // One node that serves every slot refuses, as any cluster does, a script whose keys are not all of one slot.
+        // A single node that serves every slot refuses a script whose keys are of several slots, as any cluster does.
         Cluster = await RedisServer.StartAsync("--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1");
         await using ConnectionMultiplexer connection = await ConnectionMultiplexer.ConnectAsync($"{Cluster.ConnectionString},allowAdmin=true");
         await connection.GetServer(Cluster.Endpoint).ExecuteAsync("CLUSTER", "ADDSLOTSRANGE", 0, 16383);

@@ -9,12 +9,12 @@ using Xunit;
 
 namespace JobLocking.Redis.Tests.Hosting;
 
-/// <summary>What many deferrals that wait for one lock cost the woken one.</summary>
+/// <summary>How much many deferrals that wait for one lock delay the woken one.</summary>
 public sealed class CrowdTests : OwnServerTests
 {
     private const int Few = 100;
 
-    // More than was once the end of the queue. One of those behind it was woken every five seconds.
+    // More than the queue once held. Of the waiters beyond that, one was woken every five seconds.
     private const int Many = 11_000;
 
     [Fact]
@@ -24,7 +24,7 @@ public sealed class CrowdTests : OwnServerTests
         await Task.WhenAll(hosts.Select(host => host.StartAsync(Cancellation)));
         await RunAsync("warm", Few);
 
-        // The machine may be busier now than then: the few run before and after, and the kinder of the two counts.
+        // The machine may be busier later: the run with few waiters comes before and after, and the slower one counts.
         TimeSpan before = await RunAsync("before", Few);
         TimeSpan many = await RunAsync("many", Many);
         TimeSpan after = await RunAsync("after", Few);
@@ -46,7 +46,7 @@ public sealed class CrowdTests : OwnServerTests
         private readonly List<long> _ran = [];
         private int _waiters;
 
-        /// <summary>Has so many wait, and all of them run.</summary>
+        /// <summary>Makes this many executions wait, and lets all of them run.</summary>
         /// <returns>The median of the times from one run to the next.</returns>
         public async Task<TimeSpan> RunAsync(int waiters)
         {
@@ -83,7 +83,7 @@ public sealed class CrowdTests : OwnServerTests
                 return;
             }
 
-            // One after the other, as the lock has it.
+            // One after the other, because of the lock.
             _ran.Add(Stopwatch.GetTimestamp());
             bool isLast = _ran.Count == _waiters;
             await run.EndAsync(null, aborted: false);

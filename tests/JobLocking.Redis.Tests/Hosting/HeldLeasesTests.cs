@@ -8,7 +8,7 @@ using Xunit;
 
 namespace JobLocking.Redis.Tests.Hosting;
 
-/// <summary>What holding costs, and asking for what one holds, as the server counts it.</summary>
+/// <summary>What it costs to hold a lease, and to request a lock that the process holds, as the server counts it.</summary>
 public sealed class HeldLeasesTests : OwnServerTests
 {
     [Fact]
@@ -24,7 +24,7 @@ public sealed class HeldLeasesTests : OwnServerTests
         DateTimeOffset acquired = DateTimeOffset.UtcNow;
         await Redis.ExecuteAsync("CONFIG", "RESETSTAT");
 
-        // All have been renewed when none ends any more at the time that was given to it when it was taken.
+        // All have been renewed when none ends any more at the expiry that it had when it was taken.
         await Eventually.IsTrueAsync(() => held.All(lease => lease.ExpiresAt > acquired + options.Expire), TimeSpan.FromSeconds(60));
 
         long scripts = await ScriptsAsync();
@@ -61,7 +61,8 @@ public sealed class HeldLeasesTests : OwnServerTests
         using IHost host = await StartAsync();
         ITaskLocks locks = host.Services.GetRequiredService<ITaskLocks>();
 
-        // Renewed every 300 ms and released at about the time of a renewal. Of 200 that ask at once none has to wait for its answer as long as it lives.
+        // Renewed every 300 ms and released at about the time of a renewal. Of 200 that ask at once, none has to wait for its answer longer
+        // than its lease lasts.
         TaskLockOptions options = new() { Expire = TimeSpan.FromMilliseconds(900) };
         await Parallel.ForAsync(0, 4_000, new ParallelOptions { MaxDegreeOfParallelism = 200 }, async (i, ct) =>
         {
@@ -80,13 +81,13 @@ public sealed class HeldLeasesTests : OwnServerTests
         IHost host = UseRedisTests.Host(locks => locks.UseRedis(Server.ConnectionString));
         await host.StartAsync(Cancellation);
 
-        // The host checks the store in the background, which is not to be counted with what follows: acquire, renew and release by
-        // hash and then by text, as the server does not know them yet, and the script of the check by text.
+        // The host checks the store in the background, which must not be counted with what follows: acquire, renew and release by
+        // hash and then by text, because the server does not know them yet, and the script of the check by text.
         await Eventually.SeesAsync(ScriptsAsync, scripts => scripts == 7);
         return host;
     }
 
-    /// <summary>A script goes by its hash, and by its text when the server does not know it: each of the two counts.</summary>
+    /// <summary>A script is sent by its hash, and by its text if the server does not know it: both count.</summary>
     private async Task<long> ScriptsAsync()
     {
         string stats = (string)(await Redis.ExecuteAsync("INFO", "commandstats"))!;

@@ -8,7 +8,7 @@ using Xunit;
 
 namespace JobLocking.Redis.Tests.Hosting;
 
-/// <summary>A whole host over a Redis that comes and goes.</summary>
+/// <summary>A complete host on a Redis that comes and goes.</summary>
 public sealed class HostTests : OwnServerTests
 {
     [Fact]

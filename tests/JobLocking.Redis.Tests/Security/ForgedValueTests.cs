@@ -7,7 +7,7 @@ using Xunit;
 
 namespace JobLocking.Redis.Tests.Security;
 
-/// <summary>What a client can do that may write our keys and channels, and what it cannot: docs/security.md says the same.</summary>
+/// <summary>What a client with write access to our keys and channels can do, and what it cannot: docs/security.md says the same.</summary>
 public sealed class ForgedValueTests(SharedServers servers) : RedisStoreTests
 {
     private const string Forged = """{"app":"a","node":"n","scheduler":"s","since":"2026-03-01T12:00:00+00:00"}""";

@@ -9,7 +9,7 @@ using Xunit;
 
 namespace JobLocking.Redis.Tests.Security;
 
-/// <summary>What holds for the keys of all names, tried with those that are most likely to break it.</summary>
+/// <summary>What holds for the keys of all names, tested with the names that are most likely to break it.</summary>
 public sealed class KeyPropertyTests(SharedServers servers)
 {
     private static readonly LockKeys Keys = new("task_lock:");
@@ -17,7 +17,7 @@ public sealed class KeyPropertyTests(SharedServers servers)
     private static readonly string[] Pieces =
         ["a", "A", ":", "@", "/", "task_lock:", "fence", ":fence", "queue", "process:", "%7B", "%7D", "\0", "\n", "\r\n", "*", "?", "[a]", "^", "\\", " ", "é", "e\u0301", "😀", "1970-01-01T00:00:00.0000000Z"];
 
-    /// <summary>No brace is in the names that come to a store.</summary>
+    /// <summary>The names that reach a store contain no brace.</summary>
     private static readonly Gen<string> Name = Gen.OneOf(Pieces).Array[1, 4].Select(string.Concat);
 
     private static readonly Gen<string> Part = Gen.OneOf([.. Pieces, "{", "}", "}:fence"]).Array[0, 3].Select(string.Concat);

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 
 namespace JobLocking.Redis.Tests.Security;
 
-/// <summary>All logs, metrics and traces of the process, of whatever source.</summary>
+/// <summary>All logs, metrics and traces of the process, from every source.</summary>
 internal sealed class Overheard : ILoggerProvider, ILogger
 {
     private readonly ConcurrentQueue<string> _said = new();
@@ -34,7 +34,7 @@ internal sealed class Overheard : ILoggerProvider, ILogger
 
     public void Add(string text) => _said.Enqueue(text);
 
-    /// <summary>All that an exception tells to a close reader.</summary>
+    /// <summary>Everything that an exception shows.</summary>
     public void Add(Exception? error)
     {
         for (; error is not null; error = error.InnerException)

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace JobLocking.Redis.Tests.Security;
 
-/// <summary>A server with the user of the page on security, that may evict.</summary>
+/// <summary>A server with the user of docs/security.md, which may evict keys.</summary>
 public sealed class RestrictedServer : IAsyncLifetime
 {
     private RedisServer _server = null!;

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace JobLocking.Redis.Tests.Security;
 
-/// <summary>A store with the rights of the page, and no other, keeps to the whole contract.</summary>
+/// <summary>A store with only the rights of the page meets the whole contract.</summary>
 [StoreUnderTest(typeof(RedisLockStore))]
 public sealed class RedisLockStoreContractWithTheLeastRights(RestrictedServer server)
     : RedisLockStoreContract(server.ConnectionStringOf(SecurityPage.User)), IClassFixture<RestrictedServer>;

@@ -8,7 +8,7 @@ using Xunit;
 
 namespace JobLocking.Redis.Tests.Security;
 
-/// <summary>Whatever goes wrong, and wherever the password is: it is never shown.</summary>
+/// <summary>Whatever goes wrong, and wherever the password is, it is never shown.</summary>
 public sealed class SecretsTests(TlsServer tls, SharedServers servers) : IClassFixture<TlsServer>
 {
     private const string Secret = "hunter2secret";

@@ -2,7 +2,7 @@ using Xunit;
 
 namespace JobLocking.Redis.Tests.Security;
 
-/// <summary>What docs/security.md tells whoever runs Redis to type.</summary>
+/// <summary>What docs/security.md tells an operator of Redis to type.</summary>
 internal static class SecurityPage
 {
     public static string Text { get; } = File.ReadAllText(Path.Combine(Root(), "docs", "security.md"));
@@ -18,7 +18,7 @@ internal static class SecurityPage
     /// <summary>Commands, keys and channels.</summary>
     public static IReadOnlyList<string> Rights { get; } = [.. Line.Where(rule => rule[0] is '+' or '~' or '&')];
 
-    /// <summary>The command of the page, for another user or with a right less.</summary>
+    /// <summary>The command of the page, for another user or without one right.</summary>
     public static object[] SetUser(string? user = null, string? without = null) =>
         ["SETUSER", user ?? User, .. Line[1..].Where(rule => rule != without)];
 

@@ -16,7 +16,7 @@ public sealed class TlsServer : IAsyncLifetime
 
     private RedisServer _server = null!;
 
-    /// <summary>The one certificate to trust: it vouches for itself.</summary>
+    /// <summary>The one certificate to trust: it is self-signed.</summary>
     public string Authority => Path.Combine(_directory, "server.crt");
 
     public string Endpoint { get; private set; } = null!;

@@ -55,7 +55,7 @@ public sealed class TlsTests(TlsServer server) : IClassFixture<TlsServer>
 
         TaskLockUnavailableException error = await Assert.ThrowsAsync<TaskLockUnavailableException>(() => LockedAsync(host));
 
-        // The first attempt to connect may have failed before the lock is asked for: then the engine does not wait for another.
+        // The first attempt to connect may have failed before the lock is requested: then the engine does not wait for another.
         Assert.Matches("Redis cannot be reached|There is no connection", error.Message);
     }
 

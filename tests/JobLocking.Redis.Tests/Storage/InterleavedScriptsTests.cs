@@ -5,7 +5,7 @@ using Xunit;
 
 namespace JobLocking.Redis.Tests.Storage;
 
-/// <summary>Garnet as it is by default: scripts interleave, and only a grant that rests on one SET NX excludes.</summary>
+/// <summary>Garnet as it is by default: scripts interleave, and only a grant by a single SET NX excludes others.</summary>
 public sealed class InterleavedScriptsTests
 {
     [Fact]

@@ -56,7 +56,7 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
         Assert.Equal([FenceKey], await KeysAsync());
     }
 
-    /// <summary>As another script does where scripts interleave, or the key's expiry where it is not held back for a script.</summary>
+    /// <summary>As another script can do where scripts interleave, or the expiry of the key where scripts do not hold it back.</summary>
     [Fact]
     public async Task A_queue_that_expires_while_a_waiter_is_queued_leaves_nothing_that_would_block_it()
     {
@@ -295,7 +295,7 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
         int wasQueued = 0;
         int rounds = 0;
 
-        // Which of the two is first is chance: so often that each was.
+        // Which of the two is first is random: repeated until each was first.
         for (; rounds < 1500 || (rounds < 15_000 && (wasQueued == 0 || wasQueued == rounds)); rounds++)
         {
             string name = $"{Name}:{rounds % 10}";

@@ -182,7 +182,7 @@ public sealed partial class RedisLockStoreTests(SharedServers servers) : RedisSt
         Assert.True(await bystander.BreakAsync(Name, token, Cancellation));
         await Eventually.IsTrueAsync(() => heard.Contains(new LockNotification.Broken(lease.LeaseId)));
 
-        // Told after the first break, the bystander would have heard of that before its own.
+        // A bystander that was notified of the first break would have received that notification before its own.
         lease = LockRequests.Acquire(Name);
         token = (await bystander.AcquireAsync(lease, Cancellation)).FencingToken;
         await Store.BreakAsync(Name, token, Cancellation);

@@ -7,7 +7,7 @@ using Xunit;
 
 namespace JobLocking.Redis.Tests.Storage;
 
-/// <summary>What goes wrong on the server, and what the store makes of it.</summary>
+/// <summary>Faults of the server, and how the store handles them.</summary>
 public sealed class ServerFaultTests() : OwnServerTests("--busy-reply-threshold", "20")
 {
     [Fact]

@@ -6,7 +6,8 @@ using Xunit;
 
 namespace JobLocking.Redis.Tests.Storage;
 
-/// <summary>Leases that one script cannot renew together, though the client does not see why; and what one server is sent at once.</summary>
+/// <summary>Leases that one script cannot renew together, though the client does not see why; and how much is sent to one server at
+/// once.</summary>
 public sealed class SplitRenewalTests
 {
     private static readonly string[] Cluster = ["--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1"];
@@ -24,7 +25,7 @@ public sealed class SplitRenewalTests
         await Eventually.SeesAsync(
             async () => (string)(await admin.GetServers()[0].ExecuteAsync("CLUSTER", "INFO"))!, info => info.Contains("cluster_state:ok", StringComparison.Ordinal));
 
-        // What a proxy that hides its cluster leaves of the commands.
+        // The commands that remain behind a proxy that hides its cluster.
         ConfigurationOptions behindProxy = ConfigurationOptions.Parse($"{server.ConnectionString},protocol=resp2");
         behindProxy.CommandMap = CommandMap.Create(["CLUSTER", "INFO", "CONFIG"], available: false);
         await using RedisLockStore store = new(new RedisLockOptions { ConfigurationOptions = behindProxy }, TimeProvider.System);
@@ -51,7 +52,7 @@ public sealed class SplitRenewalTests
         AcquireRequest[] asked = [.. leases, LockRequests.Acquire("gone")];
         Assert.Equal(expected, await RenewedAsync(store, asked));
 
-        // The second time nothing is doubted: each lease has a script of its own, and no more.
+        // The second time nothing has to be found out: each lease has a script of its own, and no more.
         await using ConnectionMultiplexer ofFirst = await ConnectionMultiplexer.ConnectAsync($"{first.ConnectionString},allowAdmin=true");
         await using ConnectionMultiplexer ofSecond = await ConnectionMultiplexer.ConnectAsync($"{second.ConnectionString},allowAdmin=true");
         long before = await ScriptsAsync(ofFirst) + await ScriptsAsync(ofSecond);

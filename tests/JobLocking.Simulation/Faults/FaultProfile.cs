@@ -3,7 +3,7 @@ using JobLocking.Simulation.Time;
 namespace JobLocking.Simulation.Faults;
 
 /// <summary>
-/// How likely each fault is in one run. Which faults occur at all is drawn, too: if everything breaks at once, the effect of one
+/// How likely each fault is in one run. Which faults occur at all is also drawn: if everything breaks at once, the effect of one
 /// fault alone is never seen.
 /// </summary>
 internal sealed class FaultProfile

@@ -4,7 +4,8 @@ using JobLocking.Simulation.Time;
 
 namespace JobLocking.Simulation.Faults;
 
-/// <summary>Breaks what is not a single message: processes, connections, the server and its clock. Until it is told to stop; then it mends everything.</summary>
+/// <summary>Breaks processes, connections, the server and its clock (not single messages) until it is told to stop; then it repairs
+/// everything.</summary>
 internal sealed class Nemesis(World world, FaultProfile faultProfile, Server server, List<Node> nodes, Func<int, Node> start, Func<Node, bool> isIdle)
 {
     private readonly List<(string Name, Action Do)> _faults = [];
@@ -37,7 +38,7 @@ internal sealed class Nemesis(World world, FaultProfile faultProfile, Server ser
         Next();
     }
 
-    /// <summary>From now on all is well, and stays so.</summary>
+    /// <summary>From now on nothing is broken.</summary>
     public void End()
     {
         faultProfile.IsCalm = true;
@@ -53,7 +54,7 @@ internal sealed class Nemesis(World world, FaultProfile faultProfile, Server ser
         }
     }
 
-    /// <summary>A host may be stopped on a fine day, too.</summary>
+    /// <summary>A host may also be stopped without any fault.</summary>
     public void StopNode()
     {
         if (Someone() is { } node)
@@ -159,7 +160,7 @@ internal sealed class Nemesis(World world, FaultProfile faultProfile, Server ser
 
     private void DeleteKey()
     {
-        // A DEL tells nobody, and names nobody.
+        // A DEL notifies no process, and names no lease.
         if (server.Held() is { Count: > 0 } held && world.Random.Pick<HeldLock>([.. held]) is { FencingToken: { } token } one)
         {
             server.Delete(one.Name, token);
@@ -192,7 +193,7 @@ internal sealed class Nemesis(World world, FaultProfile faultProfile, Server ser
         }
         catch (TaskLockUnavailableException)
         {
-            // The operator tries another time.
+            // The operator tries again later.
         }
     }
 }

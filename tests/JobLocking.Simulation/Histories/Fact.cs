@@ -3,7 +3,7 @@ namespace JobLocking.Simulation.Histories;
 /// <summary>An event that was observed from outside the engine, with its time in ticks. A closed set.</summary>
 internal abstract record Fact(long At)
 {
-    /// <summary>A process began to work, was frozen, thawed, was killed, or ended in order.</summary>
+    /// <summary>A process started, was frozen, was thawed, was killed, or ended in an orderly way.</summary>
     public sealed record Started(long At, string Node) : Fact(At);
 
     public sealed record Frozen(long At, string Node) : Fact(At);
@@ -26,16 +26,16 @@ internal abstract record Fact(long At)
     /// <summary>A process sent a call about a lease.</summary>
     public sealed record Sent(long At, string Node, int Call, StoreCall StoreCall, string Lease, string Lock, TimeSpan Expiry) : Fact(At);
 
-    /// <summary>The server has applied or refused it.</summary>
+    /// <summary>The server has applied or refused the call.</summary>
     public sealed record Applied(long At, int Call, StoreCall StoreCall, string Lease, string Lock, bool Done, string? Occurrence) : Fact(At);
 
-    /// <summary>The process has the reply, or knows that none will come.</summary>
+    /// <summary>The process has received the reply, or knows that none will come.</summary>
     public sealed record Answered(long At, int Call, bool IsKnown) : Fact(At);
 
-    /// <summary>A holder has a lease, and believes in it.</summary>
+    /// <summary>A holder has a lease and believes in it.</summary>
     public sealed record Held(long At, string Node, string Lease, string Lock, int Limit, long Token, TimeSpan Expiry, TimeSpan MinHold, TimeSpan MaxHold) : Fact(At);
 
-    /// <summary>The holder believes in it no more.</summary>
+    /// <summary>The holder no longer believes in its lease.</summary>
     public sealed record Ended(long At, string Lease, End How) : Fact(At);
 
     /// <summary>The call that released a lease has returned.</summary>
@@ -44,7 +44,8 @@ internal abstract record Fact(long At)
     /// <summary>A run of an occurrence under a lease.</summary>
     public sealed record Ran(long At, string Lease, string Occurrence) : Fact(At);
 
-    /// <summary>An execution waits for a lock, in place or deferred by a process that lives; perhaps after another process deferred it.</summary>
+    /// <summary>An execution waits for a lock, in place or deferred by a living process; perhaps after another process deferred
+    /// it.</summary>
     public sealed record Waits(long At, string Who, string Node, string Lock, int Limit, bool ForOccurrence, bool HasMoved = false) : Fact(At);
 
     public sealed record WaitsNoMore(long At, string Who) : Fact(At);
@@ -59,7 +60,7 @@ internal abstract record Fact(long At)
     /// <summary>From now on nothing is broken any more.</summary>
     public sealed record Calm(long At) : Fact(At);
 
-    /// <summary>What is still there after all work has ended, and an expiry more.</summary>
+    /// <summary>What is still there one expiry after all work has ended.</summary>
     public sealed record Left(long At, string Where, string What) : Fact(At);
 }
 

@@ -15,7 +15,7 @@ internal sealed class History(bool isTraced)
 
     public IReadOnlyList<string> Lines => _lines;
 
-    /// <summary>The same for the same course of events, in every process.</summary>
+    /// <summary>A hash that is the same for the same course of events, in every process.</summary>
     public ulong Digest { get; private set; } = 14695981039346656037;
 
     public static string Moment(long at) => TimeSpan.FromTicks(at).TotalSeconds.ToString("0000.000000", CultureInfo.InvariantCulture);
@@ -45,7 +45,7 @@ internal sealed class History(bool isTraced)
 
     private void Mix(ulong more) => Digest = (Digest ^ more) * Prime;
 
-    /// <summary>Text that costs nothing without a trace.</summary>
+    /// <summary>Text that is built only if there is a trace.</summary>
     [InterpolatedStringHandler]
     internal ref struct Remark
     {

@@ -2,7 +2,7 @@ using JobLocking.Simulation.Histories;
 
 namespace JobLocking.Simulation.Judging;
 
-/// <summary>A holder believes no longer than it may, and, while all is well, no shorter.</summary>
+/// <summary>A holder believes in its lease no longer than it may and, while nothing is broken, no less.</summary>
 internal static class Belief
 {
     public static IEnumerable<string> Violations(Evidence evidence)
@@ -26,7 +26,8 @@ internal static class Belief
         }
     }
 
-    /// <summary>From each request that was answered in time, its expiry; in all no longer than the longest hold, on a clock that may be slower by one in a hundred.</summary>
+    /// <summary>For one expiry from each request that was answered in time; in all no longer than the longest hold, on a clock that may be
+    /// 1 % slow.</summary>
     private static long Deadline(Evidence evidence, Lease lease)
     {
         long deadline = long.MinValue;

@@ -2,7 +2,7 @@ using JobLocking.Simulation.Histories;
 
 namespace JobLocking.Simulation.Judging;
 
-/// <summary>All work comes to an end that somebody can see; a second attempt is not skipped because of a lock; and nothing is left behind.</summary>
+/// <summary>All work ends visibly, no second attempt is skipped because of a lock, and nothing is left behind.</summary>
 internal static class Endings
 {
     public static IEnumerable<string> Violations(Evidence evidence)

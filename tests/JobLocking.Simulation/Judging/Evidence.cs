@@ -2,10 +2,10 @@ using JobLocking.Simulation.Histories;
 
 namespace JobLocking.Simulation.Judging;
 
-/// <summary>A history, put in order for judging.</summary>
+/// <summary>A history, prepared for judging.</summary>
 internal sealed class Evidence
 {
-    /// <summary>After the last fault: until connections are back, time-outs have passed and the dead are known to be dead.</summary>
+    /// <summary>After the last fault: until connections are back, time-outs have passed and dead processes are known to be dead.</summary>
     private static readonly long Settling = TimeSpan.FromSeconds(15).Ticks;
 
     private readonly Dictionary<string, List<(long From, long To)>> _frozen = new(StringComparer.Ordinal);
@@ -91,15 +91,15 @@ internal sealed class Evidence
 
     public IReadOnlyList<Lease> Leases { get; }
 
-    /// <summary>When processes ended, in whichever way.</summary>
+    /// <summary>When processes ended, in any way.</summary>
     public Dictionary<string, long> Gone { get; } = new(StringComparer.Ordinal);
 
-    /// <summary>From when on nothing is broken, and nothing is left of what was.</summary>
+    /// <summary>The moment from which nothing is broken, and no consequence of a fault is left.</summary>
     public long CalmAt { get; } = long.MaxValue;
 
     public long EndsAt { get; }
 
-    /// <summary>When a process comes to know what it was to know at a moment: then, or as it thaws.</summary>
+    /// <summary>When a process learns what it should learn at a moment: at that moment, or when it thaws.</summary>
     public long Awake(string node, long moment)
     {
         foreach ((long from, long to) in _frozen.GetValueOrDefault(node, []))
@@ -113,7 +113,8 @@ internal sealed class Evidence
         return moment;
     }
 
-    /// <summary>Whether the server had forgotten a lease, or ended it too soon, through no fault of its holder's: after all that it had promised up to that moment.</summary>
+    /// <summary>Whether the server had forgotten a lease, or ended it too soon, through no fault of its holder, after everything that it
+    /// had promised up to that moment.</summary>
     public bool WasHarmed(Lease lease, long moment)
     {
         long promised = lease.Touched.Where(touch => touch.At <= moment && touch.Until > moment).Select(touch => touch.At).DefaultIfEmpty(lease.TouchedBefore(moment)).Max();

@@ -2,7 +2,8 @@ using JobLocking.Simulation.Histories;
 
 namespace JobLocking.Simulation.Judging;
 
-/// <summary>No more believe in a lease than the smallest of their limits allows; tokens are unique and grow; what was held shortly stays taken for its minimum.</summary>
+/// <summary>No more holders believe in a lease than the smallest of their limits allows; tokens are unique and grow; a lock that was held
+/// shortly stays taken for its minimum hold.</summary>
 internal static class Exclusion
 {
     public static IEnumerable<string> Violations(Evidence evidence)
@@ -22,7 +23,7 @@ internal static class Exclusion
         }
     }
 
-    /// <summary>Who believed at once, above their limit, though the server has kept what it was told.</summary>
+    /// <summary>Holders that believed at once, above their limit, although the server kept its data.</summary>
     public static IEnumerable<string> Overlaps(Evidence evidence, Lease[] leases, Func<Fact.Held, int> limitOf)
     {
         foreach ((Lease lease, long from) in leases.SelectMany(lease => lease.Awake.Select(span => (lease, span.From))))
@@ -56,7 +57,7 @@ internal static class Exclusion
         }
     }
 
-    /// <summary>Only a server that has forgotten the last token, and whose clock has been put back.</summary>
+    /// <summary>Only a server that has forgotten the last token and whose clock was set back.</summary>
     private static bool MayRepeat(Evidence evidence, Lease earlier, Lease later)
     {
         bool isForgotten = evidence.Facts.Any(fact => fact is Fact.DataLost && fact.At >= earlier.AskedAt && fact.At <= later.Held.At);
@@ -67,7 +68,7 @@ internal static class Exclusion
     {
         foreach (Lease first in leases.Where(lease => lease.How == End.Released && lease.Held is { MinHold.Ticks: > 0, Limit: 1 }))
         {
-            // Clocks may differ by one in a hundred, as everywhere.
+            // Clocks may differ by 1 %, as everywhere.
             long until = first.CountsFrom + (long)(first.Held.MinHold.Ticks * 0.99) - TimeSpan.TicksPerMillisecond;
             foreach (Lease next in leases)
             {

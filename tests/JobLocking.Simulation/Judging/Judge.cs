@@ -3,8 +3,8 @@ using JobLocking.Simulation.Histories;
 namespace JobLocking.Simulation.Judging;
 
 /// <summary>
-/// Decides from a history alone whether what was promised was kept. It knows nothing of how the engine does it: only what holders
-/// believed, what was asked and answered on the wire, what was broken when, and what became of the work.
+/// Decides from a history alone whether the contract was kept. It knows nothing about the engine: only what holders believed, which
+/// requests and answers were on the wire, what was broken when, and what became of the work.
 /// </summary>
 internal static class Judge
 {

@@ -2,7 +2,7 @@ using JobLocking.Simulation.Histories;
 
 namespace JobLocking.Simulation.Judging;
 
-/// <summary>All that a history tells of one lease.</summary>
+/// <summary>Everything that a history says about one lease.</summary>
 internal sealed class Lease(Fact.Held held)
 {
     public Fact.Held Held { get; } = held;
@@ -15,7 +15,7 @@ internal sealed class Lease(Fact.Held held)
     /// <summary>When the successful request was sent: its longest and shortest hold are counted from then on.</summary>
     public long CountsFrom { get; set; } = held.At;
 
-    /// <summary>When its holder stopped to believe in it, or died.</summary>
+    /// <summary>When its holder stopped believing in it, or died.</summary>
     public long EndedAt { get; set; } = long.MaxValue;
 
     /// <summary>How it ended; null if its process died, or if it never did.</summary>
@@ -26,13 +26,14 @@ internal sealed class Lease(Fact.Held held)
 
     public string? Occurrence { get; set; }
 
-    /// <summary>When the server granted or prolonged it, and until when.</summary>
+    /// <summary>When the server granted or extended it, and until when.</summary>
     public List<(long At, long Until)> Touched { get; } = [];
 
-    /// <summary>What its process knows to be granted or renewed: when it knew, and how long it may believe that, counted from the request.</summary>
+    /// <summary>The grants and renewals that its process knows of: when it learned of each, and how long it may believe in it, counted from
+    /// the request.</summary>
     public List<(long At, long Until)> Believed { get; } = [];
 
-    /// <summary>When it was believed in by a process that was not frozen.</summary>
+    /// <summary>When a process that was not frozen believed in it.</summary>
     public IReadOnlyList<(long From, long To)> Awake { get; set; } = [];
 
     /// <summary>The last moment, up to another one, at which the server touched it.</summary>

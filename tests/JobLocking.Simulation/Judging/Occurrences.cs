@@ -15,7 +15,7 @@ internal static class Occurrences
             }
         }
 
-        // Who has run what, and that it succeeded, is the holder's word, not what it told the server.
+        // Which holder ran what, and whether it succeeded, is what the holder says, not what it sent to the server.
         Dictionary<string, Lease> runs = evidence.Leases.Where(lease => lease.Occurrence is not null).ToDictionary(lease => lease.Name, StringComparer.Ordinal);
         Dictionary<string, Fact.Applied> runner = new(StringComparer.Ordinal);
         Dictionary<string, Fact.Applied> succeeded = new(StringComparer.Ordinal);
@@ -36,14 +36,14 @@ internal static class Occurrences
                     runner[occurrence] = granted;
                     break;
 
-                // Who was overtaken by another runner does not end the occurrence: that one does.
+                // A runner that was overtaken by another does not end the occurrence: the other one does.
                 case Fact.Applied { StoreCall: StoreCall.Release } release
                     when runs.TryGetValue(release.Lease, out Lease? run) && run.How == End.Released
                     && (!runner.TryGetValue(run.Occurrence!, out Fact.Applied? last) || last.Lease == release.Lease):
                     succeeded.TryAdd(run.Occurrence!, release);
                     break;
 
-                // A server that had forgotten the runner has its end in mind, all the same.
+                // A server that had forgotten the runner remembers its end nevertheless.
                 case Fact.Applied { StoreCall: StoreCall.Release, Occurrence: { } occurrence } release:
                     runner.TryAdd(occurrence, release);
                     break;

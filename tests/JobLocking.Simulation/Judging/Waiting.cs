@@ -102,7 +102,7 @@ internal static class Waiting
 
     /// <summary>
     /// After a release an execution soon requests the lock, if one has waited long enough to be known. This is not promised with
-    /// different limits; nor beside a kept lock, whose end the waiter may have to wait for; nor for an execution that another process
+    /// different limits; nor with a kept lock, whose end the waiter may have to wait for; nor for an execution that another process
     /// has deferred before, since that process may be woken instead.
     /// </summary>
     private static IEnumerable<string> NotHandedOver(Evidence evidence, Wait[] waits, Lease[] leases)

@@ -2,7 +2,8 @@ using JobLocking.Simulation.Histories;
 
 namespace JobLocking.Simulation.Judging;
 
-/// <summary>What is asked of the server: nothing for a lease that has been given back, nothing for another's; and what was granted is taken or given back.</summary>
+/// <summary>What a process requests from the server: nothing for a released lease, nothing for another's; and it uses or releases what was
+/// granted.</summary>
 internal static class Wire
 {
     public static IEnumerable<string> Violations(Evidence evidence)
@@ -43,7 +44,7 @@ internal static class Wire
                     answered.Add(one.Call);
                     if (one.IsKnown && refused.TryGetValue(one.Call, out string? lease))
                     {
-                        // Asked once more, it had run out by then, or had not arrived yet: it ends by itself.
+                        // When it was requested once more, it had expired by then, or the request had not arrived yet: it ends by itself.
                         knownRefused.Add(lease);
                     }
 

@@ -74,7 +74,7 @@ internal sealed class ByHand(World world, TraceNames names)
         }
         catch (ObjectDisposedException)
         {
-            // It has ended before.
+            // It ended before.
         }
     }
 }

@@ -4,7 +4,8 @@ using JobLocking.Simulation.Time;
 
 namespace JobLocking.Simulation.Load;
 
-/// <summary>Observes one lease, and works under it as jobs do: some check whether it is lost, some react to its token, some do neither.</summary>
+/// <summary>Observes one lease, and works under it as jobs do: some check whether it is lost, some react to its cancellation token, some do
+/// neither.</summary>
 internal sealed class Holding
 {
     private readonly World _world;
@@ -99,7 +100,7 @@ internal sealed class Holding
         }
         catch (Exception e) when (e is TaskLockUnavailableException or ArgumentOutOfRangeException)
         {
-            // It goes on with what it has.
+            // It continues with what it has.
         }
         catch (TaskLockLostException)
         {

@@ -2,11 +2,11 @@ using JobLocking.Simulation.Time;
 
 namespace JobLocking.Simulation.Load;
 
-/// <summary>A lock that several jobs share, with what of it is the same for all.</summary>
-/// <param name="Name">Its name.</param>
-/// <param name="Expire">In seconds.</param>
-/// <param name="Limit">Of the present deployment.</param>
-/// <param name="OldLimit">Of the deployment before, which some nodes still have; the same where there is none.</param>
+/// <summary>A lock that several jobs share, with the settings that all of them have in common.</summary>
+/// <param name="Name">The name.</param>
+/// <param name="Expire">The expiry, in seconds.</param>
+/// <param name="Limit">The limit in the present deployment.</param>
+/// <param name="OldLimit">The limit in the previous deployment, which some nodes still have; the same if there is none.</param>
 internal sealed record SharedLock(string Name, int Expire, int Limit, int OldLimit);
 
 /// <summary>A job that takes a lock, as a user declares it.</summary>

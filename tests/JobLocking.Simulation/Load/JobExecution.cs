@@ -24,7 +24,7 @@ internal sealed class JobExecution(string name, Job job, LockOccurrence? occurre
     /// <summary>What the last deferral has left for the next attempt; null if the present attempt was not deferred.</summary>
     public DeferralState? State { get; set; }
 
-    /// <summary>The deferral that is stored, by its number; 0 if none is.</summary>
+    /// <summary>The number of the stored deferral; 0 if there is none.</summary>
     public int Deferral { get; set; }
 
     /// <summary>The nodes that have deferred it since it began to wait.</summary>

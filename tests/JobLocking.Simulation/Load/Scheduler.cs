@@ -11,7 +11,7 @@ namespace JobLocking.Simulation.Load;
 
 /// <summary>
 /// A scheduler as the adapters of Hangfire and Quartz know them: hands work to nodes, stores deferrals and fires them when they are due
-/// or woken, runs again what failed and, where its storage is shared, what died with a node.
+/// or woken, runs failed work again and, where its storage is shared, work that died with a node.
 /// </summary>
 internal sealed class Scheduler(World world, TraceNames names, FaultProfile faultProfile, List<Node> nodes)
 {
@@ -36,7 +36,7 @@ internal sealed class Scheduler(World world, TraceNames names, FaultProfile faul
         Hand(work);
     }
 
-    /// <summary>Work by hand counts as well: it has to end.</summary>
+    /// <summary>Locks taken by hand count as work too: it has to end.</summary>
     public async Task ByHandAsync(Node node, SharedLock wanted, ByHand byHand)
     {
         JobExecution work = new(NextName("by hand"), new Job("by hand", wanted, null!, false, false, false, 0), null, ExecutionOrigin.OneOff, node) { RunsOn = node };
@@ -46,7 +46,7 @@ internal sealed class Scheduler(World world, TraceNames names, FaultProfile faul
         async Task RunByHandAsync() => Finish(work, await byHand.RunAsync(node, wanted, LimitOf(node, wanted), work.Name));
     }
 
-    /// <summary>A process has ended, and with it what ran there and what its scheduler had in memory.</summary>
+    /// <summary>A process has ended, and with it everything that ran there or was in its scheduler's memory.</summary>
     public void OnEnded(Node node)
     {
         foreach (JobExecution work in _open.ToArray())
@@ -101,7 +101,7 @@ internal sealed class Scheduler(World world, TraceNames names, FaultProfile faul
         }
     }
 
-    /// <summary>Nothing may throw that an adapter does not expect.</summary>
+    /// <summary>No exception may occur that an adapter does not expect.</summary>
     private async Task ObservedAsync(JobExecution work, Task running)
     {
         try
@@ -221,7 +221,7 @@ internal sealed class Scheduler(World world, TraceNames names, FaultProfile faul
             throw new InvalidOperationException("the storage has failed");
         }
 
-        // What its process keeps in memory is not begun any more once that stops.
+        // Work in the memory of a process is not started any more once the process stops.
         if (work.Deferral != deferral || (work.Home == node && node.IsStopping))
         {
             return false;
@@ -259,7 +259,7 @@ internal sealed class Scheduler(World world, TraceNames names, FaultProfile faul
         world.After(world.Random.Span(0.1, 5), () => Hand(work));
     }
 
-    /// <summary>It was taken away from a node that stops: another one runs it, if another one knows it.</summary>
+    /// <summary>It was taken away from a stopping node: another node runs it, if it knows of it.</summary>
     private void Requeue(JobExecution work)
     {
         if (work.Home is not null)

@@ -6,8 +6,8 @@ using JobLocking.Stores.InMemory;
 namespace JobLocking.Simulation.Network;
 
 /// <summary>
-/// The connection of one process to the server, with what the server knows of the process. Like the real one it comes back by
-/// itself when it is lost, listens again and says so.
+/// The connection of one process to the server, with what the server knows about the process. Like a real one, it reconnects by itself when
+/// it is lost, resubscribes and reports that.
 /// </summary>
 internal sealed class Link(World world, Server server, FaultProfile faultProfile, Action<Action> onNode, Func<bool> isAwake)
 {
@@ -32,7 +32,7 @@ internal sealed class Link(World world, Server server, FaultProfile faultProfile
     {
         if (IsDown)
         {
-            // It never leaves the process; some clients say so at once, some wait whether the connection comes back.
+            // It never leaves the process; some clients report that at once, others wait for the connection to come back.
             world.Trace($"{what}: no connection");
             LockStoreException error = new("there is no connection", mayHaveBeenApplied: false);
             world.After(world.Random.Chance(0.5) ? TimeSpan.Zero : faultProfile.Patience, () => onNode(() => failed(error)));
@@ -111,14 +111,14 @@ internal sealed class Link(World world, Server server, FaultProfile faultProfile
         }));
     }
 
-    /// <summary>On the server: the process listens from now on. Once, however often it says so.</summary>
+    /// <summary>On the server: the process is subscribed from now on. Once, however often it subscribes.</summary>
     public bool Subscribe(InMemoryLockStore process)
     {
         _listening ??= Now(process.SubscribeAsync(Notify, CancellationToken.None));
         return true;
     }
 
-    /// <summary>Whether nothing befalls one of the leases in a renewal.</summary>
+    /// <summary>Whether no fault affects one of the leases in a renewal.</summary>
     public bool Spares() => !faultProfile.LosesRenewal();
 
     public void Hears(Action<LockNotification>? onNotification) => _onNotification = onNotification;
@@ -132,7 +132,7 @@ internal sealed class Link(World world, Server server, FaultProfile faultProfile
         }
     }
 
-    /// <summary>The connection is lost. The server may not notice, and believe that the process is still subscribed.</summary>
+    /// <summary>The connection is lost. The server may not notice, and may treat the process as subscribed.</summary>
     public void Break(TimeSpan duration, bool halfOpen)
     {
         if (IsDown || _isDead)
@@ -203,7 +203,7 @@ internal sealed class Link(World world, Server server, FaultProfile faultProfile
         });
     }
 
-    /// <summary>What the server knows of the process, which it does not after it has forgotten everything.</summary>
+    /// <summary>What the server knows about the process, until it forgets everything.</summary>
     private InMemoryLockStore Process()
     {
         if (_data != server.Data)

@@ -11,7 +11,7 @@ using Microsoft.Extensions.Hosting;
 
 namespace JobLocking.Simulation.Network;
 
-/// <summary>One process with the real engine in it. It can be frozen, killed and stopped; what comes after that is another process.</summary>
+/// <summary>One process with the real engine in it. It can be frozen, killed and stopped; its successor is another process.</summary>
 internal sealed class Node : IDisposable
 {
     private readonly World _world;
@@ -64,7 +64,7 @@ internal sealed class Node : IDisposable
 
     public CancellationToken Stopping => _stopping.Token;
 
-    /// <summary>Has something done by the process: now, when it thaws, or never.</summary>
+    /// <summary>Lets the process do something: now, when it thaws, or never.</summary>
     public void Do(Action what)
     {
         if (IsFrozen)
@@ -83,7 +83,7 @@ internal sealed class Node : IDisposable
         _world.History.Add(new Fact.Frozen(_world.Now, Name));
     }
 
-    /// <summary>All that was to be done meanwhile is done at once, in any order.</summary>
+    /// <summary>Everything that was due meanwhile happens at once, in any order.</summary>
     public void Thaw()
     {
         if (!IsFrozen)
@@ -107,7 +107,7 @@ internal sealed class Node : IDisposable
     /// <summary>The host stops: it tells the jobs, waits for them, and then for what the engine still has to do. Jobs that do not end die with the process, later.</summary>
     public void Stop(Func<bool> isIdle, TimeSpan patience, TimeSpan afterlife) => _ = StopAsync(isIdle, patience, afterlife);
 
-    /// <summary>Nothing of it is measured any more; without this the meters of all runs would pile up.</summary>
+    /// <summary>It is not measured any more; otherwise the meters of all runs would accumulate.</summary>
     public void Dispose()
     {
         _metrics.Dispose();

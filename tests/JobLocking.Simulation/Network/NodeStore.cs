@@ -165,7 +165,7 @@ internal sealed class NodeStore(World world, TraceNames names, Link link, string
             answer.TrySetException(error);
         });
 
-        // Whoever gives up does not wait; what was sent is under way.
+        // A caller that gives up does not wait; the request is under way.
         using CancellationTokenRegistration end = cancellationToken.UnsafeRegister(_ => answer.TrySetCanceled(cancellationToken), null);
         try
         {
@@ -199,7 +199,7 @@ internal sealed class NodeStore(World world, TraceNames names, Link link, string
         _ => "reconnected",
     };
 
-    // In memory nothing is waited for.
+    // In memory there is nothing to wait for.
     private static T Done<T>(ValueTask<T> done) => done.AsTask().GetAwaiter().GetResult();
 
     private static bool Done(ValueTask done)

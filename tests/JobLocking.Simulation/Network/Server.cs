@@ -21,7 +21,7 @@ internal sealed class Server
 
     public InMemoryLockStore Data { get; private set; }
 
-    /// <summary>Grows with each restart: what was sent to the server before does not reach the one after.</summary>
+    /// <summary>Grows with each restart: messages to the server from before a restart do not reach it afterwards.</summary>
     public int Life { get; private set; }
 
     public bool IsDown { get; private set; }
@@ -30,7 +30,7 @@ internal sealed class Server
 
     public bool Answers => !IsDown && !IsFrozen;
 
-    /// <summary>A message arrives; a frozen server reads it when it thaws, whether or not anybody waits for the answer by then.</summary>
+    /// <summary>A message arrives; a frozen server reads it when it thaws, whether or not the sender still waits for the answer.</summary>
     public void Receive(int life, Action message)
     {
         if (life != Life || IsDown)
@@ -87,7 +87,7 @@ internal sealed class Server
 
     public IReadOnlyList<HeldLock> Held()
     {
-        // In memory it does not wait for anything.
+        // In memory there is nothing to wait for.
         List<HeldLock> held = [];
         IAsyncEnumerator<HeldLock> all = Data.ListAsync(null, CancellationToken.None).GetAsyncEnumerator();
         while (all.MoveNextAsync().AsTask().GetAwaiter().GetResult())

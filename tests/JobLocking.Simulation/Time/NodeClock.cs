@@ -1,14 +1,14 @@
 namespace JobLocking.Simulation.Time;
 
 /// <summary>
-/// The clock of one process: it goes a little too fast or too slow, its wall clock is set wrongly, and its timers fire by
-/// way of the process, so not while that is frozen and never when it is dead.
+/// The clock of one process: it runs a little too fast or too slow, its wall clock is set wrongly, and its timers fire only while the
+/// process runs, so not while it is frozen and never when it is dead.
 /// </summary>
 internal sealed class NodeClock(World world, double rate, TimeSpan skew, Action<Action> onNode) : TimeProvider
 {
     private readonly long _bornAt = world.Now;
 
-    /// <summary>Timers that will fire: in a process that has nothing to do there is none.</summary>
+    /// <summary>Timers that will fire: an idle process has none.</summary>
     public int Armed { get; private set; }
 
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;

@@ -3,12 +3,12 @@ using System.Runtime.CompilerServices;
 namespace JobLocking.Simulation.Time;
 
 /// <summary>
-/// The thread pool with one thread, on which the simulation and all that it simulates take turns. Behind everything that is
-/// ready to run comes a moment in which nothing is: then the simulation says what happens next.
+/// The thread pool with one thread, on which the simulation and all that it simulates take turns. When nothing is ready to run any more,
+/// the simulation decides what happens next.
 /// </summary>
 internal static class OneThread
 {
-    /// <summary>Runs the simulation there, and refuses to where the pool may have more.</summary>
+    /// <summary>Runs the simulation on that thread, and refuses if the pool may have more threads.</summary>
     public static T Run<T>(Func<Task<T>> simulation)
     {
         ThreadPool.GetMaxThreads(out int most, out _);
@@ -17,7 +17,7 @@ internal static class OneThread
             : throw new InvalidOperationException($"The thread pool may have {most} threads: the order of things would be theirs, not the seed's. Fix: start the program by its own runtimeconfig.json.");
     }
 
-    /// <summary>Returns when everything has run that could.</summary>
+    /// <summary>Returns when everything that could run has run.</summary>
     public static async Task SettleAsync()
     {
         do
@@ -27,7 +27,7 @@ internal static class OneThread
         while (ThreadPool.PendingWorkItemCount > 0);
     }
 
-    /// <summary>Awaited, it lets all go first that is ready. Local work is done before what is queued globally.</summary>
+    /// <summary>Awaiting it lets everything that is ready run first. Local work items run before global ones.</summary>
     private readonly struct Turn : ICriticalNotifyCompletion
     {
         public bool IsCompleted => false;

@@ -1,6 +1,6 @@
 namespace JobLocking.Simulation.Time;
 
-/// <summary>The clock of the server, by which leases expire there. It can be set: then, as in Redis, all of them end sooner, or later.</summary>
+/// <summary>The clock of the server, by which leases expire there. If it is set, all leases end sooner or later, as in Redis.</summary>
 internal sealed class ServerClock(World world) : TimeProvider
 {
     private TimeSpan _stepped;

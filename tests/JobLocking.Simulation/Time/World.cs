@@ -20,12 +20,12 @@ internal sealed class World(int seed, bool isTraced)
     /// <summary>Events of the same moment come in a random order.</summary>
     /// <param name="moment">The moment; now, if it has passed.</param>
     /// <param name="what">What happens.</param>
-    /// <param name="alone">Not while anything else is under way.</param>
+    /// <param name="alone">Only when nothing else is under way.</param>
     public void At(long moment, Action what, bool alone = false) => _coming.Enqueue((what, alone), (Math.Max(moment, Now), Random.Next(), _order++));
 
     public void After(TimeSpan delay, Action what, bool alone = false) => At(Now + delay.Ticks, what, alone);
 
-    /// <summary>Lets time pass until it is over, or up to a moment.</summary>
+    /// <summary>Lets time pass until the run is over, or up to a moment.</summary>
     /// <returns>True if it is over.</returns>
     public async Task<bool> PassAsync(long until, Func<bool> isOver)
     {
@@ -41,7 +41,7 @@ internal sealed class World(int seed, bool isTraced)
             Now = first.At;
             _coming.Dequeue().What();
 
-            // What happens in the same moment may find the one before still under way.
+            // Several events of the same moment may overlap.
             if (_coming.TryPeek(out (Action What, bool IsAlone) next, out (long At, int, long) then) && then.At == Now && !next.IsAlone && Random.Chance(0.5))
             {
                 _coming.Dequeue();

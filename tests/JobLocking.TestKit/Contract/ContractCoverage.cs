@@ -4,7 +4,7 @@ using Xunit;
 
 namespace JobLocking.TestKit.Contract;
 
-/// <summary>Which store a contract suite is about, so that a store without one is found.</summary>
+/// <summary>The store that a contract suite tests, so that a store without a suite is found.</summary>
 [AttributeUsage(AttributeTargets.Class)]
 public sealed class StoreUnderTestAttribute(Type store) : Attribute
 {

@@ -137,7 +137,7 @@ public abstract partial class LockStoreContract
     [MemberData(nameof(HostileNames))]
     public async Task A_hostile_name_is_a_name_like_any_other(string hostile)
     {
-        // Not made unique: at full length there is no room. The test that held it before has released it.
+        // Not unique: a name of full length has no room for that. The test that held it before has released it.
         (AcquireRequest lease, long token) = await GrantedAsync(Request(hostile));
 
         Assert.Equal(AcquireOutcome.Contended, (await AskedByAnotherAsync(hostile)).Outcome);

@@ -5,7 +5,7 @@ namespace JobLocking.TestKit.Contract;
 
 public abstract partial class LockStoreContract
 {
-    /// <summary>Whether the store sees that a process does not listen, and wakes the next waiter instead.</summary>
+    /// <summary>Whether the store notices that a process does not listen, and wakes the next waiter instead.</summary>
     protected virtual bool CountsListeners => true;
 
     protected static AcquireRequest AsWaiter(AcquireRequest request, TimeSpan? lapsesAfter = null) =>
@@ -39,7 +39,7 @@ public abstract partial class LockStoreContract
         }
     }
 
-    /// <summary>The nodes in the queue of a lock that is held, as it is shown beside each holder.</summary>
+    /// <summary>The nodes in the queue of a held lock, as the list shows them with each holder.</summary>
     protected async Task<IReadOnlyList<string>> QueueAsync()
     {
         List<HeldLock> held = await ListedAsync(Name);

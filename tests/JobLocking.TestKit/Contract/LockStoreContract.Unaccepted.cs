@@ -3,7 +3,7 @@ using Xunit;
 
 namespace JobLocking.TestKit.Contract;
 
-/// <content>What becomes of a wake-up whose waiter does not ask for the lock, although its process lives.</content>
+/// <content>What happens to a wake-up whose waiter does not ask for the lock although its process is alive.</content>
 public abstract partial class LockStoreContract
 {
     [Theory]
@@ -51,7 +51,7 @@ public abstract partial class LockStoreContract
         Assert.False(poll.IsFree);
         AssertTimeLeft(poll.TimeLeft, AcceptedWithin, TimeSpan.FromSeconds(5));
 
-        // One that asks begins a new count.
+        // A waiter that asks starts the count again.
         (lease, _) = await GrantedAsync(queued[2]);
         await ReleasedAsync(lease);
         await here.WakeUpAsync(queued[4]);

@@ -167,7 +167,7 @@ public abstract partial class LockStoreContract
         Assert.False((await PolledAsync(alone)).IsFree);
     }
 
-    /// <summary>The holders die: a lease that is asked for again with the same id has the expiry that it asks for then.</summary>
+    /// <summary>The holders die: a lease that is requested again with the same id has the expiry of the new request.</summary>
     private async Task DieAsync(params AcquireRequest[] leases)
     {
         foreach (AcquireRequest lease in leases)

@@ -10,10 +10,10 @@ namespace JobLocking.TestKit.Contract;
 /// </summary>
 public abstract partial class LockStoreContract : IAsyncLifetime
 {
-    /// <summary>Long enough to be there still when a test looks.</summary>
+    /// <summary>Long enough that the lease still exists when a test checks it.</summary>
     protected static readonly TimeSpan AMinute = TimeSpan.FromMinutes(1);
 
-    /// <summary>Short enough to wait for its end. No test may expect that anything is still there within it.</summary>
+    /// <summary>Short enough to wait for its end. No test may expect that the lease still exists.</summary>
     protected static readonly TimeSpan AMoment = TimeSpan.FromMilliseconds(200);
 
     private readonly string _unique = Guid.NewGuid().ToString("N");
@@ -29,7 +29,7 @@ public abstract partial class LockStoreContract : IAsyncLifetime
 
     protected static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    /// <summary>Makes a store. Called twice: they share their locks, and are two processes.</summary>
+    /// <summary>Creates a store. Called twice: the two stores share their locks, and stand for two processes.</summary>
     protected abstract ILockStore CreateStore();
 
     /// <summary>Lets time pass, for the store's own clock.</summary>

@@ -21,7 +21,7 @@ public sealed class Notifications : IAsyncDisposable
         return notifications;
     }
 
-    /// <summary>Waits until a waiter is woken, for the first time or once more.</summary>
+    /// <summary>Waits until a waiter is woken, for the first time or again.</summary>
     public async Task<LockNotification.WakeUp> WakeUpAsync(AcquireRequest queued, int times = 1)
     {
         await Eventually.IsTrueAsync(() => WakeUpsOf(queued).Count() == times);
@@ -34,7 +34,7 @@ public sealed class Notifications : IAsyncDisposable
         return Eventually.IsTrueAsync(() => _heard.Contains(new LockNotification.Broken(lease.LeaseId)));
     }
 
-    /// <summary>All wake-ups of this process until now: a notification that is sent now arrives after them.</summary>
+    /// <summary>All wake-ups of this process until now: a notification that this method sends arrives after them.</summary>
     public async Task<IReadOnlyList<string>> WakeUpsAsync()
     {
         CancellationToken cancellation = TestContext.Current.CancellationToken;

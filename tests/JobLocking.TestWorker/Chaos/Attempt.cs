@@ -21,8 +21,8 @@ internal sealed class Attempt(ExecutionReporter executions, long number, string 
     /// <summary>What all jobs do.</summary>
     /// <param name="lease">The lease of the job.</param>
     /// <param name="milliseconds">How long it works.</param>
-    /// <param name="isShared">Other executions may work at the same time.</param>
-    /// <param name="fails">It fails after its work is done.</param>
+    /// <param name="isShared">Whether other executions may work at the same time.</param>
+    /// <param name="fails">Whether it fails after its work is done.</param>
     /// <param name="ran">Called when it has begun.</param>
     /// <param name="done">Called when it has done its work and does not fail.</param>
     /// <param name="cancellationToken">Ends the work.</param>

@@ -8,12 +8,12 @@ using StackExchange.Redis;
 namespace JobLocking.TestWorker.Chaos;
 
 /// <summary>
-/// A node with a server of Hangfire, whose storage is that of all others, and out of reach of the faults. Commands, one a line:
+/// A node with a Hangfire server on the storage that all nodes share, which no fault reaches. Commands, one a line:
 /// <c>rest</c> waits until nothing is performed; the end of the input ends the process.
 /// </summary>
 internal static class HangfireChaosWorker
 {
-    /// <summary>After so long a job is taken from a worker that has not ended it: longer than any fault lasts.</summary>
+    /// <summary>After this time a job is taken away from a worker that has not ended it: longer than any fault lasts.</summary>
     public static readonly TimeSpan Invisibility = TimeSpan.FromSeconds(15);
 
     public static async Task<int> RunAsync(string lockRedis, string resourceRedis, string process)
@@ -58,7 +58,7 @@ internal static class HangfireChaosWorker
     /// <summary>The storage of the jobs.</summary>
     public static JobStorage Storage(IConnectionMultiplexer connection) => new ImpatientStorage(connection);
 
-    /// <summary>Looks every second for jobs whose worker has died; else it would be every minute.</summary>
+    /// <summary>Checks every second, instead of every minute, for jobs whose worker has died.</summary>
     private sealed class ImpatientStorage(IConnectionMultiplexer connection) : RedisStorage(
         connection, new RedisStorageOptions { Prefix = JobWorker.Storage, InvisibilityTimeout = Invisibility, FetchTimeout = TimeSpan.FromSeconds(1) })
     {

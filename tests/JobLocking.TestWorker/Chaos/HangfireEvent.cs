@@ -8,7 +8,7 @@ namespace JobLocking.TestWorker.Chaos;
 /// <param name="Process">The process that reports it.</param>
 /// <param name="What">What happened.</param>
 /// <param name="Number">The number that the test gave the job.</param>
-/// <param name="Performance">The worker's own number of this performance of it, which is that of the execution in the history.</param>
+/// <param name="Performance">The worker's own number for this performance, the same as that of the execution in the history.</param>
 internal sealed record HangfireEvent(long At, string Process, HangfireEventKind What, int Number, long Performance)
 {
     private const string Mark = "hangfire";
@@ -16,7 +16,7 @@ internal sealed record HangfireEvent(long At, string Process, HangfireEventKind 
     public static HangfireEvent Now(string process, HangfireEventKind what, int number, long performance) =>
         new(Stopwatch.GetTimestamp(), process, what, number, performance);
 
-    /// <summary>Null if the line is no such event.</summary>
+    /// <summary>Null if the line is not such an event.</summary>
     public static HangfireEvent? Parse(string line)
     {
         string[] parts = line.Split('\t');

@@ -7,7 +7,7 @@ namespace JobLocking.TestWorker.Chaos;
 /// <param name="At">On the machine's monotonic clock, which all its processes share: see <see cref="Stopwatch.GetTimestamp"/>.</param>
 /// <param name="Process">The process that reports it, or the target of a fault.</param>
 /// <param name="What">What happened.</param>
-/// <param name="Execution">The number of the execution, unique in its process. 0 if it is about none.</param>
+/// <param name="Execution">The number of the execution, unique in its process. 0 if there is none.</param>
 /// <param name="Lock">The lock it is about, or empty.</param>
 /// <param name="Token">The fencing token, or 0.</param>
 /// <param name="Detail">For people; the kind of a fault.</param>
@@ -18,7 +18,7 @@ internal sealed record HistoryEvent(long At, string Process, HistoryEventKind Wh
     public static HistoryEvent Now(string process, HistoryEventKind what, long execution = 0, string @lock = "", long token = 0, string detail = "") =>
         new(Stopwatch.GetTimestamp(), process, what, execution, @lock, token, detail);
 
-    /// <summary>Null if the line is no such event.</summary>
+    /// <summary>Null if the line is not such an event.</summary>
     public static HistoryEvent? Parse(string line)
     {
         string[] parts = line.Split('\t');

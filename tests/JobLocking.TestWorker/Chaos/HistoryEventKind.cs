@@ -21,7 +21,7 @@ internal enum HistoryEventKind
     /// <summary>An exception was thrown that is not part of the contract; the detail says which.</summary>
     Failed,
 
-    /// <summary><c>ThrowIfLost</c> did not throw; the time is from before the call.</summary>
+    /// <summary><c>ThrowIfLost</c> did not throw; the time is that before the call.</summary>
     Claimed,
 
     /// <summary><c>ThrowIfLost</c> has thrown.</summary>

@@ -9,15 +9,15 @@ using StackExchange.Redis;
 namespace JobLocking.TestWorker.Chaos;
 
 /// <summary>
-/// A node with one scheduler, whose jobs want one lock and tell all that they do and are told. Commands, one a line:
-/// <c>run number manner</c> starts a job (<c>obedient</c>: ends with its cancellation token, <c>stubborn</c>: does not look at
-/// it); <c>end</c> ends all that run; <c>stop</c> begins to stop the host, and <c>dispose</c> disposes of it, while whoever runs
-/// goes on; the end of the input ends the process. All nodes have one Hangfire storage, each with one worker that looks every
-/// second for what is due; triggers of Quartz die with their process.
+/// A node with one scheduler, whose jobs need one lock and report everything that they do and observe. Commands, one a line:
+/// <c>run number manner</c> starts a job (<c>obedient</c>: ends with its cancellation token, <c>stubborn</c>: ignores it); <c>end</c> ends
+/// all running jobs; <c>stop</c> begins to stop the host, and <c>dispose</c> disposes of it, while running jobs continue; the end of the
+/// input ends the process. All nodes have one Hangfire storage, each with one worker that checks every second for due jobs; Quartz triggers
+/// die with their process.
 /// </summary>
 internal sealed class JobWorker(ExecutionReporter executions) : IDisposable
 {
-    /// <summary>In front of all keys of Hangfire.</summary>
+    /// <summary>The prefix of all keys of Hangfire.</summary>
     public const string Storage = "jobs:";
 
     private const string Lock = "x";
@@ -77,9 +77,9 @@ internal sealed class JobWorker(ExecutionReporter executions) : IDisposable
     private static Action<IServiceProvider, int, string> AddHangfire(IServiceCollection services, ConnectionMultiplexer resource, TimeSpan longestStop)
     {
         services.AddHangfire((sp, hangfire) => hangfire
-            // A worker that looks at the queue just before a job comes misses its announcement, and would sleep for three minutes.
+            // A worker that checks the queue just before a job arrives can miss its signal, and would then sleep for three minutes.
             .UseRedisStorage(resource, new RedisStorageOptions { Prefix = Storage, FetchTimeout = TimeSpan.FromSeconds(1) })
-            // Who fails is not tried again: whatever comes back was given back.
+            // Failed jobs are not retried: a job that comes back was requeued.
             .UseFilter(new AutomaticRetryAttribute { Attempts = 0 })
             .UseTaskLocks(sp));
         services.AddHangfireServer(o =>

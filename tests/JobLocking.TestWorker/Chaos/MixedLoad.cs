@@ -8,15 +8,15 @@ using JobLocking.Stores;
 namespace JobLocking.TestWorker.Chaos;
 
 /// <summary>
-/// Executions of all kinds in turn, many at a time: one node holds the lock, or wants the lock of the other. Each execution ends without
-/// a trace: it acquired and released its lock, or it was refused.
+/// Executions of all kinds in turn, many at a time: a node holds a lock, or requests a lock that the other holds. Each execution ends
+/// without leaving anything: it acquired and released its lock, or it was refused.
 /// </summary>
 internal sealed class MixedLoad(Node holder, Node asker)
 {
     /// <summary>The shortest OccurrenceRetention, in seconds.</summary>
     public const int Retention = 60;
 
-    /// <summary>In seconds.</summary>
+    /// <summary>The expiry of all leases, in seconds.</summary>
     public const int Expire = 3;
 
     private const int Names = 10_000;
@@ -31,7 +31,7 @@ internal sealed class MixedLoad(Node holder, Node asker)
 
     private static readonly TaskLockOptions ShortWait = new() { Expire = TimeSpan.FromSeconds(Expire), Wait = TimeSpan.FromMilliseconds(5) };
 
-    // One lock for all names of a kind: templates are a program's, and are remembered.
+    // One template for all names of a kind: a program has few templates, and each is remembered.
     private static readonly TaskLockAttribute Deferring = new("deferring") { Expire = Expire, OnConflict = LockConflict.Defer };
 
     private static readonly TaskLockAttribute Waiting = new("waiting") { Expire = Expire, Wait = 60 };
@@ -65,7 +65,7 @@ internal sealed class MixedLoad(Node holder, Node asker)
         {
             for (int i = Interlocked.Increment(ref _next); i <= count; i = Interlocked.Increment(ref _next))
             {
-                // No other task uses the name, so that each kind is certain to happen.
+                // No other task uses the name, so each kind is certain to happen.
                 string name = string.Create(CultureInfo.InvariantCulture, $"lock-{one}-{i % (Names / Parallel)}");
                 await kinds[i % kinds.Length](name, i).WaitAsync(TimeSpan.FromSeconds(60));
             }
@@ -95,7 +95,7 @@ internal sealed class MixedLoad(Node holder, Node asker)
         Done();
     }
 
-    /// <summary>Three may hold it, more want it.</summary>
+    /// <summary>Three may hold the lock, and more request it.</summary>
     private async Task SharedAsync(string name, int i)
     {
         await using TaskLease lease = await asker.Locks.AcquireAsync($"shared-{i % Hot}", Shared);
@@ -112,7 +112,7 @@ internal sealed class MixedLoad(Node holder, Node asker)
         Done();
     }
 
-    /// <summary>Under names of its own: a lock that was granted at the last moment is released a moment later.</summary>
+    /// <summary>Under a name of its own: a lock that was granted at the last moment is released a moment later.</summary>
     private async Task CancelledAsync(string name, int i)
     {
         await using TaskLease lease = await holder.Locks.AcquireAsync($"{name}-cancelled", Short);
@@ -211,7 +211,7 @@ internal sealed class MixedLoad(Node holder, Node asker)
         Done();
     }
 
-    /// <summary>Kept for its whole minimum hold, without a waiter, each under a name of its own.</summary>
+    /// <summary>Kept for the whole minimum hold, without a waiter, each under a name of its own.</summary>
     private async Task KeptByJobAsync(string name, int i)
     {
         LockDecision.Run run = await DecideAsync<LockDecision.Run>(holder, holder.Execution(KeptByJob, $"kept-{Interlocked.Increment(ref _numbers)}"));

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Hosting;
 
 namespace JobLocking.TestWorker.Chaos;
 
-/// <summary>What a host offers to whoever locks by hand, and to an adapter.</summary>
+/// <summary>What a host offers to code that takes locks by hand, and to an adapter.</summary>
 internal sealed class Node(IServiceProvider services)
 {
     private readonly LockPolicies _policies = services.GetRequiredService<LockPolicies>();
@@ -15,7 +15,7 @@ internal sealed class Node(IServiceProvider services)
 
     public LockEngine Engine { get; } = services.GetRequiredService<LockEngine>();
 
-    /// <summary>As long-lived as that of a scheduler: what registers with it, and does not go, is kept by it.</summary>
+    /// <summary>As long-lived as the token of a scheduler: a registration that is not removed stays in memory.</summary>
     public CancellationToken Lives { get; } = services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopped;
 
     public LockExecution Execution(TaskLockAttribute taskLock, string name, ExecutionOrigin origin = ExecutionOrigin.OneOff, LockOccurrence? occurrence = null) => new()

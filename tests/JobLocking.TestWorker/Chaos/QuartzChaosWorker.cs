@@ -7,18 +7,18 @@ using StackExchange.Redis;
 namespace JobLocking.TestWorker.Chaos;
 
 /// <summary>
-/// A node with a scheduler on a RAM store of its own, which fires the same jobs as all others. Commands, one a line: <c>go</c> has
-/// the schedule fire; <c>rest</c> ends the schedule, waits until what came of it has ended, and tells of what has not; the
-/// end of the input ends the process.
+/// A node with a scheduler on a RAM store of its own, which fires the same jobs as all others. Commands, one a line: <c>go</c> starts the
+/// schedule; <c>rest</c> ends the schedule, waits until everything that came from it has ended, and reports what has not; the end of the
+/// input ends the process.
 /// </summary>
 internal sealed class QuartzChaosWorker(IScheduler scheduler, QuartzReporter reporter)
 {
-    /// <summary>What is pending for longer is told of, and judged.</summary>
+    /// <summary>A deferral that is pending for longer is reported and judged.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(40);
 
     /// <summary>
-    /// As long as the schedule's pause, so that only a deferral is ever tried again: a retry of the schedule's own trigger that goes
-    /// on when its next time comes has Quartz take that time for an attempt of the one before.
+    /// As long as the interval of the schedule, so that only a deferral is ever retried: if the retry of the schedule's own trigger were
+    /// still under way at its next time, Quartz would take that time for another attempt at the one before.
     /// </summary>
     private static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(2);
 
@@ -56,7 +56,7 @@ internal sealed class QuartzChaosWorker(IScheduler scheduler, QuartzReporter rep
         return 0;
     }
 
-    /// <summary>On a busy machine the first answer of a process can take longer than anybody waits for one, with nothing broken.</summary>
+    /// <summary>On a busy machine the first answer to a process can take longer than the engine waits for one, without a fault.</summary>
     private static async Task WarmUpAsync(ITaskLocks locks, string process)
     {
         try
@@ -74,7 +74,7 @@ internal sealed class QuartzChaosWorker(IScheduler scheduler, QuartzReporter rep
     {
         foreach ((string name, Type type) in QuartzJobs.All)
         {
-            // Later than its time is better than never: nothing here may depend on how busy the machine is.
+            // A late firing is better than none: nothing here may depend on how busy the machine is.
             ITrigger trigger = TriggerBuilder.Create().WithIdentity(name)
                 .WithSchedule(CronScheduleBuilder.Create("0/2 * * * * ?"))
                 .WithMisfireThreshold(TimeSpan.FromMinutes(2))
@@ -85,7 +85,8 @@ internal sealed class QuartzChaosWorker(IScheduler scheduler, QuartzReporter rep
         }
     }
 
-    /// <summary>A schedule is ended while nothing fires and nothing runs, or a retry that is about to be stored would be lost with it.</summary>
+    /// <summary>The schedule is ended while nothing fires and nothing runs. Otherwise a retry that is about to be stored would be lost with
+    /// it.</summary>
     private async Task RestAsync()
     {
         reporter.Report(QuartzEventKind.Stopping, "", scheduler.TimeProvider.GetUtcNow());
@@ -124,7 +125,8 @@ internal sealed class QuartzChaosWorker(IScheduler scheduler, QuartzReporter rep
             await scheduler.Start();
         }
 
-        // A firing that ends between two looks may have stored a trigger behind the first: nothing is left only if none has begun meanwhile.
+        // A firing that ends between the two reads may have stored a trigger after the first one: nothing is left only if no firing has
+        // begun meanwhile.
         long begun = reporter.Begun;
         int left = await GoingAsync() + (await TriggersAsync()).Count + await GoingAsync();
         return left + (reporter.Begun == begun ? 0 : 1);

@@ -9,7 +9,7 @@ namespace JobLocking.TestWorker.Chaos;
 /// <param name="What">What happened.</param>
 /// <param name="Job">Which of the jobs; each has one trigger of the same name. Empty if it is about all.</param>
 /// <param name="Scheduled">The scheduled fire time.</param>
-/// <param name="Firing">Its number, the same as that of the execution in the history. 0 if it is about none.</param>
+/// <param name="Firing">Its number, the same as that of the execution in the history. 0 if there is none.</param>
 /// <param name="Detail">For people; for a deferral the seconds after which it comes back.</param>
 internal sealed record QuartzEvent(long At, string Process, QuartzEventKind What, string Job, DateTimeOffset Scheduled, long Firing = 0, string Detail = "")
 {
@@ -18,7 +18,7 @@ internal sealed record QuartzEvent(long At, string Process, QuartzEventKind What
     public static QuartzEvent Now(string process, QuartzEventKind what, string job, DateTimeOffset scheduled, long firing = 0, string detail = "") =>
         new(Stopwatch.GetTimestamp(), process, what, job, scheduled, firing, detail);
 
-    /// <summary>Null if the line is no such event.</summary>
+    /// <summary>Null if the line is not such an event.</summary>
     public static QuartzEvent? Parse(string line)
     {
         string[] parts = line.Split('\t');

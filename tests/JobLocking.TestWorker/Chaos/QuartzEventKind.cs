@@ -1,12 +1,13 @@
 namespace JobLocking.TestWorker.Chaos;
 
-/// <summary>What a scheduler under faults, or one of its jobs, may report. All from <see cref="Succeeded"/> to <see cref="Cancelled"/> end a firing.</summary>
+/// <summary>What a scheduler under faults, or one of its jobs, may report. All values from <see cref="Succeeded"/> to
+/// <see cref="Cancelled"/> end a firing.</summary>
 internal enum QuartzEventKind
 {
-    /// <summary>The schedule is there: each of its times after this one is fired.</summary>
+    /// <summary>The schedule exists: each of its times after this one has to be fired.</summary>
     Scheduled,
 
-    /// <summary>The scheduler is about to stand by: what its schedule means for later need not be fired.</summary>
+    /// <summary>The scheduler is about to go into standby: later times of its schedule need not be fired.</summary>
     Stopping,
 
     /// <summary>A trigger has fired, and the lock has not been requested yet. The detail says which trigger.</summary>
@@ -21,10 +22,10 @@ internal enum QuartzEventKind
     /// <summary>It ended as a success, without a report of something else.</summary>
     Succeeded,
 
-    /// <summary>It was reported that it does not run; the detail says why.</summary>
+    /// <summary>It was reported as skipped; the detail says why.</summary>
     Skipped,
 
-    /// <summary>It was reported that a deferral which is pending stands for it.</summary>
+    /// <summary>It was reported that a pending deferral stands for it.</summary>
     Coalesced,
 
     /// <summary>It was reported that it comes back; the detail says by when.</summary>
@@ -36,12 +37,12 @@ internal enum QuartzEventKind
     /// <summary>It failed, for good.</summary>
     Failed,
 
-    /// <summary>It failed, and is tried again.</summary>
+    /// <summary>It failed, and is retried.</summary>
     Retried,
 
     /// <summary>It ended in any other way.</summary>
     Cancelled,
 
-    /// <summary>When all was at rest its trigger was still there.</summary>
+    /// <summary>When everything was at rest, its trigger still existed.</summary>
     Pending,
 }

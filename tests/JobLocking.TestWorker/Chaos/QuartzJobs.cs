@@ -5,13 +5,13 @@ namespace JobLocking.TestWorker.Chaos;
 /// <summary>The jobs of <see cref="QuartzChaosWorker"/>, one of each kind. All leases last 2 seconds.</summary>
 internal static class QuartzJobs
 {
-    /// <summary>One run for each time of the schedule, in the whole cluster.</summary>
+    /// <summary>One run for each scheduled time, in the whole cluster.</summary>
     public const string Once = "once";
 
-    /// <summary>Skipped where the lock is taken.</summary>
+    /// <summary>Skipped if the lock is taken.</summary>
     public const string Skip = "skip";
 
-    /// <summary>Deferred where the lock is taken. Some runs fail by themselves.</summary>
+    /// <summary>Deferred if the lock is taken. Some runs fail by themselves.</summary>
     public const string Defer = "defer";
 
     /// <summary>Two at once, the others deferred.</summary>
@@ -29,7 +29,7 @@ internal static class QuartzJobs
 
     private static bool Happens(int oneIn) => Random.Shared.Next(oneIn) == 0;
 
-    // Deferred, since Auto would skip a time of the schedule while the run of the one before goes on.
+    // Deferred, since Auto would skip a scheduled time while the run for the previous one continues.
     [TaskLock(Once, Expire = 2, OncePerOccurrence = OncePerOccurrence.Always, OnConflict = LockConflict.Defer, DeferBy = 1)]
     internal sealed class OnceJob(QuartzReporter reporter, ITaskLeaseAccessor lease) : IJob
     {

@@ -70,7 +70,7 @@ internal sealed class QuartzReporter(string process, ExecutionReporter execution
         _ => QuartzEventKind.Cancelled,
     };
 
-    /// <summary>What the firing learned of its lock. An occurrence that is done, or running, says nothing of the holder.</summary>
+    /// <summary>What the firing learned of its lock. An occurrence that is done or running says nothing about the holder.</summary>
     private static HistoryEventKind AnswerTo(Firing firing, QuartzEventKind end, string detail) => end switch
     {
         QuartzEventKind.Skipped or QuartzEventKind.Deferred or QuartzEventKind.Coalesced =>

@@ -10,10 +10,9 @@ using StackExchange.Redis;
 namespace JobLocking.TestWorker.Chaos;
 
 /// <summary>
-/// Two nodes in one process, which have nothing in common but their Redis, and do in seconds what a day brings. Commands, one
-/// a line: <c>run count</c> so many executions of all kinds; <c>hosts count</c> so many hosts, one after the other, that are
-/// started, used, stopped and disposed of; <c>restarts count</c> so many times another scheduler in place of the last, in one
-/// host; <c>usage</c> reports what the process uses; the end of the input ends the process.
+/// Two nodes in one process, which share only their Redis, and do in seconds the work of a day. Commands, one a line: <c>run count</c> runs
+/// executions of all kinds; <c>hosts count</c> starts, uses, stops and disposes of hosts, one after the other; <c>restarts count</c>
+/// replaces the scheduler of one host, again and again; <c>usage</c> reports what the process uses; the end of the input ends the process.
 /// </summary>
 internal static class ResourcesWorker
 {
@@ -66,14 +65,13 @@ internal static class ResourcesWorker
         return 0;
     }
 
-    /// <param name="redis">Where it is.</param>
-    /// <param name="node">Its name.</param>
-    /// <param name="shared">A connection that outlives it; null for one of its own.</param>
+    /// <param name="redis">The address of Redis.</param> <param name="node">The name of the node.</param> <param name="shared">A connection
+    /// that outlives the host; null for one of its own.</param>
     private static async Task<IHost> StartAsync(string redis, string node, IConnectionMultiplexer? shared = null)
     {
         HostApplicationBuilder builder = LoggedEvents.CreateHost();
 
-        // What is skipped, deferred and given up is said tens of thousands of times here.
+        // Skips, deferrals and failures would be logged tens of thousands of times here.
         builder.Logging.SetMinimumLevel(LogLevel.Error);
         builder.Services.AddJobLocking(o => (o.NodeName, o.OccurrenceRetention) = (node, MixedLoad.Retention)).UseRedis(r =>
         {
@@ -97,7 +95,7 @@ internal static class ResourcesWorker
         await ran.Task.WaitAsync(TimeSpan.FromSeconds(30));
     }
 
-    /// <summary>It stops while a lease is held, an execution is deferred and a wait goes on.</summary>
+    /// <summary>The host stops while a lease is held, an execution is deferred and a wait continues.</summary>
     private static async Task UseHostAsync(string redis, IConnectionMultiplexer? shared, Node other)
     {
         using IHost host = await StartAsync(redis, "node-3", shared);

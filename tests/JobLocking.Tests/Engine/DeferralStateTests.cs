@@ -4,7 +4,7 @@ using Xunit;
 
 namespace JobLocking.Tests.Engine;
 
-/// <summary>The text by which a scheduler stores a deferral for the engine.</summary>
+/// <summary>The text in which a scheduler stores a deferral for the engine.</summary>
 public sealed class DeferralStateTests
 {
     private static readonly DateTimeOffset First = new(2026, 1, 2, 3, 4, 5, 678, TimeSpan.FromHours(2));

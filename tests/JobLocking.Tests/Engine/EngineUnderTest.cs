@@ -12,7 +12,7 @@ using Xunit;
 
 namespace JobLocking.Tests.Engine;
 
-/// <summary>One node with a clock of its own making, on a store that other nodes may share.</summary>
+/// <summary>One node with a fake clock of its own, on a store that other nodes may share.</summary>
 internal sealed class EngineUnderTest : IDisposable
 {
     private readonly ServiceProvider _services;
@@ -68,7 +68,7 @@ internal sealed class EngineUnderTest : IDisposable
 
     public IMeterFactory Meters => _services.GetRequiredService<IMeterFactory>();
 
-    /// <summary>Called with what is logged, by whoever logs it.</summary>
+    /// <summary>Called with each log record, on the thread that logs it.</summary>
     public Action<string>? OnLogged { get; set; }
 
     public IReadOnlyList<FakeLogRecord> LogRecords => _services.GetFakeLogCollector().GetSnapshot();
@@ -92,18 +92,18 @@ internal sealed class EngineUnderTest : IDisposable
             Occurrence = occurrence,
         };
 
-    /// <summary>The state of an execution that was deferred so often, and never woken.</summary>
+    /// <summary>The state of an execution that was deferred this many times and never woken.</summary>
     public static DeferralState Deferred(int deferrals, DateTimeOffset firstDeferredAt = default) =>
         new(deferrals, deferrals, firstDeferredAt, "0:waiter", standsBy: false);
 
-    /// <summary>What an adapter answers whose deferral is gone.</summary>
+    /// <summary>The answer of an adapter whose deferral is gone.</summary>
     public static ValueTask<bool> NeverWoken() => new(false);
 
     public async Task<T> DecideAsync<T>(LockExecution execution)
         where T : LockDecision =>
         Assert.IsType<T>(await Engine.DecideAsync(execution, CancellationToken.None));
 
-    /// <summary>Whatever it is told from now on is lost.</summary>
+    /// <summary>From now on all notifications to it are lost.</summary>
     public Task GoesDeafAsync() => _services.GetRequiredService<StoreNotifications>().EndAsync();
 
     public async Task<IReadOnlyList<HeldLock>> ListAsync()

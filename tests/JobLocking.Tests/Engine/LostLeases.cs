@@ -6,7 +6,7 @@ namespace JobLocking.Tests.Engine;
 
 internal static class LostLeases
 {
-    /// <summary>Ends a lease as its own process does when it learns of the loss.</summary>
+    /// <summary>Ends a lease as its process does when it learns of the loss.</summary>
     public static void Lose([NotNull] this TaskLease? lease, LeaseLoss loss)
     {
         Assert.NotNull(lease);

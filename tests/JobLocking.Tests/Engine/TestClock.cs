@@ -2,14 +2,14 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace JobLocking.Tests.Engine;
 
-/// <summary>A clock that goes when it is told to, and whose timers can be kept from firing as in a process that is frozen.</summary>
+/// <summary>A clock that advances on request, and whose timers can be kept from firing, as in a frozen process.</summary>
 internal sealed class TestClock() : FakeTimeProvider(new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero))
 {
     private int _timers;
 
     public bool TimersAreFrozen { get; set; }
 
-    /// <summary>That were made and not disposed of.</summary>
+    /// <summary>Timers that were created and not disposed of.</summary>
     public int Timers => Volatile.Read(ref _timers);
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)

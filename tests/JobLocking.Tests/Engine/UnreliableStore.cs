@@ -4,8 +4,8 @@ using JobLocking.Stores;
 namespace JobLocking.Tests.Engine;
 
 /// <summary>
-/// A store that breaks in the ways a network does, each once or for as long as it is told: before the call is applied,
-/// after it, or by not answering until it is let go.
+/// A store that breaks as a network does, once or until it is repaired: before the call is applied, after it, or by not answering until it
+/// is released.
 /// </summary>
 internal sealed class UnreliableStore(ILockStore inner) : ILockStore
 {
@@ -31,7 +31,7 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
 
     public Breakage RenewAlways { get; set; }
 
-    /// <summary>Locks whose renewals fail for themselves, in whatever company.</summary>
+    /// <summary>Locks whose renewals fail separately, whatever else is in the batch.</summary>
     public HashSet<string> NotRenewed { get; } = [];
 
     public Breakage ReleaseAlways { get; set; }
@@ -40,7 +40,7 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
 
     public Action? OnRenew { get; set; }
 
-    /// <summary>Renewals of these locks are applied, and their answers wait for <see cref="HoldRenew"/>.</summary>
+    /// <summary>Renewals of these locks are applied; their answers wait for <see cref="HoldRenew"/>.</summary>
     public HashSet<string> AnsweredLate { get; } = [];
 
     public TaskCompletionSource HoldRenew { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -59,19 +59,19 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
     /// <summary>Which server keeps a lock, and whether it is connected.</summary>
     public Func<string, LockServer> Server { get; set; } = _ => LockServer.AlwaysThere;
 
-    /// <summary>Why a call fails that does.</summary>
+    /// <summary>The fault of the calls that fail.</summary>
     public LockStoreFault Fault { get; set; }
 
-    /// <summary>What it throws when it is listened to, one after the other.</summary>
+    /// <summary>What a subscription throws, one exception for each call.</summary>
     public Queue<Exception> ListenFaults { get; } = [];
 
-    /// <summary>What it throws when it is checked, one after the other.</summary>
+    /// <summary>What a check throws, one exception for each call.</summary>
     public Queue<Exception> CheckFaults { get; } = [];
 
-    /// <summary>Looks wait for it before they are taken.</summary>
+    /// <summary>Polls wait for it before they are applied.</summary>
     public TaskCompletionSource? HoldPoll { get; set; }
 
-    /// <summary>How many looks were answered.</summary>
+    /// <summary>How many polls were answered.</summary>
     public int Looks { get; private set; }
 
     public List<string> Calls { get; } = [];
@@ -123,7 +123,7 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
                 onResults([.. answers[false]]);
                 if (answers.Contains(true))
                 {
-                    // Goes on where it was called even if the answer is here already.
+                    // Continues where it was called, even if the answer has arrived already.
                     await Task.Yield();
                     await HoldRenew.Task.WaitAsync(cancellationToken);
                     onResults([.. answers[true]]);
@@ -176,7 +176,7 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
         return listening;
     }
 
-    /// <summary>Tells the process something, as the store would.</summary>
+    /// <summary>Notifies the process, as the store would.</summary>
     public void Tell(LockNotification notice) => _tell!(notice);
 
     public IAsyncEnumerable<HeldLock> ListAsync(string? prefix, CancellationToken cancellationToken) => inner.ListAsync(prefix, cancellationToken);
@@ -185,7 +185,7 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
 
     public ValueTask<string?> CheckAsync(CancellationToken cancellationToken)
     {
-        // Only then has the process done all that follows from listening.
+        // Only then has the process done everything that follows a subscription.
         IsListening = _tell is not null;
         ThrowNext(CheckFaults);
         Throw(AcquireAlways);
@@ -202,7 +202,7 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
         }
     }
 
-    /// <summary>What frees a lock or leaves its queue breaks in one way.</summary>
+    /// <summary>Calls that free a lock and calls that leave its queue break in one way.</summary>
     private async Task BreakAsync(Func<Task> apply, CancellationToken cancellationToken)
     {
         if (HoldRelease is { } hold)

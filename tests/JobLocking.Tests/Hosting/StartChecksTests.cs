@@ -12,7 +12,7 @@ using Xunit;
 
 namespace JobLocking.Tests.Hosting;
 
-/// <summary>What the start of a host says of locks that no scheduler would take.</summary>
+/// <summary>What a host reports at start about locks that no scheduler would take.</summary>
 public sealed class StartChecksTests
 {
     [TaskLock("hidden-class")]

@@ -5,8 +5,8 @@ using System.Reflection.PortableExecutable;
 namespace JobLocking.Tests.HouseRules;
 
 /// <summary>
-/// Reads from a compiled assembly which folder needs which: signatures, fields, attributes and the bodies of all methods. A folder is the
-/// first part of the namespace below the root namespace. What a compiler generates inside a type (closures, state machines) counts
+/// Reads from a compiled assembly which folder uses which: from signatures, fields, attributes and the bodies of all methods. A folder is
+/// the first part of the namespace below the root namespace. What a compiler generates inside a type (closures, state machines) counts
 /// as the type itself. Constants and <c>nameof</c> leave no trace in an assembly.
 /// </summary>
 internal sealed class FolderDependencies

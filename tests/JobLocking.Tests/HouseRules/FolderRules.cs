@@ -1,6 +1,6 @@
 namespace JobLocking.Tests.HouseRules;
 
-/// <summary>What must hold between the folders of a package; each broken rule is a text that names the types.</summary>
+/// <summary>The rules between the folders of a package; each violation is a text that names the types.</summary>
 internal static class FolderRules
 {
     /// <summary>Pairs of folders that depend on each other both ways.</summary>
@@ -11,7 +11,7 @@ internal static class FolderRules
             on there.Key equals (back.Key.ToFolder, back.Key.FromFolder)
         select $"{there.Key.FromFolder} and {there.Key.ToFolder} depend on each other: {Describe(there)}; {Describe(back)}";
 
-    /// <summary>Dependencies on a folder that does not stand below, in an order from top to bottom.</summary>
+    /// <summary>Dependencies on a folder that is not below, in an order from top to bottom.</summary>
     public static IEnumerable<string> Upward(IReadOnlyCollection<TypeDependency> dependencies, IReadOnlyList<string> order) =>
         from direction in dependencies.GroupBy(d => (From: d.FromFolder, To: d.ToFolder))
         where !order.SkipWhile(folder => folder != direction.Key.From).Contains(direction.Key.To)

@@ -3,7 +3,7 @@ using Xunit;
 
 namespace JobLocking.Tests.HouseRules;
 
-/// <summary>The folders of a package are rooms: no two depend on each other, and those of the core have an order.</summary>
+/// <summary>The folders of a package are rooms: no two depend on each other, and the rooms of the core have an order.</summary>
 public sealed class FolderRulesTests
 {
     private const string SampleNamespace = "JobLocking.Tests.HouseRules.Sample";
@@ -51,7 +51,7 @@ public sealed class FolderRulesTests
     public void A_folder_that_is_not_in_the_order_is_above_nothing() =>
         Assert.Contains("First is not above Second: CallsSecond -> IsCalled", FolderRules.Upward(Sample, ["User", "Used", "Second"]));
 
-    /// <summary>Each class of the sample names the type in one way only.</summary>
+    /// <summary>Each class of the sample uses the type in one way only.</summary>
     [Theory]
     [MemberData(nameof(Uses))]
     public void Each_way_to_use_a_type_is_a_dependency(string user) =>

@@ -51,7 +51,7 @@ public sealed class DueTimesTests
                 Assert.All(expected, one => Assert.Equal(one.Value, one.Key.DueAt));
             }
 
-            // In order, to the last.
+            // In order, until none is left.
             Assert.Equal(expected.Values.Order(), times.Take(long.MaxValue, int.MaxValue).Select(one => one.DueAt));
             Assert.Null(times.First);
         }

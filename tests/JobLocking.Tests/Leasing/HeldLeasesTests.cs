@@ -50,7 +50,7 @@ public sealed class HeldLeasesTests : IDisposable
         TaskLease next = (await _node.Locks.TryAcquireAsync("x"))!;
         Assert.True(next.FencingToken > expired.FencingToken);
 
-        // The first, as it ends, does not take the knowledge of the second with it.
+        // The end of the first does not make the registry forget the second.
         await expired.DisposeAsync();
         int calls = _node.Store.Calls.Count;
         Assert.Null(await _node.Locks.TryAcquireAsync("x"));

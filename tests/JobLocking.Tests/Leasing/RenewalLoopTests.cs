@@ -111,7 +111,7 @@ public sealed class RenewalLoopTests : IDisposable
         Assert.Equal([null, LeaseLoss.Taken, null, null, LeaseLoss.Gone], _leases.Select(lease => lease.Loss));
         Assert.Equal([60, 57, 60 - 19], new[] { longer, shorter, failed }.Select(lease => Math.Ceiling((lease.ExpiresAt - _node.Time.GetUtcNow()).TotalSeconds)));
 
-        // Only the one that failed is tried again soon.
+        // Only the failed renewal is retried soon.
         await AdvanceAndRenewAsync(1);
         Assert.Equal(1, _node.Store.Calls.Count(c => c == "renew 1"));
     }
@@ -268,7 +268,7 @@ public sealed class RenewalLoopTests : IDisposable
     [Fact]
     public async Task A_slow_log_of_a_loss_delays_no_renewal()
     {
-        // Both in the same moment: the one is at its end, less the drift of the clocks, the other at a third of its expiry.
+        // Both at the same moment: one lease is at its end, less the drift of the clocks, the other at a third of its expiry.
         await AcquireAsync("bounded", new TaskLockOptions { Expire = TimeSpan.FromSeconds(20), MaxHold = TimeSpan.FromSeconds(20) });
         await AcquireAsync("x", new TaskLockOptions { Expire = (TimeSpan.FromSeconds(20) - LeaseTimes.Drift(TimeSpan.FromSeconds(20))) * 3 });
         using ManualResetEventSlim isWritten = new();
@@ -362,7 +362,7 @@ public sealed class RenewalLoopTests : IDisposable
         await AcquireAsync("y");
         await released.DisposeAsync();
 
-        // The renewal of the other says when that of the first would have been sent.
+        // The renewal of the other lease shows when that of the first would have been sent.
         await AdvanceAndRenewAsync(20);
         Assert.Contains("renew 1", _node.Store.Calls);
         Assert.DoesNotContain("renew 2", _node.Store.Calls);
@@ -381,7 +381,7 @@ public sealed class RenewalLoopTests : IDisposable
     [Fact]
     public async Task The_loop_does_not_run_in_the_context_of_the_first_job()
     {
-        // A real clock: only its timers flow the context of whoever made them.
+        // A real clock: only its timers flow the execution context of the code that created them.
         AsyncLocal<string?> ofTheJob = new();
         TaskCompletionSource<string?> seen = new();
         UnreliableStore store = new(new InMemoryLockStore(TimeProvider.System)) { OnRenew = () => seen.TrySetResult(ofTheJob.Value) };
@@ -418,7 +418,7 @@ public sealed class RenewalLoopTests : IDisposable
     {
         TaskLease lease = await AcquireAsync("x");
 
-        // The clock went on while nothing of the process ran, so not even the timer has fired.
+        // The clock advanced while nothing of the process ran, so not even the timer has fired.
         _node.Time.TimersAreFrozen = true;
         Advance(61);
         Assert.False(lease.Lost.IsCancellationRequested);
@@ -465,7 +465,7 @@ public sealed class RenewalLoopTests : IDisposable
 
     private void Advance(double seconds) => _node.Time.Advance(TimeSpan.FromSeconds(seconds));
 
-    /// <summary>Lets time pass and waits for the renewal that falls due, whose answer comes on another thread.</summary>
+    /// <summary>Lets time pass and waits for the renewal that becomes due; its answer comes on another thread.</summary>
     private async Task AdvanceAndRenewAsync(double seconds)
     {
         int before = Renewals;

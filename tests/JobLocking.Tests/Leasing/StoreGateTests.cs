@@ -8,7 +8,7 @@ using static JobLocking.Tests.Engine.UnreliableStore;
 
 namespace JobLocking.Tests.Leasing;
 
-/// <summary>Who waits for a store that does not answer, and who is told at once.</summary>
+/// <summary>Which requests wait for a store that does not answer, and which fail at once.</summary>
 public sealed class StoreGateTests : IDisposable
 {
     private static readonly TaskLockOptions Short = new() { Expire = TimeSpan.FromSeconds(30) };
@@ -310,7 +310,7 @@ public sealed class StoreGateTests : IDisposable
     private Task<LockDecision> DecideAsync(string name, LockWorkers workers) =>
         _node.Engine.DecideAsync(_node.Execution(new TaskLockAttribute(name)) with { Workers = workers }, CancellationToken.None).AsTask();
 
-    /// <summary>Lets time pass until it is over.</summary>
+    /// <summary>Lets time pass until the request is over.</summary>
     private async Task<T> PassesAsync<T>(Task<T> task)
     {
         await Eventually.IsTrueAsync(() =>

@@ -5,7 +5,7 @@ using Xunit;
 
 namespace JobLocking.Tests.Policy;
 
-/// <summary>A job is enqueued through one type, and its lock stands on another.</summary>
+/// <summary>A job is enqueued through one type, and its lock is on another.</summary>
 public sealed class ContractTests
 {
     public interface IHandler<T>

@@ -36,7 +36,7 @@ public sealed class LateAssemblyTests
     [Fact]
     public void A_bad_lock_in_an_assembly_that_is_loaded_later_fails_its_job()
     {
-        // Bad under the defaults of this host only: the assembly stays loaded, and the other hosts of the tests see it too.
+        // Invalid only under the defaults of this host: the assembly stays loaded, and the other hosts of the tests see it too.
         using ServiceProvider services = Services(o => o.Expire = 10);
         LockPolicies policies = services.GetRequiredService<LockPolicies>();
         MethodInfo enqueued = typeof(IBadLate).GetMethod("Run")!;

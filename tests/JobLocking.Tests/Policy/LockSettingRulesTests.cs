@@ -7,7 +7,7 @@ using Xunit;
 
 namespace JobLocking.Tests.Policy;
 
-/// <summary>The table of the settings is the only one: what else has a list of them says the same.</summary>
+/// <summary>The table of the settings is the source: every other list of them says the same.</summary>
 public sealed partial class LockSettingRulesTests
 {
     private static readonly XElement Documentation = XElement.Load(Path.ChangeExtension(typeof(TaskLockAttribute).Assembly.Location, "xml"));

@@ -4,10 +4,10 @@ using Xunit;
 
 namespace JobLocking.Tests.Policy;
 
-/// <summary>What holds for all templates and values, tried with those that are most likely to break it.</summary>
+/// <summary>What holds for all templates and values, tested with those that are most likely to break it.</summary>
 public sealed class NamePropertyTests
 {
-    // Few, so that texts meet often: what is escaped, what it is escaped to, separators, and text that looks the same.
+    // Few, so that equal texts are frequent: characters that are escaped, their escapes, separators, and similar text.
     private static readonly Gen<string> Text = Gen.OneOf(
         "a", "%", "{", "}", ":", "@", "-", "/", "%3A", "%7B", "25", "\0", "\n", "*", "?", "[", "\\", " ", "é", "e\u0301", "😀").Array[1, 3].Select(string.Concat)
         .Where(text => !string.IsNullOrWhiteSpace(text));

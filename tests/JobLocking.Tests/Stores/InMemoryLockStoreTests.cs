@@ -73,7 +73,7 @@ public sealed class InMemoryLockStoreTests
         Assert.Equal(0, await QueuedSinceAsync(late));
         Assert.Equal(since[7], await QueuedSinceAsync(queued[7] with { Waiter = queued[7].Waiter! with { Since = since[7] } }));
 
-        // The next poll of its process lists it; up to a second bound.
+        // The next poll of its process lists it, up to a second limit.
         PollRequest poll = new("crowded", 1, late.Waiter!, late.Holder);
         Assert.NotEqual(0, (await _store.PollAsync(poll, Cancellation)).QueuedSince);
         Assert.Equal(0, await QueuedSinceAsync(Waits("crowded")));

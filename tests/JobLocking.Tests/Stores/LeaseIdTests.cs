@@ -25,7 +25,7 @@ public sealed class LeaseIdTests
         Assert.Equal(Threads * Each, ids.Distinct().Count());
         Assert.All(ids, id => Assert.Equal(16, Base64Url.DecodeFromChars(id).Length));
 
-        // Nor do they have parts in common, as of one that was filled in by half.
+        // Nor do they have parts in common, as they would if a buffer was only half filled.
         Assert.Equal(Threads * Each, ids.Select(id => id[..11]).Distinct().Count());
         Assert.Equal(Threads * Each, ids.Select(id => id[11..]).Distinct().Count());
     }

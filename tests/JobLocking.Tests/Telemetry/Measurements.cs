@@ -2,7 +2,7 @@ using System.Diagnostics.Metrics;
 
 namespace JobLocking.Tests.Telemetry;
 
-/// <summary>All that the meters of one container measure, from its creation on.</summary>
+/// <summary>Everything that the meters of one container measure, from its creation on.</summary>
 internal sealed class Measurements : IDisposable
 {
     private readonly MeterListener _listener = new();

@@ -26,7 +26,7 @@ public sealed class OpenTelemetryTests
         Assert.Equal([0.0005], FirstBounds(JobLockingDiagnostics.AcquireDuration));
         Assert.Equal([0.1], FirstBounds(JobLockingDiagnostics.HoldDuration));
 
-        // Of the nodes of other tests, too, which run at the same time: theirs are the same.
+        // They also come from the nodes of other tests, which run at the same time: theirs are the same.
         IEnumerable<double> FirstBounds(string name) =>
             exported.Items.Where(m => m.Name == name && m.MeterName == JobLockingDiagnostics.MeterName).Select(FirstBound).Distinct();
     }

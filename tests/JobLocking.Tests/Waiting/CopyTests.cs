@@ -9,7 +9,7 @@ using Breakage = JobLocking.Tests.Engine.UnreliableStore.Breakage;
 
 namespace JobLocking.Tests.Waiting;
 
-/// <summary>Two executions that come from one deferral. One of them runs, and never none.</summary>
+/// <summary>Two executions that come from one deferral. Exactly one of them runs.</summary>
 public sealed class CopyTests : IDisposable
 {
     private static readonly TaskLockAttribute Deferring = new("x") { OnConflict = LockConflict.Defer };
@@ -116,14 +116,14 @@ public sealed class CopyTests : IDisposable
     private static LockExecution Copy(EngineUnderTest node, DeferralState state, TaskLockAttribute? taskLock = null) =>
         node.Execution(taskLock ?? Deferring, ExecutionOrigin.Deferred, deferral: state) with { MayHaveCopies = true };
 
-    /// <summary>The store grants both times that it is asked for one lease.</summary>
+    /// <summary>The store grants both requests for the same lease.</summary>
     private void AnswersAreLost()
     {
         _node.Store.Acquire.Enqueue(Breakage.AnswerLost);
         _node.Store.Acquire.Enqueue(Breakage.AnswerLost);
     }
 
-    /// <summary>The state of a deferral, whose lock is free by now.</summary>
+    /// <summary>The state of a deferral whose lock is free by now.</summary>
     private async Task<DeferralState> DeferredAsync()
     {
         LockDecision.Run holds = await _node.DecideAsync<LockDecision.Run>(_node.Execution(Deferring));

@@ -12,7 +12,7 @@ using Breakage = JobLocking.Tests.Engine.UnreliableStore.Breakage;
 
 namespace JobLocking.Tests.Waiting;
 
-/// <summary>Deferrals that a release wakes: the part of the engine.</summary>
+/// <summary>Deferrals that a release wakes: what the engine does.</summary>
 public sealed class DeferralTests : IDisposable
 {
     private static readonly TaskLockAttribute Deferring = new("x") { OnConflict = LockConflict.Defer };
@@ -106,7 +106,7 @@ public sealed class DeferralTests : IDisposable
         await run.EndAsync(null, aborted: false);
         await WokenAsync("first");
 
-        // Another execution was faster. Another process runs the first meanwhile.
+        // Another execution was faster. Meanwhile another process runs the first one.
         TaskLease faster = (await _node.Locks.TryAcquireAsync("x"))!;
         Assert.Equal(state.Waiter, (await DeferAsync(_node, "first again", state)).Waiter);
         await faster.DisposeAsync();
@@ -185,7 +185,7 @@ public sealed class DeferralTests : IDisposable
         Assert.Empty(Assert.Single(await _node.ListAsync()).Waiters);
         await PolledAtAsync(TimeSpan.FromSeconds(3.2));
 
-        // The first is woken, and does not ask; the others are in the queue again, and the next follows.
+        // The first is woken and does not ask; the others are in the queue again, and the next one is woken.
         await PolledAtAsync(TimeSpan.FromSeconds(1.2));
         await Eventually.IsTrueAsync(() => _woken.Count >= 2);
         Assert.Equal("first", _woken.First());
@@ -213,7 +213,7 @@ public sealed class DeferralTests : IDisposable
 
         _other.Store.AcquireAlways = Breakage.None;
 
-        // One after the other, as none of them asks.
+        // One after the other, because none of them asks.
         await PolledAtAsync(TimeSpan.FromSeconds(16));
         await Eventually.SeesAsync(() => string.Join(", ", _woken.Order()), woken => woken == "first, second, third");
     }
@@ -317,7 +317,7 @@ public sealed class DeferralTests : IDisposable
         LockDecision.Run run = await HoldAsync();
         Assert.Equal([false], HasWaiter(_node));
 
-        // Of another process only the store knows; for a lock of its own each process knows what comes.
+        // Only the store knows of another process; for its own locks each process knows when they become free.
         await DeferAsync(_other, "behind another process");
         Assert.Equal([false, true], HasWaiter(_other));
         await DeferAsync(_node, "behind its own");
@@ -543,11 +543,12 @@ public sealed class DeferralTests : IDisposable
     private async Task<WeakReference> UnstoredAsync(TaskLockAttribute taskLock, ExecutionOrigin origin, DeferralState? state = null) =>
         new((await _node.DecideAsync<LockDecision.Defer>(_node.Execution(taskLock, origin, deferral: state))).Waiter);
 
-    /// <summary>Without renewals, which the time that these tests let pass would outrun.</summary>
+    /// <summary>Without renewals, which could not keep up with the time that these tests let pass.</summary>
     private async Task HoldForDaysAsync() =>
         await _node.Memory.AcquireAsync(new AcquireRequest("x", "held", TimeSpan.FromDays(7), new LockHolder("app", "node-1", "Test", null, null, default)), CancellationToken.None);
 
-    /// <summary>Somebody takes the lock for 40 seconds and dies; after 15 the deferral comes back on the other node, and is deferred again there.</summary>
+    /// <summary>A holder takes the lock for 40 seconds and dies; after 15 seconds the deferral comes back on the other node, and is
+    /// deferred again there.</summary>
     private async Task<DeferralState> DeferAndComeBackElsewhereAsync()
     {
         await _node.Memory.AcquireAsync(new AcquireRequest("x", "dead", TimeSpan.FromSeconds(40), new LockHolder("app", "dead", "Test", null, null, default)), CancellationToken.None);
@@ -582,7 +583,7 @@ public sealed class DeferralTests : IDisposable
 
     private async Task WokenAsync(params string[] names) => await Eventually.SeesAsync(() => string.Join(", ", _woken), woken => woken == string.Join(", ", names));
 
-    /// <summary>Lets time pass, step by step, so that each poll that falls due is over before the next.</summary>
+    /// <summary>Lets time pass, step by step, so that each poll that becomes due is over before the next.</summary>
     private async Task PolledAtAsync(TimeSpan time)
     {
         TimeSpan step = TimeSpan.FromMilliseconds(100);

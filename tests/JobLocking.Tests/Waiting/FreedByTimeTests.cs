@@ -8,12 +8,12 @@ using Xunit;
 namespace JobLocking.Tests.Waiting;
 
 /// <summary>
-/// Locks that free by time, of which no process tells: each time is noticed when it has passed, and not only by the safety
-/// poll, and the oldest of all goes first.
+/// Locks that become free by time, without a message from a process: the waiters notice it when the time has passed, not only at the next
+/// safety poll, and the oldest of all goes first.
 /// </summary>
 public sealed class FreedByTimeTests : IDisposable
 {
-    /// <summary>A poll comes at most so much later than the end that it waits for, plus a little.</summary>
+    /// <summary>A poll comes at most this long after the end that it waits for, plus a margin.</summary>
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(150);
 
     private readonly EngineUnderTest _node = new();
@@ -106,7 +106,7 @@ public sealed class FreedByTimeTests : IDisposable
         await DiesAsync("x", TimeSpan.FromSeconds(2), limit: 1);
         for (int i = 0; i < 20; i++)
         {
-            // Frozen: it hears, and does nothing.
+            // Frozen: it receives notifications, and does nothing.
             await _third.Memory.AcquireAsync(
                 LockRequests.Acquire("x", node: "frozen") with { Waiter = new WaiterEntry(LockRequests.LeaseId(), TimeSpan.FromMinutes(1)) }, CancellationToken.None);
         }
@@ -165,7 +165,7 @@ public sealed class FreedByTimeTests : IDisposable
     private async Task DiesAsync(string name, TimeSpan expiry, int limit) =>
         Assert.Equal(AcquireOutcome.Granted, (await _node.Memory.AcquireAsync(LockRequests.Acquire(name, expiry, "dead") with { Limit = limit }, CancellationToken.None)).Outcome);
 
-    /// <summary>So many waiters, one after the other, in the processes by turns.</summary>
+    /// <summary>This many waiters, one after the other, in alternating processes.</summary>
     private async Task<Task<TaskLease>[]> WaitAsync(int count, TaskLockOptions options, int processes, bool isListed = true)
     {
         EngineUnderTest[] nodes = [_second, _third, _node];

@@ -7,8 +7,8 @@ using Xunit;
 namespace JobLocking.Tests.Waiting;
 
 /// <summary>
-/// Many executions of several processes wait, are cancelled, are deferred, are moved by users, in real parallel. The clock stands
-/// still: no poll makes a lost wake-up good, and its waiter would wait for ever.
+/// Many executions of several processes wait, are cancelled, are deferred, are moved by users, really in parallel. The clock stands still:
+/// no poll makes up for a lost wake-up, and its waiter would wait forever.
 /// </summary>
 public sealed class NoWakeUpIsLostTests
 {
@@ -92,7 +92,7 @@ public sealed class NoWakeUpIsLostTests
             }
         }
 
-        /// <summary>A deferral that is gone by the time it is woken answers no, as a job does that a user has moved.</summary>
+        /// <summary>A deferral that is gone by the time it is woken returns false, like a job that a user has moved.</summary>
         private async Task DeferAsync(EngineUnderTest node, bool isGone)
         {
             TaskLockAttribute taskLock = new(name) { OnConflict = LockConflict.Defer, Limit = limit };

@@ -10,8 +10,8 @@ using Xunit;
 namespace JobLocking.Tests.Waiting;
 
 /// <summary>
-/// An execution that is delivered a second time, with the deferral state of the first, to the process in which the first waits. The
-/// clock stands still: no poll helps, and no wait ends.
+/// An execution that is delivered a second time, with the deferral state of the first, to the process in which the first waits. The clock
+/// stands still: no poll comes to help, and no wait ends.
 /// </summary>
 public sealed class SecondDeliveryTests : IDisposable
 {

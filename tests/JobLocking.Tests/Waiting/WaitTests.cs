@@ -65,7 +65,7 @@ public sealed class WaitTests : IDisposable
         Assert.False(lease.IsLost());
         Assert.Equal(2, _node.Store.Asked.Select(asked => asked.LeaseId).Distinct().Count());
 
-        // The first is given back, and takes nothing from the second.
+        // The first lease is released, which does not affect the second.
         await Eventually.IsTrueAsync(() => _node.Store.Has($"release x {_node.Store.Asked.First().LeaseId}"));
         Assert.Equal(lease.FencingToken, Assert.Single(await _node.ListAsync()).FencingToken);
     }
@@ -262,7 +262,7 @@ public sealed class WaitTests : IDisposable
             _node.Time.Advance(TimeSpan.FromTicks(100));
         }
 
-        // No process hears of the releases, which each drop a hundred entries at most, until all entries are gone.
+        // No process is notified of the releases until all entries are gone; each release drops at most a hundred entries.
         await _other.GoesDeafAsync();
         for (int i = 0; i < 3; i++)
         {
@@ -315,7 +315,7 @@ public sealed class WaitTests : IDisposable
     [Fact]
     public async Task A_wait_ends_with_one_more_acquire_since_not_every_client_wakes_waiters()
     {
-        // As the ancestor does, or an operator with DEL: no process is notified.
+        // As the Python workers do, or an operator with DEL: no process is notified.
         await DiesAsync(TimeSpan.FromSeconds(3.5));
         Task<TaskLease?> waiting = _other.Locks.TryAcquireAsync("x", new TaskLockOptions { Wait = TimeSpan.FromSeconds(3.501) }).AsTask();
         await QueuedAsync(1);
@@ -396,7 +396,7 @@ public sealed class WaitTests : IDisposable
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
         await QueuedAsync(0);
 
-        // It enters a waiter once more that has gone.
+        // It enters a waiter that has gone once more.
         int releases = _other.Store.Calls.Count;
         _other.Store.HoldPoll.SetResult();
         await Eventually.IsTrueAsync(() => _other.Store.Calls.Count > releases);
@@ -501,7 +501,7 @@ public sealed class WaitTests : IDisposable
         await Eventually.SeesAsync(
             async () => (await _node.ListAsync()) is [var held, ..] ? held.Waiters : [], waiters => waiters.Count == count);
 
-    /// <summary>Somebody takes the lock and is never heard of again.</summary>
+    /// <summary>A holder takes the lock and dies.</summary>
     private async Task DiesAsync(TimeSpan expiry) =>
         await _other.Memory.AcquireAsync(new AcquireRequest("x", "dead", expiry, new LockHolder("app", "dead", "Test", null, null, default)), CancellationToken.None);
 }

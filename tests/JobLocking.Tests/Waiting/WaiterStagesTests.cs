@@ -4,10 +4,10 @@ using Xunit;
 
 namespace JobLocking.Tests.Waiting;
 
-/// <summary>The state machine of a waiter by its whole table, which the README of the room shows as well.</summary>
+/// <summary>The state machine of a waiter by its complete table, which the README of the room also shows.</summary>
 public sealed class WaiterStagesTests
 {
-    // A cell is the next stage, if it is another, and what has to be done; a dot where nothing happens.
+    // A cell has the next stage, if it is another, and what has to be done; a dot where nothing happens.
     private const string Table = """
         | event | Absent | Asking | AskingWoken | WaitingInPlace | Woken | Deferred | Waking |
         |---|---|---|---|---|---|---|---|

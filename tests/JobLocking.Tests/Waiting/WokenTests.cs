@@ -9,7 +9,7 @@ namespace JobLocking.Tests.Waiting;
 
 /// <summary>
 /// Deferrals that are woken and do not run: deleted, or behind other work. No poll is answered in these tests, so the next one is woken
-/// only because the process follows its wake-ups up.
+/// only because the process follows up its wake-ups.
 /// </summary>
 public sealed class WokenTests : IDisposable
 {
@@ -127,7 +127,7 @@ public sealed class WokenTests : IDisposable
         await EndAsync(run);
         await WokenAsync("first");
 
-        // Any process may see that.
+        // Any process may notice that.
         _node.Engine.Gone("x", first);
 
         await WokenAsync("first", "second");
@@ -203,7 +203,7 @@ public sealed class WokenTests : IDisposable
         return _node.Time.GetUtcNow() - start;
     }
 
-    /// <summary>Step by step, so that each request that falls due is answered before the next.</summary>
+    /// <summary>Step by step, so that each request that becomes due is answered before the next.</summary>
     private async Task PassAsync(double seconds)
     {
         for (int step = 0; step < seconds * 10; step++)

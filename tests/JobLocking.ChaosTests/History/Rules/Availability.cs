@@ -3,8 +3,8 @@ using JobLocking.TestWorker.Chaos;
 namespace JobLocking.ChaosTests.History.Rules;
 
 /// <summary>
-/// Who cannot ask has a fault to show for it: one that goes on, or one after which nobody in its process has had an answer yet to what was
-/// asked since, for it takes a moment to connect again. Or a machine that was too busy to answer anybody: nothing else is excused by that.
+/// The store is unavailable only because of a fault: one that continues, or one after which the process has received no answer yet to any
+/// later request, since it takes a moment to reconnect. A machine that was too busy to answer is also a cause; it excuses nothing else.
 /// </summary>
 internal static class Availability
 {

@@ -8,7 +8,7 @@ internal static class Belief
     public static IEnumerable<Violation> Check(IndexedHistory history) =>
         history.ByLock.SelectMany(ofLock => AfterTheEnd(ofLock).Concat(AfterTheNext(history, ofLock)).Concat(AfterItsErasure(history, ofLock.Key, ofLock)).Concat(InSilence(history, ofLock)));
 
-    /// <summary>A lease that is lost or released stays so.</summary>
+    /// <summary>A lease that is lost or released stays lost or released.</summary>
     private static IEnumerable<Violation> AfterTheEnd(IEnumerable<Execution> executions) =>
         from execution in executions
         let end = Math.Min(execution.Loss?.At ?? long.MaxValue, execution.Released?.At ?? long.MaxValue)
@@ -17,8 +17,8 @@ internal static class Belief
         select Violation.Of(Rule.Belief, $"The {execution.Name} found a lease its own that had ended.", [.. execution.Landmarks, claim]);
 
     /// <summary>
-    /// Tokens say in which order leases were granted, also where an answer was late. Of a lock for one, whoever still claims when the next
-    /// has been told is wrong, even if that one never claims.
+    /// Tokens say in which order leases were granted, also where an answer was late. For a lock with a limit of one, a holder that still
+    /// claims after the next grant is wrong, even if the next holder never claims.
     /// </summary>
     private static IEnumerable<Violation> AfterTheNext(IndexedHistory history, IGrouping<string, Execution> ofLock)
     {
@@ -37,7 +37,7 @@ internal static class Belief
 
     private static IEnumerable<Violation> AfterTheNext(IEnumerable<Execution> granted)
     {
-        // A claim is judged by what was told strictly before it.
+        // A claim is judged by what was reported strictly before it.
         List<(HistoryEvent Event, Execution Of)> steps = [.. granted
             .SelectMany(e => e.LastClaim is null ? [(e.Granted!, e)] : new[] { (e.Granted!, e), (e.LastClaim, e) })
             .OrderBy(s => s.Item1.At).ThenBy(s => s.Item1.What == HistoryEventKind.Granted)];
@@ -56,7 +56,7 @@ internal static class Belief
         }
     }
 
-    /// <summary>A key that is gone is not renewed: who held it before has an expiry left at most, whatever its link is like.</summary>
+    /// <summary>A missing key is not renewed: its former holder has one expiry left at most, whatever the state of its link.</summary>
     private static IEnumerable<Violation> AfterItsErasure(IndexedHistory history, string name, IEnumerable<Execution> executions)
     {
         Interval[] certain = [.. history.Erased.Where(e => (e.Event.Lock.Length == 0 || e.Event.Lock == name) && Fault.KindOf(e.Event) != "perhaps").Select(e => e.Window).OrderBy(w => w.From)];

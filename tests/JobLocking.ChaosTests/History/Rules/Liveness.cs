@@ -3,8 +3,8 @@ using JobLocking.TestWorker.Chaos;
 namespace JobLocking.ChaosTests.History.Rules;
 
 /// <summary>
-/// Who waits for a lock that is free has it soon; and when all faults are over, soon every lock that is asked for is granted, and every
-/// living process that asks is answered.
+/// A waiter soon gets a lock that is free. When all faults are over, every requested lock is soon granted, and every living process that
+/// sends a request is answered.
 /// </summary>
 internal static class Liveness
 {
@@ -34,7 +34,7 @@ internal static class Liveness
     private static IEnumerable<Violation> Stuck(IndexedHistory history, Interval window)
     {
         long half = window.From + ((window.To - window.From) / 2);
-        // Who asks late in it, or has stopped asking, need not have been answered.
+        // A process that asks late in this time, or has stopped asking, need not have been answered.
         Execution[] asking = [.. history.Executions.Where(e => e.Lock.Length > 0 && e.AskedAt <= half && !history.IsDead(e.Process)
             && (e.AskedAt > window.From ? e.Outcome?.What != HistoryEventKind.Cancelled : e.OutcomeAt > window.To))];
         Execution[] served = [.. history.Executions.Where(e => IsServed(e, window, half))];
@@ -46,7 +46,7 @@ internal static class Liveness
                 .Select(e => Violation.Of(Rule.Liveness, $"All faults were over at {window.From}, but {e.Process} was not answered until {window.To}.", e.Landmarks)));
     }
 
-    /// <summary>Answered within; or a holder from before who has kept its lease all the time.</summary>
+    /// <summary>Answered within this time, or held by an earlier holder that has kept its lease all the time.</summary>
     private static bool IsServed(Execution execution, Interval window, long half) =>
         (execution.Outcome?.What is HistoryEventKind.Granted or HistoryEventKind.Contended && window.Touches(execution.OutcomeAt, execution.OutcomeAt))
         || (execution.Granted?.At < window.From && execution.LastClaim?.At > half);
@@ -60,7 +60,7 @@ internal static class Liveness
         Execution? longest = null;
         foreach (Interval free in taken.Gaps())
         {
-            // Of those who wait already when it becomes free, the one who waits longest stands for all.
+            // Of those that already wait when it becomes free, the one that waits longest stands for all.
             for (; next < asking.Length && asking[next].AskedAt <= free.To; next++)
             {
                 if (Waited(history, asking[next], free, bound) is { } violation)

@@ -2,7 +2,7 @@ using JobLocking.TestWorker.Chaos;
 
 namespace JobLocking.ChaosTests.History.Rules;
 
-/// <summary>No key is left when all have released and the last expiry is over.</summary>
+/// <summary>No key is left when all executions have released and the last expiry is over.</summary>
 internal static class Orphans
 {
     public static IEnumerable<Violation> Check(IndexedHistory history) =>

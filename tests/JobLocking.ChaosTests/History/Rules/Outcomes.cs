@@ -2,7 +2,8 @@ using JobLocking.TestWorker.Chaos;
 
 namespace JobLocking.ChaosTests.History.Rules;
 
-/// <summary>Every execution is told once what came of it, and every lease is given back or lost, unless its process was killed or does not run.</summary>
+/// <summary>Every execution learns its outcome once, and every lease is released or lost, unless its process was killed or does not
+/// run.</summary>
 internal static class Outcomes
 {
     public static IEnumerable<Violation> Check(IndexedHistory history)

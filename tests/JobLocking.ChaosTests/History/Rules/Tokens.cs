@@ -3,8 +3,8 @@ using JobLocking.TestWorker.Chaos;
 namespace JobLocking.ChaosTests.History.Rules;
 
 /// <summary>
-/// A token comes once, and whoever asks when a lease has been told gets a greater one. What is written under a smaller one after that
-/// was known is what the tokens are there to prevent.
+/// A token is granted once, and a request after the report of a lease gets a greater one. The tokens exist to prevent a write under a
+/// smaller token after that report.
 /// </summary>
 internal static class Tokens
 {
@@ -23,7 +23,7 @@ internal static class Tokens
     {
         Highest told = new();
         Dictionary<Execution, Execution?> toldWhenAsked = [];
-        // At one moment nothing comes before anything: who asks is noted before who is told.
+        // Events of the same moment have no order: requests are noted before reports of grants.
         foreach ((long _, HistoryEventKind what, Execution execution) in ofLock.Where(e => e.Granted is not null)
             .SelectMany(e => new[] { (At: e.AskedAt, What: HistoryEventKind.Asked, Of: e), (At: e.OutcomeAt, What: HistoryEventKind.Granted, Of: e) })
             .OrderBy(s => s.At).ThenBy(s => s.What))
@@ -75,7 +75,7 @@ internal static class Tokens
         }
     }
 
-    /// <summary>Who had the greatest token since the clock was last put back.</summary>
+    /// <summary>The execution with the greatest token since the clock was last set back.</summary>
     private sealed class Highest
     {
         private readonly Dictionary<int, Execution> _byEpoch = [];

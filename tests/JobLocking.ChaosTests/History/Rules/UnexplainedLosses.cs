@@ -18,7 +18,7 @@ internal static class UnexplainedLosses
             && !HasStalled(execution, Terms.Ticks(history.Terms.Of(execution.Lock).Expiry))
         select Violation.Of(Rule.UnexplainedLoss, $"The {execution.Name} lost its lease without a cause.", execution.Landmarks);
 
-    /// <summary>A holder that reports nothing for as long as a renewal takes to be due got no processor, and may not have renewed in time.</summary>
+    /// <summary>A holder that reports nothing for a renewal interval got no processor time, and may not have renewed in time.</summary>
     private static bool HasStalled(Execution execution, long expiry)
     {
         long loss = execution.Loss!.At;
