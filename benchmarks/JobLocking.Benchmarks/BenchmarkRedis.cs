@@ -4,7 +4,7 @@ using StackExchange.Redis;
 
 namespace JobLocking.Benchmarks;
 
-/// <summary>The Redis of a run: a server of its own, which ends with it, or the one that was given.</summary>
+/// <summary>The Redis of a run: a server of its own, which ends with the run, or the given one.</summary>
 internal sealed class BenchmarkRedis : IAsyncDisposable
 {
     private readonly RedisServer? _own;
@@ -21,7 +21,7 @@ internal sealed class BenchmarkRedis : IAsyncDisposable
     /// <summary>host:port.</summary>
     public string Endpoint { get; }
 
-    /// <summary>In every key, so that nothing is in the way on a server that was given, and nothing stays there.</summary>
+    /// <summary>In every key, so that nothing on a given server is in the way, and nothing stays there.</summary>
     public string Prefix { get; } = $"benchmark-{Guid.NewGuid():N}:";
 
     public string Version => $"{Control.Version}";
@@ -46,18 +46,19 @@ internal sealed class BenchmarkRedis : IAsyncDisposable
     /// <summary>A new connection; everything that is measured has the same settings.</summary>
     public async Task<IConnectionMultiplexer> ConnectAsync() => await ConnectionMultiplexer.ConnectAsync(Endpoint);
 
-    /// <summary>Whatever the server has executed so far for anybody, also within scripts, but for these questions.</summary>
+    /// <summary>The commands that the server has executed so far for all clients, also within scripts, except those that this class
+    /// sends.</summary>
     public async Task<long> CommandsAsync() =>
         (await CommandStatsAsync()).Where(entry => entry.Key is not ("cmdstat_info" or "cmdstat_ping")).Sum(entry => Stat(entry.Value, "calls"));
 
-    /// <summary>How many scripts the server has executed so far for anybody, and how long it took for them.</summary>
+    /// <summary>How many scripts the server has executed so far for all clients, and how long they took.</summary>
     public async Task<(long Calls, TimeSpan Time)> ScriptsAsync()
     {
         string stats = (await CommandStatsAsync()).FirstOrDefault(entry => entry.Key == "cmdstat_evalsha").Value ?? "calls=0,usec=0";
         return (Stat(stats, "calls"), TimeSpan.FromMicroseconds(Stat(stats, "usec")));
     }
 
-    /// <summary>What the server has used of its processor so far, for anything.</summary>
+    /// <summary>The processor time that the server has used so far.</summary>
     public async Task<TimeSpan> ProcessorTimeAsync() => TimeSpan.FromSeconds((await Control.InfoAsync("cpu"))
         .SelectMany(section => section)
         .Where(entry => entry.Key is "used_cpu_sys" or "used_cpu_user")

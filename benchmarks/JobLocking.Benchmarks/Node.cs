@@ -5,7 +5,7 @@ using StackExchange.Redis;
 
 namespace JobLocking.Benchmarks;
 
-/// <summary>What a worker process would be: a host with an engine and a connection of its own.</summary>
+/// <summary>Stands for a worker process: a host with an engine and a connection of its own.</summary>
 internal sealed class Node : IAsyncDisposable
 {
     private readonly IHost _host;

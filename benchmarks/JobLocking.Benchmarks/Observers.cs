@@ -4,12 +4,12 @@ using Microsoft.Extensions.Logging;
 namespace JobLocking.Benchmarks;
 
 /// <summary>
-/// Somebody listens to the metrics and takes the log at its default level, as in every worker: what is measured has to pay
-/// for telling them, and nothing for what they do with it.
+/// Listens to the metrics and receives the log at its default level, as in every worker: the measured code pays for reporting, but not for
+/// the processing of the reports.
 /// </summary>
 internal sealed class Observers : ILoggerProvider, ILogger
 {
-    /// <summary>A process has one listener to its metrics, however many nodes it plays.</summary>
+    /// <summary>A process has one listener to its metrics, however many nodes it simulates.</summary>
     public static readonly Observers OfProcess = new();
 
     private readonly MeterListener _metrics = new();

@@ -4,8 +4,8 @@ using StackExchange.Redis;
 namespace JobLocking.Benchmarks;
 
 /// <summary>
-/// The measure of the machine itself: a PING over a connection like all others. Back to back, no thread on the way has
-/// fallen asleep; after a pause, as after any wait for a lock, each has to be woken first.
+/// A measure of the machine itself: a PING over a connection like all others. Back to back, no thread on the way is asleep; after a pause,
+/// as after any wait for a lock, each has to be woken first.
 /// </summary>
 internal sealed class RoundTrips(IConnectionMultiplexer connection)
 {

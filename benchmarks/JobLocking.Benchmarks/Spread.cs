@@ -13,6 +13,6 @@ internal sealed class Spread(IEnumerable<TimeSpan> times)
 
     public double Max => _sorted[^1];
 
-    /// <summary>The smallest that was measured and that so many percent do not exceed.</summary>
+    /// <summary>The smallest measured value that this percentage of the values does not exceed.</summary>
     private double Percentile(int percent) => _sorted[((percent * Count) + 99) / 100 - 1];
 }

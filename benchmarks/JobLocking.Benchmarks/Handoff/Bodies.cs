@@ -2,17 +2,17 @@ using System.Diagnostics;
 
 namespace JobLocking.Benchmarks.Handoff;
 
-/// <summary>Where the bodies of a job meet who measures them; one at a time.</summary>
+/// <summary>Connects the bodies of a job with the code that measures them; one at a time.</summary>
 internal sealed class Bodies
 {
     private volatile Body _next = new();
 
-    /// <summary>The one that begins next.</summary>
+    /// <summary>The body that begins next.</summary>
     public Body Next() => _next = new Body();
 
     public Task RunAsync() => _next.RunAsync();
 
-    /// <summary>The body of a job: all it does is to tell when it begins, and to last until it is let go.</summary>
+    /// <summary>The body of a job: it only reports when it begins, and lasts until it is released.</summary>
     internal sealed class Body
     {
         private readonly TaskCompletionSource<long> _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);

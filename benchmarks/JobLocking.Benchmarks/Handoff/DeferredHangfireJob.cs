@@ -33,7 +33,7 @@ internal sealed class DeferredHangfireJob : DeferredJob
 
     public static Task<DeferredHangfireJob> InMemoryAsync(BenchmarkRedis redis) => StartAsync(new InMemoryStorage(), connection: null, redis);
 
-    /// <summary>On the Redis of the locks, over a connection of its own.</summary>
+    /// <summary>The storage on the Redis of the locks, over a connection of its own.</summary>
     public static async Task<DeferredHangfireJob> InRedisAsync(BenchmarkRedis redis)
     {
         IConnectionMultiplexer connection = await redis.ConnectAsync();
@@ -41,7 +41,7 @@ internal sealed class DeferredHangfireJob : DeferredJob
         {
             Prefix = $"{{{redis.Prefix}hangfire}}:",
 
-            // A worker that looks at the queue just before a job comes misses its announcement, and would sleep for minutes.
+            // A worker that checks the queue just before a job arrives can miss its signal, and would then sleep for minutes.
             FetchTimeout = TimeSpan.FromSeconds(1),
         };
         return await StartAsync(new RedisStorage(connection, options), connection, redis);
@@ -76,7 +76,7 @@ internal sealed class DeferredHangfireJob : DeferredJob
         });
         return new DeferredHangfireJob(storage, connection, holder, worker, bodies, redis);
 
-        // As Hangfire has them, but for one worker: others that look for jobs in Redis would count as traffic of the handoffs.
+        // Hangfire's defaults, except for one worker: others that look for jobs in Redis would count as traffic of the handoffs.
         static BackgroundJobServerOptions Options(IServiceProvider services) => new BackgroundJobServerOptions
         {
             WorkerCount = 1,

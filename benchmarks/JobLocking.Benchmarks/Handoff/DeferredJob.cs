@@ -3,7 +3,7 @@ using JobLocking.TestKit;
 
 namespace JobLocking.Benchmarks.Handoff;
 
-/// <summary>A job that has met its lock and was deferred; one node holds the lock by hand, another has the scheduler.</summary>
+/// <summary>A job that found its lock taken and was deferred; one node holds the lock by hand, another has the scheduler.</summary>
 internal abstract class DeferredJob(string lockName, Node holder, Node worker, Bodies bodies, BenchmarkRedis redis) : IHandoff, IAsyncDisposable
 {
     public abstract string Case { get; }
@@ -47,7 +47,7 @@ internal abstract class DeferredJob(string lockName, Node holder, Node worker, B
         await holder.DisposeAsync();
     }
 
-    /// <summary>Has the scheduler run the job now.</summary>
+    /// <summary>Makes the scheduler run the job now.</summary>
     protected abstract Task StartAsync();
 
     /// <summary>Whether the scheduler has stored the deferral.</summary>

@@ -32,8 +32,8 @@ internal sealed class DistributedLockNodes : ILockNodes, IAsyncDisposable
         await new RedisDistributedLock($"{_prefix}{name}", _connections[node].GetDatabase()).AcquireAsync(timeout: null, cancellationToken);
 
     /// <remarks>
-    /// Its waiters leave no trace, so they are given time. They sleep between two tries, up to 800 ms: always the same time
-    /// would meet them always at the same stage of their sleep.
+    /// Its waiters leave no trace, so they get time. They sleep between two tries, up to 800 ms: a constant time would always find them at
+    /// the same stage of their sleep.
     /// </remarks>
     public Task AreWaitingAsync(string name, int waiters, CancellationToken cancellationToken) =>
         Task.Delay(TimeSpan.FromMilliseconds(200 + _random.Next(800)), cancellationToken);

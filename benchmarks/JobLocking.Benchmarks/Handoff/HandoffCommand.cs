@@ -9,7 +9,7 @@ internal static class HandoffCommand
     public static Command Create()
     {
         Option<int> rounds = new("--rounds") { Description = "How often each case is measured, in turn.", DefaultValueFactory = _ => 30 };
-        Option<string?> redis = new("--redis") { Description = "host:port of a Redis nobody else uses meanwhile; without it, one is started for the run." };
+        Option<string?> redis = new("--redis") { Description = "host:port of a Redis that is not used for anything else meanwhile; without it, one is started for the run." };
         Option<bool> json = new("--json") { Description = "Print one JSON object a line instead of a table." };
         rounds.Validators.Add(result =>
         {

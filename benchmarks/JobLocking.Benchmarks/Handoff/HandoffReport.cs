@@ -4,7 +4,7 @@ using System.Text.Json;
 
 namespace JobLocking.Benchmarks.Handoff;
 
-/// <summary>What people and programs read of a run.</summary>
+/// <summary>The output of a run, for people and programs.</summary>
 internal sealed class HandoffReport(string redisVersion, int rounds, RoundTrips roundTrips, IReadOnlyList<HandoffResult> results)
 {
     private const string Ours = "JobLocking";
@@ -43,7 +43,7 @@ internal sealed class HandoffReport(string redisVersion, int rounds, RoundTrips 
             """);
     }
 
-    /// <summary>One object a line; ratio is how many times ours the rival's is.</summary>
+    /// <summary>One object a line; ratio is the rival's figure divided by ours.</summary>
     public async Task WriteJsonAsync(TextWriter output)
     {
         await output.WriteLineAsync(JsonSerializer.Serialize(new { @case = "round trip back to back: p50", unit = "ms", machine = Rounded(Busy) }));

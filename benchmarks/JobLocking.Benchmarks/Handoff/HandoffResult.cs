@@ -1,6 +1,6 @@
 namespace JobLocking.Benchmarks.Handoff;
 
-/// <summary>All that was measured of one case of one library.</summary>
+/// <summary>Everything that was measured in one case of one library.</summary>
 internal sealed class HandoffResult(IHandoff of)
 {
     private readonly List<TimeSpan> _times = [];

@@ -2,15 +2,15 @@ using StackExchange.Redis;
 
 namespace JobLocking.Benchmarks.Handoff;
 
-/// <summary>All cases in turn, round after round, so that a slow moment of the machine meets all of them.</summary>
+/// <summary>All cases in turn, round after round, so that a slow moment of the machine affects all of them.</summary>
 internal static class HandoffRun
 {
     private const int LineLength = 50;
 
-    /// <summary>For one measurement, which takes a few seconds at most.</summary>
+    /// <summary>The limit for one measurement, which takes a few seconds at most.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
-    /// <exception cref="TimeoutException">Somebody who should have had the lock never had it.</exception>
+    /// <exception cref="TimeoutException">A waiter that should have got the lock never got it.</exception>
     public static async Task<HandoffReport> MeasureAsync(BenchmarkRedis redis, int rounds, CancellationToken stop)
     {
         await using JobLockingNodes jobLocking = await JobLockingNodes.StartAsync(redis);
@@ -33,7 +33,7 @@ internal static class HandoffRun
         RoundTrips roundTrips = new(connection);
         await RoundAsync();
 
-        // Not counted: code was compiled, scripts were loaded.
+        // Not counted: code is compiled and scripts are loaded.
         roundTrips.Forget();
         Array.ForEach(results, result => result.Forget());
         for (int round = 0; round < rounds; round++)

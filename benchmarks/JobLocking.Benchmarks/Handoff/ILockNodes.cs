@@ -1,6 +1,6 @@
 namespace JobLocking.Benchmarks.Handoff;
 
-/// <summary>A few nodes that take locks by hand, with one library or another.</summary>
+/// <summary>A few nodes that take locks by hand, with one of the libraries.</summary>
 internal interface ILockNodes
 {
     /// <summary>How many nodes there are.</summary>
@@ -14,6 +14,6 @@ internal interface ILockNodes
     /// <summary>Takes the lock as soon as it is free.</summary>
     Task<IAsyncDisposable> AcquireAsync(int node, string name, CancellationToken cancellationToken);
 
-    /// <summary>Returns when so many are really waiting.</summary>
+    /// <summary>Returns when this many are really waiting.</summary>
     Task AreWaitingAsync(string name, int waiters, CancellationToken cancellationToken);
 }

@@ -3,8 +3,8 @@ using System.Diagnostics;
 
 namespace JobLocking.Benchmarks.Handoff;
 
-/// <summary>A line of waiters in several nodes; each gives the lock back as soon as it has it, to the end of the line.</summary>
-/// <remarks>They are spread over so many <paramref name="others"/> than the one that holds the lock first.</remarks>
+/// <summary>A line of waiters in several nodes; each releases the lock as soon as it has it, until the line is empty.</summary>
+/// <remarks>They are spread over the <paramref name="others"/>, nodes without the first holder.</remarks>
 internal sealed class WaitersInPlace(ILockNodes nodes, int waiters, BenchmarkRedis redis, int others = ILockNodes.Count - 1) : IHandoff
 {
     private const string Name = "line";
@@ -34,7 +34,7 @@ internal sealed class WaitersInPlace(ILockNodes nodes, int waiters, BenchmarkRed
             times.Enqueue(Stopwatch.GetElapsedTime(Volatile.Read(ref _releasedAt)));
             if (times.Count == waiters)
             {
-                // Nobody is left to have the lock handed on to: this release would count as traffic of no handoff.
+                // No waiter is left to take over the lock: this release belongs to no handoff.
                 atTheEnd.SetResult(await TrafficAsync());
             }
 

@@ -2,7 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace JobLocking.Benchmarks.Micro;
 
-/// <summary>An engine whose store costs next to nothing.</summary>
+/// <summary>An engine on a store that costs next to nothing.</summary>
 internal static class InMemory
 {
     public static ServiceProvider Start()

@@ -4,10 +4,11 @@ using BenchmarkDotNet.Running;
 
 namespace JobLocking.Benchmarks.Micro;
 
-/// <summary><c>micro</c>: what single steps cost, by BenchmarkDotNet, which is given all other arguments: <c>micro --filter '*' --job short</c>.</summary>
+/// <summary><c>micro</c>: what single steps cost, with BenchmarkDotNet, which gets all other arguments: <c>micro --filter '*' --job
+/// short</c>.</summary>
 internal static class MicroCommand
 {
-    /// <summary>A busy machine does not build all of the repository within the two minutes of BenchmarkDotNet.</summary>
+    /// <summary>A busy machine does not build the whole repository within the two minutes that BenchmarkDotNet allows.</summary>
     private static readonly TimeSpan BuildTimeout = TimeSpan.FromMinutes(10);
 
     public static Command Create()
@@ -22,7 +23,7 @@ internal static class MicroCommand
         return command;
     }
 
-    /// <summary>What it writes stays beside the program, where it is not in the way.</summary>
+    /// <summary>Its output stays next to the program, where it is not in the way.</summary>
     private static ManualConfig Config() => ManualConfig.Create(DefaultConfig.Instance)
         .WithBuildTimeout(BuildTimeout)
         .WithArtifactsPath(Path.Combine(AppContext.BaseDirectory, "BenchmarkDotNet.Artifacts"));

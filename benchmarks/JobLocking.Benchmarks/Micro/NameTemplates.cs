@@ -3,7 +3,7 @@ using JobLocking.Policy;
 
 namespace JobLocking.Benchmarks.Micro;
 
-/// <summary>From the template of a lock and the arguments of a job to the name of the lock.</summary>
+/// <summary>Makes the name of a lock from its template and the arguments of a job.</summary>
 [MemoryDiagnoser]
 public class NameTemplates
 {

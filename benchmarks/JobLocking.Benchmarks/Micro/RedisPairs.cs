@@ -2,7 +2,7 @@ using BenchmarkDotNet.Attributes;
 
 namespace JobLocking.Benchmarks.Micro;
 
-/// <summary>Taking a free lock in Redis and giving it back.</summary>
+/// <summary>Acquires and releases a free lock in Redis.</summary>
 [MemoryDiagnoser]
 public class RedisPairs
 {

@@ -1,16 +1,17 @@
 namespace JobLocking.Benchmarks.Rivals;
 
-/// <summary>How much is done.</summary>
+/// <summary>How much work a run does.</summary>
 /// <param name="Rounds">How often each contender is measured, after one round that is not counted.</param>
-/// <param name="Share">Of what a whole run does in a round: less for a run that only shows that everything works.</param>
+/// <param name="Share">The share of a full round: less for a run that only shows that everything works.</param>
 internal sealed record Effort(int Rounds, double Share)
 {
-    /// <summary>In how many turns a round is done of what takes microseconds.</summary>
+    /// <summary>The number of turns in a round for operations that take microseconds.</summary>
     public int ShortWakeUps => Of(8);
 
-    /// <summary>In how many where one request at a time is waited for: how long that takes jumps with how deep the processors sleep.</summary>
+    /// <summary>The number of turns if the operation waits for one request at a time: its time depends on how deeply the processors
+    /// sleep.</summary>
     public int ShortestTurns => 3 * ShortWakeUps;
 
-    /// <summary>So many of what a whole run does so often; never less than one.</summary>
+    /// <summary>The share of a number that applies to a full run; never less than one.</summary>
     public int Of(int whole) => Math.Max(1, (int)(whole * Share));
 }

@@ -1,6 +1,6 @@
 namespace JobLocking.Benchmarks.Rivals;
 
-/// <summary>What all turns of a case came to.</summary>
+/// <summary>The results of all turns of a case.</summary>
 internal sealed class Findings
 {
     private readonly Dictionary<(string Contender, string What), List<double>> _turns = [];
@@ -18,22 +18,22 @@ internal sealed class Findings
         }
     }
 
-    /// <summary>Makes what was measured in the turns of one contender the figure of another, who took part in them.</summary>
+    /// <summary>Turns what was measured in the turns of one contender into the figure of another that took part in them.</summary>
     public void HandOver(string from, string measured, string to, string what)
     {
         _turns.Remove((from, measured), out List<double>? values);
         _turns.Add((to, what), values!);
     }
 
-    /// <summary>Everybody who was measured at this.</summary>
+    /// <summary>All contenders that were measured.</summary>
     public IEnumerable<string> Contenders(string what) => _turns.Keys.Where(key => key.What == what).Select(key => key.Contender);
 
     public Figure Of(string contender, string what) => new(_turns[(contender, what)]);
 
-    /// <summary>Adds what everybody's figure is over that of one of them, the difference in each turn: what their own part costs.</summary>
-    /// <param name="baseline">The one that is done without.</param>
-    /// <param name="what">Of which figure.</param>
-    /// <param name="over">What the difference is called.</param>
+    /// <summary>Adds the difference of each contender's figure to that of a baseline, in each turn: the cost of its own part.</summary>
+    /// <param name="baseline">The contender without that part.</param>
+    /// <param name="what">The figure.</param>
+    /// <param name="over">The name of the difference.</param>
     public void AddOver(string baseline, string what, string over)
     {
         foreach (string contender in Contenders(what).Where(contender => contender != baseline).ToArray())
@@ -42,11 +42,11 @@ internal sealed class Findings
         }
     }
 
-    /// <summary>The middle one of the differences of each turn.</summary>
+    /// <summary>The median of the differences of each turn.</summary>
     public double Difference(string contender, string other, string what) =>
         new Figure(_turns[(contender, what)].Zip(_turns[(other, what)], (one, two) => one - two)).Median;
 
-    /// <summary>The middle one of the ratios of each turn: what slows the machine down for a while slows both.</summary>
+    /// <summary>The median of the ratios of each turn: a temporary slowdown of the machine affects both sides.</summary>
     public double Ratio(string contender, string other, string what) =>
         new Figure(_turns[(contender, what)].Zip(_turns[(other, what)], (one, two) => one / two)).Median;
 }

@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace JobLocking.Benchmarks.Rivals;
 
-/// <summary><c>rivals</c>: what everything costs, beside the rivals and beside the same work done by hand.</summary>
+/// <summary><c>rivals</c>: what everything costs, next to the rivals and next to the same work done by hand.</summary>
 internal static class RivalsCommand
 {
     public static Command Create()
@@ -11,7 +11,7 @@ internal static class RivalsCommand
         Option<int> rounds = new("--rounds") { Description = "How often each contender is measured, in turn.", DefaultValueFactory = _ => 9 };
         Option<bool> smoke = new("--smoke") { Description = "One short round of everything: shows that it works, and nothing about how fast." };
         Option<string?> only = new("--case") { Description = "Only this case." };
-        Option<string?> given = new("--redis") { Description = "host:port of a Redis nobody else uses meanwhile; without it, one is started for the run." };
+        Option<string?> given = new("--redis") { Description = "host:port of a Redis that is not used for anything else meanwhile; without it, one is started for the run." };
         Option<bool> json = new("--json") { Description = "Print one JSON object a line instead of a table." };
         Option<bool> rowsOnly = new("--rows-only") { Description = "No heading: for a case in the midst of others.", Hidden = true };
         only.AcceptOnlyFromAmong([.. RivalsRun.Names]);

@@ -4,7 +4,7 @@ using System.Text.Json;
 
 namespace JobLocking.Benchmarks.Rivals;
 
-/// <summary>What people and programs read of a run, row by row as it comes.</summary>
+/// <summary>The output of a run, for people and programs, row by row as it comes.</summary>
 internal static class RivalsReport
 {
     public static async Task WriteHeadingAsync(BenchmarkRedis redis, Effort effort, TextWriter output)
@@ -63,7 +63,7 @@ internal static class RivalsReport
     /// <summary>Null where there is no number: a rival whose figure is zero has no ratio, and JSON no infinity.</summary>
     private static double? Rounded(double value) => double.IsFinite(value) ? Math.Round(value, 4) : null;
 
-    /// <summary>No more digits than mean something.</summary>
+    /// <summary>No more digits than are significant.</summary>
     private static string Short(double value) => Math.Abs(value) switch
     {
         >= 100 => value.ToString("#,0", CultureInfo.InvariantCulture),

@@ -5,13 +5,13 @@ using JobLocking.Benchmarks.Rivals.Schedulers;
 namespace JobLocking.Benchmarks.Rivals;
 
 /// <summary>
-/// All cases, one after the other, each in a process of its own: the runtime compiles what is called often for the way in
-/// which it was called first, and a worker's code is not called by another benchmark first. Within a case all contenders
-/// take turns, so that a slow moment of the machine meets all of them.
+/// All cases, one after the other, each in a process of its own: the runtime optimises frequently called code for the way in which it was
+/// called first, and in a worker no other benchmark calls that code first. Within a case all contenders take turns, so that a slow moment
+/// of the machine affects all of them.
 /// </summary>
 internal static class RivalsRun
 {
-    /// <summary>For one turn of one contender.</summary>
+    /// <summary>The limit for one turn of one contender.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
     private static readonly IReadOnlyList<(string Name, Func<BenchmarkRedis, Effort, Task<IRivalCase>> StartAsync)> Cases =
@@ -30,8 +30,8 @@ internal static class RivalsRun
     public static IEnumerable<string> Names => Cases.Select(one => one.Name);
 
     /// <summary>All cases; each process writes its own rows.</summary>
-    /// <param name="argumentsOf">What a process is told to measure this case alone.</param>
-    /// <exception cref="InvalidOperationException">A case did not come to its end, and has said why.</exception>
+    /// <param name="argumentsOf">The arguments of a process that measures this case alone.</param>
+    /// <exception cref="InvalidOperationException">A case did not end, and has reported why.</exception>
     public static async Task RunAllAsync(Func<string, IEnumerable<string>> argumentsOf, CancellationToken stop)
     {
         foreach (string name in Names)
@@ -55,14 +55,14 @@ internal static class RivalsRun
     }
 
     /// <summary>One case, in this process.</summary>
-    /// <exception cref="TimeoutException">A contender did not come to the end of a round.</exception>
+    /// <exception cref="TimeoutException">A contender did not finish a round.</exception>
     public static async IAsyncEnumerable<Row> MeasureAsync(BenchmarkRedis redis, Effort effort, string name)
     {
         await using IRivalCase one = await Cases.Single(one => one.Name == name).StartAsync(redis, effort);
         Findings findings = new();
         for (int turn = 0; turn < (1 + effort.Rounds) * one.WakeUpsARound; turn++)
         {
-            // In another order each time: everybody finds the machine as the one before left it.
+            // In another order each time: each contender finds the machine as the one before left it.
             string[] contenders = [.. one.Contenders];
             Random.Shared.Shuffle(contenders);
             Dictionary<string, IReadOnlyDictionary<string, double>> measured = [];

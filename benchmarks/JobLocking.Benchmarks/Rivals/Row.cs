@@ -1,16 +1,16 @@
 namespace JobLocking.Benchmarks.Rivals;
 
-/// <summary>A line of the table: one figure of all contenders, and whether ours is as good as it has to be.</summary>
-/// <param name="Case">What was done.</param>
-/// <param name="Unit">Of the figures.</param>
+/// <summary>A line of the table: one figure of all contenders, and whether ours meets its target.</summary>
+/// <param name="Case">The case.</param>
+/// <param name="Unit">The unit of the figures.</param>
 /// <param name="JobLocking">The median of our turns.</param>
-/// <param name="Least">The least of our turns.</param>
-/// <param name="Most">The most of our turns.</param>
+/// <param name="Least">The smallest value of our turns.</param>
+/// <param name="Most">The largest value of our turns.</param>
 /// <param name="Rivals">The medians of the others.</param>
-/// <param name="Ratio">Ours to theirs, the median of each turn's ratio.</param>
-/// <param name="Target">What is to be reached.</param>
-/// <param name="Met">Whether it was.</param>
-/// <param name="Limit">Where it was not: what stands in the way, as measured in this run.</param>
+/// <param name="Ratio">Ours divided by theirs: the median of the ratios of each turn.</param>
+/// <param name="Target">The target.</param>
+/// <param name="Met">Whether the target was met.</param>
+/// <param name="Limit">Why it was not met, as measured in this run.</param>
 internal sealed record Row(
     string Case,
     string Unit,
@@ -23,7 +23,7 @@ internal sealed record Row(
     bool Met,
     string? Limit = null)
 {
-    /// <summary>The row of one figure, with all who were measured at it.</summary>
+    /// <summary>The row of one figure, with all contenders that were measured.</summary>
     public static Row Of(Findings findings, string what, string @case, string unit, string target, Func<Row, bool> met)
     {
         string[] rivals = [.. findings.Contenders(what).Where(contender => contender != Contender.JobLocking)];
@@ -41,6 +41,6 @@ internal sealed record Row(
         return row with { Met = met(row) };
     }
 
-    /// <summary>The row with its limit, if it has missed a target that is beyond the reach of anybody, by no more than ours may.</summary>
+    /// <summary>The row with its limit, if it missed a target that no contender can reach, by no more than is allowed.</summary>
     public Row OrLimit(bool isBeyondReach, string limit) => Met || !isBeyondReach ? this : this with { Limit = limit };
 }

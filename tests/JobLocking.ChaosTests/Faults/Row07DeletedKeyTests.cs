@@ -33,7 +33,7 @@ public sealed class Row07DeletedKeyTests
     }
 
     [Fact]
-    public async Task A_worker_of_the_ancestor_that_has_taken_the_lock_keeps_it()
+    public async Task A_foreign_client_that_has_taken_the_lock_keeps_it()
     {
         await using Lab lab = await Lab.StartAsync();
         Worker worker = await lab.WorkAsync("worker");

@@ -26,7 +26,7 @@ public sealed partial class RedisLockStoreTests(SharedServers servers) : RedisSt
     }
 
     [Fact]
-    public async Task A_lock_of_the_ancestor_blocks_ours()
+    public async Task A_lock_of_a_foreign_client_blocks_ours()
     {
         Assert.True(await Redis.StringSetAsync(LockKey, "1", TimeSpan.FromSeconds(60), When.NotExists));
 
@@ -38,7 +38,7 @@ public sealed partial class RedisLockStoreTests(SharedServers servers) : RedisSt
     }
 
     [Fact]
-    public async Task Our_lock_blocks_the_ancestors_until_it_is_released()
+    public async Task Our_lock_blocks_a_foreign_client_until_it_is_released()
     {
         AcquireRequest lease = await GrantedAsync();
         Assert.False(await Redis.StringSetAsync(LockKey, "1", TimeSpan.FromSeconds(60), When.NotExists));
@@ -49,7 +49,7 @@ public sealed partial class RedisLockStoreTests(SharedServers servers) : RedisSt
     }
 
     [Fact]
-    public async Task A_lock_that_the_ancestor_has_deleted_is_missing_at_the_next_renewal()
+    public async Task A_lock_that_a_foreign_client_has_deleted_is_missing_at_the_next_renewal()
     {
         AcquireRequest lease = await GrantedAsync();
 

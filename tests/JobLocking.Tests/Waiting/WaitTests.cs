@@ -315,7 +315,7 @@ public sealed class WaitTests : IDisposable
     [Fact]
     public async Task A_wait_ends_with_one_more_acquire_since_not_every_client_wakes_waiters()
     {
-        // As the Python workers do, or an operator with DEL: no process is notified.
+        // As a foreign client does, or an operator with DEL: no process is notified.
         await DiesAsync(TimeSpan.FromSeconds(3.5));
         Task<TaskLease?> waiting = _other.Locks.TryAcquireAsync("x", new TaskLockOptions { Wait = TimeSpan.FromSeconds(3.501) }).AsTask();
         await QueuedAsync(1);

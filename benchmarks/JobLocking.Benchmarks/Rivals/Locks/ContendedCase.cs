@@ -2,7 +2,8 @@ using JobLocking.Benchmarks.Rivals.Locks.Clients;
 
 namespace JobLocking.Benchmarks.Rivals.Locks;
 
-/// <summary>A try on a lock that is held: by another node, which only Redis knows, or by this very process, which need not be asked.</summary>
+/// <summary>A try on a held lock: held by another node, which only Redis knows, or by this process itself, which needs no
+/// request.</summary>
 internal sealed class ContendedCase(BenchmarkRedis redis, Dictionary<string, ILockClient> holders, Dictionary<string, ILockClient> clients, Effort effort) : IRivalCase
 {
     private const string Latency = "latency";
@@ -19,7 +20,7 @@ internal sealed class ContendedCase(BenchmarkRedis redis, Dictionary<string, ILo
 
     private const string OwnRequests = "own requests";
 
-    /// <summary>Measured to a multiple, it is as fast: two that do the same differ by as much from run to run.</summary>
+    /// <summary>Within this factor it counts as equally fast: two contenders that do the same differ by as much from run to run.</summary>
     private const double Alike = 1.05;
 
     public IReadOnlyList<string> Contenders => LockClients.Contenders;
@@ -33,12 +34,12 @@ internal sealed class ContendedCase(BenchmarkRedis redis, Dictionary<string, ILo
     {
         ILockClient client = clients[contender];
 
-        // RedLock.net sleeps within a try, and tries thrice.
+        // RedLock.net sleeps within a try, and tries three times.
         TimeSpan[] times = new TimeSpan[contender == Contender.RedLock ? 1 : effort.Of(200)];
         Dictionary<string, double> measured = [];
         await using (await holders[contender].HoldAsync("theirs"))
         {
-            // Once more than is counted: a script that the server does not know yet is sent twice.
+            // One more than is counted: a script that the server does not know yet is sent twice.
             await client.TriesAsync("theirs", new TimeSpan[1]).WaitAsync(stop);
 
             long requests = client.Requests;
@@ -98,7 +99,7 @@ internal sealed class ContendedCase(BenchmarkRedis redis, Dictionary<string, ILo
             await client.TriesAsync("own", times).WaitAsync(stop);
             measured[OwnRequests] = client.Requests - requests + (await redis.ScriptsAsync()).Calls - scripts;
 
-            // The mean: a clock that is read around less than a microsecond says little of a single one.
+            // The mean: for less than a microsecond, the clock says little about a single try.
             measured[OwnLatency] = times.Average(time => time.TotalMicroseconds);
         }
     }

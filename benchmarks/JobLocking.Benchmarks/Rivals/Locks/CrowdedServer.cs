@@ -5,13 +5,14 @@ using StackExchange.Redis;
 
 namespace JobLocking.Benchmarks.Rivals.Locks;
 
-/// <summary>A server of its own where every second of so many names is held, and all have been; and so many nodes, each with a connection, that ask it for the others.</summary>
+/// <summary>A server of its own on which every second of many names is held, and all have been held; and nodes, each with a connection,
+/// that request the other names.</summary>
 internal sealed class CrowdedServer : IAsyncDisposable
 {
     /// <summary>Longer than any run.</summary>
     private static readonly TimeSpan Held = TimeSpan.FromDays(1);
 
-    /// <summary>About that of a lease with its holder.</summary>
+    /// <summary>About the size of a lease with its holder.</summary>
     private const int ValueLength = 200;
 
     private readonly List<Node> _nodes = [];
@@ -48,14 +49,14 @@ internal sealed class CrowdedServer : IAsyncDisposable
         return server;
     }
 
-    /// <summary>Takes and gives back so many locks, over all connections at once.</summary>
+    /// <summary>Acquires and releases this many locks, over all connections at once.</summary>
     /// <returns>How long the server took for a script, µs.</returns>
     public Task<double> MeasureAsync(int pairs, CancellationToken stop) => ScriptAsync(() => Task.WhenAll(
         _nodes.Select((node, i) => Task.Run(() => PairsAsync(node, i, Math.Max(1, pairs / _nodes.Count)), stop))).WaitAsync(stop));
 
     /// <summary>
-    /// The least that two scripts can do of which one takes a lock and mints a token from the last one, and the other gives the
-    /// lock back if it is its own, and looks whether somebody waits. The values are as long as ours.
+    /// The least that two scripts can do if one takes a lock and mints a token from the last one, and the other releases the lock if it is
+    /// its own, and checks whether an execution waits. The values are as long as ours.
     /// </summary>
     /// <returns>How long the server took for one of them, µs.</returns>
     public Task<double> MeasureLeastAsync(int pairs, CancellationToken stop) => ScriptAsync(async () =>
@@ -106,7 +107,7 @@ internal sealed class CrowdedServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Each pair a name by chance, and none that another node asks for.</summary>
+    /// <summary>A random name for each pair, and none that another node requests.</summary>
     private async Task PairsAsync(Node node, int place, int pairs)
     {
         int own = Math.Max(1, _names / 2 / _nodes.Count);

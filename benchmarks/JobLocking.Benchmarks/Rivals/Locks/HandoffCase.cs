@@ -26,7 +26,7 @@ internal sealed class HandoffCase : IRivalCase
 
     private const double MostTrips = 3;
 
-    /// <summary>So much of a handoff by hand ours may take, where that is beyond <see cref="MostTrips"/> already.</summary>
+    /// <summary>The share of a handoff by hand that ours may take, if the handoff by hand itself exceeds <see cref="MostTrips"/>.</summary>
     private const double MostOfRaw = 1.25;
 
     private readonly BenchmarkRedis _redis;
@@ -41,7 +41,7 @@ internal sealed class HandoffCase : IRivalCase
 
     private readonly IConnectionMultiplexer _connection;
 
-    /// <summary>Lines in one other node, by what they are called in the table; the longest is what our column shows.</summary>
+    /// <summary>Lines in one other node, by their names in the table; our column shows the longest.</summary>
     private readonly Dictionary<string, int> _shorterLines = new() { ["with 1 waiter"] = 1, ["with 10 waiters"] = 10 };
 
     private HandoffCase(
@@ -80,7 +80,7 @@ internal sealed class HandoffCase : IRivalCase
         RoundTrips roundTrips = new(_connection);
         await roundTrips.MeasureAsync(stop);
 
-        // Polling takes a thousand times as long as the others: less often is enough.
+        // Polling takes a thousand times as long as the others: fewer measurements are enough.
         double one = await MeasureAsync(new WaitersInPlace(nodes, 1, _redis), contender == Contender.DistributedLock ? 1 : _effort.Of(8), stop);
         measured[Time] = one;
         measured[TripsAfterPause] = one / roundTrips.Idle.P50;
@@ -128,7 +128,7 @@ internal sealed class HandoffCase : IRivalCase
     {
         Row row = Row.Of(findings, what, @case, "trips", $"≤ {MostTrips} round trips", row => row.JobLocking <= MostTrips);
 
-        // Where even by hand it takes longer, it is the threads that have to be woken on the way, which no PING has to.
+        // If it takes longer even by hand, the cause is the threads that have to be woken on the way; a PING wakes none.
         double raw = row.Rivals[Contender.Raw];
         double overRaw = findings.Ratio(Contender.JobLocking, Contender.Raw, time);
         return row.OrLimit(
@@ -155,7 +155,7 @@ internal sealed class HandoffCase : IRivalCase
         return new Spread(all).P50;
     }
 
-    /// <summary>So many lines that there are as many handoffs, however long a line is.</summary>
+    /// <summary>The number of lines that gives the same number of handoffs, however long a line is.</summary>
     private async Task MeasureTrafficAsync(int length, Dictionary<string, double> measured, CancellationToken stop)
     {
         WaitersInPlace waiters = new(_ours, length, _redis, others: 1);

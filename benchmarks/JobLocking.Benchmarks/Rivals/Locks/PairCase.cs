@@ -2,7 +2,7 @@ using JobLocking.Benchmarks.Rivals.Locks.Clients;
 
 namespace JobLocking.Benchmarks.Rivals.Locks;
 
-/// <summary>One caller takes a free lock and gives it back, again and again: how long that takes, and what it leaves to the garbage collector.</summary>
+/// <summary>One caller acquires and releases a free lock, again and again: how long that takes, and how much it allocates.</summary>
 internal sealed class PairCase(Dictionary<string, ILockClient> clients, Effort effort) : IRivalCase
 {
     private const string Latency = "latency";
@@ -23,7 +23,7 @@ internal sealed class PairCase(Dictionary<string, ILockClient> clients, Effort e
     {
         TimeSpan[] times = new TimeSpan[effort.Of(200)];
 
-        // Of the whole process: what is allocated on the threads of the connection is part of the price.
+        // For the whole process: allocations on the threads of the connection are part of the cost.
         long before = GC.GetTotalAllocatedBytes(precise: true);
         await clients[contender].PairsAsync("pair", times).WaitAsync(stop);
         long allocated = GC.GetTotalAllocatedBytes(precise: true) - before;

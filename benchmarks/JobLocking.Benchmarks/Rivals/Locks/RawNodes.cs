@@ -9,8 +9,8 @@ using StackExchange.Redis;
 namespace JobLocking.Benchmarks.Rivals.Locks;
 
 /// <summary>
-/// A handoff by hand: our scripts, and a channel for each node. Less is not possible: the release has to reach the server, its
-/// notice the waiter, and the waiter's acquire the server. Whoever is told in vain waits for ever: it is no lock for users.
+/// A handoff by hand: our scripts, and a channel for each node. Less is not possible: the release has to reach the server, its wake-up the
+/// waiter, and the waiter's acquire the server. A waiter whose wake-up comes too late waits forever: this is no lock for users.
 /// </summary>
 internal sealed class RawNodes : ILockNodes, IAsyncDisposable
 {

@@ -2,7 +2,8 @@ using JobLocking.Benchmarks.Rivals.Locks.Held;
 
 namespace JobLocking.Benchmarks.Rivals.Locks;
 
-/// <summary>Very many leases are held at once: what it takes to renew all of them for an interval, and what each weighs meanwhile.</summary>
+/// <summary>Very many leases are held at once: what it costs to renew all of them for an interval, and how much memory each
+/// takes.</summary>
 internal sealed class RenewalCase(BenchmarkRedis redis, Effort effort, Dictionary<string, IHeldLeases> contenders, TimeSpan expiry) : IRivalCase
 {
     private const string Commands = "commands";
@@ -15,19 +16,19 @@ internal sealed class RenewalCase(BenchmarkRedis redis, Effort effort, Dictionar
 
     private const string Lost = "lost";
 
-    /// <summary>Leases are taken by so many at once.</summary>
+    /// <summary>Leases are taken by this many callers at once.</summary>
     private const int Callers = 100;
 
     private const int Intervals = 2;
 
-    /// <summary>The runtime begins to compile a method for good when it has been called thirty times, and what renews is called once an interval.</summary>
+    /// <summary>The runtime begins to optimise a method after thirty calls, and the renewal is called once an interval.</summary>
     private const int IntervalsBeforeAll = 35;
 
     private const double MostOfTheirs = 0.1;
 
     /// <summary>
-    /// So much of what the same scripts cost by hand ours may, where that is beyond <see cref="MostOfTheirs"/> already: by hand
-    /// nobody knows when a lease is due, what became of it, or when its holder has to be told that it is lost.
+    /// How much of the cost of the same scripts by hand ours may take, if those already exceed <see cref="MostOfTheirs"/>: the work by hand
+    /// does not track when a lease is due, what became of it, or when its holder has to learn that it is lost.
     /// </summary>
     private const double MostOfRaw = 1.5;
 
@@ -63,12 +64,12 @@ internal sealed class RenewalCase(BenchmarkRedis redis, Effort effort, Dictionar
         await HoldAsync(leases);
         long weight = GC.GetTotalMemory(forceFullCollection: true) - before;
 
-        // The first interval is not counted: it finds the leases as they were taken, one after the other.
+        // The first interval is not counted: then the leases are still due one after the other, as they were taken.
         await leases.RenewAsync(_interval, _warm.Add(contender) ? effort.Of(IntervalsBeforeAll) : 1, stop);
         Usage used = await UsageAsync(leases, () => leases.RenewAsync(_interval, Intervals, stop));
         int lost = leases.Lost();
 
-        // What the process needs anyway, for its connections and timers, is nobody's cost.
+        // What the process needs anyway, for its connections and timers, belongs to no contender.
         await leases.ReleaseAsync();
         GC.Collect();
         await Task.Delay(_interval, stop);

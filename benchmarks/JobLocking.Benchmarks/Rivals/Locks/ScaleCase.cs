@@ -3,10 +3,10 @@ using System.Globalization;
 namespace JobLocking.Benchmarks.Rivals.Locks;
 
 /// <summary>
-/// What a script costs the server where there are few names and where there are very many, each on a server of its own so that
-/// all can be measured in turn; and where it is asked over one connection and over many.
+/// What a script costs the server with few names and with very many, each on a server of its own so that all can be measured in turn; and
+/// over one connection and over many.
 /// </summary>
-/// <remarks>What is told from ours, the largest, is no rival but the same in small.</remarks>
+/// <remarks>The others are not rivals: they do the same on a smaller scale than ours, the largest.</remarks>
 internal sealed class ScaleCase : IRivalCase
 {
     private const string ByNames = "by names";
@@ -19,10 +19,11 @@ internal sealed class ScaleCase : IRivalCase
 
     private const double MostGrowth = 1.2;
 
-    /// <summary>Of what <see cref="MostGrowth"/> allows: where the least takes more than so much of it, nothing that does more has room.</summary>
+    /// <summary>The share of <see cref="MostGrowth"/>: if the least possible work takes more than this share of it, nothing that does more
+    /// can stay within it.</summary>
     private const double Nearly = 0.75;
 
-    /// <summary>There ours may grow so many times as much as the least.</summary>
+    /// <summary>In that case ours may grow by this multiple of the least.</summary>
     private const double MostOfLeast = 1.35;
 
     private readonly Effort _effort;
@@ -75,7 +76,7 @@ internal sealed class ScaleCase : IRivalCase
     {
         Row byNames = Flat(findings, ByNames, $"server time a script, among {_effort.Of(100_000):#,0} names, half of them held");
 
-        // Among many keys those that are wanted are in no cache of the processor, whoever wants them.
+        // With many keys, those that are needed are in no cache of the processor, for any contender.
         double least = findings.Difference(Contender.JobLocking, One, LeastByNames);
         double ours = findings.Difference(Contender.JobLocking, One, ByNames);
         double allowed = (MostGrowth - 1) * findings.Of(One, ByNames).Median;

@@ -3,7 +3,7 @@ using JobLocking.Benchmarks.Rivals.Locks.Clients;
 
 namespace JobLocking.Benchmarks.Rivals.Locks;
 
-/// <summary>Many callers of one process, each with a lock of its own, which it takes and gives back as fast as it can.</summary>
+/// <summary>Many callers of one process, each with a lock of its own, which it acquires and releases as fast as it can.</summary>
 internal sealed class ThroughputCase(Dictionary<string, ILockClient> clients, Effort effort) : IRivalCase
 {
     private const string Pairs = "pairs";

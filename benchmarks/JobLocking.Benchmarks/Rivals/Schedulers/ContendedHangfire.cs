@@ -5,18 +5,18 @@ using Hangfire.States;
 namespace JobLocking.Benchmarks.Rivals.Schedulers;
 
 /// <summary>
-/// A queue of jobs of which every other wants the same lock, worked off by a server with twenty workers. The others want
-/// none: how long does the contention keep them? Without contention are the very same jobs, none of which has a lock.
+/// A queue of jobs, of which every other needs the same lock, on a server with twenty workers. The others need no lock: how long does the
+/// contention delay them? The run without contention has the same jobs, none of which has a lock.
 /// <para>
-/// Those that want the lock can only run one after the other: the sum of their bodies, measured as they ran, is what no lock
-/// in the world falls below. A chain of jobs without a lock, each of which enqueues the next as it ends, adds what Hangfire
-/// needs to start a job, for which no worker has waited. They have a queue that is worked off first: behind the unrelated
-/// in one queue the chain would stand still until those are done.
+/// The jobs that need the lock can only run one after the other: the sum of their bodies, measured as they ran, is the least time that any
+/// lock allows. A chain of jobs without a lock, each of which enqueues the next as it ends, adds the time that Hangfire needs to start a
+/// job for which no worker has waited. They have a queue that is served first: behind the unrelated jobs in one queue the chain would stand
+/// still until those are done.
 /// </para>
 /// <para>
-/// The bodies are so long that this sum is several times what the machine needs for all the jobs without a lock: otherwise it
-/// would be the machine that everybody waits for. With the same bodies everywhere, the delay of the unrelated is from the
-/// first job's begin to their own.
+/// The bodies are so long that this sum is several times what the machine needs for all the jobs without a lock: otherwise all of them
+/// would wait for the machine. With the same bodies everywhere, the delay of an unrelated job is the time from the start of the first job
+/// to its own start.
 /// </para>
 /// </summary>
 internal sealed class ContendedHangfire(HangfireRig rig, Effort effort) : IRivalCase
@@ -29,7 +29,7 @@ internal sealed class ContendedHangfire(HangfireRig rig, Effort effort) : IRival
 
     private const double Undisturbed = 1.2;
 
-    /// <summary>Of the same line without a lock so much, where <see cref="Sooner"/> is out of reach already.</summary>
+    /// <summary>How much of the same line without a lock ours may take, if <see cref="Sooner"/> cannot be reached.</summary>
     private const double MostOfChain = 1.2;
 
     private const string Whole = "ms until all are done";

@@ -4,7 +4,8 @@ using Hangfire.States;
 
 namespace JobLocking.Benchmarks.Rivals.Schedulers;
 
-/// <summary>A job that takes ten milliseconds and no processor, as one that waits for a database: every other under one lock, or all under none.</summary>
+/// <summary>A job that takes ten milliseconds and no processor time, like one that waits for a database: every other job under one lock, or
+/// none under a lock.</summary>
 internal sealed class ContendedHangfireJobs(Timelines timelines)
 {
     public const string ChainQueue = "chain";
@@ -21,12 +22,13 @@ internal sealed class ContendedHangfireJobs(Timelines timelines)
     }
 
     /// <remarks>
-    /// It waits as long as it takes: with a shorter patience jobs fail, and come back as retries up to half a minute later.
+    /// It waits as long as it takes: with a shorter time-out jobs fail, and come back as retries up to half a minute later.
     /// </remarks>
     [DisableConcurrentExecution(LockName, 600)]
     public void RunDisabled(int job) => Run(job);
 
-    /// <summary>Without a lock, and then the next but one, which has been scheduled for a day that never comes.</summary>
+    /// <summary>Runs without a lock, and then enqueues the job after the next, which has been scheduled for a day that never
+    /// comes.</summary>
     public void RunInChain(int job, PerformContext context)
     {
         Run(job);

@@ -12,7 +12,7 @@ namespace JobLocking.Benchmarks.Rivals.Schedulers;
 /// <summary>
 /// Hangfire with its storage on the Redis of the run, which the locks share over a connection of their own. All jobs of a
 /// round are enqueued before its server starts, so that none of them waits for its creation; the server ends with the round,
-/// so that nothing but what is measured asks the Redis.
+/// so that only what is measured sends requests to Redis.
 /// </summary>
 internal sealed class HangfireRig : IAsyncDisposable
 {
@@ -35,10 +35,10 @@ internal sealed class HangfireRig : IAsyncDisposable
         _timelines = timelines;
     }
 
-    /// <summary>What its locks are in, for who takes some by hand.</summary>
+    /// <summary>The Redis of the locks, for code that takes some by hand.</summary>
     public IDatabase Locks => _node.Connection.GetDatabase();
 
-    /// <summary>Of the locks that are taken by hand.</summary>
+    /// <summary>The prefix of the locks that are taken by hand.</summary>
     public string Prefix => $"{_redis.Prefix}by-hand:";
 
     public static async Task<HangfireRig> StartAsync(BenchmarkRedis redis)
@@ -51,7 +51,7 @@ internal sealed class HangfireRig : IAsyncDisposable
         {
             Prefix = $"{{{redis.Prefix}rivals}}:",
 
-            // A worker that looks at the queue just before a job comes misses its announcement, and would sleep for minutes.
+            // A worker that checks the queue just before a job arrives can miss its signal, and would then sleep for minutes.
             FetchTimeout = TimeSpan.FromSeconds(1),
         };
 
@@ -60,13 +60,13 @@ internal sealed class HangfireRig : IAsyncDisposable
         return new HangfireRig(redis, node, connection, storage, timelines);
     }
 
-    /// <summary>Creates so many jobs, starts a server, and stops it when the last of them has succeeded.</summary>
+    /// <summary>Creates jobs, starts a server, and stops it when the last of them has succeeded.</summary>
     /// <param name="configure">Gives the server its filters, from the services of its host.</param>
-    /// <param name="workers">Of the server.</param>
-    /// <param name="jobs">How many.</param>
+    /// <param name="workers">The number of workers of the server.</param>
+    /// <param name="jobs">The number of jobs.</param>
     /// <param name="job">The job of each number.</param>
-    /// <param name="state">In which each is created.</param>
-    /// <param name="stop">Gives up.</param>
+    /// <param name="state">The state in which each is created.</param>
+    /// <param name="stop">Cancels the round.</param>
     /// <exception cref="InvalidOperationException">Not all jobs have succeeded, each once.</exception>
     public async Task<HangfireRound> RunAsync<T>(
         Action<BackgroundJobServerOptions, IServiceProvider> configure,

@@ -3,8 +3,8 @@ using Quartz;
 namespace JobLocking.Benchmarks.Rivals.Schedulers;
 
 /// <summary>
-/// The least that any lock on the same Redis costs a firing: one acquire and one release around the job, and no other
-/// middleware between. It stands in front of ours, so that the firings of both kinds can take turns in one scheduler.
+/// The least that any lock on the same Redis costs a firing: one acquire and one release around the job, with no other middleware in
+/// between. It is in front of ours, so that the firings of both kinds can take turns in one scheduler.
 /// </summary>
 internal sealed class LockByHandMiddleware(ITaskLocks locks) : IJobExecutionMiddleware
 {

@@ -37,7 +37,8 @@ internal sealed class QuartzRig : IAsyncDisposable
 
     public static string LockName(int job) => UncontendedQuartzJob.LockName.Replace($"{{{UncontendedQuartzJob.Number}}}", $"{job}", StringComparison.Ordinal);
 
-    /// <summary>So many jobs, each with a trigger that is due, while the scheduler stands by; then it is let go, and runs them in order.</summary>
+    /// <summary>Adds jobs, each with a trigger that is due, while the scheduler is in standby; then starts it, so that it runs them in
+    /// order.</summary>
     public async Task<Timeline> RunAsync(int jobs, Func<int, Type> typeOf, CancellationToken stop)
     {
         Timeline timeline = _timelines.Next(jobs);
@@ -54,7 +55,7 @@ internal sealed class QuartzRig : IAsyncDisposable
         return timeline;
     }
 
-    /// <summary>The median time of taking each job's lock by hand and giving it back, with nothing between.</summary>
+    /// <summary>The median time to acquire and release each job's lock by hand, with nothing in between.</summary>
     public async Task<TimeSpan> MedianPairAsync(int jobs, CancellationToken stop)
     {
         List<TimeSpan> pairs = [];

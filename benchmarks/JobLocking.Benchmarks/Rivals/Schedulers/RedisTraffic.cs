@@ -1,6 +1,6 @@
 namespace JobLocking.Benchmarks.Rivals.Schedulers;
 
-/// <summary>What was asked of the Redis.</summary>
+/// <summary>The requests to Redis.</summary>
 /// <param name="Storage">Requests of the scheduler's storage, and of the locks that are kept in it.</param>
 /// <param name="Locks">Requests of JobLocking.</param>
 /// <param name="Commands">What the server has executed for both, also within scripts.</param>

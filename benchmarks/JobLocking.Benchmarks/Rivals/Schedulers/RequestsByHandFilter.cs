@@ -7,9 +7,8 @@ using StackExchange.Redis;
 namespace JobLocking.Benchmarks.Rivals.Schedulers;
 
 /// <summary>
-/// The round trips that a worker waits for, with the client's synchronous calls, which nothing that blocks a thread can be
-/// faster than: whether the job was deferred before, whether it recurs, the lock's acquire and its release; or two plain
-/// commands in place of the latter.
+/// The round trips that a worker waits for, with the client's synchronous calls, the fastest way that blocks a thread: whether the job was
+/// deferred before, whether it recurs, the lock's acquire and its release; or two plain commands instead of the last two.
 /// </summary>
 internal sealed class RequestsByHandFilter(IDatabase database, string prefix) : IServerFilter
 {

@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace JobLocking.Benchmarks.Rivals.Schedulers;
 
-/// <summary>When each of so many jobs began and ended, as they themselves say.</summary>
+/// <summary>When each job began and ended, as the jobs themselves report.</summary>
 internal sealed class Timeline
 {
     private readonly long[] _began;
@@ -22,26 +22,26 @@ internal sealed class Timeline
 
     public int Jobs => _began.Length;
 
-    /// <summary>What the scheduler calls each job.</summary>
+    /// <summary>The id of each job in the scheduler.</summary>
     public IList<string> JobIds { get; } = [];
 
-    /// <summary>When the last job has said that it ends.</summary>
+    /// <summary>Completes when the last job has reported its end.</summary>
     public Task AllEnded => _allEnded.Task;
 
-    /// <summary>From the first job's begin to the last one's end.</summary>
+    /// <summary>From the first job's start to the last one's end.</summary>
     public TimeSpan Whole => Stopwatch.GetElapsedTime(_began.Min(), _ended.Max());
 
-    /// <summary>From the first job's begin to this one's.</summary>
+    /// <summary>From the first job's start to this one's.</summary>
     public TimeSpan Delay(int job) => Stopwatch.GetElapsedTime(_began.Min(), _began[job]);
 
-    /// <summary>From this job's begin to its end.</summary>
+    /// <summary>From this job's start to its end.</summary>
     public TimeSpan Body(int job) => Stopwatch.GetElapsedTime(_began[job], _ended[job]);
 
     /// <summary>
-    /// From the begin of one job to that of the next, where they run one after the other: all that a scheduler and its locks
-    /// do for one job, once.
+    /// From the start of one job to that of the next, where they run one after the other: everything that a scheduler and its locks do for
+    /// one job.
     /// </summary>
-    /// <param name="counts">Which jobs count: those pairs of which both do.</param>
+    /// <param name="counts">Which jobs count: a pair counts if both its jobs do.</param>
     public Cycles Cycles(Func<int, bool> counts)
     {
         int[] inOrder = [.. Enumerable.Range(0, Jobs).OrderBy(job => _began[job])];
@@ -50,7 +50,8 @@ internal sealed class Timeline
             .Select(two => Stopwatch.GetElapsedTime(_began[two.First], _began[two.Second]).TotalMicroseconds));
     }
 
-    /// <exception cref="InvalidOperationException">The job has run before: whoever is faster because a lock let two pass is not to be compared.</exception>
+    /// <exception cref="InvalidOperationException">The job has run before: a contender that is faster because a lock let two jobs run
+    /// cannot be compared.</exception>
     public void Begin(int job)
     {
         if (Interlocked.Exchange(ref _began[job], Stopwatch.GetTimestamp()) != 0)

@@ -1,6 +1,6 @@
 namespace JobLocking.Benchmarks.Rivals.Schedulers;
 
-/// <summary>Where the jobs of a host find the timeline of the present round.</summary>
+/// <summary>Gives the jobs of a host the timeline of the current round.</summary>
 internal sealed class Timelines
 {
     public Timeline Current { get; private set; } = new(0);

@@ -6,42 +6,42 @@ using Hangfire.States;
 namespace JobLocking.Benchmarks.Rivals.Schedulers;
 
 /// <summary>
-/// What a lock that nobody else wants adds to a Hangfire job that does nothing, in three parts of a round:
+/// What an uncontended lock adds to a Hangfire job that does nothing, in three parts of a round:
 /// <list type="bullet">
 /// <item><description>One worker: the jobs run one after the other, a few of each kind in turn, so that the time from one to
-/// the next is all that one job costs, and the difference to a bare one is the lock. It is a difference of figures that are
-/// many times larger: all of them come from the same seconds of the same server, which has the filters for all kinds. What
-/// a filter costs jobs that have no lock is in the bare ones, too; the jobs a second show it.</description></item>
-/// <item><description>One worker and jobs of one kind in turn with bare ones: what is sent for them.</description></item>
-/// <item><description>As many workers as Hangfire has on a machine with four cores: how many jobs a second get through, from
-/// the first one's begin to the last one's end, when what the locks cost the processors counts too.</description></item>
+/// the next is everything that one job costs, and the difference to a bare one is the cost of the lock. That is a small difference of large
+/// figures, so all of them come from the same seconds of the same server, which has the filters for all kinds. What a filter costs jobs
+/// without a lock is also in the bare ones; the jobs a second show it.</description></item>
+/// <item><description>One worker and jobs of one kind in turn with bare ones: the requests for them.</description></item>
+/// <item><description>As many workers as Hangfire has on a machine with four cores: how many jobs a second run, from the first one's start
+/// to the last one's end, when the processor time of the locks counts too.</description></item>
 /// </list>
-/// The same requests by hand show what of it is not ours, and as many plain commands what of that the fence and the queue are.
-/// Of the commands on the server most of ours are steps within two scripts, so that they are shown and not judged; what is
-/// judged are the requests that are sent, each of which a worker or another client waits for.
+/// The same requests by hand show how much of it is not ours, and as many plain commands how much of that is the cost of the fencing token
+/// and the queue. Most of our commands on the server are steps within two scripts, so they are shown and not judged; the requests are
+/// judged, because a worker or another client waits for each of them.
 /// </summary>
 internal sealed class UncontendedHangfire(HangfireRig rig, Effort effort) : IRivalCase
 {
-    /// <summary>So many jobs of one kind in turn with so many of another.</summary>
+    /// <summary>This many jobs of one kind alternate with as many of another.</summary>
     private const int Stretch = 10;
 
     private const int StretchesOfEach = 100;
 
-    /// <summary>Each job sends the same.</summary>
+    /// <summary>Each job sends the same requests.</summary>
     private const int StretchesForRequests = 20;
 
     private const int AtOnce = 2000;
 
     private const int Workers = 20;
 
-    /// <summary>Of what the same requests by hand cost, so much may be ours, where those are out of reach already.</summary>
+    /// <summary>How much of the cost of the same requests by hand ours may take, if those themselves miss the target.</summary>
     private const double Near = 0.25;
 
     private const string Cycle = "µs a job";
 
     private const string Rate = "jobs a second";
 
-    // Of one job that has the lock and a bare one, so that what it is over the same of two bare ones is what it is over bare.
+    // For one job with the lock and one bare job, so that the difference to two bare jobs is the cost over a bare job.
     private const string Requests = "requests a job";
 
     private const string StorageRequests = "of these to the storage";

@@ -10,7 +10,7 @@ internal sealed class UncontendedHangfireJobs(Timelines timelines)
     /// <summary>Under the lock that <see cref="RequestsByHandFilter"/> takes.</summary>
     public void RunByHand(int job) => Run(job);
 
-    /// <summary>Between the plain commands of the same.</summary>
+    /// <summary>Between the plain commands of that filter.</summary>
     public void RunPlainByHand(int job) => Run(job);
 
     [DisableConcurrentExecution("rival:{0}", 60)]

@@ -4,26 +4,26 @@ using Quartz;
 namespace JobLocking.Benchmarks.Rivals.Schedulers;
 
 /// <summary>
-/// What a lock that nobody else wants adds to the firing of a Quartz job that does nothing, with the store in memory. All
-/// triggers are due before the scheduler is let go, and it has one thread: firings follow each other, so that the time from
-/// one to the next is all that one firing costs. It is measured against the same pair of acquire and release alone, and
-/// against a middleware that takes the lock by hand, which no lock on this Redis can be cheaper than.
+/// What an uncontended lock adds to the firing of a Quartz job that does nothing, with the store in memory. All triggers are due before the
+/// scheduler starts, and it has one thread: firings follow each other, so the time from one to the next is everything that one firing
+/// costs. It is measured against the same pair of acquire and release alone, and against a middleware that takes the lock by hand: no lock
+/// on this Redis can be cheaper.
 /// <para>
-/// What the adapter adds to that is a few µs of more than a hundred that go up and down with the machine: firings by
-/// attribute and by hand take turns in one scheduler, a few of each, on the same connection and in the same moments.
+/// The adapter adds a few µs to more than a hundred, which vary with the machine: firings by attribute and by hand take turns in one
+/// scheduler, a few of each, on the same connection and at the same moments.
 /// </para>
 /// </summary>
 internal sealed class UncontendedQuartz(QuartzRig unlocked, QuartzRig locked, Effort effort) : IRivalCase
 {
-    /// <summary>So many firings by attribute in turn with so many by hand.</summary>
+    /// <summary>This many firings by attribute alternate with as many by hand.</summary>
     private const int Stretch = 10;
 
     private const int StretchesOfEach = 300;
 
-    /// <summary>So much may the adapter itself take, in µs.</summary>
+    /// <summary>How much the adapter itself may take, in µs.</summary>
     private const double Allowance = 20;
 
-    /// <summary>Of the firings a second that taking the lock by hand leaves, so many are to be left by the adapter.</summary>
+    /// <summary>The share of the firings a second with the lock taken by hand that the adapter has to reach.</summary>
     private const double Share = 0.9;
 
     private const string Cycle = "µs a firing";
@@ -36,7 +36,7 @@ internal sealed class UncontendedQuartz(QuartzRig unlocked, QuartzRig locked, Ef
 
     private const string RateByHand = $"{Rate}, by hand beside it";
 
-    /// <summary>Without the one by hand, whose firings are among ours.</summary>
+    /// <summary>Without the middleware that takes the lock by hand, whose firings are among ours.</summary>
     public IReadOnlyList<string> Contenders { get; } =
         [SchedulerContender.Bare, SchedulerContender.DisallowConcurrentExecution, Contender.JobLocking, SchedulerContender.Pair];
 
@@ -53,7 +53,7 @@ internal sealed class UncontendedQuartz(QuartzRig unlocked, QuartzRig locked, Ef
         switch (contender)
         {
             case SchedulerContender.Pair:
-                // On the node whose firings it is compared with. It is no firing, so that nothing is taken off.
+                // On the node whose firings it is compared with. It is no firing, so nothing is subtracted.
                 return new Dictionary<string, double> { [Over] = (await locked.MedianPairAsync(firings, stop)).TotalMicroseconds };
             case Contender.JobLocking:
                 Timeline both = await locked.RunAsync(2 * firings, job => IsByHand(job) ? typeof(UncontendedQuartzJob.ByHand) : typeof(UncontendedQuartzJob.Locked), stop);
@@ -86,7 +86,7 @@ internal sealed class UncontendedQuartz(QuartzRig unlocked, QuartzRig locked, Ef
             findings, Over, $"Quartz, nothing contended: {Over}", "µs", $"≤ {SchedulerContender.Pair} + {Allowance} µs",
             row => row.JobLocking <= row.Rivals[SchedulerContender.Pair] + Allowance);
 
-        // Of each round, like the ratios: the difference of the medians would be that of different moments.
+        // For each round, like the ratios: the difference of the medians would compare different moments.
         double adapter = findings.Difference(Contender.JobLocking, SchedulerContender.LockByHand, Cycle);
         double byHand = over.Rivals[SchedulerContender.LockByHand];
         bool isBeyondReach = byHand > over.Rivals[SchedulerContender.Pair] + Allowance && adapter <= Allowance;

@@ -7,7 +7,7 @@ internal class UncontendedQuartzJob(Timelines timelines) : IJob
 {
     public const string Number = "job";
 
-    /// <summary>Also by hand.</summary>
+    /// <summary>Also with the lock taken by hand.</summary>
     public const string LockName = $"rival:{{{Number}}}";
 
     public ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken = default)

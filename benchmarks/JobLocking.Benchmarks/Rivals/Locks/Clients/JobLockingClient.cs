@@ -44,7 +44,8 @@ internal sealed class JobLockingClient(Node node) : ILockClient
         }
     }
 
-    /// <summary>Asks as a scheduler does for jobs that are to come back later, as the lock is held: each of them is in the waiting queue when it is answered.</summary>
+    /// <summary>Requests a held lock as a scheduler does for jobs that it defers: each of them is in the waiting queue when it has its
+    /// answer.</summary>
     /// <returns>How many requests were sent for all of them.</returns>
     public async Task<long> DeferralsAsync(string name, TimeSpan[] times, CancellationToken stop)
     {

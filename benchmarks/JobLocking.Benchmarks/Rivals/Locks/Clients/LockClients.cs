@@ -1,6 +1,6 @@
 namespace JobLocking.Benchmarks.Rivals.Locks.Clients;
 
-/// <summary>A client of each contender, each with a connection of its own.</summary>
+/// <summary>One client for each contender, each with a connection of its own.</summary>
 internal static class LockClients
 {
     public static readonly IReadOnlyList<string> Contenders =
@@ -15,7 +15,7 @@ internal static class LockClients
         Contender.DistributedLock => new DistributedLockClient(await redis.ConnectAsync(), $"{redis.Prefix}distributed-lock:"),
         Contender.RedLock => new RedLockClient(await redis.ConnectAsync(), redis.Prefix),
         Contender.LockTake => new LockTakeClient(await redis.ConnectAsync(), $"{redis.Prefix}lock-take:"),
-        _ => throw new ArgumentOutOfRangeException(nameof(contender), contender, "Nobody by that name takes locks."),
+        _ => throw new ArgumentOutOfRangeException(nameof(contender), contender, "No contender of this name takes locks."),
     };
 
     public static async Task<Dictionary<string, ILockClient>> StartAllAsync(BenchmarkRedis redis)

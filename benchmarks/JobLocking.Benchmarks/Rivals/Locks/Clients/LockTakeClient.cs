@@ -3,7 +3,7 @@ using StackExchange.Redis;
 
 namespace JobLocking.Benchmarks.Rivals.Locks.Clients;
 
-/// <summary>What StackExchange.Redis brings along.</summary>
+/// <summary>The lock of StackExchange.Redis itself.</summary>
 internal sealed class LockTakeClient(IConnectionMultiplexer connection, string prefix) : ILockClient
 {
     private static readonly RedisValue Value = Guid.NewGuid().ToString("N");

@@ -3,7 +3,7 @@ using StackExchange.Redis;
 
 namespace JobLocking.Benchmarks.Rivals.Locks.Clients;
 
-/// <summary>Our scripts by hand.</summary>
+/// <summary>Our scripts, sent by hand.</summary>
 internal sealed class RawClient(IConnectionMultiplexer connection, string prefix, bool byHash = false) : ILockClient
 {
     private readonly IDatabase _database = connection.GetDatabase();

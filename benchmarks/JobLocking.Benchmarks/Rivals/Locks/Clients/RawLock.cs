@@ -7,8 +7,8 @@ using StackExchange.Redis;
 namespace JobLocking.Benchmarks.Rivals.Locks.Clients;
 
 /// <summary>
-/// One lock by the scripts of the store, with the keys and values that the store gives them. What a lock by hand cannot do
-/// without is made for each acquire, its lease id and its keys; who holds it is made once.
+/// One lock with the scripts of the store, and the keys and values that the store gives them. What each acquire needs, its lease id and its
+/// keys, is created for each acquire; the holder is created once.
 /// </summary>
 internal sealed class RawLock : IAsyncDisposable
 {
@@ -32,13 +32,13 @@ internal sealed class RawLock : IAsyncDisposable
 
     private readonly byte[] _channels;
 
-    /// <param name="database">Where it is.</param>
-    /// <param name="prefix">What its keys begin with.</param>
-    /// <param name="name">What comes then.</param>
-    /// <param name="processId">Under which its process is told of its turn.</param>
+    /// <param name="database">The database of the lock.</param>
+    /// <param name="prefix">The prefix of its keys.</param>
+    /// <param name="name">The name after the prefix.</param>
+    /// <param name="processId">The id with which its process receives wake-ups.</param>
     /// <param name="entry">Its entry in the waiting queue when it is refused; null for none.</param>
-    /// <param name="expiry">Of its lease; null for the same as everybody's.</param>
-    /// <param name="byHash">Whether the scripts go by their hashes, once <see cref="LoadAsync"/> has made them known.</param>
+    /// <param name="expiry">The expiry of its lease; null for the common one.</param>
+    /// <param name="byHash">Whether the scripts are sent by their hashes, after <see cref="LoadAsync"/> has loaded them.</param>
     public RawLock(
         IDatabase database, string prefix, string name, string processId = "process", WaiterEntry? entry = null, TimeSpan? expiry = null, bool byHash = false)
     {
@@ -56,7 +56,7 @@ internal sealed class RawLock : IAsyncDisposable
 
     public RedisKey Key => _keys.Lock(_name);
 
-    /// <summary>Makes its scripts known to the server.</summary>
+    /// <summary>Loads its scripts on the server.</summary>
     public static async Task LoadAsync(IDatabase database)
     {
         foreach (LockScript script in new[] { LockScripts.Acquire, LockScripts.Release })
@@ -65,7 +65,7 @@ internal sealed class RawLock : IAsyncDisposable
         }
     }
 
-    /// <summary>Asks for the lock; <see cref="IsGranted"/> knows the answer.</summary>
+    /// <summary>Requests the lock; <see cref="IsGranted"/> interprets the answer.</summary>
     public Task<RedisResult> AcquireAsync() => SendAsync(Acquiring());
 
     /// <inheritdoc cref="AcquireAsync"/>

@@ -9,12 +9,13 @@ internal interface IHeldLeases : IAsyncDisposable
     /// <summary>Takes a lease.</summary>
     Task HoldAsync(string name);
 
-    /// <summary>So long, renewing all of them at a third of their expiry: by themselves, where they can.</summary>
+    /// <summary>Holds them for this time and renews all of them at a third of their expiry; where the library does that itself, lets
+    /// it.</summary>
     Task RenewAsync(TimeSpan interval, int intervals, CancellationToken stop) => Task.Delay(intervals * interval, stop);
 
-    /// <summary>How many have been lost.</summary>
+    /// <summary>How many leases have been lost.</summary>
     int Lost();
 
-    /// <summary>Gives all of them back.</summary>
+    /// <summary>Releases all of them.</summary>
     Task ReleaseAsync();
 }

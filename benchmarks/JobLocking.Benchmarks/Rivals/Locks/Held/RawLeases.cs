@@ -5,7 +5,7 @@ using StackExchange.Redis;
 
 namespace JobLocking.Benchmarks.Rivals.Locks.Held;
 
-/// <summary>Our script of renewals by hand, a hundred leases at once: what no loop that renews them so can do without.</summary>
+/// <summary>Our renewal script, sent by hand for a hundred leases at once: the least that any renewal loop needs.</summary>
 internal sealed class RawLeases(IConnectionMultiplexer connection, string prefix) : IHeldLeases
 {
     private const int Batch = 100;
@@ -41,7 +41,7 @@ internal sealed class RawLeases(IConnectionMultiplexer connection, string prefix
                 _lost += ((string)results!).Count(lease => lease != 'r');
             }
 
-            // As long as for the others, which idle meanwhile, too.
+            // As long as for the others, which are also idle meanwhile.
             TimeSpan rest = interval - TimeProvider.System.GetElapsedTime(begun);
             await Task.Delay(rest > TimeSpan.Zero ? rest : TimeSpan.Zero, stop);
         }
