@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Breaks the implementation in one way after the other, as tests/mutants/*.patch say, and sees whether the tests notice that
-# each patch names. Works on a copy of the working tree, which stays as it is. Works from any directory.
+# Breaks the implementation with each patch in tests/mutants in turn, and checks that the tests that the patch names notice it.
+# Works on a copy of the working tree, from any directory.
 #
 #   tests/mutants.sh                      all
-#   tests/mutants.sh 01 wakes-nobody      those whose names contain one of these
+#   tests/mutants.sh 01 wakes-no-waiter      those whose names contain one of these
 #
-# The last line is "N killed, N survived"; the exit code is zero only if each of them was killed.
+# The last line is "N killed, N survived"; the exit code is zero only if all of them were killed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 TESTINGPLATFORM_TELEMETRY_OPTOUT=1
 
-# For how many seconds a test waits for what does not happen.
+# How many seconds a test waits for an event that does not happen.
 export JOBLOCKING_TESTS_PATIENCE=5
 
 work=$(mktemp -d)
@@ -24,7 +24,7 @@ killers() {
   sed -n 's/^Killed by: //p' "$@"
 }
 
-# What a mutant leaves unused is a warning, and no reason not to build it.
+# Code that a mutant leaves unused causes a warning, which must not stop the build.
 build() {
   dotnet build "$copy/tests/$1" -v quiet -p:RunAnalyzers=false -p:TreatWarningsAsErrors=false "${@:2}" > "$log" 2>&1
 }
@@ -39,12 +39,12 @@ run() {
     --no-ansi --show-test-results all --timeout 2m "${filters[@]}" > "$log" 2>&1
 }
 
-# Whether the last run says of a test that it "passed" or "failed". Each case of a theory has a line of its own.
+# Whether the last run reports a test as "passed" or "failed". Each case of a theory has a line of its own.
 was() {
   grep -qE "^$1 ([^ (]*\.)?$2[ (]" "$log"
 }
 
-# Whether tests of one project pass on what is not broken.
+# Whether tests of one project pass on the unbroken code.
 pass() {
   local test
   if ! run "$@"; then
@@ -56,7 +56,7 @@ pass() {
   done
 }
 
-# Says what becomes of a mutant that has been applied: "killed", or why not.
+# Prints the outcome of an applied mutant: "killed", or why not.
 judge() {
   local project tests code test
   for project in $(killers "$1" | cut -d ' ' -f 1 | sort -u); do
@@ -72,7 +72,7 @@ judge() {
   echo killed
 }
 
-# All that is not ignored, changed or not. A repository of its own keeps git from looking for one further up.
+# All files that are not ignored, changed or not. A repository of its own keeps git from searching for one further up.
 mkdir "$copy"
 git ls-files -z --cached --others --exclude-standard |
   while IFS= read -r -d '' file; do [ ! -e "$file" ] || printf '%s\0' "$file"; done |
@@ -88,7 +88,7 @@ for patch in "$copy"/tests/mutants/*.patch; do
 done
 [ "${#patches[@]}" -gt 0 ] || { echo "No mutant has a name like this." >&2 && exit 1; }
 
-echo "Building a copy, and running the tests of ${#patches[@]} mutants on what is not broken."
+echo "Building a copy, and running the tests of ${#patches[@]} mutants on the unbroken code."
 for project in $(killers "${patches[@]}" | cut -d ' ' -f 1 | sort -u); do
   build "$project" || { cat "$log" >&2 && exit 1; }
   mapfile -t tests < <(killers "${patches[@]}" | sed -n "s/^$project //p" | sort -u)

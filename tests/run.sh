@@ -3,7 +3,7 @@
 # The last line is "N passed, N failed"; the exit code is zero only if tests ran and none failed.
 #
 #   tests/run.sh              every test, with a short soak among them
-#   tests/run.sh --soak 30m   nothing but the soak, for so long (s, m or h), with faults that no run has seen before, and its table
+#   tests/run.sh --soak 30m   only the soak, for this long (s, m or h), with new faults, and its table
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 TESTINGPLATFORM_TELEMETRY_OPTOUT=1
@@ -38,8 +38,8 @@ finish() {
 }
 trap finish EXIT
 
-# Lock semantics are tested against a real Redis, never against a mock, and with libfaketime one whose clock can be set; clusters
-# of Quartz against a real PostgreSQL. setpriv starts that as its own user where the tests run as root, which it refuses.
+# Lock semantics are tested against a real Redis, never against a mock; with libfaketime its clock can be set. Clusters
+# of Quartz are tested against a real PostgreSQL. PostgreSQL refuses to run as root: if the tests do, setpriv starts it as a user of its own.
 install() {
   local sudo=
   if [ "$(id -u)" -ne 0 ]; then
@@ -104,14 +104,14 @@ for project in tests/*/*Tests.csproj; do
   dotnet run --no-build --project "$project" -- --no-ansi --fail-skips on --timeout 15m 2>&1 | tee "$output" || code=$?
   project_failed=$(count failed)
   if [ "$code" -ne 0 ] && [ "$project_failed" -eq 0 ]; then
-    # Crashed, ran out of time or had no test to run: the summary does not know it as a failure.
+    # It crashed, ran out of time or had no test to run: the summary does not count that as a failure.
     echo "$(basename "$project" .csproj) ended with exit code $code."
     project_failed=1
   fi
   passed=$((passed + $(count succeeded)))
   failed=$((failed + project_failed))
   if [ "$project_failed" -gt 0 ]; then
-    # The platform prints "failed <the test> (<how long it took>)"; the lines above the end may be long gone from a log that is cut.
+    # The platform prints "failed <the test> (<how long it took>)"; a truncated log may have lost the earlier lines.
     while read -r line; do
       failures+=("$(basename "$project" .csproj): $line")
     done < <(sed -n 's/^failed \(.*\)/\1/p' "$output" | grep . || echo "exit code $code")

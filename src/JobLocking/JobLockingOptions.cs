@@ -43,8 +43,8 @@ public sealed class JobLockingOptions
     }
 
     /// <summary>
-    /// The longest time a run may hold the lock, in seconds. After this time the lease is lost and the job is told,
-    /// so a stuck job cannot block the others for longer.
+    /// The longest time a run may hold the lock, in seconds. After this time the lease is lost and the job learns of it, so a stuck job
+    /// cannot block the others for longer.
     /// </summary>
     /// <value>
     /// Default 0: no limit. Otherwise at least <see cref="Expire"/>. If it equals <see cref="Expire"/>, the lease is never renewed.

@@ -39,7 +39,7 @@ public class Work(JobProbes probes, ITaskLeaseAccessor leases)
     public string Forgotten() => leases.Required.Name;
 }
 
-/// <summary>Comes back by itself when no test waits any more: only a wake explains that it runs.</summary>
+/// <summary>Comes back by itself only after all tests have ended: a job that runs was woken.</summary>
 [AutomaticRetry(Attempts = 0)]
 public class Patient(JobProbes probes, ITaskLeaseAccessor leases)
 {
@@ -147,7 +147,7 @@ public class OnClass(JobProbes probes, ITaskLeaseAccessor leases) : IOnInterface
 
 public class Inherited(JobProbes probes, ITaskLeaseAccessor leases) : OnClass(probes, leases);
 
-/// <summary>Says nothing itself.</summary>
+/// <summary>It has no lock of its own.</summary>
 public interface IUndecorated
 {
     Task Openly();
@@ -167,7 +167,7 @@ public class Undecorated(JobProbes probes, ITaskLeaseAccessor leases) : IUndecor
     internal Task Hidden() => probes["placed"].RunAsync(leases, default);
 }
 
-/// <summary>As from a package: nothing to decorate.</summary>
+/// <summary>As from a package: it cannot be decorated.</summary>
 [AutomaticRetry(Attempts = 0)]
 public class ThirdParty(JobProbes probes, ITaskLeaseAccessor leases)
 {
@@ -183,7 +183,7 @@ public class Once(JobProbes probes, ITaskLeaseAccessor leases)
     public Task Run() => probes["once"].RunAsync(leases, default);
 }
 
-/// <summary>What <see cref="LockUnavailable"/> says, each for itself.</summary>
+/// <summary>One job for each value of <see cref="LockUnavailable"/>.</summary>
 [AutomaticRetry(Attempts = 0)]
 public class Unavailable(JobProbes probes, ITaskLeaseAccessor leases)
 {

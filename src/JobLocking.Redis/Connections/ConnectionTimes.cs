@@ -21,6 +21,6 @@ internal static class ConnectionTimes
     /// <summary>Unsubscribing takes no longer: a Redis that is frozen must not keep the host from stopping.</summary>
     public static readonly TimeSpan LongestUnsubscribe = TimeSpan.FromSeconds(1);
 
-    /// <summary>How often the primaries of a cluster are looked up, and the successor of a lost one is asked for.</summary>
+    /// <summary>How often the client looks up the primaries of a cluster, and searches for the successor of a lost one.</summary>
     public static readonly TimeSpan ClusterRefresh = TimeSpan.FromSeconds(1);
 }

@@ -8,7 +8,7 @@ namespace JobLocking.Redis.Connections;
 /// </summary>
 internal static class WriteProbe
 {
-    /// <summary>Fails with the server's own error, also at a replica: the client library does not look into a script.</summary>
+    /// <summary>Fails with the server's own error, also at a replica: the client library does not know what a script writes.</summary>
     public static Task<RedisResult> SendAsync(IServer server, LockKeys keys) =>
         server.ExecuteAsync("EVAL", "return redis.call('PEXPIRE', KEYS[1], '1')", 1, keys.Lock(LockKeys.CheckName("", 0, 0)));
 }

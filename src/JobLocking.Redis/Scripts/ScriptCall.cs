@@ -5,7 +5,7 @@ namespace JobLocking.Redis.Scripts;
 /// <summary>A script with its keys and arguments.</summary>
 /// <remarks>
 /// <paramref name="ChannelPrefixAt"/> is the index of the channel-prefix argument, for a script that publishes; the next argument limits
-/// notifications that no process hears. <see cref="SetChannelPrefix"/> fills in both.
+/// notifications that no process receives. <see cref="SetChannelPrefix"/> fills in both.
 /// </remarks>
 internal readonly record struct ScriptCall(LockScript Script, RedisKey[] Keys, RedisValue[] Values, int? ChannelPrefixAt = null)
 {

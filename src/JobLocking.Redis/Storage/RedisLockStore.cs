@@ -256,7 +256,7 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
             _forRenewals?.Begin();
             return connection;
         }
-#pragma warning disable CA1031 // A user's factory may throw anything, and whatever it is, nothing has been sent.
+#pragma warning disable CA1031 // A user's factory may throw anything; in every case, nothing has been sent.
         catch (Exception error) when (error is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
 #pragma warning restore CA1031
         {

@@ -55,7 +55,7 @@ internal sealed class DueTimes
         }
     }
 
-    /// <summary>Takes out what is due at this moment, earliest first, at most so many.</summary>
+    /// <summary>Takes out the leases that are due at this moment, earliest first, up to a number.</summary>
     public List<HeldLease> Take(long moment, int most)
     {
         List<HeldLease> due = [];

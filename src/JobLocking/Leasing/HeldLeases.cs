@@ -56,7 +56,7 @@ internal sealed class HeldLeases(BackgroundWork background, MetricsReporter metr
         }
     }
 
-    /// <summary>Takes out the leases that are due at this moment, earliest first, at most so many. They stay in the registry.</summary>
+    /// <summary>Takes out the leases that are due at this moment, earliest first, up to a number. They stay in the registry.</summary>
     public List<HeldLease> TakeDue(long moment, int most)
     {
         lock (_gate)
@@ -80,7 +80,7 @@ internal sealed class HeldLeases(BackgroundWork background, MetricsReporter metr
         }
     }
 
-    /// <summary>Has the renewal loop act on all leases at this moment.</summary>
+    /// <summary>Makes the renewal loop act on all leases at this moment.</summary>
     public void SetAllDue(long due)
     {
         lock (_gate)

@@ -117,7 +117,7 @@ internal sealed class RenewalLoop : IDisposable
             EndAlarm();
         }
 
-        // The holders are told first. Sending takes time when there are many leases, and so may a log.
+        // The holders are notified first. Sending takes time when there are many leases, and so may a log.
         Action report = Lose(expired);
         if (renew.Count > 0)
         {

@@ -142,7 +142,7 @@ internal sealed class LocalWaiters : IDisposable
     /// <summary>The scheduler has stored the deferral.</summary>
     /// <param name="waiter">The waiter.</param>
     /// <param name="delay">After this time the deferral comes back by itself.</param>
-    /// <param name="start">Has the scheduler start it at once. Called when the wake-up comes, or now if it has come already.</param>
+    /// <param name="start">Makes the scheduler start it at once. Called when the wake-up comes, or now if it has come already.</param>
     public void OnDeferralStored(Waiter waiter, TimeSpan delay, Func<ValueTask<bool>> start)
     {
         lock (_gate)

@@ -8,9 +8,9 @@ namespace JobLocking.Waiting;
 
 /// <summary>
 /// The safety poll: finds wake-ups that were lost and holders that died. It decides when a lock is polled and for which waiters, and
-/// tells the owner of the waiters what it has found.
+/// reports to the owner of the waiters what it has found.
 /// </summary>
-/// <param name="gate">The lock of the owner: waiters are read, and the owner is told, only under it.</param>
+/// <param name="gate">The lock of the owner: waiters are read, and the owner is notified, only under it.</param>
 /// <param name="found">Tells the owner.</param>
 /// <param name="store">The store.</param>
 /// <param name="time">The clock.</param>

@@ -46,7 +46,7 @@ internal sealed class Waiter
     /// <summary>Lets the execution that waits in place resume; null if it never waited.</summary>
     public TaskCompletionSource? Signal { get; set; }
 
-    /// <summary>Has the scheduler start the deferral; null until one is stored.</summary>
+    /// <summary>Makes the scheduler start the deferral; null until one is stored.</summary>
     public Func<ValueTask<bool>>? StartDeferral { get; set; }
 
     /// <summary>When the deferral comes back by itself, in any process: from then on it may have an entry there.</summary>

@@ -109,7 +109,7 @@ internal enum WaiterEffects
     /// <summary>The execution that wanted to wait, or has waited, asks the store now.</summary>
     Ask = 16,
 
-    /// <summary>Have the scheduler start the deferral.</summary>
+    /// <summary>Make the scheduler start the deferral.</summary>
     Start = 32,
 
     /// <summary>Tell the store that the wake-up is not used: it wakes the next waiter.</summary>
@@ -123,8 +123,8 @@ internal enum WaiterEffects
 }
 
 /// <summary>
-/// The state machine of a waiter: which stage follows, and what has to be done. Without locks, clocks and side effects; README.md beside
-/// it has the whole table, and a test keeps the two equal.
+/// The state machine of a waiter: which stage follows, and what has to be done. Without locks, clocks and side effects; README.md in this
+/// folder has the whole table, and a test keeps the two equal.
 /// </summary>
 internal static class WaiterStages
 {

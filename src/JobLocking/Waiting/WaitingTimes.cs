@@ -17,7 +17,7 @@ internal static class WaitingTimes
     /// </summary>
     public static readonly TimeSpan LongestPollDelay = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>The number of waiters beside the polled one that one poll checks, as the store allows.</summary>
+    /// <summary>How many waiters one poll checks in addition to the polled one, as the store allows.</summary>
     public const int MostOthers = 100;
 
     /// <summary>A woken execution that has not asked for its lock after this time lets the next waiter be woken.</summary>

@@ -9,7 +9,7 @@ namespace JobLocking.Waiting;
 /// scheduler, or be behind other work: then the store wakes the next waiter. A woken execution keeps its reference, and so its position in
 /// the waiting queue, for when it asks at last.
 /// </summary>
-/// <param name="wakeNext">Has the store wake the next waiter of a lock, if the last to be woken has the id.</param>
+/// <param name="wakeNext">Makes the store wake the next waiter of a lock, if the last woken waiter has the id.</param>
 /// <param name="time">The clock.</param>
 /// <param name="logger">The log.</param>
 /// <param name="stopped">Cancelled when the host stops: then nothing is followed up.</param>

@@ -25,7 +25,7 @@ public sealed class HangfireTests
 
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(80);
 
-    /// <summary>A job that a killed worker had just taken out of its queue is given back by Hangfire after a minute.</summary>
+    /// <summary>Hangfire requeues a job that a killed worker had just taken out of its queue after a minute.</summary>
     private static readonly TimeSpan LongestRest = HangfireChaosWorker.Invisibility + TimeSpan.FromMinutes(2);
 
     private static readonly TimeSpan Duration = SoakOrder.DurationOr(seconds: 0);

@@ -108,7 +108,7 @@ internal sealed class Scheduler(World world, TraceNames names, FaultProfile faul
         {
             await running;
         }
-#pragma warning disable CA1031 // Whatever it is, the judge hears of it.
+#pragma warning disable CA1031 // Whatever it is, the judge is notified of it.
         catch (Exception e)
 #pragma warning restore CA1031
         {
