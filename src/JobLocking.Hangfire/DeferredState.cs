@@ -6,7 +6,8 @@ using Hangfire.Storage;
 namespace JobLocking.Hangfire;
 
 /// <summary>
-/// Scheduled by a deferral. Its data have the mark of the deferral, which tells it from a schedule that the job gets from elsewhere.
+/// Scheduled by a deferral. Its data contains the mark of the deferral, which distinguishes it from a schedule that the job gets in another
+/// way.
 /// </summary>
 internal sealed class DeferredState(TimeSpan delay, StoredDeferral deferral) : ScheduledState(delay), IState
 {
@@ -34,7 +35,7 @@ internal sealed class DeferredState(TimeSpan delay, StoredDeferral deferral) : S
 
         string IStateHandler.StateName => StateName;
 
-        /// <summary>Hangfire has handlers of the whole process only.</summary>
+        /// <summary>Hangfire has handlers only for the whole process.</summary>
         public static void Register()
         {
             lock (Registration)

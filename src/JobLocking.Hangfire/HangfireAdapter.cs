@@ -80,7 +80,7 @@ internal sealed class HangfireAdapter(
         {
             return (JobStorage?)services.GetService(typeof(JobStorage));
         }
-#pragma warning disable CA1031 // The user configured no storage, or the code that makes it failed.
+#pragma warning disable CA1031 // The user configured no storage, or the code that creates it failed.
         catch (Exception)
 #pragma warning restore CA1031
         {

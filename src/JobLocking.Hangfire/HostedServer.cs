@@ -33,7 +33,7 @@ internal sealed record HostedServer(JobStorage Storage, string? Name, IJobFilter
         {
             hosted = make(services);
         }
-#pragma warning disable CA1031 // The code of the user. The host has run it already, and would have failed with what matters.
+#pragma warning disable CA1031 // User code. The host has run it already, and would have failed with any error that matters.
         catch (Exception)
 #pragma warning restore CA1031
         {

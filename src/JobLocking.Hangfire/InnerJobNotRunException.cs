@@ -5,7 +5,7 @@ using JobLocking.Engine;
 namespace JobLocking.Hangfire;
 
 /// <summary>
-/// Ends a job inside which another job was to be performed that does not run now. The outer job then gets the state that was decided
+/// Ends a job inside which another job should have been performed that must not run now. The outer job then gets the state that was decided
 /// for the inner one (<see cref="JobDecision.Elect"/>).
 /// </summary>
 internal sealed class InnerJobNotRunException(JobDecision decision) : Exception(

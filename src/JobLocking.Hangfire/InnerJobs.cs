@@ -20,7 +20,7 @@ internal sealed class InnerJobs(BackgroundJob outer)
     private List<JobDecision>? _notRun;
     private bool _isOver;
 
-    /// <summary>Those of the worker that this code runs on; null if a job is performed by other code.</summary>
+    /// <summary>The inner jobs of the worker that this code runs on; null if a job is performed by other code.</summary>
     public static InnerJobs? Current => Ambient.Value;
 
     public BackgroundJob Outer => outer;
@@ -67,7 +67,7 @@ internal sealed class InnerJobs(BackgroundJob outer)
     public static JobDecision? DecisionIn(PerformedContext context) =>
         context.ExceptionHandled ? null : InnerJobNotRunException.Of(context.Exception)?.Decision;
 
-    /// <summary>An inner job is not to run now.</summary>
+    /// <summary>An inner job must not run now.</summary>
     /// <param name="decision">The decision about it.</param>
     /// <param name="around">The job around it; null if it is performed by other code.</param>
     /// <returns>The exception to throw in place of the inner job.</returns>

@@ -11,7 +11,7 @@ namespace JobLocking.Hangfire;
 /// </summary>
 /// <remarks>
 /// The servers must be known before the first job asks for its lock. Otherwise two nodes, each of which has seen the storage of another
-/// tenant only, would take the jobs of both tenants for the same. So the start of the host adds its servers. A server that the user's
+/// tenant only, would treat the jobs of both tenants as the same. So the start of the host adds its servers. A server that the user's
 /// code starts is known from its first job on.
 /// </remarks>
 internal sealed class Installations(LockEngine engine)

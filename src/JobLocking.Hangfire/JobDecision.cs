@@ -21,7 +21,7 @@ internal sealed record JobDecision(TaskLockFilter Filter, LockExecution Executio
     /// <param name="filter">The filter that asked.</param>
     /// <param name="execution">The execution.</param>
     /// <param name="decision">What was decided.</param>
-    /// <param name="record">What the earlier attempts have left.</param>
+    /// <param name="record">What earlier attempts have stored.</param>
     /// <param name="job">The job that Hangfire knows: for an inner job, the outer one.</param>
     /// <param name="storage">The storage of that job; an inner job may be performed without one.</param>
     /// <param name="records">Warns of what cannot be read.</param>

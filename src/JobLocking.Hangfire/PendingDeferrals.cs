@@ -39,8 +39,8 @@ internal sealed class PendingDeferrals(ILogger logger)
             : null;
 
     /// <summary>
-    /// The set that counts the deferrals of the recurring job for the lock: of the same method, with the same arguments. Some storages
-    /// take no long keys.
+    /// The set that counts the deferrals of the recurring job for the lock: of the same method, with the same arguments. Some storages do
+    /// not accept long keys.
     /// </summary>
     /// <returns>Null if the arguments cannot be compared: then there is no limit.</returns>
     public static string? SetOf(LockExecution execution, Job job) =>
@@ -109,7 +109,7 @@ internal sealed class PendingDeferrals(ILogger logger)
                 transaction.Commit();
             }
         }
-#pragma warning disable CA1031 // Any fault of any storage, and what it may not support.
+#pragma warning disable CA1031 // Any fault of any storage, including members that it does not support.
         catch (Exception e)
 #pragma warning restore CA1031
         {

@@ -26,7 +26,7 @@ internal sealed class ProcessFilter : IServerFilter, IElectStateFilter, IApplySt
 
     public static ProcessFilter Instance { get; } = new();
 
-    /// <summary>The same as that of the filters it passes jobs to.</summary>
+    /// <summary>The same order as that of the filters to which it passes jobs.</summary>
     public int Order => TaskLockFilter.Outermost;
 
     public bool AllowMultiple => false;
@@ -46,7 +46,7 @@ internal sealed class ProcessFilter : IServerFilter, IElectStateFilter, IApplySt
         }
     }
 
-    /// <summary>A server of a host works on a storage.</summary>
+    /// <summary>Notes that a server of a host uses a storage.</summary>
     public void Bind(JobStorage storage, TaskLockFilter host)
     {
         lock (_writing)

@@ -12,7 +12,7 @@ namespace JobLocking.Hangfire;
 /// <param name="LockName">The lock it waits for, for people.</param>
 internal sealed record StoredDeferral(string JobId, AttemptRecord Record, string LockName)
 {
-    /// <summary>Tells this deferral from any other: the text of the engine's state, which no two deferrals share.</summary>
+    /// <summary>Distinguishes this deferral from any other: the text of the engine's state, which no two deferrals share.</summary>
     public string Mark { get; } = Record.Deferral!;
 
     /// <summary>Enqueues the job if it is still in this deferral, and returns whether it was.</summary>

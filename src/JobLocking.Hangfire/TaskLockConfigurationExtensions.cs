@@ -4,7 +4,7 @@ using JobLocking.Hangfire;
 
 namespace Hangfire;
 
-/// <summary>Puts <see cref="TaskLockAttribute"/> in front of Hangfire jobs.</summary>
+/// <summary>Applies <see cref="TaskLockAttribute"/> to Hangfire jobs.</summary>
 public static class TaskLockConfigurationExtensions
 {
     /// <summary>

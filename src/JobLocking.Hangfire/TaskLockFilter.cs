@@ -19,7 +19,7 @@ namespace JobLocking.Hangfire;
 /// <item>
 /// <term>Election of Processing, on a worker</term>
 /// <description>
-/// Skips a first attempt, if this process alone knows that it is to be skipped.
+/// Skips a first attempt, if this process alone can tell that it must be skipped.
 /// </description>
 /// </item>
 /// <item>
@@ -121,11 +121,11 @@ internal sealed class TaskLockFilter(
                 + "Fix: call services.AddJobLocking().UseRedis(…) or .UseInMemory().");
     }
 
-    /// <summary>The filter that has begun with an execution, which goes on with it.</summary>
+    /// <summary>The filter that has begun an execution, which also completes it.</summary>
     public static TaskLockFilter? Of(IReadOnlyDictionary<string, object>? data) =>
         data is null || !data.TryGetValue(Item, out object? item) ? null : (item as Running)?.Filter ?? (item as JobDecision)?.Filter;
 
-    /// <summary>The host was disposed. What runs ends as it would; nothing else begins.</summary>
+    /// <summary>The host was disposed. Running jobs end as usual; no other job begins.</summary>
     public void End() => _ended = true;
 
     /// <summary>The run of an execution that has its lock; null for any other.</summary>
@@ -299,7 +299,7 @@ internal sealed class TaskLockFilter(
     }
 
     /// <summary>
-    /// Skips a first attempt before it occupies a worker, if this process alone knows that it is to be skipped. An election must not
+    /// Skips a first attempt before it occupies a worker, if this process alone can tell that it must be skipped. An election must not
     /// wait, so it asks neither the store nor the storage; if anything is uncertain, the worker decides.
     /// </summary>
     private void SkipEarly(ElectStateContext context)

@@ -56,7 +56,7 @@ internal sealed class UnsharedStorages(LockPolicies policies, bool sharesLocks, 
                 Check(storage);
             }
         }
-#pragma warning disable CA1031 // A host without a storage, or on its way down.
+#pragma warning disable CA1031 // A host without a storage, or one that is stopping.
         catch (Exception)
 #pragma warning restore CA1031
         {
@@ -86,7 +86,7 @@ internal sealed class UnsharedStorages(LockPolicies policies, bool sharesLocks, 
             using IStorageConnection connection = storage.GetConnection();
             return [.. connection.GetRecurringJobs().Where(RunsOnEachNode).Select(job => job.Id)];
         }
-#pragma warning disable CA1031 // Any fault of any storage: a warning is not worth a job.
+#pragma warning disable CA1031 // Any fault of any storage: a warning must not cost a job.
         catch (Exception)
 #pragma warning restore CA1031
         {

@@ -7,7 +7,8 @@ internal static class WorkerThread
 {
     /// <summary>Returns the result, or throws the exception, of an asynchronous call.</summary>
     /// <remarks>
-    /// It sleeps from the start. The usual ways to block on a task spin first, and take a processor from the threads that bring the answer.
+    /// It sleeps from the start. The usual ways to block on a task spin first, and take a processor from the threads that deliver the
+    /// answer.
     /// </remarks>
     public static T Wait<T>(ValueTask<T> pending)
     {

@@ -33,7 +33,7 @@ public sealed class AuditTests
     }
 
     [Fact]
-    public void An_overlap_between_processes_counts_as_soon_as_both_are_known_to_live()
+    public void An_overlap_between_processes_counts_as_soon_as_both_are_known_to_be_alive()
     {
         Enter("other", "a");
         Enter("self", "b");
@@ -69,7 +69,7 @@ public sealed class AuditTests
     }
 
     [Fact]
-    public void One_more_than_the_limit_overlaps_as_soon_as_all_are_known_to_live()
+    public void One_more_than_the_limit_overlaps_as_soon_as_all_are_known_to_be_alive()
     {
         Enter("other", "a", limit: 2);
         Enter("third", "b", limit: 2);

@@ -77,7 +77,7 @@ public sealed class InnerJobTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task An_inner_job_that_wants_the_lock_of_its_outer_job_runs_under_that()
+    public async Task An_inner_job_that_needs_the_lock_of_its_outer_job_runs_under_that_lease()
     {
         await using Cluster cluster = redis.NewCluster(isBlind: true);
         await cluster.StartAsync("a");

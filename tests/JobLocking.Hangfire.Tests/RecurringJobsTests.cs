@@ -22,7 +22,7 @@ public sealed class RecurringJobsTests
     [InlineData("1700000000", "1", false)] // Strict
     [InlineData("", null, false)]
     [InlineData(null, "0", false)]
-    public void A_schedule_runs_a_job_again_that_has_a_next_execution_and_is_not_strict(string? next, string? misfire, bool runsAgain)
+    public void A_schedule_that_has_a_next_execution_and_is_not_strict_runs_a_job_again(string? next, string? misfire, bool runsAgain)
     {
         Dictionary<string, string> job = new() { ["Cron"] = "0 0 * * *" };
         if (next is not null)

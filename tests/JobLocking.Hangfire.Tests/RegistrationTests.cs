@@ -74,7 +74,7 @@ public sealed class RegistrationTests(SharedRedis redis) : IDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task An_execution_that_meets_two_filters_takes_its_lock_once(bool sameInstance)
+    public async Task An_execution_that_passes_two_filters_takes_its_lock_once(bool sameInstance)
     {
         await using Cluster cluster = redis.NewCluster();
         Node a = await cluster.StartAsync("a", filters: (own, services) =>

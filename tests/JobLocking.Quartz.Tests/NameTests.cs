@@ -84,7 +84,7 @@ public sealed class NameTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task An_input_that_is_not_there_fails_the_job()
+    public async Task A_missing_input_fails_the_job()
     {
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a");

@@ -136,7 +136,7 @@ public sealed class RegistrationTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_bad_lock_by_key_stops_the_host()
+    public async Task A_bad_lock_given_by_key_stops_the_host()
     {
         await using Cluster cluster = new(redis);
 

@@ -36,7 +36,7 @@ public sealed class RetryTests(SharedRedis redis)
         Assert.Equal(RetryPolicy.None, RemainingRetries.Of(After(2, RetryPolicy.Fixed(2, TimeSpan.FromSeconds(3)))));
 
     [Fact]
-    public void A_policy_that_grows_beyond_all_time_remains_valid() =>
+    public void A_policy_whose_delays_exceed_the_largest_time_span_remains_valid() =>
         Assert.Equal(TimeSpan.MaxValue, RemainingRetries.Of(After(200, RetryPolicy.Exponential(300, TimeSpan.FromDays(1))))!.InitialDelay);
 
     [Theory]

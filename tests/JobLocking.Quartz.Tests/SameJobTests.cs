@@ -155,7 +155,7 @@ public sealed class SameJobTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task An_occurrence_is_one_of_its_scheduler()
+    public async Task An_occurrence_belongs_to_its_scheduler()
     {
         await using Cluster cluster = new(redis);
         DateTimeOffset at = Node.InAMoment();
@@ -177,7 +177,7 @@ public sealed class SameJobTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task An_occurrence_is_one_of_its_application_and_its_environment()
+    public async Task An_occurrence_belongs_to_its_application_and_its_environment()
     {
         await using Cluster cluster = new(redis);
         DateTimeOffset at = Node.InAMoment();

@@ -29,7 +29,7 @@ public sealed class SkipTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task The_execution_history_calls_a_skip_a_skip()
+    public async Task The_execution_history_shows_a_skip_as_a_skip()
     {
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a", n =>

@@ -80,7 +80,7 @@ public sealed class StoredNameTests(SharedRedis redis, SharedStore store) : ICla
     }
 
     [Fact]
-    public async Task A_number_that_a_database_would_change_is_refused_where_it_still_has_its_digits()
+    public async Task A_number_that_a_database_would_change_is_refused_while_it_still_has_all_its_digits()
     {
         await using Cluster cluster = new(redis);
         Node node = await cluster.StartAsync("memory");

@@ -134,7 +134,7 @@ public sealed class WakeTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task Deferrals_of_a_job_that_must_not_run_beside_itself_follow_one_another()
+    public async Task Deferrals_of_a_job_that_must_not_run_concurrently_follow_one_another()
     {
         await using Cluster cluster = new(redis);
         Node a = await StartAsync(cluster, "a");

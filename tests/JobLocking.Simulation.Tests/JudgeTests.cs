@@ -127,7 +127,7 @@ public sealed class JudgeTests
     }
 
     [Fact]
-    public void A_success_that_comes_after_another_run_of_the_occurrence_has_ended_is_not_the_last_word()
+    public void A_success_reported_after_another_run_of_the_occurrence_has_ended_may_be_followed_by_a_further_run()
     {
         // The server forgot the first runner, then the second, and learned of the failure of the second before the success of the first.
         HistoryBuilder story = new HistoryBuilder().Asks("L1", 1, occurrence: "o").Holds("L2", 3, 6, "n2", how: End.ReleasedEarly, occurrence: "o").GivesBack("L1", 7, occurrence: "o").Holds("L3", 8, 9, "n2", occurrence: "o");
@@ -174,7 +174,7 @@ public sealed class JudgeTests
     }
 
     [Fact]
-    public void Work_comes_to_an_end_and_a_second_attempt_is_not_skipped_and_nothing_is_left()
+    public void Work_ends_and_a_second_attempt_is_not_skipped_and_nothing_is_left()
     {
         Bad("never ended", new HistoryBuilder().And(new Fact.Submitted(1, "job")));
         Bad("not the first attempt", new HistoryBuilder().And(new Fact.Decided(1, "job", "skip", IsFirstAttempt: false, IsOccurrence: false)));

@@ -7,7 +7,7 @@ public sealed class SimulationTests(ITestOutputHelper output)
 {
     // A fixed range, so that what fails here fails everywhere. New seeds are drawn by --for.
     [Fact]
-    public async Task Nothing_is_lost_and_nothing_runs_twice_in_any_of_some_thousand_courses_of_events()
+    public async Task Nothing_is_lost_and_nothing_runs_twice_in_thousands_of_random_runs()
     {
         Task<(int ExitCode, string Output)>[] halves = [SimulationProcess.RunAsync("--seeds", "1-1500"), SimulationProcess.RunAsync("--seeds", "1501-3000")];
         foreach ((int exitCode, string text) in await Task.WhenAll(halves))
@@ -20,7 +20,7 @@ public sealed class SimulationTests(ITestOutputHelper output)
     [Theory]
     [InlineData("7")]
     [InlineData("4711")]
-    public async Task A_seed_has_the_same_course_of_events_in_every_process(string seed)
+    public async Task A_seed_gives_the_same_events_in_every_process(string seed)
     {
         (_, string first) = await SimulationProcess.RunAsync("--seed", seed, "--trace");
         (_, string second) = await SimulationProcess.RunAsync("--seed", seed, "--trace");
@@ -29,7 +29,7 @@ public sealed class SimulationTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public async Task Earlier_runs_in_the_same_process_do_not_change_the_course_of_a_seed()
+    public async Task Earlier_runs_in_the_same_process_do_not_change_the_events_of_a_seed()
     {
         (_, string alone) = await SimulationProcess.RunAsync("--seeds", "120-120");
         (_, string digests) = await SimulationProcess.RunAsync("--seeds", "100-120", "--digests");

@@ -14,7 +14,7 @@ internal sealed class ChannelPrefix(RedisChannel prefix)
     public byte[]? Known => _known;
 
     // A connection that the application made may wrap another, so the server is asked, with a command that StackExchange.Redis sends
-    // when it connects. If that is disabled or forbidden, the configuration has to do: no lock could be released otherwise.
+    // when it connects. If that is disabled or forbidden, the configuration has to be enough: otherwise no lock could be released.
     public async Task<byte[]> AskAsync(IDatabase database)
     {
         try

@@ -145,7 +145,7 @@ internal sealed class ProcessChannel : IAsyncDisposable
         }
         catch
         {
-            // Otherwise the subscription would come alive with the connection, and wake-ups would go to a process that ignores them. The
+            // Otherwise the subscription would become active with the connection, and wake-ups would go to a process that ignores them. The
             // client library does not know of a subscription that the server makes after that: the next attempt ends it.
             _ = RedisFault.Observed(subscriber.UnsubscribeAsync(channel));
             throw;

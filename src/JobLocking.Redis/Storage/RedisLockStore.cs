@@ -235,7 +235,7 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
         }
     }
 
-    // What one of the two connections sees of its server the other will see too.
+    // Whatever one of the two connections finds out about its server, the other will find out too.
     private void Failed(Exception error)
     {
         _connection.Failed(error);

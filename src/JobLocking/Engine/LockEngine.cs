@@ -459,7 +459,7 @@ public sealed class LockEngine
 
         if (mayGiveUp && policy.GiveUpAfter > TimeSpan.Zero && execution.Deferral is { FirstDeferredAt: { } first } before)
         {
-            // In this order: a stored time may be any, and the sum of it and GiveUpAfter may be no date.
+            // In this order: a stored time can have any value, and its sum with GiveUpAfter may be no valid date.
             TimeSpan left = policy.GiveUpAfter - (now - first);
             if (left <= TimeSpan.Zero)
             {

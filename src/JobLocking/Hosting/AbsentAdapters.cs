@@ -67,7 +67,7 @@ internal static class AbsentAdapters
     ];
 
     /// <summary>
-    /// A kind of scheduler: the hosted service that runs its jobs, the one that runs a server which the user makes, the service that
+    /// A kind of scheduler: the hosted service that runs its jobs, the one that runs a server that the user creates, the service that
     /// each configuration registers, and the method that registers it.
     /// </summary>
     private sealed record Scheduler(

@@ -61,14 +61,14 @@ internal sealed class HeldLease
     /// <summary>Cancelled when the lease is lost.</summary>
     public CancellationToken Lost => _lost.Token;
 
-    /// <summary>How the lease was lost; null while it was not.</summary>
+    /// <summary>How the lease was lost; null until then.</summary>
     public LeaseLoss? Loss { get; private set; }
 
     public bool IsLost => _state == State.Lost;
 
     public bool IsReleased => _state == State.Released;
 
-    /// <summary>The deadline has passed, and the holder was not told yet.</summary>
+    /// <summary>The deadline has passed, and the holder has not been notified yet.</summary>
     public bool IsOverdue => _state == State.Held && _time.GetTimestamp() >= DeadlineAt;
 
     /// <summary>When the renewal loop has to act: at the next renewal, or at the deadline. Belongs to <see cref="DueTimes"/>.</summary>

@@ -211,7 +211,7 @@ internal sealed class StoreServer(object id, ILockStore store, TimeProvider time
         }
     }
 
-    /// <summary>As logs and exceptions call it.</summary>
+    /// <summary>Its name in logs and exceptions.</summary>
     public override string ToString() => id.ToString() ?? "the store";
 
     private void End(bool isAnswer)
@@ -254,7 +254,7 @@ internal sealed class StoreServer(object id, ILockStore store, TimeProvider time
                 return false;
             }
 
-            // On a busy machine this process may have caused the time-out. A retry is then mostly answered at once.
+            // On a busy machine this process may have caused the time-out. A retry is then usually answered at once.
             if (isRetry)
             {
                 return false;

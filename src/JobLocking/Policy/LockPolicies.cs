@@ -130,8 +130,8 @@ public sealed class LockPolicies
     }
 
     /// <summary>
-    /// Everything that is wrong with what is known at start: options, configuration, declared locks. A host does not start
-    /// with any; an adapter that may run without a host has to refuse to be registered with any.
+    /// Everything that is wrong with what is known at start: options, configuration, declared locks. A host does not start if there are
+    /// any; an adapter that may run without a host must refuse to be registered.
     /// </summary>
     /// <returns>The problems, each with the job or property, the value and the fix; empty if all is well.</returns>
     public IReadOnlyList<string> Problems() =>
@@ -219,7 +219,7 @@ public sealed class LockPolicies
         where method.Name == job.Method
         select method;
 
-    /// <summary>A lock on a contract does not tell the scheduler by itself: the classes that implement the contract do.</summary>
+    /// <summary>A lock on a contract alone does not show which scheduler it is for: the classes that implement the contract do.</summary>
     private static bool IsForQuartz(Type type, MethodInfo? method)
     {
         if (DecoratedJobs.IsForQuartz(type, method))
@@ -263,7 +263,7 @@ public sealed class LockPolicies
 
         if (_declarations.Of(type, null) is { } ofType)
         {
-            // The policy of a type is one for all its methods.
+            // A type has one policy for all its methods.
             return method is not null ? Find(type, null) : Resolve(ofType, DecoratedJobs.Describe(type, null));
         }
 

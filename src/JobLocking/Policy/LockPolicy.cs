@@ -58,7 +58,7 @@ public sealed class LockPolicy
 
     /// <summary>
     /// Whether contention may skip a first attempt of this origin. A second attempt is never skipped: where this is true,
-    /// an adapter must be able to tell it from the first, whatever has become of that.
+    /// an adapter must be able to tell it from the first, however the first one ended.
     /// </summary>
     /// <param name="first">Where the first attempt comes from: a recurring or a one-off job.</param>
     public bool MaySkip(ExecutionOrigin first) => OnConflict switch
@@ -93,7 +93,7 @@ public sealed class LockPolicy
     internal LockUnavailable OnUnavailable { get; }
 
 
-    /// <summary>Its settings as people read them.</summary>
+    /// <summary>Its settings in readable form.</summary>
     internal string DescribeSettings() => _settings.Describe();
 
     /// <summary>

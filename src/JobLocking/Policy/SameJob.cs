@@ -72,7 +72,7 @@ public static class SameJob
 
     private static string WithoutAny(string name, string node, string machine)
     {
-        // The longer one first: one may be in the other.
+        // The longer one first: one may contain the other.
         (string first, string second) = node.Length >= machine.Length ? (node, machine) : (machine, node);
         return Without(Without(name, first), second);
     }

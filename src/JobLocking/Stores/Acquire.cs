@@ -1,6 +1,6 @@
 namespace JobLocking.Stores;
 
-/// <summary>One logical acquire; sent again unchanged when its answer did not come.</summary>
+/// <summary>One logical acquire; sent again unchanged if its answer did not arrive.</summary>
 /// <param name="Name">The resolved name: at most 512 bytes of UTF-8, without braces.</param>
 /// <param name="LeaseId">A new id for each logical acquire: 22 characters of base64url.</param>
 /// <param name="Expiry">How long the lease lives from the moment the store grants it.</param>
@@ -56,7 +56,7 @@ public enum AcquireOutcome
 /// foreign client.
 /// </param>
 /// <param name="TimeLeft">When contended or running: until the other expires if it is not renewed; null without expiry.</param>
-/// <param name="IsKept">The other's run has ended, and the lock is kept for its minimum hold only.</param>
+/// <param name="IsKept">The run of the other holder has ended, and the lock is kept only for its minimum hold.</param>
 /// <param name="QueuedSince">
 /// Since when the execution is in the waiting queue, in microseconds of the store's clock; 0 if it is not.
 /// </param>

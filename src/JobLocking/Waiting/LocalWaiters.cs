@@ -83,10 +83,10 @@ internal sealed class LocalWaiters : IDisposable
     }
 
     /// <summary>
-    /// The store has not answered. The caller may never say what becomes of the execution, so the waiter lapses like any other.
+    /// The store has not answered. The caller may never report what becomes of the execution, so the waiter lapses like any other.
     /// </summary>
     /// <param name="waiter">The waiter.</param>
-    /// <param name="mayHold">A lease may have been granted that is not used.</param>
+    /// <param name="mayHold">Whether the store may have granted a lease that is not used.</param>
     public void OnUnanswered(Waiter waiter, bool mayHold = false)
     {
         lock (_gate)

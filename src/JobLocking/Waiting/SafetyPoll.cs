@@ -107,7 +107,7 @@ internal sealed class SafetyPoll(Lock gate, SafetyPoll.Found found, StoreGate st
                     isMore = Apply(waiters, waiter, others, result, ref wasDoubted);
                     if (isMore && result.IsFree)
                     {
-                        // It asks by now, and must not be entered into the queue meanwhile. The next poll is for another waiter.
+                        // It is asking by now, and must not be entered into the queue meanwhile. The next poll is for another waiter.
                         timeLeft = TimeSpan.Zero;
                         break;
                     }

@@ -6,7 +6,7 @@ namespace JobLocking.Waiting;
 
 /// <summary>
 /// One execution that waits for a lock, from before it asks the store until it has the lock or gives up. Its <see cref="Stage"/>
-/// follows <see cref="WaiterStages"/>; what can change is changed by <see cref="LocalWaiters"/>, under its lock.
+/// follows <see cref="WaiterStages"/>; only <see cref="LocalWaiters"/> changes a waiter, under its own lock.
 /// </summary>
 internal sealed class Waiter
 {

@@ -39,7 +39,7 @@ internal enum WaiterEvent
     /// <summary>The store has refused the lock.</summary>
     Refused,
 
-    /// <summary>The store has not answered. The caller may never say what becomes of the execution.</summary>
+    /// <summary>The store has not answered. The caller may never report what becomes of the execution.</summary>
     Unanswered,
 
     /// <summary>Its execution begins to wait in place.</summary>

@@ -16,7 +16,7 @@ internal sealed class WaitersOfLock(string name)
 {
     private static readonly Comparer<Waiter> OldestFirst = Comparer<Waiter>.Create(static (a, b) =>
     {
-        // What the store does not know comes last.
+        // Waiters that the store does not know come last.
         int bySince = ((ulong)(a.QueuedSince - 1)).CompareTo((ulong)(b.QueuedSince - 1));
         return bySince != 0 ? bySince : a.Arrival.CompareTo(b.Arrival);
     });
@@ -65,7 +65,7 @@ internal sealed class WaitersOfLock(string name)
         Regroup(waiter);
     }
 
-    /// <summary>Before anything changes by which waiters are sorted.</summary>
+    /// <summary>Call it before a change of anything that waiters are sorted by.</summary>
     public void Remove(Waiter waiter)
     {
         if (waiter.IsListed)
@@ -77,7 +77,7 @@ internal sealed class WaitersOfLock(string name)
         }
     }
 
-    /// <summary>After a change of its stage.</summary>
+    /// <summary>Call it after a change of its stage.</summary>
     public void Regroup(Waiter waiter)
     {
         PollGroup? group = waiter.IsListed && waiter.Stage.IsWaiting()

@@ -54,7 +54,7 @@ public sealed class Row04TransientErrorsTests
     }
 
     [Fact]
-    public async Task A_server_that_loads_its_data_loses_nothing()
+    public async Task A_server_that_is_loading_its_data_loses_nothing()
     {
         await using Lab lab = await Lab.StartAsync("--appendonly", "yes", "--appendfsync", "always", "--key-load-delay", "500", "--loading-process-events-interval-bytes", "1024");
         await lab.CommandAsync("EVAL", "for i = 1, 4000 do redis.call('SET', 'ballast:' .. i, i) end", "0");

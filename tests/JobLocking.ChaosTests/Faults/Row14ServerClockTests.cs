@@ -65,7 +65,7 @@ public sealed class Row14ServerClockTests
     }
 
     [Fact]
-    public async Task Tokens_grow_through_great_steps_in_both_directions()
+    public async Task Tokens_grow_through_large_clock_steps_in_both_directions()
     {
         await using Lab lab = await Lab.StartAsync(await RedisServer.StartWithOwnClockAsync());
         Worker[] workers = await lab.WorkAsync(3);

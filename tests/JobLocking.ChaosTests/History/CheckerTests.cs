@@ -62,11 +62,11 @@ public sealed class CheckerTests
         .Fault("frozen", "redis", 0, 90).Healed(100).Whole("a", 1, 10, 110, 120, 130, 140).Whole("b", 1, 11, 115, 150, 160, 170).Tried(1500, 1501, Cancelled, "a", 2));
 
     [Fact]
-    public void Two_hold_a_lock_for_one() => Fails(Rule.Exclusion, new HistoryBuilder()
+    public void Two_hold_a_lock_with_a_limit_of_one() => Fails(Rule.Exclusion, new HistoryBuilder()
         .Whole("a", 1, 11, 0, 5, 40, 50).Whole("b", 1, 10, 1, 6, 30, 35), alsoAllowed: Rule.Belief);
 
     [Fact]
-    public void Three_hold_a_lock_for_two() => Fails(Rule.Exclusion, new HistoryBuilder()
+    public void Three_hold_a_lock_with_a_limit_of_two() => Fails(Rule.Exclusion, new HistoryBuilder()
         .Whole("a", 1, 10, 0, 5, 40, 50, "y").Whole("b", 1, 11, 1, 6, 40, 50, "y").Whole("c", 1, 12, 2, 7, 8, 50, "y"));
 
     [Fact]
@@ -125,7 +125,7 @@ public sealed class CheckerTests
     }
 
     [Fact]
-    public void A_token_comes_twice() => Fails(Rule.Tokens, new HistoryBuilder().Whole("a", 1, 10, 0, 5, 20, 30).Whole("b", 1, 10, 10, 31, 40, 50));
+    public void A_token_is_granted_twice() => Fails(Rule.Tokens, new HistoryBuilder().Whole("a", 1, 10, 0, 5, 20, 30).Whole("b", 1, 10, 10, 31, 40, 50));
 
     [Fact]
     public void A_token_goes_back() => Fails(Rule.Tokens, Backwards, alsoAllowed: Rule.Belief);
@@ -162,12 +162,12 @@ public sealed class CheckerTests
         .Then(11, Releasing, "a", 1, 10).Then(12, Released, "a", 1, 10).Then(13, Releasing, "b", 1, 11).Then(14, Released, "b", 1, 11), alsoAllowed: Rule.Belief);
 
     [Fact]
-    public void The_counter_says_what_was_written() => Passes(OneAfterTheOther, Counted(2));
+    public void The_counter_equals_what_was_written() => Passes(OneAfterTheOther, Counted(2));
 
     [Theory]
     [InlineData(1)]
     [InlineData(3)]
-    public void The_counter_says_something_else(long count) => Fails(Rule.LostUpdate, OneAfterTheOther, Counted(count));
+    public void The_counter_differs_from_what_was_written(long count) => Fails(Rule.LostUpdate, OneAfterTheOther, Counted(count));
 
     [Fact]
     public void A_killed_process_may_have_written_once_more_and_not_twice()
@@ -227,7 +227,7 @@ public sealed class CheckerTests
     public void An_execution_has_no_outcome() => Fails(Rule.Outcome, OneAfterTheOther.Asked(45, "c", 1));
 
     [Fact]
-    public void A_lease_is_neither_given_back_nor_lost() => Fails(Rule.Outcome, OneAfterTheOther.Asked(45, "c", 1).Then(55, Granted, "c", 1, 12));
+    public void A_lease_is_neither_released_nor_lost() => Fails(Rule.Outcome, OneAfterTheOther.Asked(45, "c", 1).Then(55, Granted, "c", 1, 12));
 
     [Fact]
     public void A_release_does_not_return() => Fails(Rule.Outcome, Deprived(Lost, returns: false).Fault("cut", "a", 30));
@@ -305,7 +305,7 @@ public sealed class CheckerTests
     }
 
     [Fact]
-    public void The_summary_counts_what_the_history_consists_of()
+    public void The_summary_counts_the_contents_of_the_history()
     {
         Summary summary = Summary.Of(OneAfterTheOther.Fault("cut", "a", 60, 61).Fault("cut", "b", 60, 61).Fault("killed", "b", 70).Healed(80).Tried(1500, 1501, Cancelled, "a", 2).Events, Promised);
         Assert.Equal((2, 3, 1, 1), (summary.Processes, summary.Executions, summary.Heals, summary.HealsJudged));

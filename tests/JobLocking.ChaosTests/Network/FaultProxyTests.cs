@@ -244,7 +244,7 @@ public sealed class FaultProxyTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_black_hole_swallows_what_is_held()
+    public async Task A_black_hole_swallows_held_replies()
     {
         _proxy.HoldReplies();
         await SayAsync(_talk.Server, "reply");
@@ -367,7 +367,7 @@ public sealed class FaultProxyTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_server_that_is_not_there_is_a_reset()
+    public async Task A_server_that_cannot_be_reached_causes_a_reset()
     {
         _listener.Close();
 

@@ -62,7 +62,7 @@ public sealed class HangfireJudgeTests
         Defer, ["Enqueued", "Processing", "Processing", "Scheduled:Deferred (1): lock 'x' is held by a, Hangfire job Defer #17", .. Run], [Told(10, Ran), Told(20, Done), Told(30, Ran), Told(40, Done)]);
 
     [Fact]
-    public void A_job_that_is_delivered_again_while_it_runs_may_run_beside_itself_under_a_shared_lock()
+    public void A_job_that_is_delivered_again_while_it_runs_may_run_twice_at_once_under_a_shared_lock()
     {
         const string Shared = nameof(HangfireJobs.Shared);
         HangfireEvent[] beside = [Told(10, Ran), Told(15, Ran, performance: 2), Told(20, Done), Told(30, Done, performance: 2)];

@@ -131,7 +131,7 @@ public sealed class QuartzJudgeTests
         Fails(QuartzRule.Skipped, new QuartzHistoryBuilder().Node("a", Defer, 0, 3000).Firing("a", Defer, 2, 2000, 2010, Skipped));
 
     [Fact]
-    public void A_skip_says_why() =>
+    public void A_skip_must_have_a_reason() =>
         Fails(QuartzRule.Skipped, new QuartzHistoryBuilder().Node("a", Skip, 0, 3000).Firing("a", Skip, 2, 2000, 2010, Skipped, detail: ""));
 
     [Fact]
@@ -162,7 +162,7 @@ public sealed class QuartzJudgeTests
     public void A_fault_of_another_process_excuses_nothing() => Fails(QuartzRule.Twice, RunTwice().Fault("refused", "b", 2400, 2600));
 
     [Fact]
-    public void A_fault_that_takes_nothing_excuses_nothing() => Fails(QuartzRule.Twice, RunTwice().Fault("script-flush", "redis", 2400, 2600));
+    public void A_fault_that_takes_away_neither_answer_nor_mark_excuses_nothing() => Fails(QuartzRule.Twice, RunTwice().Fault("script-flush", "redis", 2400, 2600));
 
     [Fact]
     public void Being_killed_after_its_end_excuses_nothing() => Fails(QuartzRule.Twice, RunTwice(killed: 2520));

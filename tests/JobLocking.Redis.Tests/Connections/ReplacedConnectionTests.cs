@@ -78,7 +78,7 @@ public sealed class ReplacedConnectionTests : OwnServerTests
     }
 
     [Fact]
-    public async Task A_connection_stays_while_its_name_leads_to_no_other_primary()
+    public async Task A_connection_is_kept_while_its_name_leads_to_no_other_primary()
     {
         // With the default time-outs of the client library: on a busy machine it drops a silent connection after four times as long.
         await using RedisLockStore store = new(new RedisLockOptions { Configuration = $"{_name.Endpoint},name=ours" }, _time);

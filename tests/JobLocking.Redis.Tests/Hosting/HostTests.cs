@@ -73,7 +73,7 @@ public sealed class HostTests : OwnServerTests
     }
 
     [Fact]
-    public async Task A_wait_and_all_that_follow_it_end_with_the_services()
+    public async Task A_wait_and_all_waits_after_it_end_with_the_services()
     {
         await using RedisLockStore other = CreateStore(Server.ConnectionString);
         await other.AcquireAsync(LockRequests.Acquire(Name), Cancellation);

@@ -23,7 +23,7 @@ public sealed partial class LockScriptsTests
     }
 
     [Fact]
-    public void A_script_is_sent_with_all_the_parts_that_its_parts_need()
+    public void A_script_is_sent_with_all_parts_that_its_parts_need()
     {
         foreach (FieldInfo field in Fields)
         {

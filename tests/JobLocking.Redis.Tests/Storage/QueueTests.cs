@@ -17,7 +17,7 @@ public sealed class QueueTests(SharedServers servers) : RedisStoreTests
     protected override ValueTask<string> ConnectionStringAsync() => new(servers.Redis.ConnectionString);
 
     [Fact]
-    public async Task A_waiter_is_readable()
+    public async Task A_waiter_is_readable_in_Redis()
     {
         await GrantedAsync();
         AcquireRequest queued = await QueuedAsync(WaiterRequest(node: "Büro <3>"));

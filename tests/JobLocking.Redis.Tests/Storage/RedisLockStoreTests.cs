@@ -16,7 +16,7 @@ public sealed partial class RedisLockStoreTests(SharedServers servers) : RedisSt
     protected override ValueTask<string> ConnectionStringAsync() => new(servers.Redis.ConnectionString);
 
     [Fact]
-    public async Task A_foreign_key_with_an_endless_time_to_live_has_no_end()
+    public async Task A_foreign_key_with_a_huge_time_to_live_counts_as_one_without_expiry()
     {
         await Redis.ExecuteAsync("SET", LockKey, "1", "PX", "9000000000000000000");
 

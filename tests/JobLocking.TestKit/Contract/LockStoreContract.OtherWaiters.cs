@@ -64,7 +64,7 @@ public abstract partial class LockStoreContract
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public async Task A_poll_that_finds_room_makes_sure_of_the_other_waiters_all_the_same(int limit)
+    public async Task A_poll_that_finds_room_also_makes_sure_that_the_other_waiters_are_queued(int limit)
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         AcquireRequest[] leases = await FilledAsync(limit);
@@ -163,7 +163,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_poll_makes_sure_of_a_hundred_other_waiters()
+    public async Task A_poll_makes_sure_that_a_hundred_other_waiters_are_queued()
     {
         await GrantedAsync();
         AcquireRequest polled = await QueuedAsync(Store, "polled");

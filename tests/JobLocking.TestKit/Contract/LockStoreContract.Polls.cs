@@ -21,7 +21,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_poll_at_a_free_lock_says_so_and_neither_acquires_it_nor_queues_the_waiter()
+    public async Task A_poll_of_a_free_lock_says_so_and_neither_acquires_it_nor_queues_the_waiter()
     {
         (AcquireRequest lease, _) = await GrantedAsync();
         AcquireRequest first = await QueuedAsync(Store, "first");
@@ -35,11 +35,11 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_poll_at_a_lock_that_was_never_acquired_finds_it_free() =>
+    public async Task A_poll_of_a_lock_that_was_never_acquired_finds_it_free() =>
         AssertFree(await PolledAsync(AsWaiter(Request(Name))), wasQueued: false);
 
     [Fact]
-    public async Task A_poll_at_a_taken_lock_says_for_how_long_and_changes_no_position()
+    public async Task A_poll_of_a_taken_lock_says_for_how_long_and_changes_no_position()
     {
         await GrantedAsync();
         AcquireRequest first = await QueuedAsync(Store, "first");
@@ -54,7 +54,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_poll_at_a_taken_lock_puts_a_lost_waiter_back_at_its_position()
+    public async Task A_poll_of_a_taken_lock_puts_a_lost_waiter_back_at_its_position()
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         await using Notifications there = await Notifications.OfAsync(Other);
@@ -110,7 +110,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_poll_at_a_lock_whose_holder_died_finds_it_free()
+    public async Task A_poll_of_a_lock_whose_holder_died_finds_it_free()
     {
         await GrantedAsync(AMoment);
         AcquireRequest waits = AsWaiter(Request(Name, node: "waits"));
@@ -138,7 +138,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_poll_at_a_kept_lock_says_for_how_long()
+    public async Task A_poll_of_a_kept_lock_says_for_how_long()
     {
         (AcquireRequest lease, _) = await GrantedAsync();
         AcquireRequest first = await QueuedAsync(Store, "first");
@@ -169,7 +169,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_standby_beside_a_free_lock_is_not_queued()
+    public async Task A_standby_for_a_free_lock_is_not_queued()
     {
         (_, long token) = await GrantedAsync(occurrence: Occurrence());
         await Store.BreakAsync(Name, token, Cancellation);

@@ -49,7 +49,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task The_oldest_waiter_is_woken_first_each_in_its_process()
+    public async Task Waiters_are_woken_oldest_first_each_in_its_own_process()
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         await using Notifications there = await Notifications.OfAsync(Other);

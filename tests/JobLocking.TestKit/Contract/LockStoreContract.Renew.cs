@@ -38,7 +38,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task The_lease_of_another_is_not_renewed()
+    public async Task The_lease_of_another_holder_is_not_renewed()
     {
         await GrantedAsync(TimeSpan.FromSeconds(20));
 

@@ -118,7 +118,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_poll_at_a_lock_with_a_limit_sees_whether_it_has_room()
+    public async Task A_poll_of_a_lock_with_a_limit_finds_whether_it_has_room()
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         (AcquireRequest lease, _) = await GrantedAsync(Shared(2, TimeSpan.FromSeconds(20)));

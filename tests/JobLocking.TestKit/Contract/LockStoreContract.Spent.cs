@@ -53,7 +53,7 @@ public abstract partial class LockStoreContract
 
     [Theory]
     [MemberData(nameof(Limits))]
-    public async Task A_lease_that_was_not_used_gives_back_the_deferral_that_it_has_spent_and_no_other(int limit)
+    public async Task A_lease_that_was_not_used_restores_the_deferral_that_it_has_spent_and_no_other(int limit)
     {
         string deferral = NewLeaseId();
         AcquireRequest lease = Returned(deferral, limit);

@@ -80,7 +80,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_declined_wake_up_takes_nothing_out_of_the_queue()
+    public async Task A_declined_wake_up_takes_no_waiter_out_of_the_queue()
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         (AcquireRequest lease, _) = await GrantedAsync();

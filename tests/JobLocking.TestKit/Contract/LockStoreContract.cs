@@ -112,7 +112,7 @@ public abstract partial class LockStoreContract : IAsyncLifetime
     }
 
     [Fact]
-    public void The_suite_is_about_the_store_that_it_names() =>
+    public void The_suite_tests_the_store_that_it_names() =>
         Assert.IsType(GetType().GetCustomAttribute<StoreUnderTestAttribute>()?.Store!, Store);
 
     [Fact]

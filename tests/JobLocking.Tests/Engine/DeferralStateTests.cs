@@ -39,7 +39,7 @@ public sealed class DeferralStateTests
     }
 
     [Fact]
-    public void Each_deferral_of_an_execution_has_another_text()
+    public void Each_deferral_of_an_execution_has_a_different_text()
     {
         DeferralState state = new(3, 1, First, "1:abc", false);
 
@@ -62,7 +62,7 @@ public sealed class DeferralStateTests
     [InlineData("2;1;99999999999;0;0;1:abc")]
     [InlineData("2;1;1;9223372036854775807;0;1:abc")]
     [InlineData("2;1;1;-1;0;1:abc")]
-    public void Another_text_is_no_state_and_throws_nothing(string? text) => Assert.Null(DeferralState.Parse(text));
+    public void Foreign_text_is_no_state_and_throws_nothing(string? text) => Assert.Null(DeferralState.Parse(text));
 
     [Fact]
     public void A_text_that_is_longer_than_any_of_ours_is_not_read() =>

@@ -46,7 +46,7 @@ public sealed class HostTests
     }
 
     [Fact]
-    public async Task An_override_for_no_known_lock_warns()
+    public async Task An_override_for_no_known_lock_causes_a_warning()
     {
         using IHost host = Host(locking => locking.UseInMemory(), null, ("JobLocking:Locks:0:Name", "nobody"), ("JobLocking:Locks:0:Expire", "5"));
         await host.StartAsync();

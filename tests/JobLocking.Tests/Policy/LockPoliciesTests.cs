@@ -398,7 +398,7 @@ public sealed class LockPoliciesTests
     }
 
     [Fact]
-    public void One_template_with_two_limits_is_refused_and_configuration_can_settle_it()
+    public void One_template_with_two_limits_is_refused_and_configuration_can_resolve_it()
     {
         static void TwoLimits(JobLockingOptions o) => o
             .ForJob<Undecorated>(new TaskLockAttribute("shared") { Limit = 2 })

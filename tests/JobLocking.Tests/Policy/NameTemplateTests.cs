@@ -24,7 +24,7 @@ public sealed class NameTemplateTests
     [InlineData("a{{b}}", "a%7Bb%7D")]
     [InlineData("100%", "100%25")]
     [InlineData("a:b@c", "a:b@c")]
-    public void A_literal_keeps_its_text_but_for_braces_and_percent_signs(string template, string expected)
+    public void A_literal_keeps_its_text_except_for_braces_and_percent_signs(string template, string expected)
     {
         Assert.Equal(expected, Resolve(template));
     }

@@ -70,7 +70,7 @@ public sealed class SameJobTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Different))]
-    public void Other_parts_give_another(string[] one, string[] other) => Assert.NotEqual(SameJob.Of(one), SameJob.Of(other));
+    public void Different_parts_give_a_different_text(string[] one, string[] other) => Assert.NotEqual(SameJob.Of(one), SameJob.Of(other));
 
     [Fact]
     public void An_unknown_part_gives_no_identity() => Assert.Null(SameJob.Of("type", null, "scheduler"));

@@ -132,6 +132,6 @@ public sealed class InMemoryLockStoreTests
 public sealed class ContractCoverageTests
 {
     [Fact]
-    public void Every_store_of_the_package_keeps_to_the_contract() =>
+    public void Every_store_of_the_package_has_a_contract_suite() =>
         ContractCoverage.EveryStoreHasItsSuite(typeof(InMemoryLockStore).Assembly, Assembly.GetExecutingAssembly());
 }

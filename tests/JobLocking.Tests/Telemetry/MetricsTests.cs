@@ -226,7 +226,7 @@ public sealed class MetricsTests : IDisposable
     }
 
     [Fact]
-    public async Task The_renewal_of_a_lease_that_was_released_meanwhile_is_no_alarm()
+    public async Task The_renewal_of_a_lease_that_was_released_meanwhile_raises_no_alarm()
     {
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(_node.Execution(Plain));
         LockDecision.Run still = await _node.DecideAsync<LockDecision.Run>(_node.Execution(new TaskLockAttribute("y")));

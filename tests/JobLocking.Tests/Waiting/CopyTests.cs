@@ -82,7 +82,7 @@ public sealed class CopyTests : IDisposable
     }
 
     [Fact]
-    public async Task An_unused_lease_gives_back_the_deferral_that_it_has_spent()
+    public async Task An_unused_lease_restores_the_deferral_that_it_has_spent()
     {
         DeferralState state = await DeferredAsync();
         AnswersAreLost();

@@ -1,4 +1,4 @@
--- Part of other scripts: puts waiters back into the queue that should be there. Needs values, queue and enqueue.
+-- Part of other scripts: restores waiters that should be in the queue. Needs values, queue and enqueue.
 
 -- Since when a waiter is queued, and its process; nothing if it is not queued, or if its entry has lapsed.
 local function queued(queue, waiters, id)

@@ -19,7 +19,7 @@ internal sealed class InMemoryLockStore : ILockStore
 
     private InMemoryLockStore(MemoryLocks locks) => _locks = locks;
 
-    /// <summary>The same locks, as another process would see them that shared them.</summary>
+    /// <summary>The same locks, as another process that shares them would see them.</summary>
     public InMemoryLockStore OfAnotherProcess() => new(_locks);
 
     public ValueTask<AcquireResult> AcquireAsync(AcquireRequest request, CancellationToken cancellationToken)

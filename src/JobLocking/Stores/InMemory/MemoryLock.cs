@@ -15,7 +15,7 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
     /// <summary>How much time a waiter has to accept a wake-up.</summary>
     private static readonly TimeSpan TimeToAccept = TimeSpan.FromSeconds(1);
 
-    /// <summary>The same after so many that were not accepted: then no more waiters are woken than safety polls find.</summary>
+    /// <summary>The same after that many in a row: then no more waiters are woken than safety polls find.</summary>
     private static readonly TimeSpan LongTimeToAccept = TimeSpan.FromSeconds(5);
 
     private readonly MemoryClock _clock = locks.Clock;
