@@ -46,8 +46,9 @@ internal sealed class BenchmarkRedis : IAsyncDisposable
     /// <summary>A new connection; everything that is measured has the same settings.</summary>
     public async Task<IConnectionMultiplexer> ConnectAsync() => await ConnectionMultiplexer.ConnectAsync(Endpoint);
 
-    /// <summary>The commands that the server has executed so far for all clients, also within scripts, except those that this class
-    /// sends.</summary>
+    /// <summary>
+    /// The commands that the server has executed so far for all clients, also within scripts, except those that this class sends.
+    /// </summary>
     public async Task<long> CommandsAsync() =>
         (await CommandStatsAsync()).Where(entry => entry.Key is not ("cmdstat_info" or "cmdstat_ping")).Sum(entry => Stat(entry.Value, "calls"));
 

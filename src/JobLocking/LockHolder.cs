@@ -2,8 +2,9 @@ using System.Text;
 
 namespace JobLocking;
 
-/// <summary>Describes the holder of a lock to operators. The lease id, not this description, decides which execution holds the
-/// lock.</summary>
+/// <summary>
+/// Describes the holder of a lock to operators. The lease id, not this description, decides which execution holds the lock.
+/// </summary>
 /// <param name="Application">
 /// The application: <see cref="JobLockingOptions.ApplicationName"/> of the holder's process, with its environment.
 /// </param>

@@ -38,8 +38,9 @@ internal sealed class Lab : IAsyncDisposable
     /// <summary>The expiry of all leases in the lab, where a test needs no other.</summary>
     public static readonly TimeSpan Expiry = TimeSpan.FromSeconds(2);
 
-    /// <summary>An expiry, a safety poll, and what a busy machine needs: no execution may have to wait for longer once a fault is
-    /// over.</summary>
+    /// <summary>
+    /// An expiry, a safety poll, and what a busy machine needs: no execution may have to wait for longer once a fault is over.
+    /// </summary>
     public static readonly TimeSpan Liveness = Expiry + TimeSpan.FromSeconds(5.1) + TimeSpan.FromSeconds(3);
 
     /// <summary>While one of these lasts, no answer comes through.</summary>
@@ -122,8 +123,9 @@ internal sealed class Lab : IAsyncDisposable
 
     public void Ended(string fault, string target = Server, string @lock = "") => _faults.Enqueue(HistoryEvent.Now(target, HistoryEventKind.FaultEnded, @lock: @lock, detail: fault));
 
-    /// <summary>Records that the data of the locks is gone. Call it before the data is erased: the exact moment cannot be known
-    /// later.</summary>
+    /// <summary>
+    /// Records that the data of the locks is gone. Call it before the data is erased: the exact moment cannot be known later.
+    /// </summary>
     /// <param name="lock">Empty for all locks.</param>
     /// <param name="perhaps">Some locks may have survived.</param>
     public void Erased(string @lock = "", bool perhaps = false) =>
@@ -176,8 +178,9 @@ internal sealed class Lab : IAsyncDisposable
         }
     }
 
-    /// <summary>Faults are over: the load goes on for as long as every execution may need to make progress. Returns what it reported
-    /// meanwhile.</summary>
+    /// <summary>
+    /// Faults are over: the load goes on for as long as every execution may need to make progress. Returns what it reported meanwhile.
+    /// </summary>
     public async Task<IReadOnlyList<HistoryEvent>> HealedAsync()
     {
         HistoryEvent healed = HistoryEvent.Now(Server, HistoryEventKind.Healed);

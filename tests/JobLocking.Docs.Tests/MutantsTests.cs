@@ -4,8 +4,9 @@ using Xunit;
 
 namespace JobLocking.Docs;
 
-/// <summary>tests/mutants.sh takes minutes and is not run every day. These tests check that its patches apply and name tests that
-/// exist.</summary>
+/// <summary>
+/// tests/mutants.sh takes minutes and is not run every day. These tests check that its patches apply and name tests that exist.
+/// </summary>
 public sealed partial class MutantsTests
 {
     private static readonly string[] Patches = Directory.GetFiles(Path.Combine(Repository.Root, "tests", "mutants"), "*.patch");

@@ -12,8 +12,9 @@ using Xunit;
 
 namespace JobLocking.Hangfire.Tests;
 
-/// <summary>A server of a host that would run jobs without their locks. The class runs alone, because the registrations belong to the
-/// process.</summary>
+/// <summary>
+/// A server of a host that would run jobs without their locks. The class runs alone, because the registrations belong to the process.
+/// </summary>
 [Collection(nameof(RegistrationTests))]
 public sealed class AbsentLockTests : IDisposable
 {

@@ -10,8 +10,9 @@ using Xunit;
 
 namespace JobLocking.Hangfire.Tests;
 
-/// <summary>Several hosts in one process, each configured as in the README. The class runs alone, because the registrations belong to the
-/// process.</summary>
+/// <summary>
+/// Several hosts in one process, each configured as in the README. The class runs alone, because the registrations belong to the process.
+/// </summary>
 [Collection(nameof(RegistrationTests))]
 public sealed class SeveralHostsTests : IDisposable
 {

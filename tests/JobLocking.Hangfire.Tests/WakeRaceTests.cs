@@ -9,8 +9,10 @@ using Xunit;
 
 namespace JobLocking.Hangfire.Tests;
 
-/// <summary>A wake-up at the very moment at which something else happens to the deferred job. No worker fetches from the queues here: the
-/// tests look at what is in them.</summary>
+/// <summary>
+/// A wake-up at the very moment at which something else happens to the deferred job. No worker fetches from the queues here: the tests look
+/// at what is in them.
+/// </summary>
 public sealed class WakeRaceTests(SharedRedis redis) : IDisposable
 {
     private readonly ServiceProvider _services = Services();

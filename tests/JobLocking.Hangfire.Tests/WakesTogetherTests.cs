@@ -9,8 +9,9 @@ using Xunit;
 
 namespace JobLocking.Hangfire.Tests;
 
-/// <summary>Many wake-ups at one moment, and few threads to run them on. The pool belongs to the whole process, so nothing else runs
-/// meanwhile.</summary>
+/// <summary>
+/// Many wake-ups at one moment, and few threads to run them on. The pool belongs to the whole process, so nothing else runs meanwhile.
+/// </summary>
 [CollectionDefinition(DisableParallelization = true)]
 public sealed class FewThreads;
 

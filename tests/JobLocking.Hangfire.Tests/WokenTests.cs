@@ -6,8 +6,9 @@ using Xunit;
 
 namespace JobLocking.Hangfire.Tests;
 
-/// <summary>Jobs that are woken and do not run. No node polls the lock, so the next job runs only because of what follows the
-/// wake-up.</summary>
+/// <summary>
+/// Jobs that are woken and do not run. No node polls the lock, so the next job runs only because of what follows the wake-up.
+/// </summary>
 public sealed class WokenTests(SharedRedis redis)
 {
     [Theory]

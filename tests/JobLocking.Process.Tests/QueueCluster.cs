@@ -5,8 +5,10 @@ using Xunit;
 
 namespace JobLocking.Process.Tests;
 
-/// <summary>Worker processes whose executions need one lock, with one Redis for their locks and one for their jobs, so that the commands
-/// for each can be counted.</summary>
+/// <summary>
+/// Worker processes whose executions need one lock, with one Redis for their locks and one for their jobs, so that the commands for each
+/// can be counted.
+/// </summary>
 internal sealed class QueueCluster : IAsyncDisposable
 {
     private readonly RedisServer _locks;
@@ -47,8 +49,10 @@ internal sealed class QueueCluster : IAsyncDisposable
         return worker;
     }
 
-    /// <summary>Starts this many executions of each kind in a process, and waits until all of them are in the waiting queue and their
-    /// deferrals are stored.</summary>
+    /// <summary>
+    /// Starts this many executions of each kind in a process, and waits until all of them are in the waiting queue and their deferrals are
+    /// stored.
+    /// </summary>
     public async Task EnqueueAsync(WorkerProcess worker, int hangfire, int quartz, int wait, string work = "")
     {
         string deployment = _workers.Single(w => w.Process == worker).Deployment;

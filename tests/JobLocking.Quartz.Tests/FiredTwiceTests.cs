@@ -63,8 +63,9 @@ public sealed class FiredTwiceTests(SharedRedis redis, SharedStore store) : ICla
 
     private static bool IsCopy(Firings.Ended ended) => ended.IsSkipped && Equals(ended.Report!.Metrics!["lock.outcome"], "copy");
 
-    /// <summary>A node that wakes deferrals, and fires those that it has woken; and one in standby that fires them when their time has
-    /// come.</summary>
+    /// <summary>
+    /// A node that wakes deferrals, and fires those that it has woken; and one in standby that fires them when their time has come.
+    /// </summary>
     private async Task<(Node Wakes, Node Fires)> StartAsync(Cluster cluster)
     {
         string scheduler = $"cluster-{Guid.NewGuid():N}";

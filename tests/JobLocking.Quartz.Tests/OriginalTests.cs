@@ -38,8 +38,10 @@ public sealed class OriginalTests(SharedRedis redis, SharedStore store) : IClass
             (first.GetOriginalTrigger(), first.GetOriginalPreviousFireTimeUtc(), first.GetOriginalNextFireTimeUtc(), first.GetOriginalRetryAttempt(), first.GetOriginalRecovering()));
     }
 
-    /// <summary>A scheduler that starts on a store that another one uses, not as a cluster, takes the other's firings for those of its own
-    /// earlier process.</summary>
+    /// <summary>
+    /// A scheduler that starts on a store that another one uses, not as a cluster, takes the other's firings for those of its own earlier
+    /// process.
+    /// </summary>
     [Fact]
     public async Task A_recovered_run_that_was_deferred_knows_its_fire_time_to_the_millisecond()
     {

@@ -3,8 +3,9 @@ using Quartz;
 
 namespace JobLocking.Quartz.Tests;
 
-/// <summary>Deferrals that are woken and do not fire. No node polls the lock, so the next one fires only because of what follows the
-/// wake-up.</summary>
+/// <summary>
+/// Deferrals that are woken and do not fire. No node polls the lock, so the next one fires only because of what follows the wake-up.
+/// </summary>
 public sealed class WokenTests(SharedRedis redis)
 {
     private const string Busy = "busy";

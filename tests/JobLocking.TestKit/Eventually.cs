@@ -7,8 +7,10 @@ namespace JobLocking.TestKit;
 /// <summary>Waits for a fact instead of for time. Throws at its time-out, with what it last saw.</summary>
 public static class Eventually
 {
-    /// <summary>Generous on purpose: only a failing test waits for all of it. Where tests are meant to fail, as in tests/mutants.sh, it is
-    /// shortened.</summary>
+    /// <summary>
+    /// Generous on purpose: only a failing test waits for all of it. Where tests are meant to fail, as in tests/mutants.sh, it is
+    /// shortened.
+    /// </summary>
     public static readonly TimeSpan DefaultTimeout = TimeSpan.FromSeconds(
         int.TryParse(Environment.GetEnvironmentVariable("JOBLOCKING_TESTS_PATIENCE"), NumberStyles.None, CultureInfo.InvariantCulture, out int seconds) ? seconds : 30);
 

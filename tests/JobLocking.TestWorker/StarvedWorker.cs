@@ -40,8 +40,9 @@ internal static class StarvedWorker
         return 0;
     }
 
-    /// <summary>Reports the least time that the lease had left while its holder did not know of a loss; negative if it learned of it too
-    /// late.</summary>
+    /// <summary>
+    /// Reports the least time that the lease had left while its holder did not know of a loss; negative if it learned of it too late.
+    /// </summary>
     private static void Watch(TaskLease lease, ManualResetEvent end)
     {
         TimeSpan least = TimeSpan.MaxValue;

@@ -4,8 +4,9 @@ using BenchmarkDotNet.Running;
 
 namespace JobLocking.Benchmarks.Micro;
 
-/// <summary><c>micro</c>: what single steps cost, with BenchmarkDotNet, which gets all other arguments: <c>micro --filter '*' --job
-/// short</c>.</summary>
+/// <summary>
+/// <c>micro</c>: what single steps cost, with BenchmarkDotNet, which gets all other arguments: <c>micro --filter '*' --job short</c>.
+/// </summary>
 internal static class MicroCommand
 {
     /// <summary>A busy machine does not build the whole repository within the two minutes that BenchmarkDotNet allows.</summary>

@@ -8,8 +8,9 @@ internal sealed record Effort(int Rounds, double Share)
     /// <summary>The number of turns in a round for operations that take microseconds.</summary>
     public int ShortWakeUps => Of(8);
 
-    /// <summary>The number of turns if the operation waits for one request at a time: its time depends on how deeply the processors
-    /// sleep.</summary>
+    /// <summary>
+    /// The number of turns if the operation waits for one request at a time: its time depends on how deeply the processors sleep.
+    /// </summary>
     public int ShortestTurns => 3 * ShortWakeUps;
 
     /// <summary>The share of a number that applies to a full run; never less than one.</summary>

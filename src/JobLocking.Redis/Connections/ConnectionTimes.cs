@@ -15,8 +15,9 @@ internal static class ConnectionTimes
     /// <summary>How often a process checks its subscription. It asks the client library, and sends no command.</summary>
     public static readonly TimeSpan SubscriptionCheck = TimeSpan.FromSeconds(1);
 
-    /// <summary>After this many checks without a subscription the loss is reported: a broken connection has usually recovered by
-    /// then.</summary>
+    /// <summary>
+    /// After this many checks without a subscription the loss is reported: a broken connection has usually recovered by then.
+    /// </summary>
     public const int ChecksUntilReported = 5;
 
     /// <summary>Unsubscribing takes at most this long: a Redis that is frozen must not keep the host from stopping.</summary>

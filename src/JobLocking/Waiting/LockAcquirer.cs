@@ -5,8 +5,9 @@ using JobLocking.Telemetry;
 
 namespace JobLocking.Waiting;
 
-/// <summary>The one path to a lock, for jobs and for locks taken by hand: asks the store and, if the caller wants that, waits in
-/// place.</summary>
+/// <summary>
+/// The one path to a lock, for jobs and for locks taken by hand: asks the store and, if the caller wants that, waits in place.
+/// </summary>
 internal sealed class LockAcquirer(
     Leases leases, LocalWaiters waiters, StoreNotifications notifications, MetricsReporter metrics, TimeProvider time)
 {

@@ -11,8 +11,9 @@ namespace JobLocking.ChaosTests.Faults;
 /// </summary>
 public sealed class Row03UnreachableRedisTests
 {
-    /// <summary>Long enough that its drift (the time from the deadline to the expiry) is longer than the timers of a busy machine are
-    /// late.</summary>
+    /// <summary>
+    /// Long enough that its drift (the time from the deadline to the expiry) is longer than the timers of a busy machine are late.
+    /// </summary>
     private static readonly TimeSpan Expiry = TimeSpan.FromSeconds(8);
 
     private static readonly string[] InTurn = ["black-hole", "no-replies", "half-open"];

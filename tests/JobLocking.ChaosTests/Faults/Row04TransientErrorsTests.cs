@@ -10,8 +10,10 @@ public sealed class Row04TransientErrorsTests
 {
     private static readonly TimeSpan Expiry = TimeSpan.FromSeconds(6);
 
-    /// <summary>Longer than a renewal interval, so that at least one renewal falls within; shorter than the time to the deadline by as much
-    /// as the machine may need.</summary>
+    /// <summary>
+    /// Longer than a renewal interval, so that at least one renewal falls within; shorter than the time to the deadline by as much as the
+    /// machine may need.
+    /// </summary>
     private static readonly TimeSpan Outage = Expiry * 0.4;
 
     [Fact]

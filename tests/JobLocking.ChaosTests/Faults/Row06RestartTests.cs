@@ -3,8 +3,10 @@ using Xunit;
 
 namespace JobLocking.ChaosTests.Faults;
 
-/// <summary>Row 6: renewal and release work when scripts, connections or the server itself were gone for a moment; a missing key means that
-/// the lease is lost, and is never created again.</summary>
+/// <summary>
+/// Row 6: renewal and release work when scripts, connections or the server itself were gone for a moment; a missing key means that the
+/// lease is lost, and is never created again.
+/// </summary>
 public sealed class Row06RestartTests
 {
     [Theory]

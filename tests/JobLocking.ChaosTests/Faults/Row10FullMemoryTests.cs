@@ -69,8 +69,9 @@ public sealed class Row10FullMemoryTests
         Assert.DoesNotContain(history, e => e.What is HistoryEventKind.Lost or HistoryEventKind.Disowned or HistoryEventKind.Fenced);
     }
 
-    /// <summary>More than there is room for, so that the memory of a closed connection makes no room. Deleting <c>filler</c>
-    /// does.</summary>
+    /// <summary>
+    /// More than there is room for, so that the memory of a closed connection makes no room. Deleting <c>filler</c> does.
+    /// </summary>
     private static async Task FillAsync(Lab lab)
     {
         await lab.CommandAsync("CONFIG", "SET", "maxmemory", "64mb");

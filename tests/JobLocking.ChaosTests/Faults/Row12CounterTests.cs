@@ -3,8 +3,9 @@ using Xunit;
 
 namespace JobLocking.ChaosTests.Faults;
 
-/// <summary>Row 12: many processes with many executions increment an unprotected counter; the count is exact, and the tokens are unique and
-/// grow.</summary>
+/// <summary>
+/// Row 12: many processes with many executions increment an unprotected counter; the count is exact, and the tokens are unique and grow.
+/// </summary>
 public sealed class Row12CounterTests
 {
     private const int Executions = 600;

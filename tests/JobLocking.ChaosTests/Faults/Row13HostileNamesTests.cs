@@ -5,8 +5,10 @@ using Xunit;
 
 namespace JobLocking.ChaosTests.Faults;
 
-/// <summary>Row 13: hostile names do not collide and inject nothing, a grant never overwrites a hostile value, and a name that is too long
-/// is a clear error.</summary>
+/// <summary>
+/// Row 13: hostile names do not collide and inject nothing, a grant never overwrites a hostile value, and a name that is too long is a
+/// clear error.
+/// </summary>
 public sealed class Row13HostileNamesTests
 {
     private const string Planted = "planted";

@@ -4,8 +4,10 @@ using static JobLocking.TestWorker.Chaos.HistoryEventKind;
 
 namespace JobLocking.ChaosTests.History;
 
-/// <summary>Histories that must pass, and histories that must fail, each by its own rule and no other. Lock x has a limit of one, y a limit
-/// of two; leases last 300 ms.</summary>
+/// <summary>
+/// Histories that must pass, and histories that must fail, each by its own rule and no other. Lock x has a limit of one, y a limit of two;
+/// leases last 300 ms.
+/// </summary>
 public sealed class CheckerTests
 {
     private static readonly Terms Promised = new(

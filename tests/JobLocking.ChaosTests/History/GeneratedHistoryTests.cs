@@ -5,8 +5,9 @@ using static JobLocking.TestWorker.Chaos.HistoryEventKind;
 
 namespace JobLocking.ChaosTests.History;
 
-/// <summary>Histories of a correct lock, whatever the order of its requests: the checker accepts all of them, and rejects each one that was
-/// altered.</summary>
+/// <summary>
+/// Histories of a correct lock, whatever the order of its requests: the checker accepts all of them, and rejects each one that was altered.
+/// </summary>
 public sealed class GeneratedHistoryTests
 {
     private static readonly Terms Promised = new(

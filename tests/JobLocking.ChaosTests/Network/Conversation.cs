@@ -93,8 +93,9 @@ internal sealed class Conversation : IDisposable
 
     public static async Task IsClosedAsync(Socket side) => Assert.Equal(0, await Patient(side.ReceiveAsync(new byte[1])));
 
-    /// <summary>Neither a byte nor an end has arrived. Check this only where either would have arrived before a fact that is
-    /// known.</summary>
+    /// <summary>
+    /// Neither a byte nor an end has arrived. Check this only where either would have arrived before a fact that is known.
+    /// </summary>
     public static void HearsNothing(Socket side) => Assert.False(side.Poll(TimeSpan.Zero, SelectMode.SelectRead));
 
     public void Dispose()

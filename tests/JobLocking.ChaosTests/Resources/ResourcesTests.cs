@@ -26,18 +26,23 @@ public sealed class ResourcesTests : IAsyncLifetime
 
     private const int Kinds = 18;
 
-    /// <summary>No object is smaller than 24 bytes, and what refers to it (the node of a table, a registration, a timer) has at least
-    /// 40.</summary>
+    /// <summary>
+    /// No object is smaller than 24 bytes, and what refers to it (the node of a table, a registration, a timer) has at least 40.
+    /// </summary>
     private const int SmallestLeak = 64;
 
     private const int Hosts = 48;
 
-    /// <summary>Half of the handles or timers that a part would leave behind for half of its hosts: the runtime opens a few for its sockets
-    /// when it first needs them.</summary>
+    /// <summary>
+    /// Half of the handles or timers that a part would leave behind for half of its hosts: the runtime opens a few for its sockets when it
+    /// first needs them.
+    /// </summary>
     private const int FewestLeft = Hosts / 4;
 
-    /// <summary>The subscription of a host, with its queue and its leases, is twice as much; half of the hosts share a connection that
-    /// could keep it.</summary>
+    /// <summary>
+    /// The subscription of a host, with its queue and its leases, is twice as much; half of the hosts share a connection that could keep
+    /// it.
+    /// </summary>
     private const int SmallestHost = 2000;
 
     private static readonly TimeSpan FenceLife = TimeSpan.FromHours(24.1);
@@ -100,8 +105,9 @@ public sealed class ResourcesTests : IAsyncLifetime
         double GrowthOfMemory() => Growth(measurements, a => a.Memory);
     }
 
-    /// <summary>The growth with each part: the median over all pairs of measurements, which a single outlier does not affect (Theil and
-    /// Sen).</summary>
+    /// <summary>
+    /// The growth with each part: the median over all pairs of measurements, which a single outlier does not affect (Theil and Sen).
+    /// </summary>
     private static double Growth(List<ResourceUsage> measurements, Func<ResourceUsage, long> of)
     {
         double[] growths =
@@ -125,8 +131,9 @@ public sealed class ResourcesTests : IAsyncLifetime
         return said;
     }
 
-    /// <summary>What the process uses when everything has come to rest: when it has as many timers and handles as a moment
-    /// before.</summary>
+    /// <summary>
+    /// What the process uses when everything has come to rest: when it has as many timers and handles as a moment before.
+    /// </summary>
     private async Task<ResourceUsage> UsageAsync()
     {
         ResourceUsage last = ResourceUsage.Parse(await DoAsync("usage", "usage"));
@@ -157,8 +164,9 @@ public sealed class ResourcesTests : IAsyncLifetime
         return clients;
     }
 
-    /// <summary>Once everything that was held and kept has ended, only fences and the marks of occurrences are left, and those expire by
-    /// themselves.</summary>
+    /// <summary>
+    /// Once everything that was held and kept has ended, only fences and the marks of occurrences are left, and those expire by themselves.
+    /// </summary>
     private async Task OnServerAsync(long served)
     {
         Assert.Equal(served, await ServedAsync());

@@ -81,8 +81,10 @@ internal static class HangfireJudge
 
     private static bool IsSameRun(HangfireEvent one, HangfireEvent other) => one.Process == other.Process && one.Performance == other.Performance;
 
-    /// <summary>Hangfire does not know of the end of a run whose process was killed, and takes a job away from a process that does not
-    /// answer for long. A run that lost its lease has failed.</summary>
+    /// <summary>
+    /// Hangfire does not know of the end of a run whose process was killed, and takes a job away from a process that does not answer for
+    /// long. A run that lost its lease has failed.
+    /// </summary>
     private static bool MayBeRepeated(HangfireEvent run, IndexedHistory history) =>
         history.IsDead(run.Process) || HasLost(run, history)
         || history.Faults.Any(f => f.Kind == Fault.Frozen && f.Target == run.Process && f.To > run.At);

@@ -88,8 +88,10 @@ public sealed class HangfireTests
         }
     }
 
-    /// <summary>In the middle of a run of a job that is skipped when its lock is taken: it comes back while the lock is taken, and must not
-    /// be skipped.</summary>
+    /// <summary>
+    /// In the middle of a run of a job that is skipped when its lock is taken: it comes back while the lock is taken, and must not be
+    /// skipped.
+    /// </summary>
     private async Task KillRunnerAsync(Lab lab, JobStorage storage, Worker holder)
     {
         await Eventually.IsTrueAsync(() => Told(lab).Length > 20);

@@ -33,8 +33,9 @@ internal sealed class QuartzChain(string process, string job, DateTimeOffset sch
     public int Wakes => Firings.Count(f => f.End?.What == QuartzEventKind.Deferred
         && Next(f) is { } next && next.Began.At < f.EndedAt + Terms.Ticks(0.9 * QuartzFiring.DelayOf(f.End)));
 
-    /// <summary>Whether a deferral of it was pending at some moment in this time. A killed process may have deferred it without a
-    /// report.</summary>
+    /// <summary>
+    /// Whether a deferral of it was pending at some moment in this time. A killed process may have deferred it without a report.
+    /// </summary>
     public bool IsDeferredWithin(long from, long to) => Firings
         .Any(f => f.End is null or { What: QuartzEventKind.Deferred } && f.Began.At <= to && !(Next(f)?.Began.At < from));
 

@@ -113,8 +113,9 @@ internal sealed class QuartzJudge(IReadOnlyList<QuartzEvent> events, IndexedHist
     private bool IsCovered(QuartzChain chain, QuartzFiring firing) =>
         _chains.Any(c => c != chain && c.Process == chain.Process && c.Job == chain.Job && c.IsDeferredWithin(firing.Began.At, firing.EndedAt));
 
-    /// <summary>A job that fails at random says so; any other has lost its lease, and the checker of the history examines the
-    /// cause.</summary>
+    /// <summary>
+    /// A job that fails at random says so; any other has lost its lease, and the checker of the history examines the cause.
+    /// </summary>
     private bool MayFail(QuartzFiring firing) =>
         firing.Ran is not null
         && ((firing.Began.Job == QuartzJobs.Defer && firing.End!.Detail.Contains("by chance", StringComparison.Ordinal)) || HasLost(firing));

@@ -4,8 +4,10 @@ using static JobLocking.TestWorker.Chaos.QuartzJobs;
 
 namespace JobLocking.ChaosTests.Schedulers;
 
-/// <summary>Reports that the judge must accept, and reports that it must reject, each by its own rule and no other. The schedule fires
-/// every two seconds.</summary>
+/// <summary>
+/// Reports that the judge must accept, and reports that it must reject, each by its own rule and no other. The schedule fires every two
+/// seconds.
+/// </summary>
 public sealed class QuartzJudgeTests
 {
     private const string Deferral = "joblocking.x 0";

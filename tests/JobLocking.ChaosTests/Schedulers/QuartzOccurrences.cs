@@ -10,8 +10,9 @@ namespace JobLocking.ChaosTests.Schedulers;
 /// </summary>
 internal sealed class QuartzOccurrences(IReadOnlyList<QuartzChain> all, IReadOnlyList<QuartzEvent> events, IndexedHistory history)
 {
-    /// <summary>Until a process has a connection again and its repeated releases have arrived: the pause between two attempts is at most 5
-    /// seconds.</summary>
+    /// <summary>
+    /// Until a process has a connection again and its repeated releases have arrived: the pause between two attempts is at most 5 seconds.
+    /// </summary>
     private static readonly long Recovery = Terms.Ticks(TimeSpan.FromSeconds(8));
 
     /// <summary>Until a process whose connection was cut has another.</summary>

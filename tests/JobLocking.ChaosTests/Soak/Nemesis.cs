@@ -2,8 +2,9 @@ using JobLocking.ChaosTests.Network;
 
 namespace JobLocking.ChaosTests.Soak;
 
-/// <summary>Makes faults of all kinds, several at a time, and ends them: the kinds, the targets and the durations are drawn from a
-/// seed.</summary>
+/// <summary>
+/// Makes faults of all kinds, several at a time, and ends them: the kinds, the targets and the durations are drawn from a seed.
+/// </summary>
 /// <param name="lab">The lab; its server has a clock of its own.</param>
 /// <param name="random">The source of all random choices.</param>
 /// <param name="replace">Starts a worker in place of one that was killed.</param>

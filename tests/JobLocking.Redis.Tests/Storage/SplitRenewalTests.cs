@@ -6,8 +6,9 @@ using Xunit;
 
 namespace JobLocking.Redis.Tests.Storage;
 
-/// <summary>Leases that one script cannot renew together, though the client does not see why; and how much is sent to one server at
-/// once.</summary>
+/// <summary>
+/// Leases that one script cannot renew together, though the client does not see why; and how much is sent to one server at once.
+/// </summary>
 public sealed class SplitRenewalTests
 {
     private static readonly string[] Cluster = ["--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1"];

@@ -4,8 +4,9 @@ using JobLocking.Simulation.Time;
 
 namespace JobLocking.Simulation.Faults;
 
-/// <summary>Breaks processes, connections, the server and its clock (not single messages) until it is told to stop; then it repairs
-/// everything.</summary>
+/// <summary>
+/// Breaks processes, connections, the server and its clock (not single messages) until it is told to stop; then it repairs everything.
+/// </summary>
 internal sealed class Nemesis(World world, FaultProfile faultProfile, Server server, List<Node> nodes, Func<int, Node> start, Func<Node, bool> isIdle)
 {
     private readonly List<(string Name, Action Do)> _faults = [];

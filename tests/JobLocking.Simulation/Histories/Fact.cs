@@ -44,8 +44,9 @@ internal abstract record Fact(long At)
     /// <summary>A run of an occurrence under a lease.</summary>
     public sealed record Ran(long At, string Lease, string Occurrence) : Fact(At);
 
-    /// <summary>An execution waits for a lock, in place or deferred by a living process; perhaps after another process deferred
-    /// it.</summary>
+    /// <summary>
+    /// An execution waits for a lock, in place or deferred by a living process; perhaps after another process deferred it.
+    /// </summary>
     public sealed record Waits(long At, string Who, string Node, string Lock, int Limit, bool ForOccurrence, bool HasMoved = false) : Fact(At);
 
     public sealed record WaitsNoMore(long At, string Who) : Fact(At);

@@ -26,8 +26,9 @@ internal static class Belief
         }
     }
 
-    /// <summary>For one expiry from each request that was answered in time; in all no longer than the longest hold, on a clock that may be
-    /// 1 % slow.</summary>
+    /// <summary>
+    /// For one expiry from each request that was answered in time; in all no longer than the longest hold, on a clock that may be 1 % slow.
+    /// </summary>
     private static long Deadline(Evidence evidence, Lease lease)
     {
         long deadline = long.MinValue;

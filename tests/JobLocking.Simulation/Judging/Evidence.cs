@@ -113,8 +113,10 @@ internal sealed class Evidence
         return moment;
     }
 
-    /// <summary>Whether the server had forgotten a lease, or ended it too soon, through no fault of its holder, after everything that it
-    /// had promised up to that moment.</summary>
+    /// <summary>
+    /// Whether the server had forgotten a lease, or ended it too soon, through no fault of its holder, after everything that it had
+    /// promised up to that moment.
+    /// </summary>
     public bool WasHarmed(Lease lease, long moment)
     {
         long promised = lease.Touched.Where(touch => touch.At <= moment && touch.Until > moment).Select(touch => touch.At).DefaultIfEmpty(lease.TouchedBefore(moment)).Max();

@@ -2,8 +2,10 @@ using JobLocking.Simulation.Histories;
 
 namespace JobLocking.Simulation.Judging;
 
-/// <summary>No more holders believe in a lease than the smallest of their limits allows; tokens are unique and grow; a lock that was held
-/// shortly stays taken for its minimum hold.</summary>
+/// <summary>
+/// No more holders believe in a lease than the smallest of their limits allows; tokens are unique and grow; a lock that was held shortly
+/// stays taken for its minimum hold.
+/// </summary>
 internal static class Exclusion
 {
     public static IEnumerable<string> Violations(Evidence evidence)

@@ -29,8 +29,10 @@ internal sealed class Lease(Fact.Held held)
     /// <summary>When the server granted or extended it, and until when.</summary>
     public List<(long At, long Until)> Touched { get; } = [];
 
-    /// <summary>The grants and renewals that its process knows of: when it learned of each, and how long it may believe in it, counted from
-    /// the request.</summary>
+    /// <summary>
+    /// The grants and renewals that its process knows of: when it learned of each, and how long it may believe in it, counted from the
+    /// request.
+    /// </summary>
     public List<(long At, long Until)> Believed { get; } = [];
 
     /// <summary>When a process that was not frozen believed in it.</summary>

@@ -2,8 +2,9 @@ using JobLocking.Simulation.Histories;
 
 namespace JobLocking.Simulation.Judging;
 
-/// <summary>What a process requests from the server: nothing for a released lease, nothing for another's; and it uses or releases what was
-/// granted.</summary>
+/// <summary>
+/// What a process requests from the server: nothing for a released lease, nothing for another's; and it uses or releases what was granted.
+/// </summary>
 internal static class Wire
 {
     public static IEnumerable<string> Violations(Evidence evidence)

@@ -4,8 +4,9 @@ using JobLocking.Simulation.Time;
 
 namespace JobLocking.Simulation.Load;
 
-/// <summary>Observes one lease, and works under it as jobs do: some check whether it is lost, some react to its cancellation token, some do
-/// neither.</summary>
+/// <summary>
+/// Observes one lease, and works under it as jobs do: some check whether it is lost, some react to its cancellation token, some do neither.
+/// </summary>
 internal sealed class Holding
 {
     private readonly World _world;

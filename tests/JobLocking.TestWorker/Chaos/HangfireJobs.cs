@@ -2,8 +2,9 @@ using Hangfire.Server;
 
 namespace JobLocking.TestWorker.Chaos;
 
-/// <summary>The jobs that are enqueued, one method for each way to use a lock. The name of a method is that of its lock. Times are in
-/// seconds.</summary>
+/// <summary>
+/// The jobs that are enqueued, one method for each way to use a lock. The name of a method is that of its lock. Times are in seconds.
+/// </summary>
 public sealed class HangfireJobs(IServiceProvider services, ITaskLeaseAccessor lease)
 {
     internal const int SharedLimit = 2;

@@ -85,8 +85,9 @@ internal sealed class QuartzChaosWorker(IScheduler scheduler, QuartzReporter rep
         }
     }
 
-    /// <summary>The schedule is ended while nothing fires and nothing runs. Otherwise a retry that is about to be stored would be lost with
-    /// it.</summary>
+    /// <summary>
+    /// The schedule is ended while nothing fires and nothing runs. Otherwise a retry that is about to be stored would be lost with it.
+    /// </summary>
     private async Task RestAsync()
     {
         reporter.Report(QuartzEventKind.Stopping, "", scheduler.TimeProvider.GetUtcNow());

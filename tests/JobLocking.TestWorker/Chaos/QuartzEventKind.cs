@@ -1,7 +1,9 @@
 namespace JobLocking.TestWorker.Chaos;
 
-/// <summary>What a scheduler under faults, or one of its jobs, may report. All values from <see cref="Succeeded"/> to
-/// <see cref="Cancelled"/> end a firing.</summary>
+/// <summary>
+/// What a scheduler under faults, or one of its jobs, may report. All values from <see cref="Succeeded"/> to <see cref="Cancelled"/> end a
+/// firing.
+/// </summary>
 internal enum QuartzEventKind
 {
     /// <summary>The schedule exists: each of its times after this one has to be fired.</summary>

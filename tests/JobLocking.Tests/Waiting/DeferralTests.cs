@@ -547,8 +547,10 @@ public sealed class DeferralTests : IDisposable
     private async Task HoldForDaysAsync() =>
         await _node.Memory.AcquireAsync(new AcquireRequest("x", "held", TimeSpan.FromDays(7), new LockHolder("app", "node-1", "Test", null, null, default)), CancellationToken.None);
 
-    /// <summary>A holder takes the lock for 40 seconds and dies; after 15 seconds the deferral comes back on the other node, and is
-    /// deferred again there.</summary>
+    /// <summary>
+    /// A holder takes the lock for 40 seconds and dies; after 15 seconds the deferral comes back on the other node, and is deferred again
+    /// there.
+    /// </summary>
     private async Task<DeferralState> DeferAndComeBackElsewhereAsync()
     {
         await _node.Memory.AcquireAsync(new AcquireRequest("x", "dead", TimeSpan.FromSeconds(40), new LockHolder("app", "dead", "Test", null, null, default)), CancellationToken.None);

@@ -2,8 +2,9 @@ using JobLocking.Benchmarks.Rivals.Locks.Clients;
 
 namespace JobLocking.Benchmarks.Rivals.Locks;
 
-/// <summary>A try on a held lock: held by another node, which only Redis knows, or by this process itself, which needs no
-/// request.</summary>
+/// <summary>
+/// A try on a held lock: held by another node, which only Redis knows, or by this process itself, which needs no request.
+/// </summary>
 internal sealed class ContendedCase(BenchmarkRedis redis, Dictionary<string, ILockClient> holders, Dictionary<string, ILockClient> clients, Effort effort) : IRivalCase
 {
     private const string Latency = "latency";

@@ -5,8 +5,10 @@ using StackExchange.Redis;
 
 namespace JobLocking.Benchmarks.Rivals.Locks;
 
-/// <summary>A server of its own on which every second of many names is held, and all have been held; and nodes, each with a connection,
-/// that request the other names.</summary>
+/// <summary>
+/// A server of its own on which every second of many names is held, and all have been held; and nodes, each with a connection, that request
+/// the other names.
+/// </summary>
 internal sealed class CrowdedServer : IAsyncDisposable
 {
     /// <summary>Longer than any run.</summary>

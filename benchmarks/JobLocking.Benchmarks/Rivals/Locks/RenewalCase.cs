@@ -2,8 +2,9 @@ using JobLocking.Benchmarks.Rivals.Locks.Held;
 
 namespace JobLocking.Benchmarks.Rivals.Locks;
 
-/// <summary>Very many leases are held at once: what it costs to renew all of them for an interval, and how much memory each
-/// takes.</summary>
+/// <summary>
+/// Very many leases are held at once: what it costs to renew all of them for an interval, and how much memory each takes.
+/// </summary>
 internal sealed class RenewalCase(BenchmarkRedis redis, Effort effort, Dictionary<string, IHeldLeases> contenders, TimeSpan expiry) : IRivalCase
 {
     private const string Commands = "commands";

@@ -19,8 +19,10 @@ internal sealed class ScaleCase : IRivalCase
 
     private const double MostGrowth = 1.2;
 
-    /// <summary>The share of <see cref="MostGrowth"/>: if the least possible work takes more than this share of it, nothing that does more
-    /// can stay within it.</summary>
+    /// <summary>
+    /// The share of <see cref="MostGrowth"/>: if the least possible work takes more than this share of it, nothing that does more can stay
+    /// within it.
+    /// </summary>
     private const double Nearly = 0.75;
 
     /// <summary>In that case ours may grow by this multiple of the least.</summary>

@@ -4,8 +4,10 @@ using Hangfire.States;
 
 namespace JobLocking.Benchmarks.Rivals.Schedulers;
 
-/// <summary>A job that takes ten milliseconds and no processor time, like one that waits for a database: every other job under one lock, or
-/// none under a lock.</summary>
+/// <summary>
+/// A job that takes ten milliseconds and no processor time, like one that waits for a database: every other job under one lock, or none
+/// under a lock.
+/// </summary>
 internal sealed class ContendedHangfireJobs(Timelines timelines)
 {
     public const string ChainQueue = "chain";
@@ -27,8 +29,9 @@ internal sealed class ContendedHangfireJobs(Timelines timelines)
     [DisableConcurrentExecution(LockName, 600)]
     public void RunDisabled(int job) => Run(job);
 
-    /// <summary>Runs without a lock, and then enqueues the job after the next, which has been scheduled for a day that never
-    /// comes.</summary>
+    /// <summary>
+    /// Runs without a lock, and then enqueues the job after the next, which has been scheduled for a day that never comes.
+    /// </summary>
     public void RunInChain(int job, PerformContext context)
     {
         Run(job);

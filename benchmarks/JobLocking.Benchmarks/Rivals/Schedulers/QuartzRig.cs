@@ -37,8 +37,9 @@ internal sealed class QuartzRig : IAsyncDisposable
 
     public static string LockName(int job) => UncontendedQuartzJob.LockName.Replace($"{{{UncontendedQuartzJob.Number}}}", $"{job}", StringComparison.Ordinal);
 
-    /// <summary>Adds jobs, each with a trigger that is due, while the scheduler is in standby; then starts it, so that it runs them in
-    /// order.</summary>
+    /// <summary>
+    /// Adds jobs, each with a trigger that is due, while the scheduler is in standby; then starts it, so that it runs them in order.
+    /// </summary>
     public async Task<Timeline> RunAsync(int jobs, Func<int, Type> typeOf, CancellationToken stop)
     {
         Timeline timeline = _timelines.Next(jobs);

@@ -13,8 +13,9 @@ internal static class SchedulerContender
     /// <summary>What we send for a job, by hand: two requests to the storage, and both scripts.</summary>
     public const string RequestsByHand = "the same requests, by hand";
 
-    /// <summary>As many requests, but a SET NX and a DEL instead of the scripts: a lock without a fencing token, a queue or a
-    /// holder.</summary>
+    /// <summary>
+    /// As many requests, but a SET NX and a DEL instead of the scripts: a lock without a fencing token, a queue or a holder.
+    /// </summary>
     public const string PlainByHand = "as many plain commands, by hand";
 
     /// <summary>A middleware of Quartz that takes a lock by hand around the job and does nothing else.</summary>

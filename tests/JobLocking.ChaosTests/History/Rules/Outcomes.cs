@@ -2,8 +2,9 @@ using JobLocking.TestWorker.Chaos;
 
 namespace JobLocking.ChaosTests.History.Rules;
 
-/// <summary>Every execution learns its outcome once, and every lease is released or lost, unless its process was killed or does not
-/// run.</summary>
+/// <summary>
+/// Every execution learns its outcome once, and every lease is released or lost, unless its process was killed or does not run.
+/// </summary>
 internal static class Outcomes
 {
     public static IEnumerable<Violation> Check(IndexedHistory history)

@@ -44,8 +44,9 @@ internal sealed class JobLockingClient(Node node) : ILockClient
         }
     }
 
-    /// <summary>Requests a held lock as a scheduler does for jobs that it defers: each of them is in the waiting queue when it has its
-    /// answer.</summary>
+    /// <summary>
+    /// Requests a held lock as a scheduler does for jobs that it defers: each of them is in the waiting queue when it has its answer.
+    /// </summary>
     /// <returns>How many requests were sent for all of them.</returns>
     public async Task<long> DeferralsAsync(string name, TimeSpan[] times, CancellationToken stop)
     {

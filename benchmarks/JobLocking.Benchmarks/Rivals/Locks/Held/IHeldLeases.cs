@@ -9,8 +9,9 @@ internal interface IHeldLeases : IAsyncDisposable
     /// <summary>Takes a lease.</summary>
     Task HoldAsync(string name);
 
-    /// <summary>Holds them for this time and renews all of them at a third of their expiry; where the library does that itself, lets
-    /// it.</summary>
+    /// <summary>
+    /// Holds them for this time and renews all of them at a third of their expiry; where the library does that itself, lets it.
+    /// </summary>
     Task RenewAsync(TimeSpan interval, int intervals, CancellationToken stop) => Task.Delay(intervals * interval, stop);
 
     /// <summary>How many leases have been lost.</summary>
