@@ -43,7 +43,7 @@ internal sealed class BenchmarkRedis : IAsyncDisposable
         }
     }
 
-    /// <summary>A new connection; everything that is measured has the same settings.</summary>
+    /// <summary>A new connection; all measured connections have the same settings.</summary>
     public async Task<IConnectionMultiplexer> ConnectAsync() => await ConnectionMultiplexer.ConnectAsync(Endpoint);
 
     /// <summary>

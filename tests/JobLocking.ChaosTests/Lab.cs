@@ -19,7 +19,7 @@ internal sealed class Lab : IAsyncDisposable
     /// <summary>The target of a fault of the server, instead of the name of a process.</summary>
     public const string Server = "redis";
 
-    /// <summary>Replies come within a millisecond here: a reply that takes longer is lost.</summary>
+    /// <summary>Replies arrive within a millisecond here: one that takes longer counts as lost.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
     private static readonly string Impatient = string.Create(
@@ -39,11 +39,11 @@ internal sealed class Lab : IAsyncDisposable
     public static readonly TimeSpan Expiry = TimeSpan.FromSeconds(2);
 
     /// <summary>
-    /// An expiry, a safety poll, and what a busy machine needs: no execution may have to wait for longer once a fault is over.
+    /// One expiry, one safety poll, and a margin for a busy machine: no execution may have to wait for longer once a fault is over.
     /// </summary>
     public static readonly TimeSpan Liveness = Expiry + TimeSpan.FromSeconds(5.1) + TimeSpan.FromSeconds(3);
 
-    /// <summary>While one of these lasts, no answer comes through.</summary>
+    /// <summary>During one of these faults, no answer arrives.</summary>
     private static readonly HashSet<string> Silences =
         [Fault.Frozen, "black-hole", "no-replies", "refused", "half-open", "requests-lost", "replies-lost", "replies-held"];
 
@@ -77,8 +77,8 @@ internal sealed class Lab : IAsyncDisposable
     /// <summary>Starts a worker behind a proxy of its own.</summary>
     /// <param name="name">Of the process, and of the node.</param>
     /// <param name="options">Further options for the connection of its locks, for example <c>user=x,password=y</c>.</param>
-    /// <param name="isSpared">Not to be killed by chance.</param>
-    /// <param name="mode">What kind of worker: see the worker's own program.</param>
+    /// <param name="isSpared">Whether the nemesis must not kill it.</param>
+    /// <param name="mode">The kind of worker: see the program of the worker.</param>
     /// <param name="more">Further arguments of that kind.</param>
     public async Task<Worker> WorkAsync(string name, string options = "", bool isSpared = false, string mode = "chaos", params string[] more)
     {
@@ -147,7 +147,7 @@ internal sealed class Lab : IAsyncDisposable
     /// <summary>The value of the counter that only the lock protects.</summary>
     public async Task<long> PlainCountAsync(string @lock) => (long)await _resourceConnection.GetDatabase().StringGetAsync(ProtectedCounters.PlainKey(@lock));
 
-    /// <summary>Waits until this many events of a kind have been reported after a moment.</summary>
+    /// <summary>Waits until this many events of a kind have been reported after a given moment.</summary>
     public Task<IReadOnlyList<HistoryEvent>> SeesAsync(HistoryEventKind what, string process = "", string @lock = "", int count = 1, long since = 0) => SeesAsync<IReadOnlyList<HistoryEvent>>(
         () => [.. History.Where(e => e.What == what && e.At >= since && (process.Length == 0 || e.Process == process) && (@lock.Length == 0 || e.Lock == @lock))],
         seen => seen.Count >= count,
@@ -189,7 +189,9 @@ internal sealed class Lab : IAsyncDisposable
         return [.. History.Where(e => e.At >= healed.At)];
     }
 
-    /// <summary>All living workers come to rest, no lock is left, and the checker finds no violation in the history.</summary>
+    /// <summary>
+    /// Waits until all living workers are at rest, and checks that no lock is left and that the checker finds no violation in the history.
+    /// </summary>
     public async Task<IReadOnlyList<HistoryEvent>> JudgeAsync(bool tokensMayGoBack = false)
     {
         (IReadOnlyList<HistoryEvent> history, Terms terms) = await EndAsync();

@@ -48,7 +48,7 @@ internal sealed class Worker(Lab lab, string name, WorkerProcess process, FaultP
         process.Tell(string.Create(CultureInfo.InvariantCulture, $"hold {Uri.EscapeDataString(@lock)} {expiry.TotalMilliseconds} {limit}"));
     }
 
-    /// <summary>Waits until it has been granted a lock, after a moment.</summary>
+    /// <summary>Waits until it has been granted a lock after a given moment.</summary>
     public async Task<HistoryEvent> GetsAsync(string @lock, long since = 0) =>
         (await lab.SeesAsync(HistoryEventKind.Granted, name, @lock: @lock, since: since))[0];
 
@@ -94,7 +94,7 @@ internal sealed class Worker(Lab lab, string name, WorkerProcess process, FaultP
         return process.KillAsync();
     }
 
-    /// <summary>Makes a fault of the link, which <see cref="Mend"/> ends.</summary>
+    /// <summary>Makes a fault in the link, which <see cref="Mend"/> ends.</summary>
     public void Cut(string fault, Action<FaultProxy> make)
     {
         lab.Began(fault, name);

@@ -3,7 +3,7 @@ using Xunit;
 
 namespace JobLocking.Docs;
 
-/// <summary>The sample's verdict is worth something only if it can be a bad one.</summary>
+/// <summary>The verdict of the sample is meaningful only if it can be negative.</summary>
 public sealed class AuditTests
 {
     private static readonly DateTimeOffset Noon = new(2026, 1, 1, 12, 0, 0, TimeSpan.Zero);

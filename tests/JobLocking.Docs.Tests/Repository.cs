@@ -7,7 +7,7 @@ internal static class Repository
 
     public static string ReadMe { get; } = Path.Combine(Root, "README.md");
 
-    /// <summary>Every document that people read.</summary>
+    /// <summary>All documents that people read.</summary>
     public static IEnumerable<string> Documents() =>
         Directory.GetFiles(Root, "*.md").Concat(
             Directory.Exists(Path.Combine(Root, "docs")) ? Directory.GetFiles(Path.Combine(Root, "docs"), "*.md", SearchOption.AllDirectories) : []);

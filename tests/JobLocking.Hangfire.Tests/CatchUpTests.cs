@@ -144,7 +144,7 @@ public sealed class CatchUpTests(SharedRedis redis)
 
         Task IsDeferredAsync(string job) => Eventually.IsTrueAsync(() => cluster.History(job).Any(s => s.Reason.StartsWith("Deferred", StringComparison.Ordinal)));
 
-        // Other arguments are other work.
+        // Different arguments mean different work.
         cluster.AddRecurring<Work>("nightly", w => w.Auto("x", "other", CancellationToken.None));
         await IsDeferredAsync(cluster.Fire("nightly"));
 

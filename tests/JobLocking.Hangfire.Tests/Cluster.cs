@@ -56,7 +56,7 @@ public sealed class Cluster(string redis, JobStorage storage) : IAsyncDisposable
     /// <summary>Creates the next job of a recurring one, as its schedule would.</summary>
     public string Fire(string recurringJobId) => Recurring.TriggerJob(recurringJobId) ?? throw new InvalidOperationException($"No recurring job {recurringJobId}.");
 
-    /// <summary>All states the job went through, the newest first.</summary>
+    /// <summary>All states that the job has had, newest first.</summary>
     public IReadOnlyList<JobState> History(string job) =>
         [.. Storage.GetMonitoringApi().JobDetails(job).History.Select(h => new JobState(h.StateName, h.Reason ?? "", h.Data))];
 

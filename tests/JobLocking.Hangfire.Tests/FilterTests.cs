@@ -424,7 +424,7 @@ public sealed class FilterTests : IDisposable
         (IState)Activator.CreateInstance(typeof(ProcessingState), BindingFlags.Instance | BindingFlags.NonPublic, null, ["server", "worker"], null)!;
 
     /// <summary>Elects the deferral of the job, whose lock is taken.</summary>
-    /// <returns>What the job is to remember.</returns>
+    /// <returns>What the job has to store.</returns>
     private AttemptRecord Elect(params ElectStateContext[] elections)
     {
         LockEngine engine = _services.GetRequiredService<LockEngine>();

@@ -7,7 +7,7 @@ using Xunit;
 
 namespace JobLocking.Hangfire.Tests;
 
-/// <summary>Jobs that another job performs inside itself, in a context of its own, as Hangfire.DynamicJobs does.</summary>
+/// <summary>Jobs that another job performs inside itself, in a separate context, as Hangfire.DynamicJobs does.</summary>
 public sealed class InnerJobTests(SharedRedis redis)
 {
     private static readonly string[] DeferredAndWoken = ["Succeeded", "Processing", "Enqueued", "Scheduled", "Failed", "Processing", "Enqueued"];

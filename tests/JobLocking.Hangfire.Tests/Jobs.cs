@@ -163,7 +163,7 @@ public class Undecorated(JobProbes probes, ITaskLeaseAccessor leases) : IUndecor
     [TaskLock("of-the-explicit-implementation")]
     Task IUndecorated.Explicitly() => probes["placed"].RunAsync(leases, default);
 
-    /// <summary>Not decorated here, or no host of these tests would start.</summary>
+    /// <summary>Not decorated here, because otherwise no host of these tests would start.</summary>
     internal Task Hidden() => probes["placed"].RunAsync(leases, default);
 }
 

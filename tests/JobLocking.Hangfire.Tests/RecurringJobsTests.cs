@@ -63,7 +63,7 @@ public sealed class RecurringJobsTests
         time.Seconds = 16;
         Assert.Null(recurring.Known(_storage, "nightly"));
 
-        // A schedule that was changed, or removed, meanwhile.
+        // A schedule that was changed or removed meanwhile.
         _connection.GetAllEntriesFromHash("recurring-job:nightly").Returns(new Dictionary<string, string> { ["NextExecution"] = "" });
         Assert.False(recurring.RunsAgain(_storage, _connection, "nightly"));
         Assert.False(recurring.Known(_storage, "nightly"));

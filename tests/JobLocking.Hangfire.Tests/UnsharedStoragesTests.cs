@@ -11,7 +11,7 @@ using Xunit;
 
 namespace JobLocking.Hangfire.Tests;
 
-/// <summary>The warning about recurring jobs that each node has for itself.</summary>
+/// <summary>The warning about recurring jobs of which each node has its own copy.</summary>
 public sealed class UnsharedStoragesTests(SharedRedis redis)
 {
     [Fact]

@@ -34,7 +34,7 @@ internal sealed class QueueCluster : IAsyncDisposable
         return new QueueCluster(locks, jobs, await ConnectAsync(locks), await ConnectAsync(jobs));
     }
 
-    /// <summary>Starts a process of each deployment that is named.</summary>
+    /// <summary>Starts a process of each named deployment.</summary>
     public Task<WorkerProcess[]> StartAsync(params string[] deployments) => Task.WhenAll(deployments.Select(deployment => StartAsync(deployment, limit: 1)));
 
     public async Task<WorkerProcess> StartAsync(string deployment, int limit)
@@ -73,7 +73,7 @@ internal sealed class QueueCluster : IAsyncDisposable
     /// <summary>Waits until this many have left.</summary>
     public Task LeftAsync(int count) => Eventually.SeesAsync(JournalAsync, journal => journal.Count(e => !e.Enters) == count, TimeSpan.FromSeconds(60));
 
-    /// <summary>What the executions recorded, in the order in which it reached Redis.</summary>
+    /// <summary>What the executions recorded, in the order in which the records reached Redis.</summary>
     public async Task<Entry[]> JournalAsync() => [.. (await Jobs.ListRangeAsync("journal")).Select(line => Entry.Parse(line.ToString()))];
 
     public Task<long> QueuedAsync() => Locks.SortedSetLengthAsync("{task_lock:queue}:queue");
@@ -146,7 +146,7 @@ internal sealed class QueueCluster : IAsyncDisposable
 
     private Task<long> ScheduledAsync(string deployment) => Jobs.SortedSetLengthAsync($"{deployment}:schedule");
 
-    /// <summary>An execution has entered or left, under the limit that its process was started with and with the fencing token of its lease.</summary>
+    /// <summary>An execution has entered or left, with the limit of its process and the fencing token of its lease.</summary>
     internal sealed record Entry(bool Enters, int Limit, long Token)
     {
         public static Entry Parse(string line) =>

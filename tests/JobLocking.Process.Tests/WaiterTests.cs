@@ -22,7 +22,7 @@ public sealed class WaiterTests
         WorkerProcess[] others = workers[1..];
         workers[0].Tell("quartz 1 held");
         await cluster.EnteredAsync(1);
-        // Ten jobs, and three that wait in place.
+        // Ten jobs, and three executions that wait in place.
         await cluster.EnqueueAsync(others[0], hangfire: 3, quartz: 2, wait: 1);
         await cluster.EnqueueAsync(others[1], hangfire: 2, quartz: 3, wait: 2);
         int[] said = [.. others.Select(w => w.Facts.Count)];

@@ -126,7 +126,7 @@ public sealed class FiredTwiceTests(SharedRedis redis, SharedStore store) : ICla
         await fires.Scheduler.Start(Token);
     }
 
-    /// <summary>The names of the triggers that stand for the same work begin in the same way.</summary>
+    /// <summary>The names of triggers that stand for the same work have the same beginning.</summary>
     private Pair Of(TriggerKey key) => _pairs.GetOrAdd(key.Name.Split('-')[0], _ => new Pair());
 
     [TaskLock("report:{number}", DeferBy = 1)]

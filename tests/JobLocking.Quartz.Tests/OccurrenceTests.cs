@@ -205,7 +205,7 @@ public sealed class OccurrenceTests(SharedRedis redis)
         });
         await a.Firings.EndedAsync(1);
 
-        // Its own times are half an hour away, and missed ones are not fired later.
+        // Its own fire times are half an hour away, and missed ones are not fired later.
         TriggerKey hourly = new("hourly");
         DateTimeOffset twoDaysAgo = DateTimeOffset.UtcNow.AddDays(-2);
         await a.Scheduler.ScheduleJob(

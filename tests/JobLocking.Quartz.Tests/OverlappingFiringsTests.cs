@@ -6,7 +6,7 @@ using Quartz.Impl;
 
 namespace JobLocking.Quartz.Tests;
 
-/// <summary>Under <see cref="OverlapPolicy.CancelPrevious"/> the newest firing works.</summary>
+/// <summary>Under <see cref="OverlapPolicy.CancelPrevious"/> the newest firing does the work.</summary>
 public sealed class OverlappingFiringsTests(SharedRedis redis)
 {
     private readonly FakeTimeProvider _time = new();

@@ -15,7 +15,7 @@ public sealed class SharedStore : IAsyncLifetime
 
     /// <summary>Makes a node a member of a cluster.</summary>
     /// <param name="node">The node; the name of its scheduler is that of the cluster.</param>
-    /// <param name="access">Its way to the database.</param>
+    /// <param name="access">Its access to the database.</param>
     /// <param name="clustered">Whether nodes of one name are a cluster; otherwise each of them acts as the only one.</param>
     internal void Use(NodeOptions node, StoreAccess? access = null, bool clustered = true)
     {

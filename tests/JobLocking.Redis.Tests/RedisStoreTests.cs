@@ -62,7 +62,7 @@ public abstract class RedisStoreTests : IAsyncLifetime
         Shared(limit, node: node) with { Waiter = new WaiterEntry(LockRequests.LeaseId(), lapsesAfter ?? TimeSpan.FromMinutes(1)) };
 
     /// <summary>Asks for a taken lock: it is queued.</summary>
-    /// <returns>The request to ask with again, for the same position.</returns>
+    /// <returns>The request to send again, for the same position.</returns>
     protected async Task<AcquireRequest> QueuedAsync(AcquireRequest request, ILockStore? store = null)
     {
         AcquireResult result = await (store ?? Store).AcquireAsync(request, Cancellation);

@@ -12,7 +12,9 @@ namespace JobLocking.Simulation;
 /// <summary>The result of one seed.</summary>
 internal sealed record Outcome(int Seed, int Works, History History, IReadOnlyDictionary<string, int> Faults, IReadOnlyList<string> Violations);
 
-/// <summary>The run of one seed: a time of faults under load, a calm time under load, and then enough time for all work to end.</summary>
+/// <summary>
+/// The run of one seed: a period of faults under load, a calm period under load, and then enough time for all work to end.
+/// </summary>
 internal sealed class SimulationRun
 {
     private static readonly TimeSpan LongestEnd = TimeSpan.FromHours(2);

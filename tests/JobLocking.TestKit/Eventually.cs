@@ -24,7 +24,7 @@ public static class Eventually
     public static Task IsTrueAsync(Func<Task<bool>> condition, TimeSpan? timeout = null, [CallerArgumentExpression(nameof(condition))] string fact = "") =>
         SeesAsync(condition, seen => seen, timeout, fact);
 
-    /// <summary>Looks until what it sees is as expected, and returns it.</summary>
+    /// <summary>Reads a value until it is as expected, and returns it.</summary>
     public static Task<T> SeesAsync<T>(
         Func<T> look, Func<T, bool> expected, TimeSpan? timeout = null, [CallerArgumentExpression(nameof(expected))] string fact = "") =>
         SeesAsync(() => Task.FromResult(look()), expected, timeout, fact);

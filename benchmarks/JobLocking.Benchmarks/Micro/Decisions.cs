@@ -5,7 +5,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace JobLocking.Benchmarks.Micro;
 
-/// <summary>What the engine itself costs an execution: from its description to the end of its run, and to being skipped.</summary>
+/// <summary>What the engine itself costs an execution: from its description to the end of its run, or to its skip.</summary>
 [MemoryDiagnoser]
 public class Decisions
 {

@@ -3,7 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace JobLocking.Benchmarks.Micro;
 
-/// <summary>A try on a lock that this process holds itself: no store is asked.</summary>
+/// <summary>A try on a lock that this process holds itself: no request to the store.</summary>
 [MemoryDiagnoser]
 public class LocalTries
 {

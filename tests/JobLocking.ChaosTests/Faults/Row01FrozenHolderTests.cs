@@ -39,7 +39,7 @@ public sealed class Row01FrozenHolderTests
         Worker[] workers = await lab.WorkAsync(3);
         Array.ForEach(workers, w => w.Load("x", parallel: 2, work: TimeSpan.FromMilliseconds(300)));
 
-        // A worker that has just written may have released the lock by the time it is frozen. So often that some have not.
+        // A worker that has just written may have released the lock by the time it is frozen: so the test repeats this until some have not.
         for (int round = 0; round < 4 || (round < 40 && Losses(lab) < 2); round++)
         {
             long before = Lab.Now;

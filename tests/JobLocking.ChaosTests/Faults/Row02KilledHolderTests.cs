@@ -4,7 +4,7 @@ using Xunit;
 
 namespace JobLocking.ChaosTests.Faults;
 
-/// <summary>Row 2: when a holder is killed, a waiter of a living process has the lock no later than an expiry and a safety poll.</summary>
+/// <summary>Row 2: when a holder is killed, a waiter of a living process gets the lock within one expiry and one safety poll.</summary>
 public sealed class Row02KilledHolderTests
 {
     [Fact]

@@ -4,7 +4,9 @@ using Xunit;
 
 namespace JobLocking.ChaosTests.Faults;
 
-/// <summary>Row 5: where the reply of an acquire that was carried out is lost, the same call succeeds on its retry, or its orphan ends within one expiry.</summary>
+/// <summary>
+/// Row 5: if the reply to an acquire that was applied is lost, the same call succeeds on its retry, or its orphan ends within one expiry.
+/// </summary>
 public sealed class Row05LostReplyTests
 {
     [Theory]
@@ -22,7 +24,7 @@ public sealed class Row05LostReplyTests
         worker.Mend("lost-reply");
         HistoryEvent lease = await worker.GetsAsync("x");
 
-        // It is the lease that the server granted to the request without an answer, token and all.
+        // It is the lease that the server granted to the unanswered request, with the same token.
         Assert.Contains($":{lease.Token}:", granted, StringComparison.Ordinal);
         Assert.Single(lab.History, e => e.What == HistoryEventKind.Asked && e.Lock == "x");
         worker.End("x");
@@ -97,7 +99,7 @@ public sealed class Row05LostReplyTests
         }
     }
 
-    /// <summary>Connected, and with its scripts on the server: the reply that is lost next is that of the acquire.</summary>
+    /// <summary>The worker is connected and its scripts are loaded: the next reply to be lost is that of the acquire.</summary>
     private static async Task KnowsTheWayAsync(Lab lab, Worker worker)
     {
         await worker.HoldAsync("other");

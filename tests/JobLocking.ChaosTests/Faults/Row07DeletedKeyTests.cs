@@ -5,14 +5,14 @@ using Xunit;
 namespace JobLocking.ChaosTests.Faults;
 
 /// <summary>
-/// Row 7: when a key was deleted by hand and another has acquired the lock, the first holder learns of it within one renewal interval, and
+/// Row 7: if a key was deleted by hand and another execution has acquired the lock, the first holder learns of it within one renewal
+/// interval, and
 /// its release is a no-op.
 /// </summary>
 public sealed class Row07DeletedKeyTests
 {
     /// <summary>
-    /// A third of it is the renewal interval, and at least two thirds are left until the deadline: half of it is more than the interval and
-    /// less than the time to the deadline.
+    /// The renewal interval is a third of it, and at least two thirds are left until the deadline: half of it lies between the two.
     /// </summary>
     private static readonly TimeSpan Expiry = TimeSpan.FromSeconds(6);
 

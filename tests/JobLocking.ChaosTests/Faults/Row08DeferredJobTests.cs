@@ -7,8 +7,8 @@ using Xunit;
 namespace JobLocking.ChaosTests.Faults;
 
 /// <summary>
-/// Row 8, for deferred jobs: a job whose own process has died comes back by itself, no later than its <c>DeferBy</c> and the poll of
-/// its scheduler, where another node can run it.
+/// Row 8, for deferred jobs: a job whose own process has died comes back by itself, within its <c>DeferBy</c> and one poll of its
+/// scheduler, where another node can run it.
 /// </summary>
 public sealed class Row08DeferredJobTests
 {
@@ -40,8 +40,8 @@ public sealed class Row08DeferredJobTests
     }
 
     /// <summary>
-    /// Kills a worker while it holds no lock of Hangfire's storage, as it does at each poll. A lock that is left behind keeps all
-    /// other nodes from the schedule for 30 seconds, which has nothing to do with JobLocking.
+    /// Kills a worker while it holds no lock of Hangfire's storage, as it does at each poll. An orphaned lock would keep all other nodes
+    /// from the schedule for 30 seconds, which has nothing to do with JobLocking.
     /// </summary>
     private static async Task KillBetweenPollsAsync(Lab lab, Worker worker)
     {

@@ -6,7 +6,7 @@ using Xunit;
 namespace JobLocking.ChaosTests.Faults;
 
 /// <summary>
-/// Row 8: once the lock is free, a waiter proceeds no later than a safety poll, even if the wake-up of a release, or the process that it
+/// Row 8: once the lock is free, a waiter proceeds within one safety poll, even if the wake-up of a release, or the process that it
 /// was sent to, is lost.
 /// </summary>
 public sealed class Row08LostNotificationTests

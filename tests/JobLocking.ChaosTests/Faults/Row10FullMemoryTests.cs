@@ -26,7 +26,7 @@ public sealed class Row10FullMemoryTests
         Assert.Contains("maxmemory", refused.Detail, StringComparison.Ordinal);
         Assert.Contains("Fix: ", refused.Detail, StringComparison.Ordinal);
 
-        // The holders that would have lost their leases without renewal still hold them, and may release them.
+        // The holders would have lost their leases without renewal. They still hold them, and may release them now.
         await Task.Delay(Lab.Expiry * 2.5);
         workers[0].End("ends-meanwhile");
         await lab.SeesAsync(HistoryEventKind.Released, workers[0].Name, "ends-meanwhile");

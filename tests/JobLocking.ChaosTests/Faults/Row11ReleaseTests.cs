@@ -23,7 +23,7 @@ public sealed class Row11ReleaseTests
         string[] names = [.. Enumerable.Range(0, 18).Select(i => string.Create(CultureInfo.InvariantCulture, $"x{i}"))];
         foreach (Worker worker in workers)
         {
-            // A process that is used for the first time is slow, and these leases are short.
+            // The first use of a process is slow, and these leases are short.
             await worker.HoldAsync(worker.Name, TimeSpan.FromSeconds(30));
             worker.End(worker.Name);
         }
@@ -50,8 +50,8 @@ public sealed class Row11ReleaseTests
     }
 
     /// <summary>
-    /// A command of a client is followed by what its script does, marked <c>lua</c>. A renewal that was on its way already when the lease
-    /// was released may still arrive, where it finds nothing; renewals that were started later would be the rule, not the exception.
+    /// A command of a client is followed by the commands of its script, marked <c>lua</c>. A renewal that was on its way already when the
+    /// lease was released may still arrive, where it finds nothing; renewals that were started later would be the rule, not the exception.
     /// </summary>
     private static void AssertNoneIsRenewedAfterItsEnd(IReadOnlyList<string> lines)
     {

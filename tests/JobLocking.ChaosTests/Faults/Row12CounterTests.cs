@@ -17,7 +17,7 @@ public sealed class Row12CounterTests
         Worker[] workers = await lab.WorkAsync(4);
         foreach ((Worker worker, string how) in workers.Zip(["try", "wait", "acquire", "cancel"]))
         {
-            // Longer than any stall of this machine: no lease may be lost.
+            // Longer than any pause of this machine: no lease may be lost.
             worker.Load("x", Lab.Expiry * 3, how, parallel: 4, work: TimeSpan.Zero);
         }
 

@@ -18,7 +18,7 @@ internal sealed class Execution(string process, long number)
 
     public HistoryEvent? Asked { get; private set; }
 
-    /// <summary>The first outcome that it reported; null while there is none.</summary>
+    /// <summary>The first outcome that it reported; null if there is none yet.</summary>
     public HistoryEvent? Outcome { get; private set; }
 
     public HistoryEvent? Granted => Outcome?.What == HistoryEventKind.Granted ? Outcome : null;

@@ -6,14 +6,15 @@ namespace JobLocking.ChaosTests.History;
 /// <param name="Locks">Each lock that the load requests.</param>
 /// <param name="Liveness">
 /// How long a lock with waiters may stay free, and how long after the end of all faults no progress is required: an expiry, a safety
-/// poll, and the time that the machine needs. The load goes on for as long after its last <c>Healed</c>, or nothing is judged there.
+/// poll, and the time that the machine needs. The load goes on for the same time after its last <c>Healed</c>; otherwise nothing is judged
+/// there.
 /// </param>
 internal sealed record Terms(IReadOnlyDictionary<string, LockTerms> Locks, TimeSpan Liveness)
 {
     /// <summary>The target of a fault that concerns all processes; an empty name means the same.</summary>
     public string Server { get; init; } = "redis";
 
-    /// <summary>Rows 9 and 14: where a fault <c>clock-behind</c> lies between two leases, the later may have the smaller token.</summary>
+    /// <summary>Rows 9 and 14: if a fault <c>clock-behind</c> lies between two leases, the later one may have the smaller token.</summary>
     public bool TokensMayGoBack { get; init; }
 
     /// <summary>Kinds of faults during which no reply reaches their target.</summary>

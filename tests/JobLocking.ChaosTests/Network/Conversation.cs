@@ -20,7 +20,7 @@ internal sealed class Conversation : IDisposable
 
     public Socket Server { get; }
 
-    /// <summary>Connects through the proxy and lets one word pass each way, so that the whole way is known to be open.</summary>
+    /// <summary>Connects through the proxy and sends one word in each direction, so that the whole path is known to be open.</summary>
     public static async Task<Conversation> BeginAsync(FaultProxy proxy, Socket listener)
     {
         Socket client = await ConnectAsync(proxy.Port);
@@ -55,7 +55,7 @@ internal sealed class Conversation : IDisposable
         Assert.Equal(expected, Encoding.ASCII.GetString(heard));
     }
 
-    /// <summary>What arrives before the reset, which must come.</summary>
+    /// <summary>Returns what arrives before the reset, and waits for the reset.</summary>
     public static async Task<string> HearUntilResetAsync(Socket side)
     {
         ArrayBufferWriter<byte> heard = new();
@@ -77,7 +77,7 @@ internal sealed class Conversation : IDisposable
 
     public static async Task IsResetAsync(Socket side) => Assert.Equal("", await HearUntilResetAsync(side));
 
-    /// <summary>A new connection is reset, so soon that connecting may already fail.</summary>
+    /// <summary>A new connection is reset so soon that even connecting may fail.</summary>
     public static async Task IsResetAtOnceAsync(int port)
     {
         try

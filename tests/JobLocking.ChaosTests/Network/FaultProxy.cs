@@ -11,7 +11,8 @@ namespace JobLocking.ChaosTests.Network;
 /// A fault is in force when the call that makes it returns: it applies to everything sent afterwards, on open connections and on new ones.
 /// A close or reset by one side travels in order with its bytes and is subject to the same faults. A stream that lost bytes is never
 /// continued, because its reader would take the next reply for the missing one: the connection stays silent and is reset to both sides when
-/// the dropping ends. A connection that lost nothing lives on. A server that cannot be reached looks like a connection that is accepted and
+/// the dropping ends. A connection that lost nothing continues. A server that cannot be reached looks like a connection that is accepted
+/// and
 /// reset.
 /// </remarks>
 internal sealed class FaultProxy : IAsyncDisposable
@@ -53,7 +54,7 @@ internal sealed class FaultProxy : IAsyncDisposable
     /// <summary>Connections that are open on at least one side.</summary>
     public int OpenConnections => Open().Count;
 
-    /// <summary>Bytes of replies that have reached the proxy and not yet their client: proof that the server has answered.</summary>
+    /// <summary>Bytes of replies that have reached the proxy but not yet their client: proof that the server has answered.</summary>
     public long HeldBytes => Open().Sum(connection => connection.Replies.WaitingBytes);
 
     /// <summary>
@@ -139,7 +140,7 @@ internal sealed class FaultProxy : IAsyncDisposable
     /// Passes a part of the next reply that would pass, never the whole of it, and then does <see cref="CutAll"/>. The
     /// client: half a reply and a reset. The server: a reset after a request that was carried out.
     /// </summary>
-    /// <returns>Ends when the cut was made, cancelled when <see cref="Mend"/> or the proxy's end came before.</returns>
+    /// <returns>Completes when the cut was made; cancelled if <see cref="Mend"/> or the end of the proxy came first.</returns>
     public Task CutInReply() => _replies.Cut();
 
     /// <summary>
@@ -149,14 +150,14 @@ internal sealed class FaultProxy : IAsyncDisposable
     public void CutAll() => ForEach(connection => connection.Reset());
 
     /// <summary>
-    /// Half-open: resets the server's side of every connection and never tells the client, whose sends succeed and are never
-    /// answered. New connections work. Ends, with a reset of the client, by <see cref="Mend"/> or <see cref="CutAll"/>.
+    /// Half-open: resets the server's side of every connection and never notifies the client, whose sends succeed and are never answered.
+    /// New connections work. Ends, with a reset of the client, by <see cref="Mend"/> or <see cref="CutAll"/>.
     /// </summary>
     public void CutServerSide() => ForEach(connection => connection.CutServerSide());
 
     /// <summary>
-    /// Half-open: resets the client's side of every connection and never tells the server, for which the client is still
-    /// there, subscriptions included. New connections work. Ends, with a reset of the server's side, by <see cref="Mend"/> or <see cref="CutAll"/>.
+    /// Half-open: resets the client's side of every connection and never notifies the server, for which the client is still connected, with
+    /// its subscriptions. New connections work. Ends, with a reset of the server's side, by <see cref="Mend"/> or <see cref="CutAll"/>.
     /// </summary>
     public void CutClientSide() => ForEach(connection => connection.CutClientSide());
 

@@ -137,7 +137,7 @@ internal sealed class Flow(Socket source, Socket destination, FlowFaults faults)
         }
     }
 
-    /// <summary>A reply ends with a line, so the middle of the first line is never the end of one.</summary>
+    /// <summary>A reply ends at the end of a line, so the middle of the first line is never the end of a reply.</summary>
     private static int WithinReply(ReadOnlySpan<byte> bytes)
     {
         int end = bytes.IndexOf(LineFeed);

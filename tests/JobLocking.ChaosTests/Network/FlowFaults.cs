@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace JobLocking.ChaosTests.Network;
 
-/// <summary>What is wrong with one direction, for every connection of a <see cref="FaultProxy"/>.</summary>
+/// <summary>The faults of one direction, for all connections of a <see cref="FaultProxy"/>.</summary>
 internal sealed class FlowFaults
 {
     private readonly Lock _lock = new();
@@ -88,7 +88,7 @@ internal sealed class FlowFaults
                         return true;
                     }
 
-                    // A timer counts whole milliseconds and would round the last one to none.
+                    // A timer counts whole milliseconds and would round the last one down to zero.
                     wait = TimeSpan.FromMilliseconds(Math.Ceiling(wait.TotalMilliseconds));
                 }
 

@@ -5,13 +5,13 @@ using JobLocking.TestWorker.Chaos;
 namespace JobLocking.ChaosTests.Schedulers;
 
 /// <summary>
-/// Judges what became of jobs by the contract: each enqueued job has one end, runs once if it runs, and is skipped only if that is allowed.
+/// Judges by the contract what became of jobs: each enqueued job has one end, runs once if it runs, and is skipped only if that is allowed.
 /// It knows nothing about the implementation; of the faults it knows the times and the targets.
 /// </summary>
 internal static class HangfireJudge
 {
     /// <summary>All violations; none if the contract was kept.</summary>
-    /// <param name="jobs">All jobs that were enqueued, after enough time.</param>
+    /// <param name="jobs">All jobs that were enqueued, after enough time to end.</param>
     /// <param name="events">What the workers reported about them.</param>
     /// <param name="history">What was done to the workers.</param>
     public static IReadOnlyList<HangfireFinding> Check(IReadOnlyList<StoredJob> jobs, IReadOnlyList<HangfireEvent> events, IndexedHistory history)

@@ -14,8 +14,8 @@ using Xunit;
 namespace JobLocking.ChaosTests.Schedulers;
 
 /// <summary>
-/// Nodes with a server of Hangfire each and one storage, while jobs keep coming in, Redis fails and returns, and nodes are killed and
-/// replaced: for as many seconds as <c>JOBLOCKING_SOAK</c> says, or once.
+/// Nodes with a Hangfire server each and one storage, while jobs keep arriving, Redis fails and returns, and nodes are killed and replaced:
+/// for as many seconds as <c>JOBLOCKING_SOAK</c> says, or once.
 /// </summary>
 public sealed class HangfireTests
 {
@@ -25,7 +25,7 @@ public sealed class HangfireTests
 
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(80);
 
-    /// <summary>Hangfire requeues a job that a killed worker had just taken out of its queue after a minute.</summary>
+    /// <summary>If a worker is killed just after it has taken a job out of its queue, Hangfire requeues the job after a minute.</summary>
     private static readonly TimeSpan LongestRest = HangfireChaosWorker.Invisibility + TimeSpan.FromMinutes(2);
 
     private static readonly TimeSpan Duration = SoakOrder.DurationOr(seconds: 0);

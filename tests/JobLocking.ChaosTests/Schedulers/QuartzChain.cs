@@ -23,7 +23,7 @@ internal sealed class QuartzChain(string process, string job, DateTimeOffset sch
 
     public IEnumerable<QuartzEvent> Pending => _events.Where(e => e.What == QuartzEventKind.Pending);
 
-    /// <summary>After one of these nothing may follow.</summary>
+    /// <summary>Nothing may follow one of these.</summary>
     public IEnumerable<QuartzEvent> Endings => _events.Where(e =>
         e.What is QuartzEventKind.Succeeded or QuartzEventKind.Skipped or QuartzEventKind.Coalesced or QuartzEventKind.Failed or QuartzEventKind.Cancelled);
 

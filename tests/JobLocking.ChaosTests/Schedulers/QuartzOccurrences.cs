@@ -11,11 +11,12 @@ namespace JobLocking.ChaosTests.Schedulers;
 internal sealed class QuartzOccurrences(IReadOnlyList<QuartzChain> all, IReadOnlyList<QuartzEvent> events, IndexedHistory history)
 {
     /// <summary>
-    /// Until a process has a connection again and its repeated releases have arrived: the pause between two attempts is at most 5 seconds.
+    /// The time until a process has a connection again and its repeated releases have arrived: the pause between two attempts is at most 5
+    /// seconds.
     /// </summary>
     private static readonly long Recovery = Terms.Ticks(TimeSpan.FromSeconds(8));
 
-    /// <summary>Until a process whose connection was cut has another.</summary>
+    /// <summary>The time until a process whose connection was cut has another one.</summary>
     private static readonly long Reconnection = Terms.Ticks(TimeSpan.FromSeconds(2));
 
     /// <summary>These faults take away neither an answer nor a mark.</summary>

@@ -8,7 +8,7 @@ namespace JobLocking.ChaosTests.Soak;
 
 /// <summary>
 /// All kinds of load under all kinds of faults, drawn from a seed, for as many seconds as <c>JOBLOCKING_SOAK</c> says, or for a few faults.
-/// The table of what happened goes to the file that <c>JOBLOCKING_SOAK_TABLE</c> names.
+/// The table of the events is written to the file that <c>JOBLOCKING_SOAK_TABLE</c> names.
 /// </summary>
 public sealed class SoakTests
 {

@@ -65,7 +65,7 @@ internal sealed class MovingName : IAsyncDisposable
             }
             catch (SocketException)
             {
-                // The server is down; the next connection may find it.
+                // The server is down; the next connection may succeed.
             }
         }
     }

@@ -10,7 +10,7 @@ using Xunit;
 
 namespace JobLocking.Redis.Tests.Contract;
 
-/// <summary>Servers for tests that only take locks of their own on them.</summary>
+/// <summary>Servers for tests that do nothing to them except take their own locks.</summary>
 public sealed class SharedServers : IAsyncLifetime
 {
     public RedisServer Redis { get; private set; } = null!;

@@ -9,7 +9,7 @@ using Xunit;
 
 namespace JobLocking.Redis.Tests.Hosting;
 
-/// <summary>How much many deferrals that wait for one lock delay the woken one.</summary>
+/// <summary>Whether the woken deferral is slower when many others wait for the same lock.</summary>
 public sealed class CrowdTests : OwnServerTests
 {
     private const int Few = 100;

@@ -24,7 +24,7 @@ public sealed class HeldLeasesTests : OwnServerTests
         DateTimeOffset acquired = DateTimeOffset.UtcNow;
         await Redis.ExecuteAsync("CONFIG", "RESETSTAT");
 
-        // All have been renewed when none ends any more at the expiry that it had when it was taken.
+        // All have been renewed when none still has the expiry that it got when it was taken.
         await Eventually.IsTrueAsync(() => held.All(lease => lease.ExpiresAt > acquired + options.Expire), TimeSpan.FromSeconds(60));
 
         long scripts = await ScriptsAsync();

@@ -49,7 +49,7 @@ public sealed class TlsServer : IAsyncLifetime
             }
             catch (InvalidOperationException) when (attempt < 5)
             {
-                // Another process was faster to take the port.
+                // Another process has taken the port meanwhile.
             }
         }
     }

@@ -11,7 +11,7 @@ using Xunit;
 
 namespace JobLocking.Redis.Tests.Storage;
 
-/// <summary>The queue of a lock, as it stands in Redis.</summary>
+/// <summary>The queue of a lock, as Redis stores it.</summary>
 public sealed class QueueTests(SharedServers servers) : RedisStoreTests
 {
     protected override ValueTask<string> ConnectionStringAsync() => new(servers.Redis.ConnectionString);

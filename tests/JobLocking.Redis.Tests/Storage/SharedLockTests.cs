@@ -6,7 +6,7 @@ using Xunit;
 
 namespace JobLocking.Redis.Tests.Storage;
 
-/// <summary>Locks with a limit above 1, as they stand in Redis.</summary>
+/// <summary>Locks with a limit above 1, as Redis stores them.</summary>
 public sealed class SharedLockTests(SharedServers servers) : RedisStoreTests
 {
     protected override ValueTask<string> ConnectionStringAsync() => new(servers.Redis.ConnectionString);

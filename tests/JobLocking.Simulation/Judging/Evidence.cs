@@ -5,7 +5,9 @@ namespace JobLocking.Simulation.Judging;
 /// <summary>A history, prepared for judging.</summary>
 internal sealed class Evidence
 {
-    /// <summary>After the last fault: until connections are back, time-outs have passed and dead processes are known to be dead.</summary>
+    /// <summary>
+    /// The time after the last fault until connections are back, time-outs have passed and dead processes are known to be dead.
+    /// </summary>
     private static readonly long Settling = TimeSpan.FromSeconds(15).Ticks;
 
     private readonly Dictionary<string, List<(long From, long To)>> _frozen = new(StringComparer.Ordinal);

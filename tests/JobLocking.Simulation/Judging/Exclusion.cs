@@ -3,7 +3,7 @@ using JobLocking.Simulation.Histories;
 namespace JobLocking.Simulation.Judging;
 
 /// <summary>
-/// No more holders believe in a lease than the smallest of their limits allows; tokens are unique and grow; a lock that was held shortly
+/// No more holders believe in a lease than the smallest of their limits allows; tokens are unique and grow; a lock that was held briefly
 /// stays taken for its minimum hold.
 /// </summary>
 internal static class Exclusion

@@ -45,7 +45,8 @@ internal static class Wire
                     answered.Add(one.Call);
                     if (one.IsKnown && refused.TryGetValue(one.Call, out string? lease))
                     {
-                        // When it was requested once more, it had expired by then, or the request had not arrived yet: it ends by itself.
+                        // If it was requested once more, the lease had expired by then, or the request had not arrived yet: it ends by
+                        // itself.
                         knownRefused.Add(lease);
                     }
 

@@ -104,7 +104,10 @@ internal sealed class Node : IDisposable
 
     public void Kill(TimeSpan unnoticed) => End(unnoticed, inOrder: false);
 
-    /// <summary>The host stops: it tells the jobs, waits for them, and then for what the engine still has to do. Jobs that do not end die with the process, later.</summary>
+    /// <summary>
+    /// The host stops: it notifies the jobs, waits for them, and then waits for the remaining work of the engine. Jobs that do not end die
+    /// with the process, later.
+    /// </summary>
     public void Stop(Func<bool> isIdle, TimeSpan patience, TimeSpan afterlife) => _ = StopAsync(isIdle, patience, afterlife);
 
     /// <summary>It is not measured any more; otherwise the meters of all runs would accumulate.</summary>

@@ -41,7 +41,7 @@ internal sealed class NodeStore(World world, TraceNames names, Link link, string
                 RenewOutcome[] results = new RenewOutcome[requests.Length];
                 for (int i = 0; i < requests.Length; i++)
                 {
-                    // One of them may fail where the others do not.
+                    // One of them may fail although the others do not.
                     if (!link.Spares())
                     {
                         continue;

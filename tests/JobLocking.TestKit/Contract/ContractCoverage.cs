@@ -11,7 +11,7 @@ public sealed class StoreUnderTestAttribute(Type store) : Attribute
     public Type Store { get; } = store;
 }
 
-/// <summary>A store without a contract suite fails a test.</summary>
+/// <summary>A store without a contract suite makes a test fail.</summary>
 public static class ContractCoverage
 {
     public static void EveryStoreHasItsSuite(Assembly stores, Assembly tests)

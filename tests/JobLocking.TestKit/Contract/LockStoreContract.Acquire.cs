@@ -5,7 +5,7 @@ namespace JobLocking.TestKit.Contract;
 
 public abstract partial class LockStoreContract
 {
-    /// <summary>Names that a store might take for something else: its own syntax, its wildcards, the end of a string.</summary>
+    /// <summary>Names that a store might misinterpret: its own syntax, its wildcards, the end of a string.</summary>
     public static TheoryData<string> HostileNames =>
     [
         " ",

@@ -12,7 +12,7 @@ public abstract partial class LockStoreContract
         request with { Waiter = new WaiterEntry(NewLeaseId(), lapsesAfter ?? AMinute) };
 
     /// <summary>Asks for a taken lock: it is queued.</summary>
-    /// <returns>The request to ask with again, for the same position.</returns>
+    /// <returns>The request to send again, for the same position.</returns>
     protected async Task<AcquireRequest> QueuedAsync(ILockStore store, string node, int limit = 1, TimeSpan? lapsesAfter = null)
     {
         AcquireRequest request = AsWaiter(Request(Name, node: node) with { Limit = limit }, lapsesAfter);

@@ -47,7 +47,7 @@ internal sealed class ExecutionReporter(string process, ProtectedCounters resour
             Report(HistoryEventKind.Failed, execution, name, lease.FencingToken, e.ToString());
         }
 
-        // For an observer the holding ends when the release is called, not when it returns.
+        // For an observer the hold ends when the release is called, not when it returns.
         await lost.DisposeAsync();
     }
 

@@ -62,7 +62,7 @@ internal static class HangfireChaosWorker
     private sealed class ImpatientStorage(IConnectionMultiplexer connection) : RedisStorage(
         connection, new RedisStorageOptions { Prefix = JobWorker.Storage, InvisibilityTimeout = Invisibility, FetchTimeout = TimeSpan.FromSeconds(1) })
     {
-#pragma warning disable CS0618, CS0672 // There is no other way to what it overrides.
+#pragma warning disable CS0618, CS0672 // There is no other way to reach the member that it overrides.
         public override IEnumerable<IServerComponent> GetComponents() => base.GetComponents().Select(component => new Impatient(component));
 
         private sealed class Impatient(IServerComponent component) : IServerComponent

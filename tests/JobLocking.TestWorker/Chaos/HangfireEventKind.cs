@@ -1,6 +1,6 @@
 namespace JobLocking.TestWorker.Chaos;
 
-/// <summary>What a worker of Hangfire may report of a job.</summary>
+/// <summary>What a Hangfire worker may report about a job.</summary>
 internal enum HangfireEventKind
 {
     /// <summary>Its job was started.</summary>

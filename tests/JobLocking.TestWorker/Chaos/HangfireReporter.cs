@@ -38,7 +38,7 @@ internal sealed class HangfireReporter(string process, ExecutionReporter executi
         }
         else
         {
-            // A job that was not started has an outcome that says nothing of the holder: the store may have been unavailable.
+            // The outcome of a job that was not started says nothing about the holder: the store may have been unavailable.
             attempt.NotStarted(context.Canceled ? HistoryEventKind.Cancelled : HistoryEventKind.Failed, $"{context.Exception}");
         }
 

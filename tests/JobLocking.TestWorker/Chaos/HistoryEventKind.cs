@@ -54,7 +54,7 @@ internal enum HistoryEventKind
     /// <summary>All faults are over: from here on every execution must make progress.</summary>
     Healed,
 
-    /// <summary>A key was there long after all holders had released.</summary>
+    /// <summary>A key still existed long after all holders had released.</summary>
     Orphan,
 
     /// <summary>Until now the machine was too busy to answer; the detail says for how long, in ticks.</summary>

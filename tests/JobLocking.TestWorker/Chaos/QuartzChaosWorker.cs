@@ -66,7 +66,7 @@ internal sealed class QuartzChaosWorker(IScheduler scheduler, QuartzReporter rep
         }
         catch (TaskLockUnavailableException)
         {
-            // It was started in place of another while Redis is away: the checker knows that.
+            // It was started to replace another worker during an outage of Redis: the checker knows that.
         }
     }
 

@@ -45,7 +45,7 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
 
     public TaskCompletionSource HoldRenew { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    /// <summary>Connects before an acquire is sent, and says when that was; 0 if the store does not tell.</summary>
+    /// <summary>Connects before an acquire is sent, and returns when it was sent; 0 if the store does not report that.</summary>
     public Func<long> Connect { get; set; } = () => 0;
 
     /// <summary>Answers to acquires wait for it.</summary>

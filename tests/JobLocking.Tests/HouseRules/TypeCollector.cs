@@ -75,6 +75,6 @@ internal sealed class TypeCollector(MetadataReader metadata) : ISignatureTypePro
 
     None ISignatureTypeProvider<None, object?>.GetPinnedType(None elementType) => default;
 
-    /// <summary>What the decoder composes; the types are collected on the way.</summary>
+    /// <summary>The results that the decoder composes; the types are collected along the way.</summary>
     internal readonly record struct None;
 }

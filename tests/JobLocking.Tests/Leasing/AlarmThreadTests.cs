@@ -18,7 +18,7 @@ public sealed class AlarmThreadTests
         alarm.Set(TimeSpan.FromMilliseconds(1));
         await Eventually.IsTrueAsync(() => Rung == 1);
 
-        // A later task finds that the alarm has not rung again.
+        // A later task checks that the alarm has not rung again.
         alarm.Set(Never);
         await Run(alarm, () => { });
         Assert.Equal(1, Rung);

@@ -60,7 +60,7 @@ public sealed class LateAssemblyTests
         Assert.Contains(Enumerable.Range(0, 100), _ => ReferenceEquals(first, policies.Find(typeof(LockPoliciesTests.Decorated), null)));
     }
 
-    /// <summary>An assembly of a file, as far as the process can tell, with one decorated class.</summary>
+    /// <summary>Loads an assembly with one decorated class, which looks like one from a file.</summary>
     private static void Load(string name, Type contract, TaskLockAttribute taskLock)
     {
         PersistedAssemblyBuilder assembly = new(new AssemblyName(name), typeof(object).Assembly);

@@ -87,7 +87,7 @@ public sealed class SameJobTests : IDisposable
         Assert.Equal(known, SameJob.WithoutNode(name, node: "b-1", machine: "web01"));
 
     [Theory]
-    [InlineData("acme", "acme", "acme")] // Nothing else would be left of it: it is that of a tenant.
+    [InlineData("acme", "acme", "acme")] // Nothing else would be left of the name: it is the name of a tenant.
     [InlineData("jobs", "jobsystem", "jobsystem")]
     [InlineData("jobs", "jobs-system", "~-system")]
     public void A_node_with_the_name_of_a_scheduler_does_not_make_two_schedulers_one(string node, string name, string known) =>

@@ -150,7 +150,7 @@ public sealed class DeferralTests : IDisposable
         _node.Time.Advance(TimeSpan.FromMilliseconds(1));
         await DeferAsync(_node, "next");
 
-        // The lock is free, and the run goes on without it until it has noticed.
+        // The lock is free, and the run continues without it until it notices the loss.
         await _node.Memory.BreakAsync("x", run.Lease!.FencingToken, CancellationToken.None);
         await WokenAsync("standby");
         await DeferAsync(_other, "standby again", standby, occurrence);
@@ -259,7 +259,7 @@ public sealed class DeferralTests : IDisposable
         DeferralState state = await DeferAndComeBackElsewhereAsync();
         await _node.Memory.LeaveAsync(new LeaveRequest("x", state.Waiter.Split(':')[1]), CancellationToken.None);
 
-        // The process where it was before polls first.
+        // The process in which it waited before polls first.
         await ReconnectAsync(_other);
         Assert.Empty(Assert.Single(await _node.ListAsync()).Waiters);
         await ReconnectAsync(_node);
@@ -524,7 +524,10 @@ public sealed class DeferralTests : IDisposable
         _node.Dispose();
     }
 
-    /// <summary>An execution of the other node that was refused: something happens before it asks to be queued, and that answer may be held.</summary>
+    /// <summary>
+    /// An execution of the other node that was refused: something happens before it asks to be queued, and the answer to that request may
+    /// be held back.
+    /// </summary>
     private async Task<Task<LockDecision>> BetweenItsQuestionsAsync(
         TaskLockAttribute taskLock, ExecutionOrigin origin, Func<Task> happens, TaskCompletionSource? answer = null, CancellationToken cancellationToken = default)
     {

@@ -55,7 +55,7 @@ public sealed class FreedByTimeTests : IDisposable
         await _node.Locks.TryAcquireAsync("x", stuck);
         Task<TaskLease>[] waiting = await WaitAsync(6, stuck, processes);
 
-        // None is released. Each ends a second after the one before has been followed.
+        // None is released. Each ends a second after the previous one has been taken over.
         await ServedInTurnAsync(waiting, i => (i + 1) * (TimeSpan.FromSeconds(1) + Look));
     }
 

@@ -9,7 +9,7 @@ using Breakage = JobLocking.Tests.Engine.UnreliableStore.Breakage;
 
 namespace JobLocking.Tests.Waiting;
 
-/// <summary>Waiting in place, by hand and for jobs.</summary>
+/// <summary>Waiting in place, for locks taken by hand and for jobs.</summary>
 public sealed class WaitTests : IDisposable
 {
     private readonly EngineUnderTest _node = new();
@@ -396,7 +396,7 @@ public sealed class WaitTests : IDisposable
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
         await QueuedAsync(0);
 
-        // It enters a waiter that has gone once more.
+        // The poll queues a waiter that has left.
         int releases = _other.Store.Calls.Count;
         _other.Store.HoldPoll.SetResult();
         await Eventually.IsTrueAsync(() => _other.Store.Calls.Count > releases);

@@ -77,7 +77,7 @@ public sealed class WaiterStagesTests
     [Fact]
     public void A_wake_up_that_is_kept_ends_only_when_an_execution_asks_or_the_next_waiter_is_woken()
     {
-        // With the lease the wait is over; the other execution with the id asks by itself; when it lapsed, its execution never came back.
+        // Granted: the wait is over. CameAgain: the other execution with the id asks by itself. Lapsed: its execution never came back.
         WaiterEvent[] ends = [WaiterEvent.Granted, WaiterEvent.CameAgain, WaiterEvent.Lapsed];
         Assert.All(Enum.GetValues<WaiterEvent>().Except(ends), happened => Assert.All(Enum.GetValues<WaiterStage>().Where(IsKept), stage =>
         {

@@ -3,8 +3,8 @@ using JobLocking.TestWorker.Chaos;
 namespace JobLocking.ChaosTests.History.Rules;
 
 /// <summary>
-/// The store is unavailable only because of a fault: one that continues, or one after which the process has received no answer yet to any
-/// later request, since it takes a moment to reconnect. A machine that was too busy to answer is also a cause; it excuses nothing else.
+/// The store is unavailable only because of a fault: one that continues, or one after which the process has not yet received an answer to
+/// any later request, since it takes a moment to reconnect. A machine that was too busy to answer is also a cause; it excuses nothing else.
 /// </summary>
 internal static class Availability
 {

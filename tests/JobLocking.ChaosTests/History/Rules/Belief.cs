@@ -17,7 +17,7 @@ internal static class Belief
         select Violation.Of(Rule.Belief, $"The {execution.Name} found a lease its own that had ended.", [.. execution.Landmarks, claim]);
 
     /// <summary>
-    /// Tokens say in which order leases were granted, also where an answer was late. For a lock with a limit of one, a holder that still
+    /// Tokens show the order in which leases were granted, even if an answer was late. For a lock with a limit of one, a holder that still
     /// claims after the next grant is wrong, even if the next holder never claims.
     /// </summary>
     private static IEnumerable<Violation> AfterTheNext(IndexedHistory history, IGrouping<string, Execution> ofLock)
@@ -74,7 +74,7 @@ internal static class Belief
         }
     }
 
-    /// <summary>Where no answer can come nothing is renewed: the deadline passes within an expiry.</summary>
+    /// <summary>If no answer can arrive, nothing is renewed: the deadline passes within one expiry.</summary>
     private static IEnumerable<Violation> InSilence(IndexedHistory history, IGrouping<string, Execution> ofLock)
     {
         long patience = Terms.Ticks(history.Terms.Of(ofLock.Key).Expiry + history.Terms.Grace);

@@ -1,9 +1,9 @@
 namespace JobLocking.ChaosTests.History.Rules;
 
 /// <summary>
-/// Never more executions than the limit hold a lock, and there is no tolerance in time. An execution certainly holds its lease from when it
-/// learned of it until it last found it valid. A frozen execution claims nothing meanwhile, so only a claim after the thaw can prove a
-/// violation. Only an execution that was granted before the lock was erased may overlap with one that was granted after.
+/// Never more executions than the limit hold a lock, and there is no tolerance in time. An execution certainly holds its lease from the
+/// moment it learned of it to the moment it last found it valid. A frozen execution claims nothing meanwhile, so only a claim after the
+/// thaw can prove a violation. Only an execution that was granted before the lock was erased may overlap with one that was granted after.
 /// </summary>
 internal static class Exclusion
 {

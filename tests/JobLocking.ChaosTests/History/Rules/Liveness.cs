@@ -15,7 +15,7 @@ internal static class Liveness
             .Concat(windows.SelectMany(window => Stuck(history, window)));
     }
 
-    /// <summary>From each <c>Healed</c> that is followed by quiet for long enough.</summary>
+    /// <summary>From each <c>Healed</c> that is followed by a long enough calm.</summary>
     public static IEnumerable<Interval> Windows(IndexedHistory history)
     {
         long bound = Terms.Ticks(history.Terms.Liveness);

@@ -2,7 +2,7 @@ using JobLocking.TestWorker.Chaos;
 
 namespace JobLocking.ChaosTests.History.Rules;
 
-/// <summary>How long an execution may have held its lock at most: what is unknown counts as held.</summary>
+/// <summary>The longest time for which an execution may have held its lock: unknown time counts as held.</summary>
 internal static class Possession
 {
     /// <summary>From its request on. Null if it certainly never held it.</summary>

@@ -3,8 +3,8 @@ using JobLocking.TestWorker.Chaos;
 namespace JobLocking.ChaosTests.History.Rules;
 
 /// <summary>
-/// A lock is refused only while an execution may hold it. Checked where nothing was broken for an expiry: what a fault left behind is gone by
-/// then. This finds a release that did not release, and a lease that was granted without a holder.
+/// A lock is refused only while an execution may hold it. Checked where nothing was broken for one expiry: by then, the leases that a fault
+/// left behind are gone. This finds a release that did not release, and a lease that was granted without a holder.
 /// </summary>
 internal static class SpuriousRefusals
 {
