@@ -55,7 +55,7 @@ public sealed class AuditTests
     }
 
     [Fact]
-    public void As_many_as_the_limit_do_not_overlap_and_reach_it()
+    public void Executions_up_to_the_limit_are_no_overlap_and_reach_the_limit()
     {
         Enter("self", "a", limit: 2);
         Assert.Equal((0, 0), (_audit.Summary.LimitsReached, _audit.Summary.LimitsMissed));
@@ -129,7 +129,7 @@ public sealed class AuditTests
     }
 
     [Fact]
-    public void Processes_that_were_alive_beside_this_one_are_counted_with_their_nodes()
+    public void Processes_that_were_alive_alongside_this_one_are_counted_with_their_nodes()
     {
         Alive("other", nodes: 2);
         Alive("other", nodes: 2);

@@ -64,7 +64,7 @@ public sealed class CatchUpTests(SharedRedis redis)
     [InlineData(Storages.InMemory)]
     [InlineData(Storages.Redis)]
     [InlineData(Storages.Sqlite)]
-    public async Task At_most_a_thousand_executions_wait_of_a_recurring_job_that_wants_each_run(Storages storages)
+    public async Task At_most_a_thousand_executions_of_a_recurring_job_that_wants_each_run_wait(Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);
         Node a = await cluster.StartAsync("a");

@@ -51,7 +51,7 @@ public sealed class DeflectionTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task The_continuation_of_a_job_skipped_before_a_worker_runs_only_if_it_accepts_any_end()
+    public async Task The_continuation_of_a_job_that_is_skipped_without_a_worker_runs_only_if_it_accepts_any_end()
     {
         await using Cluster cluster = redis.NewCluster();
         Node a = await StartAsync(cluster);
@@ -69,7 +69,7 @@ public sealed class DeflectionTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task Work_that_has_to_be_done_all_the_same_goes_to_a_worker()
+    public async Task Work_that_must_not_be_skipped_goes_to_a_worker()
     {
         await using Cluster cluster = redis.NewCluster();
         await StartAsync(cluster);
@@ -107,7 +107,7 @@ public sealed class DeflectionTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_retry_and_a_second_delivery_are_never_skipped_before_a_worker()
+    public async Task A_retry_and_a_second_delivery_are_never_skipped_before_they_reach_a_worker()
     {
         await using Cluster cluster = redis.NewCluster();
         await StartAsync(cluster);

@@ -63,7 +63,7 @@ public sealed class FilterTests : IDisposable
     }
 
     [Fact]
-    public async Task The_filter_that_took_the_lock_is_the_one_that_gives_it_back()
+    public async Task The_filter_that_took_the_lock_is_the_one_that_releases_it()
     {
         PerformContext context = Context();
         TaskLockFilter inner = TaskLockFilter.Create(_services);
@@ -333,7 +333,7 @@ public sealed class FilterTests : IDisposable
     [InlineData("Scheduled", null, true)]
     [InlineData("Processing", null, false)]
     [InlineData("Enqueued", "broken", false)]
-    public void A_job_is_skipped_before_its_worker_where_that_is_certain_and_nothing_fails_there(string current, string? retries, bool isSkipped)
+    public void A_job_is_skipped_before_it_reaches_a_worker_where_that_is_certain_and_nothing_fails_there(string current, string? retries, bool isSkipped)
     {
         _filter.OnPerforming(new PerformingContext(Context()));
         Dictionary<string, string> parameters = new() { ["RecurringJobId"] = "\"nightly\"" };

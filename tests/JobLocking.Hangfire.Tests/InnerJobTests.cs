@@ -118,7 +118,7 @@ public sealed class InnerJobTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task An_outer_job_that_throws_an_exception_of_its_own_instead_fails_with_that()
+    public async Task An_outer_job_that_throws_an_exception_of_its_own_instead_fails_with_it()
     {
         await using Cluster cluster = redis.NewCluster();
         Node a = await cluster.StartAsync("a");
@@ -148,7 +148,7 @@ public sealed class InnerJobTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_job_inside_an_inner_job_and_under_another_id_defers_the_outermost_one()
+    public async Task A_job_inside_an_inner_job_with_another_id_defers_the_outermost_one()
     {
         await using Cluster cluster = redis.NewCluster(isBlind: true);
         Node a = await cluster.StartAsync("a");

@@ -39,7 +39,7 @@ public sealed class SameJobTests(SharedRedis redis) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Nodes_that_have_a_storage_each_do_the_work_once()
+    public async Task Nodes_with_a_storage_each_do_the_work_once()
     {
         Storage[] storages = [new(), new(), new()];
         await StartAsync("pod-1", ("pod-1", storages[0]));

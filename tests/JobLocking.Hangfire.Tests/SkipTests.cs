@@ -10,7 +10,7 @@ public sealed class SkipTests(SharedRedis redis)
     [Theory]
     [InlineData(Storages.InMemory)]
     [InlineData(Storages.Redis)]
-    public async Task A_recurring_job_that_still_runs_elsewhere_is_skipped_and_says_who_has_the_lock(Storages storages)
+    public async Task A_recurring_job_that_still_runs_elsewhere_is_skipped_and_names_the_holder_of_the_lock(Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);
         Node a = await cluster.StartAsync("a");

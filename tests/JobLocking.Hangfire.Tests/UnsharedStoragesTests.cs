@@ -15,7 +15,7 @@ namespace JobLocking.Hangfire.Tests;
 public sealed class UnsharedStoragesTests(SharedRedis redis)
 {
     [Fact]
-    public async Task Recurring_jobs_on_a_storage_of_their_own_are_warned_about_once_at_start()
+    public async Task Recurring_jobs_on_a_storage_of_their_own_cause_one_warning_at_start()
     {
         using InMemoryStorage storage = new();
         RecurringJobManager recurring = new(storage);
@@ -38,7 +38,7 @@ public sealed class UnsharedStoragesTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task Recurring_jobs_that_are_added_after_the_start_are_warned_about_once_when_the_first_of_them_runs()
+    public async Task Recurring_jobs_that_are_added_after_the_start_cause_one_warning_when_the_first_of_them_runs()
     {
         using InMemoryStorage storage = new();
         using IHost host = await StartAsync(storage);

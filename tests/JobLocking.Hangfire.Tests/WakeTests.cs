@@ -51,7 +51,7 @@ public sealed class WakeTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_deferred_job_is_woken_when_the_lease_of_a_dead_holder_has_run_out()
+    public async Task A_deferred_job_is_woken_when_the_lease_of_a_dead_holder_has_expired()
     {
         await using Cluster cluster = redis.NewCluster();
         Node a = await cluster.StartAsync("a");

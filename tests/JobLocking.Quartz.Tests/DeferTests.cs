@@ -46,7 +46,7 @@ public sealed class DeferTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_recurring_firing_that_meets_the_lock_of_another_job_runs_later()
+    public async Task A_recurring_firing_that_finds_its_lock_held_by_another_job_runs_later()
     {
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a", n =>
@@ -164,7 +164,7 @@ public sealed class DeferTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task What_a_deferred_job_schedules_with_its_own_data_is_a_firing_of_its_own()
+    public async Task A_trigger_that_a_deferred_job_schedules_with_its_own_data_is_a_separate_firing()
     {
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report") { OncePerOccurrence = OncePerOccurrence.Always, DeferBy = 1 }));
@@ -231,7 +231,7 @@ public sealed class DeferTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task The_loss_of_deferrals_kept_in_memory_is_warned_about_once()
+    public async Task Deferrals_that_are_kept_in_memory_cause_one_warning()
     {
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a", n =>

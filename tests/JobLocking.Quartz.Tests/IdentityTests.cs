@@ -160,7 +160,7 @@ public sealed class IdentityTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task Occurrences_of_two_jobs_that_only_their_type_could_name_stop_the_host()
+    public async Task Occurrences_of_two_jobs_that_only_their_type_identifies_stop_the_host()
     {
         await using Cluster cluster = new(redis);
 
@@ -172,7 +172,7 @@ public sealed class IdentityTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task Two_jobs_that_only_their_type_could_name_are_not_skipped_for_each_other()
+    public async Task Two_jobs_that_only_their_type_identifies_are_not_skipped_for_each_other()
     {
         await using Cluster cluster = new(redis);
         cluster.Journal.HoldFirst();

@@ -110,7 +110,7 @@ public sealed class OriginalTests(SharedRedis redis, SharedStore store) : IClass
     }
 
     [Fact]
-    public void A_recovery_that_was_deferred_is_still_one()
+    public void A_recovery_that_was_deferred_is_still_a_recovery()
     {
         JobExecutionContextImpl context = Returned(Deferral(attempts: 0) with { Recovering = true });
 

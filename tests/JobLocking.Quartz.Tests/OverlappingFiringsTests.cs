@@ -12,7 +12,7 @@ public sealed class OverlappingFiringsTests(SharedRedis redis)
     private readonly FakeTimeProvider _time = new();
 
     [Fact]
-    public async Task Each_firing_takes_the_lock_over_from_the_one_it_cancels()
+    public async Task Each_firing_takes_over_the_lock_from_the_one_it_cancels()
     {
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("follow")));

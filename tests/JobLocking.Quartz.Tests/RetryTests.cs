@@ -43,7 +43,7 @@ public sealed class RetryTests(SharedRedis redis)
     [InlineData(LockConflict.Auto)]
     [InlineData(LockConflict.Skip)]
     [InlineData(LockConflict.Defer)]
-    public async Task A_retry_that_meets_the_lock_is_deferred(LockConflict onConflict)
+    public async Task A_retry_that_finds_the_lock_taken_is_deferred(LockConflict onConflict)
     {
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report") { DeferBy = 1, OnConflict = onConflict }));

@@ -14,7 +14,7 @@ public sealed class StopTests(SharedRedis redis)
     [InlineData(false, 3600)]
     [InlineData(true, 10)]
     [InlineData(false, 10)]
-    public async Task A_firing_that_waits_in_place_fails_visibly_when_the_host_stops_and_with_it_the_triggers(bool waitForJobs, int wait)
+    public async Task A_firing_that_waits_in_place_fails_visibly_when_the_host_stops_and_its_triggers_end_with_it(bool waitForJobs, int wait)
     {
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a");

@@ -41,7 +41,7 @@ public sealed class WakeRaceTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_deferral_that_fires_just_before_a_wake_replaces_it_leaves_the_work_to_the_one_that_is_woken()
+    public async Task A_deferral_that_fires_just_before_a_wake_up_replaces_it_leaves_the_work_to_the_one_that_is_woken()
     {
         await using Cluster cluster = new(redis);
         Node a = await StartAsync(cluster, deferBy: 1);
@@ -83,7 +83,7 @@ public sealed class WakeRaceTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_deferral_that_fires_while_a_wake_fails_does_the_work_itself()
+    public async Task A_deferral_that_fires_while_a_wake_up_fails_does_the_work_itself()
     {
         await using Cluster cluster = new(redis);
         Node a = await StartAsync(cluster, deferBy: 1);

@@ -67,7 +67,7 @@ public sealed class JudgeTests
     }
 
     [Fact]
-    public void A_minimum_hold_is_kept_after_success_alone()
+    public void A_minimum_hold_is_kept_only_after_success()
     {
         Bad("minimum hold", new HistoryBuilder().Holds("L1", 1, 2, minHold: 5).Holds("L2", 3, 4));
         Good(new HistoryBuilder().Holds("L1", 1, 2, minHold: 5, how: End.ReleasedEarly).Holds("L2", 3, 4));

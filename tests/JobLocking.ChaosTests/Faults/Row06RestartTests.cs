@@ -65,7 +65,7 @@ public sealed class Row06RestartTests
     }
 
     [Fact]
-    public async Task Workers_go_on_whatever_the_server_forgets()
+    public async Task Workers_continue_whatever_the_server_forgets()
     {
         await using Lab lab = await Lab.StartAsync();
         Worker[] workers = await lab.WorkAsync(3);

@@ -60,7 +60,7 @@ public sealed class CheckerTests
         .Fault("frozen", "redis", 10, 200).Tried(5, 100, Unavailable, "a", 2).Tried(205, 206, Unavailable, "a", 3).Whole("a", 4, 11, 210, 215, 216, 220));
 
     [Fact]
-    public void All_make_progress_when_all_faults_are_over() => Passes(new HistoryBuilder()
+    public void All_executions_make_progress_when_all_faults_are_over() => Passes(new HistoryBuilder()
         .Fault("frozen", "redis", 0, 90).Healed(100).Whole("a", 1, 10, 110, 120, 130, 140).Whole("b", 1, 11, 115, 150, 160, 170).Tried(1500, 1501, Cancelled, "a", 2));
 
     [Fact]
@@ -140,10 +140,10 @@ public sealed class CheckerTests
     public void A_lease_has_no_token() => Fails(Rule.Tokens, new HistoryBuilder().Whole("a", 1, 0, 0, 5, 20, 30));
 
     [Fact]
-    public void A_token_goes_back_behind_an_erasure() => Fails(Rule.Tokens, new HistoryBuilder().Whole("a", 1, 11, 0, 5, 20, 30).Erased(35).Whole("b", 1, 10, 40, 45, 50, 60));
+    public void A_token_goes_back_across_an_erasure() => Fails(Rule.Tokens, new HistoryBuilder().Whole("a", 1, 11, 0, 5, 20, 30).Erased(35).Whole("b", 1, 10, 40, 45, 50, 60));
 
     [Fact]
-    public void A_token_may_go_back_where_the_terms_say_so_and_the_clock_was_put_back()
+    public void A_token_may_go_back_where_the_terms_say_so_and_the_clock_was_set_back()
     {
         HistoryBuilder history = new HistoryBuilder().Whole("a", 1, 11, 0, 5, 20, 30).Fault("clock-behind", "redis", 35, 36).Whole("b", 1, 10, 40, 45, 50, 60);
         Passes(history, Promised with { TokensMayGoBack = true });

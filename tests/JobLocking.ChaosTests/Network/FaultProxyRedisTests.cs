@@ -73,7 +73,7 @@ public sealed class FaultProxyRedisTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_subscriber_that_has_gone_unnoticed_still_counts_until_the_fault_ends()
+    public async Task A_subscriber_that_disconnected_unnoticed_still_counts_until_the_fault_ends()
     {
         RedisChannel channel = RedisChannel.Literal("news");
         await _client.GetSubscriber().SubscribeAsync(channel, (_, _) => { });

@@ -43,7 +43,7 @@ public sealed class FaultProxyTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Each_side_is_told_that_the_other_has_closed_and_can_still_answer()
+    public async Task Each_side_sees_that_the_other_has_closed_and_can_still_answer()
     {
         _talk.Client.Shutdown(SocketShutdown.Send);
         await IsClosedAsync(_talk.Server);
@@ -70,7 +70,7 @@ public sealed class FaultProxyTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Each_side_is_told_that_the_other_has_reset()
+    public async Task Each_side_sees_that_the_other_has_reset()
     {
         _talk.Client.Close(0);
         await IsResetAsync(_talk.Server);
@@ -117,7 +117,7 @@ public sealed class FaultProxyTests : IAsyncLifetime
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task A_stream_that_lost_bytes_is_reset_when_the_dropping_ends_and_others_live_on(bool byMend)
+    public async Task A_stream_that_lost_bytes_is_reset_when_the_dropping_ends_and_others_continue(bool byMend)
     {
         using Conversation silent = await BeginAsync();
         _proxy.DropRequests = true;
@@ -176,7 +176,7 @@ public sealed class FaultProxyTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Delayed_replies_arrive_no_sooner_and_in_order()
+    public async Task Delayed_replies_arrive_in_order_and_not_early()
     {
         TimeSpan delay = TimeSpan.FromMilliseconds(50);
         _proxy.ReplyDelay = delay;

@@ -38,7 +38,7 @@ public sealed class HangfireTests
     private long _ended;
 
     [Fact]
-    public async Task Every_job_that_is_enqueued_comes_to_one_end_whatever_breaks()
+    public async Task Every_enqueued_job_has_one_end_whatever_breaks()
     {
         long began = Stopwatch.GetTimestamp();
         await using Lab lab = await Lab.StartAsync(await RedisServer.StartWithOwnClockAsync());

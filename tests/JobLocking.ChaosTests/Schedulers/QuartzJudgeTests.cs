@@ -24,7 +24,7 @@ public sealed class QuartzJudgeTests
     public void One_runs_an_occurrence_and_the_others_skip_it() => Passes(RunOnce);
 
     [Fact]
-    public void A_deferral_that_comes_back_before_its_time_was_woken()
+    public void A_deferral_that_comes_back_early_was_woken()
     {
         Passes(RunOnce);
         Assert.Equal(1, RunOnce.Wakes());
@@ -158,7 +158,7 @@ public sealed class QuartzJudgeTests
     public void An_outage_that_was_over_long_before_excuses_nothing() => Fails(QuartzRule.Twice, RunTwice(second: 12000).Fault("frozen", "redis", 2400, 2600));
 
     [Fact]
-    public void An_outage_that_came_when_the_run_was_known_excuses_nothing() => Fails(QuartzRule.Twice, RunTwice(killed: 2700).Fault("refused", "a", 2550, 9000));
+    public void An_outage_that_came_after_Redis_knew_of_the_run_excuses_nothing() => Fails(QuartzRule.Twice, RunTwice(killed: 2700).Fault("refused", "a", 2550, 9000));
 
     [Fact]
     public void A_fault_of_another_process_excuses_nothing() => Fails(QuartzRule.Twice, RunTwice().Fault("refused", "b", 2400, 2600));

@@ -23,7 +23,7 @@ public sealed class QuartzTests
     private int _started;
 
     [Fact]
-    public async Task Every_firing_comes_to_one_end_and_every_occurrence_has_one_run_whatever_breaks()
+    public async Task Every_firing_has_one_end_and_every_occurrence_has_one_run_whatever_breaks()
     {
         long began = Stopwatch.GetTimestamp();
         await using Lab lab = await Lab.StartAsync(await RedisServer.StartWithOwnClockAsync());

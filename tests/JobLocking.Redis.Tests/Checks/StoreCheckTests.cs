@@ -54,7 +54,7 @@ public sealed class StoreCheckTests : OwnServerTests
     [InlineData(false, "-subscribe", "NOPERM this user has no permissions to run the 'subscribe' command")]
     [InlineData(true, "-publish", "a notification cannot be sent")]
     [InlineData(false, "-publish", "a notification cannot be sent")]
-    public async Task A_check_warns_with_the_words_of_Redis_when_notifications_are_refused(bool listens, string rule, string said)
+    public async Task A_check_warns_with_the_error_of_Redis_when_notifications_are_refused(bool listens, string rule, string said)
     {
         await WorkerAsync();
         await using RedisLockStore store = CreateStore(Worker);

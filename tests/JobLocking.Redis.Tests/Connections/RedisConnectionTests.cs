@@ -234,7 +234,7 @@ public sealed class RedisConnectionTests : OwnServerTests
     [Theory]
     [InlineData("allkeys-lru")]
     [InlineData("volatile-ttl")]
-    public async Task A_policy_that_evicts_locks_at_the_limit_of_the_memory_is_warned_of_without_admin_mode(string policy)
+    public async Task A_policy_that_may_evict_locks_causes_a_warning_without_admin_mode(string policy)
     {
         Assert.Null(await Store.CheckAsync(Cancellation));
 

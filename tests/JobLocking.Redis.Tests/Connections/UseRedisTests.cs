@@ -18,7 +18,7 @@ public sealed class UseRedisTests(SharedServers servers)
     public Task A_connection_string_is_enough() => AssertLocksAsync(locks => locks.UseRedis(servers.Redis.ConnectionString));
 
     [Fact]
-    public Task Options_of_the_client_library_will_do() =>
+    public Task Options_of_the_client_library_are_enough() =>
         AssertLocksAsync(locks => locks.UseRedis(options => options.ConfigurationOptions = new ConfigurationOptions { EndPoints = { servers.Redis.Endpoint } }));
 
     [Fact]

@@ -18,7 +18,7 @@ public sealed class CrowdTests : OwnServerTests
     private const int Many = 11_000;
 
     [Fact]
-    public async Task All_of_many_thousands_run_and_the_time_between_two_runs_does_not_grow_with_their_number()
+    public async Task All_of_many_thousands_of_waiters_run_and_the_time_between_two_runs_does_not_grow_with_their_number()
     {
         IHost[] hosts = [.. Enumerable.Range(0, 2).Select(_ => UseRedisTests.Host(locks => locks.UseRedis(Server.ConnectionString)))];
         await Task.WhenAll(hosts.Select(host => host.StartAsync(Cancellation)));

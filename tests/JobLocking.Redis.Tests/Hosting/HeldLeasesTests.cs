@@ -35,7 +35,7 @@ public sealed class HeldLeasesTests : OwnServerTests
     }
 
     [Fact]
-    public async Task Neither_contention_within_the_process_nor_a_free_renewal_loop_costs_a_command()
+    public async Task Neither_contention_within_the_process_nor_an_idle_renewal_loop_costs_a_command()
     {
         using IHost host = await StartAsync();
         ITaskLocks locks = host.Services.GetRequiredService<ITaskLocks>();

@@ -31,7 +31,7 @@ public sealed class ForgedValueTests(SharedServers servers) : RedisStoreTests
     [InlineData("*")]
     [InlineData("__keyspace@0__")]
     [InlineData("\0\r\nPUBLISH other 1")]
-    public async Task A_forged_process_is_notified_of_a_break_on_its_own_channel_only(string process)
+    public async Task A_forged_process_is_notified_of_a_break_only_on_its_own_channel(string process)
     {
         ConcurrentQueue<string> heard = new();
         await using ConnectionMultiplexer client = await ConnectionMultiplexer.ConnectAsync(servers.Redis.ConnectionString);

@@ -37,7 +37,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task As_many_of_many_simultaneous_acquires_are_granted_as_the_limit_allows()
+    public async Task Simultaneous_acquires_are_granted_up_to_the_limit()
     {
         for (int round = 0; round < 20; round++)
         {

@@ -50,7 +50,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task The_occurrences_of_another_application_or_scheduler_are_others()
+    public async Task The_occurrences_of_another_application_or_scheduler_are_different()
     {
         LockOccurrence occurrence = Occurrence() with { Application = "billing", Scheduler = "tenant-a" };
         (AcquireRequest lease, _) = await GrantedAsync(occurrence: occurrence);
@@ -99,7 +99,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task An_occurrence_that_failed_is_run_again_by_a_retry_only()
+    public async Task An_occurrence_that_failed_is_run_again_only_by_a_retry()
     {
         (AcquireRequest lease, _) = await GrantedAsync(occurrence: Occurrence());
         await ReleasedAsync(lease, end: Failed(Occurrence()));
@@ -126,7 +126,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task An_occurrence_is_the_same_in_every_time_zone_and_another_a_moment_later()
+    public async Task An_occurrence_is_the_same_in_every_time_zone_and_different_a_moment_later()
     {
         (AcquireRequest lease, _) = await GrantedAsync(occurrence: Occurrence());
         await ReleasedAsync(lease, end: Succeeded(Occurrence()));
@@ -156,7 +156,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task An_occurrence_is_remembered_for_a_time()
+    public async Task An_occurrence_is_remembered_for_a_limited_time()
     {
         (AcquireRequest lease, _) = await GrantedAsync(occurrence: Occurrence());
         await ReleasedAsync(lease, end: Succeeded(Occurrence(), AMoment));

@@ -88,7 +88,7 @@ public abstract partial class LockStoreContract
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public async Task A_poll_leaves_another_waiter_alone_that_another_process_has_queued_meanwhile(int limit)
+    public async Task A_poll_leaves_alone_other_waiters_that_another_process_has_queued_meanwhile(int limit)
     {
         await FilledAsync(limit);
         AcquireRequest polled = await QueuedAsync(Store, "polled", limit);

@@ -75,7 +75,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_poll_leaves_a_waiter_alone_that_another_process_has_queued_meanwhile()
+    public async Task A_poll_leaves_alone_a_waiter_that_another_process_has_queued_meanwhile()
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         await using Notifications there = await Notifications.OfAsync(Other);

@@ -73,7 +73,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_release_takes_one_out_of_the_queue()
+    public async Task A_release_takes_one_waiter_out_of_the_queue()
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         (AcquireRequest lease, _) = await GrantedAsync();

@@ -145,7 +145,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task Only_the_lease_that_was_seen_is_broken()
+    public async Task Only_the_lease_with_the_given_token_is_broken()
     {
         (AcquireRequest seen, long token) = await GrantedAsync();
         await ReleasedAsync(seen);

@@ -12,7 +12,7 @@ public abstract partial class LockStoreContract
     [Theory]
     [InlineData(1)]
     [InlineData(3)]
-    public async Task A_poll_that_finds_room_wakes_the_oldest_of_all_and_no_other_while_that_may_accept(int limit)
+    public async Task A_poll_that_finds_room_wakes_the_oldest_of_all_and_no_other_while_that_one_may_accept(int limit)
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         await using Notifications there = await Notifications.OfAsync(Other);
@@ -152,7 +152,7 @@ public abstract partial class LockStoreContract
     }
 
     [Fact]
-    public async Task A_poll_passes_over_an_oldest_that_needs_more_room_than_there_is()
+    public async Task A_poll_passes_over_an_oldest_waiter_that_needs_more_room_than_there_is()
     {
         await using Notifications here = await Notifications.OfAsync(Store);
         await GrantedAsync(Shared(2));

@@ -31,7 +31,7 @@ public sealed class DeferralStateTests
     }
 
     [Fact]
-    public void A_wake_up_keeps_all_but_the_count_that_lengthens_the_delay()
+    public void A_wake_up_keeps_everything_except_the_count_that_lengthens_the_delay()
     {
         DeferralState state = new(3, 3, First, "1:abc", false);
 

@@ -97,7 +97,7 @@ public sealed class LockEngineTests : IDisposable
     }
 
     [Fact]
-    public async Task Auto_defers_what_runs_only_once()
+    public async Task Auto_defers_a_job_that_runs_only_once()
     {
         await _other.DecideAsync<LockDecision.Run>(_other.Execution(Plain));
         await _node.DecideAsync<LockDecision.Defer>(_node.Execution(Plain, ExecutionOrigin.OneOff));
@@ -189,7 +189,7 @@ public sealed class LockEngineTests : IDisposable
     }
 
     [Fact]
-    public async Task The_lease_of_a_run_is_found_on_its_flow_only_and_not_after_its_end()
+    public async Task The_lease_of_a_run_is_found_only_on_its_flow_and_not_after_its_end()
     {
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(_node.Execution(Plain));
         Assert.Null(_node.Accessor.Current);
@@ -238,7 +238,7 @@ public sealed class LockEngineTests : IDisposable
     }
 
     [Fact]
-    public async Task A_loss_that_was_not_noticed_before_the_release_causes_a_warning_then()
+    public async Task A_loss_that_is_noticed_only_at_the_release_causes_a_warning()
     {
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(_node.Execution(Plain));
         await _node.GoesDeafAsync();
@@ -271,7 +271,7 @@ public sealed class LockEngineTests : IDisposable
     }
 
     [Fact]
-    public async Task A_holder_of_another_application_is_warned_about_once()
+    public async Task A_holder_of_another_application_causes_one_warning()
     {
         using EngineUnderTest foreign = new(sharing: _node, application: "other-app");
         await foreign.DecideAsync<LockDecision.Run>(foreign.Execution(Plain));

@@ -45,7 +45,7 @@ public sealed class OccurrenceTests : IDisposable
     }
 
     [Fact]
-    public async Task A_standby_does_not_give_up_while_the_runner_lives()
+    public async Task A_standby_does_not_give_up_while_the_runner_is_alive()
     {
         await _node.DecideAsync<LockDecision.Run>(Occurrence(_node));
         LockExecution standby = Occurrence(_other, ExecutionOrigin.Deferred, giveUpAfter: 20);
@@ -75,7 +75,7 @@ public sealed class OccurrenceTests : IDisposable
     }
 
     [Fact]
-    public async Task A_run_that_failed_is_run_again_by_a_retry_only()
+    public async Task A_run_that_failed_is_run_again_only_by_a_retry()
     {
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(Occurrence(_node));
         await run.EndAsync(new InvalidOperationException("failed"), aborted: false);

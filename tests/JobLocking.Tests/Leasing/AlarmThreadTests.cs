@@ -65,7 +65,7 @@ public sealed class AlarmThreadTests
     }
 
     [Fact]
-    public async Task Its_thread_ends_with_it_but_not_before_what_is_due_again()
+    public async Task Its_thread_ends_after_disposal_but_not_before_the_alarm_has_rung_again()
     {
         AlarmThread alarm = new(TimeProvider.System, Ring);
         alarm.Set(TimeSpan.Zero);

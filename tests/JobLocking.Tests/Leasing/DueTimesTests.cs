@@ -58,7 +58,7 @@ public sealed class DueTimesTests
     }
 
     [Fact]
-    public void A_lease_that_has_ended_is_not_kept_until_it_would_have_been_due()
+    public void A_lease_that_has_ended_is_not_kept_in_memory_until_it_would_have_been_due()
     {
         DueTimes times = new();
         times.Set(Lease(0), 0);

@@ -176,7 +176,7 @@ public sealed class LeasesTests : IDisposable
     }
 
     [Fact]
-    public async Task A_release_that_fails_is_repeated_in_the_background_and_warned_about()
+    public async Task A_release_that_fails_is_repeated_in_the_background_and_causes_a_warning()
     {
         TaskLease lease = (await AcquireAsync())!;
         _node.Store.Release.Enqueue(Breakage.RequestLost);

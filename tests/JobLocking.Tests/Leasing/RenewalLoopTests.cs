@@ -130,7 +130,7 @@ public sealed class RenewalLoopTests : IDisposable
     }
 
     [Fact]
-    public async Task A_transient_failure_is_retried_and_the_lease_lost_at_its_deadline_no_later()
+    public async Task A_transient_failure_is_retried_and_the_lease_is_lost_no_later_than_its_deadline()
     {
         TaskLease lease = await AcquireAsync("x");
         _node.Store.RenewAlways = Breakage.RequestLost;

@@ -329,7 +329,7 @@ public sealed class LockPoliciesTests
     }
 
     [Fact]
-    public void Locks_in_configuration_are_a_map_with_any_keys_too_which_layers_do_not_mix()
+    public void Locks_in_configuration_can_also_be_a_map_with_any_keys_which_layers_do_not_mix()
     {
         LockPolicies policies = Layered(
             [("JobLocking:Locks:reports:Name", "on-class"), ("JobLocking:Locks:reports:Expire", "300"), ("JobLocking:Locks:reports:MaxHold", "3600")],

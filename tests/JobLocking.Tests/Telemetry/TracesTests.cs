@@ -36,7 +36,7 @@ public sealed class TracesTests : IDisposable
     private IEnumerable<Activity> Own => _ended.Where(a => a.Source.Name == ActivitySourceName && _name.Equals(a.GetTagItem(LockNameTag)));
 
     [Fact]
-    public async Task The_span_of_the_scheduler_has_the_lock_and_there_is_none_of_ours()
+    public async Task The_span_of_the_scheduler_shows_the_lock_and_JobLocking_adds_no_span()
     {
         using Activity span = _scheduler.StartActivity("job")!;
         LockExecution execution = _node.Execution(new TaskLockAttribute("of:{id}")) with { Name = _name };
@@ -89,7 +89,7 @@ public sealed class TracesTests : IDisposable
     }
 
     [Fact]
-    public async Task Where_the_scheduler_has_no_span_ours_shows_the_decision()
+    public async Task If_the_scheduler_has_no_span_a_span_of_JobLocking_shows_the_decision()
     {
         Assert.Null(Activity.Current);
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(Execution(_node));

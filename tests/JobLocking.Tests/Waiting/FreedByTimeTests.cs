@@ -101,7 +101,7 @@ public sealed class FreedByTimeTests : IDisposable
     }
 
     [Fact]
-    public async Task A_wake_up_that_a_dead_process_does_not_accept_is_followed_by_one_to_a_living_process_soon()
+    public async Task A_wake_up_that_a_dead_process_does_not_accept_is_soon_followed_by_one_to_a_living_process()
     {
         await DiesAsync("x", TimeSpan.FromSeconds(2), limit: 1);
         for (int i = 0; i < 20; i++)
