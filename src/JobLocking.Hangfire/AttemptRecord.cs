@@ -50,7 +50,7 @@ internal sealed record AttemptRecord
     /// <summary>The queue it was deferred from, if Hangfire itself would forget it; otherwise null.</summary>
     public string? Queue { get; init; }
 
-    /// <summary>Where its deferral is counted, see <see cref="PendingDeferrals"/>; null if it is not.</summary>
+    /// <summary>The set that counts its deferral, see <see cref="PendingDeferrals"/>; null if it is not counted.</summary>
     public string? CountedIn { get; init; }
 
     /// <summary>The record without the deferral of another lock.</summary>
@@ -68,7 +68,7 @@ internal sealed record AttemptRecord
         }
         catch (JsonException)
         {
-            return new AttemptRecord(); // Users can write parameters. Elections read it, too, where nothing may throw.
+            return new AttemptRecord(); // Users can write parameters, and elections read them, where nothing may throw.
         }
     }
 

@@ -6,7 +6,7 @@ using JobLocking.Engine;
 namespace JobLocking.Hangfire;
 
 /// <summary>A server that <c>AddHangfireServer</c> has registered, as far as it is known before it starts.</summary>
-/// <param name="Storage">The storage that it works on.</param>
+/// <param name="Storage">The storage that it uses.</param>
 /// <param name="Name">The name that its options give it; null for the one that Hangfire gives.</param>
 /// <param name="Filters">Where its options take their filters from; null for those of the process.</param>
 /// <param name="HasOwnServices">Whether it runs jobs by services of the container, and ignores the filters of its options.</param>
@@ -15,8 +15,8 @@ internal sealed record HostedServer(JobStorage Storage, string? Name, IJobFilter
     private const string TypeName = "Hangfire.BackgroundJobServerHostedService";
 
     /// <remarks>
-    /// The registration makes a new server, with new options, each time it is called. So this makes a second server, reads it, and never
-    /// starts it; the user's configuration of the options runs once more. The package of the server is not referenced here.
+    /// The registration creates a new server, with new options, each time it is called. So this method creates a second server, reads it,
+    /// and never starts it; the user's configuration of the options runs once more. The package of the server is not referenced here.
     /// </remarks>
     public static IEnumerable<HostedServer> In(IServiceProvider services, LockAdapters adapters) =>
         from registration in adapters.HostedServices

@@ -31,11 +31,11 @@ internal sealed class InnerJobs(BackgroundJob outer)
     public AttemptRecord? Record { get; set; }
 
     /// <summary>
-    /// A worker names its server in the context; a job that performs another job inside itself makes a context without one.
+    /// A worker names its server in the context; a job that performs another job inside itself creates a context without one.
     /// </summary>
     public static bool IsInner(PerformContext context) => context.ServerId is null;
 
-    /// <summary>A worker begins to perform a job: it is the outer one until the worker begins the next.</summary>
+    /// <summary>A worker begins to perform a job: that job is the outer one until the worker begins the next.</summary>
     public static void Begin(BackgroundJob job)
     {
         // A second filter of the same worker finds it.

@@ -10,8 +10,8 @@ namespace JobLocking.Hangfire;
 /// for example one for each tenant, has several, which differ by the names of their servers.
 /// </summary>
 /// <remarks>
-/// The servers must be known before the first job asks for its lock. Otherwise two nodes, each of which has seen the storage of another
-/// tenant only, would treat the jobs of both tenants as the same. So the start of the host adds its servers. A server that the user's
+/// The servers must be known before the first job asks for its lock. Otherwise two nodes, each of which has seen only the storage of
+/// another tenant, would treat the jobs of both tenants as the same. So the start of the host adds its servers. A server that the user's
 /// code starts is known from its first job on.
 /// </remarks>
 internal sealed class Installations(LockEngine engine)
@@ -38,7 +38,7 @@ internal sealed class Installations(LockEngine engine)
     }
 
     /// <param name="storage">The storage of an execution; null if Hangfire does not say.</param>
-    /// <param name="serverId">The server that runs it, as Hangfire made its id.</param>
+    /// <param name="serverId">The id of the server that runs it, as Hangfire created it.</param>
     /// <returns>Empty where there is only one; null where there are several, and the names of the servers do not tell them apart.</returns>
     public string? NameOf(JobStorage? storage, string? serverId)
     {
@@ -74,7 +74,7 @@ internal sealed class Installations(LockEngine engine)
         return name.Any(char.IsLetterOrDigit) ? name : "";
     }
 
-    /// <summary>Hangfire makes <c>name:process id:guid</c> of a name.</summary>
+    /// <summary>Hangfire turns a name into <c>name:process id:guid</c>.</summary>
     private static string? NameFrom(string? serverId) =>
         (serverId ?? "").Split(':') is { Length: > 2 } parts ? string.Join(':', parts[..^2]) : null;
 

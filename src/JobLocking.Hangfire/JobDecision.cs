@@ -87,7 +87,7 @@ internal sealed record JobDecision(TaskLockFilter Filter, LockExecution Executio
         };
     }
 
-    /// <summary>Nothing will carry out the decision. A deferral leaves the waiting queue.</summary>
+    /// <summary>The decision will not be carried out. A deferral leaves the waiting queue.</summary>
     public void Abandon() => (Decision as LockDecision.Defer)?.NotStored();
 
     /// <summary>
@@ -117,7 +117,7 @@ internal sealed record JobDecision(TaskLockFilter Filter, LockExecution Executio
     }
 
     /// <summary>
-    /// The queue of a job that was created in it by its state alone, <c>Create(…, new EnqueuedState("critical"))</c>. Only its history
+    /// The queue of a job that was put into it only by its state, <c>Create(…, new EnqueuedState("critical"))</c>. Only its history
     /// has it, and the job would come back in the default queue. The queue of the job itself, or of <c>[Queue]</c>, is kept by Hangfire.
     /// </summary>
     /// <remarks>If the storage does not answer, the job comes back in the default queue, as it would without us.</remarks>

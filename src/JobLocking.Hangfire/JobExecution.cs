@@ -109,7 +109,7 @@ internal static class JobExecution
             : Array.FindIndex(parameters, p => p.Name == placeholder);
     }
 
-    /// <summary>Hangfire does not tell for which time it created a job, so its nodes cannot recognise an occurrence.</summary>
+    /// <summary>Hangfire does not say for which scheduled time it created a job, so its nodes cannot recognise an occurrence.</summary>
     public static string NoOccurrence(LockPolicy policy) =>
         $"Lock '{policy.Template}' of job {policy.Job}: OncePerOccurrence is Always, but a Hangfire job has no occurrence; "
         + "its storage creates one job for each already. "

@@ -26,7 +26,8 @@ internal sealed class PendingDeferrals(ILogger logger)
     private readonly Lock _gate = new();
 
     /// <summary>
-    /// How many deferrals of the same recurring job may wait for the same lock, if this is to be one; null if any number may.
+    /// How many deferrals of the same recurring job may wait for the same lock, if this execution is to be one of them; null if there is no
+    /// limit.
     /// </summary>
     /// <remarks>
     /// Each execution that the schedule does not run again is deferred, within reason. Of those that it runs again, one deferral is
@@ -120,7 +121,7 @@ internal sealed class PendingDeferrals(ILogger logger)
     }
 
     /// <summary>
-    /// Removes entries that do not wait any more: those of deleted jobs, and that of this job, if it was deferred before.
+    /// Removes entries of jobs that do not wait any more: those of deleted jobs, and that of this job, if it was deferred before.
     /// </summary>
     private static bool HasRoom(JobStorageConnection connection, string set, string job, int most)
     {

@@ -12,7 +12,7 @@ namespace JobLocking.Hangfire;
 /// This filter passes each job to the filter of the host whose server runs it. The storage of the server identifies that host.
 /// </summary>
 /// <remarks>
-/// A server that the user's code makes on a storage of its own belongs to no host. The host that called <c>UseTaskLocks</c> last
+/// A server that the user's code creates on a storage of its own belongs to no host. The host that called <c>UseTaskLocks</c> last
 /// locks its jobs. A storage stays bound when its host is disposed: later jobs fail and are not locked in the store of another host.
 /// </remarks>
 internal sealed class ProcessFilter : IServerFilter, IElectStateFilter, IApplyStateFilter, IJobFilter

@@ -5,7 +5,7 @@ using JobLocking.Stores;
 
 namespace JobLocking.Hangfire;
 
-/// <summary>The number of workers of each server, as it has announced it to its storage. Read once for each server.</summary>
+/// <summary>The number of workers of each server, as the server has announced it to its storage. Read once for each server.</summary>
 internal sealed class ServerWorkers
 {
     private readonly ConcurrentDictionary<string, LockWorkers> _known = new(StringComparer.Ordinal);

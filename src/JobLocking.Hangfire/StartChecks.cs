@@ -4,8 +4,8 @@ using JobLocking.Policy;
 namespace JobLocking.Hangfire;
 
 /// <summary>
-/// Checks what is known when <c>UseTaskLocks</c> is called: the configuration, which the start of a host would check too, but there may
-/// be no host; and the locks of methods. The lock of a class is checked with each job, since its method is not known before.
+/// Checks what is known when <c>UseTaskLocks</c> is called: the configuration (the start of a host would check it too, but there may be no
+/// host) and the locks of methods. The lock of a class is checked with each job, since its method is not known before.
 /// </summary>
 internal static class StartChecks
 {

@@ -10,8 +10,8 @@ public static class TaskLockConfigurationExtensions
     /// <summary>
     /// Every server of this process runs its jobs under their locks:
     /// <c>services.AddHangfire((sp, configuration) => configuration.UseTaskLocks(sp))</c>.
-    /// Several hosts in one process keep their own locks, if each has a storage of its own. A server that your code makes belongs to
-    /// the host that called this last, unless it uses the overload for <see cref="BackgroundJobServerOptions"/>.
+    /// Several hosts in one process keep their own locks, if each has a storage of its own. A server that your code creates belongs to the
+    /// host that called this last, unless it uses the overload for <see cref="BackgroundJobServerOptions"/>.
     /// </summary>
     /// <remarks>
     /// A deferred job is a scheduled job, and a wake-up enqueues it at once. If its process has died meanwhile, it comes back after its

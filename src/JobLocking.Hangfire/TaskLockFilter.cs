@@ -407,7 +407,7 @@ internal sealed class TaskLockFilter(
     private JobDecision? DecisionIn(IReadOnlyDictionary<string, object>? data) =>
         data is not null && data.TryGetValue(Item, out object? item) && item is JobDecision notRun && notRun.Filter == this ? notRun : null;
 
-    /// <summary>If the parameters came with the job, they also tell that it is an outer job whose inner job was deferred.</summary>
+    /// <summary>If the parameters came with the job, they also show whether it is an outer job whose inner job was deferred.</summary>
     private bool MayHaveWaited(BackgroundJob job) =>
         job.ParametersSnapshot?.ContainsKey(AttemptRecord.Parameter) ?? PolicyOf(job.Job) is not null;
 

@@ -57,7 +57,7 @@ internal sealed record UnlockedJobs(string Jobs, string Why, string Fix, bool Is
             return filters.GetFilters(job).Any(filter =>
                 filter.Instance is TaskLockFilter || (filter.Instance is ProcessFilter && adapter.OfProcess is not null));
         }
-#pragma warning disable CA1031 // The code of the user. If it throws, nothing is known, and nothing is reported.
+#pragma warning disable CA1031 // User code. If it throws, nothing is known, and nothing is reported.
         catch (Exception)
 #pragma warning restore CA1031
         {

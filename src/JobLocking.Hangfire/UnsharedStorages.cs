@@ -27,7 +27,8 @@ internal sealed class UnsharedStorages(LockPolicies policies, bool sharesLocks, 
         bool sharesLocks = services.GetService(typeof(ILockStore)) is { } store && store.GetType().Assembly != typeof(ILockStore).Assembly;
         UnsharedStorages storages = new(policies, sharesLocks, logger);
 
-        // Not if the host has started: it may be creating its storage right now, and the container must not be asked for it meanwhile.
+        // Only before the host has started: later it may be creating its storage right now, and the container must not be asked for it
+        // meanwhile.
         if (sharesLocks && services.GetService(typeof(IHostApplicationLifetime)) is IHostApplicationLifetime host
             && !host.ApplicationStarted.IsCancellationRequested)
         {
@@ -102,7 +103,7 @@ internal sealed class UnsharedStorages(LockPolicies policies, bool sharesLocks, 
         }
         catch (TaskLockException)
         {
-            return false; // Its run fails with it.
+            return false; // The run of the job fails with the same error.
         }
     }
 }

@@ -210,7 +210,7 @@ public sealed class FilterTests : IDisposable
     }
 
     [Fact]
-    public async Task A_job_that_is_performed_by_code_and_does_not_run_throws_and_leaves_the_waiting_queue()
+    public async Task A_job_that_code_performs_and_that_does_not_run_throws_and_leaves_the_waiting_queue()
     {
         TaskLease lease = (await _services.GetRequiredService<ITaskLocks>().TryAcquireAsync("work:x"))!;
 

@@ -10,7 +10,7 @@ using StackExchange.Redis;
 namespace JobLocking.Redis.Checks;
 
 /// <summary>
-/// Checks one primary: acquires, renews and releases a lock of its own with the scripts of every other lock, and has a script send a
+/// Checks one primary: acquires, renews and releases a lock of its own with the scripts of every other lock, and makes a script send a
 /// notification to this process.
 /// </summary>
 internal sealed class PrimaryCheck(IDatabase database, LockKeys keys, string processId, string name, string server, TimeProvider time)

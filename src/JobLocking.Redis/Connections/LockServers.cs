@@ -37,7 +37,7 @@ internal sealed class LockServers : IDisposable
         }
         catch (Exception error) when (RedisFault.IsOne(error))
         {
-            // The connection was closed. The request itself says so.
+            // The connection was closed. The request itself will report that.
             return _only.Seen(isConnected: true);
         }
     }

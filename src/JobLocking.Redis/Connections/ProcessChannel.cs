@@ -215,7 +215,7 @@ internal sealed class ProcessChannel : IAsyncDisposable
         }
     }
 
-    // Each of the two connections that RESP2 needs: without the one for subscriptions notifications are lost, without the other answers.
-    // To be notified twice does no harm.
+    // For each of the two connections that RESP2 needs: without the one for subscriptions, notifications are lost; without the other one,
+    // answers are. A second notification does no harm.
     private void OnRestored(object? sender, ConnectionFailedEventArgs restored) => _onNotification(new LockNotification.Reconnected());
 }

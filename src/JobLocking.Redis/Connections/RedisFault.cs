@@ -21,7 +21,7 @@ internal static class RedisFault
         return new LockStoreException($"{what}: {reason}{other}", MayHaveBeenApplied(error), error) { Fault = Fault(error) };
     }
 
-    /// <summary>Whether no primary took the write: there was none to send it to, the server is none, or it misses its replicas.</summary>
+    /// <summary>Whether no primary took the write: there was no primary, the server is not a primary, or it lacks replicas.</summary>
     public static bool IsWithoutPrimary(Exception error) => error switch
     {
         RedisServerException server => server.Kind is RedisErrorKind.ReadOnly or RedisErrorKind.MasterDown or RedisErrorKind.NoReplicas,

@@ -4,7 +4,7 @@ using StackExchange.Redis;
 
 namespace JobLocking.Redis.Keys;
 
-/// <summary>The other keys of a lock, in its slot. What they begin with is made once for all of them.</summary>
+/// <summary>The other keys of a lock, in its slot. Their common beginning is created once for all of them.</summary>
 internal readonly struct DerivedKeys(byte[] slot)
 {
     /// <summary>The last fencing token.</summary>

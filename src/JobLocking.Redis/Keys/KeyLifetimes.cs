@@ -1,6 +1,6 @@
 namespace JobLocking.Redis.Keys;
 
-/// <summary>How long the keys live that no lease keeps alive.</summary>
+/// <summary>The lifetimes of the keys that no lease keeps alive.</summary>
 internal static class KeyLifetimes
 {
     /// <summary>

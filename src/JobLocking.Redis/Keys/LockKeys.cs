@@ -27,7 +27,9 @@ internal sealed class LockKeys(string prefix)
 
     public DerivedKeys Derived(string name) => new(Encoding.UTF8.GetBytes($"{{{prefix}{name}}}"));
 
-    /// <summary>A pattern for SCAN that finds the locks whose names start so, and nothing else: derived keys start with a brace.</summary>
+    /// <summary>
+    /// A pattern for SCAN that finds the locks whose names have this beginning, and nothing else: derived keys start with a brace.
+    /// </summary>
     public string Pattern(string? namePrefix) =>
         string.Concat((prefix + namePrefix).Select(c => c is '*' or '?' or '[' or ']' or '\\' ? $"\\{c}" : $"{c}")) + "*";
 

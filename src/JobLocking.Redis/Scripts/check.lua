@@ -1,4 +1,4 @@
--- Sends a notification to the process that asks, and says what time it is here and whether the server may evict locks.
+-- Sends a notification to the process that asks, and reports the time of this server and whether it may evict locks.
 --
 -- KEYS[1]  the lock of the check, which leads to the server; it is not touched
 -- ARGV[1]  the channel of the process
@@ -9,7 +9,7 @@
 
 local published = redis.pcall('PUBLISH', ARGV[1], ARGV[2])
 
--- A script may ask, where StackExchange.Redis wants admin mode for INFO.
+-- A script may read it, whereas StackExchange.Redis needs admin mode for INFO.
 local memory = redis.pcall('INFO', 'memory')
 local is_limited = type(memory) == 'string' and (tonumber(string.match(memory, 'maxmemory:(%d+)')) or 0) > 0
 

@@ -1,4 +1,4 @@
--- Ends a lease if it still holds the lock, and marks the occurrence it ran whether or not it does. If the lock is free then, or
+-- Ends a lease if it still holds the lock. In any case, marks the occurrence that it ran. If the lock is free then, or
 -- kept, wakes the oldest waiter.
 --
 -- KEYS[1]  the lock

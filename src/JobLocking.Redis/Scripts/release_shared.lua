@@ -1,4 +1,4 @@
--- Ends a lease of a lock with a limit above 1 if it still holds it, and marks the occurrence it ran whether or not it does. If the
+-- Ends a lease of a lock with a limit above 1 if it still holds it. In any case, marks the occurrence that it ran. If the
 -- lock has room then, or is kept, wakes the oldest waiter.
 --
 -- KEYS[1]  the lock

@@ -7,7 +7,7 @@
 -- Result   a letter for each lease: 'r' renewed, 't' theirs, 'm' missing, '-' for an error. An array of replies would be most of
 --          what a renewal costs the client
 
--- The lease in the value of a lock and of an occurrence; the same patterns as where they are acquired and released.
+-- The lease in the value of a lock and of an occurrence; the same patterns as in the scripts that acquire and release them.
 local of_lock, of_occurrence = '^([^:]+):%d+:[^:]*:', '^running:([^:]+):'
 
 local function failure(reply)

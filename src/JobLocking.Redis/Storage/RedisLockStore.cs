@@ -15,7 +15,8 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
     private readonly RedisConnection _connection = new(options, time);
 
     // A second connection, with threads of its own: leases must live while jobs block all threads of the pool, which reads the other
-    // connection. Threads of its own for that one would double the cost of every acquire. A connection of the application is the only one.
+    // connection. Threads of its own for that one would double the cost of every acquire. If the application provides the connection, there
+    // is no other.
     private readonly RedisConnection? _forRenewals =
         options.ConnectionMultiplexerFactory is null ? new RedisConnection(options, time, isForRenewals: true) : null;
 

@@ -196,7 +196,7 @@ internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
         _ => RenewOutcome.Transient,
     };
 
-    /// <summary>One call to renew, and what is known of its leases.</summary>
+    /// <summary>One call to renew, and what is known about its leases.</summary>
     private sealed class Round(
         IConnectionMultiplexer connection,
         ReadOnlyMemory<RenewRequest> leases,

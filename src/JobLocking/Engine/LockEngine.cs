@@ -422,7 +422,7 @@ public sealed class LockEngine
     }
 
     /// <summary>
-    /// A foreign client cannot say which job it runs, and counts as the same job. A holder of ours without an identity does not: a
+    /// A foreign client cannot say which job it runs, and counts as the same job. A holder of JobLocking without an identity does not: a
     /// deferral costs a second run at most, but a skip may lose the work.
     /// </summary>
     private bool IsSameJob(LockExecution execution, LockHolder? holder) =>

@@ -65,6 +65,6 @@ public sealed record LockExecution
     /// </summary>
     public CancellationToken EndOfWait { get; init; }
 
-    /// <summary>The workers of the scheduler that runs it; null if they may all wait for a store that is away.</summary>
+    /// <summary>The workers of the scheduler that runs it; null if they may all wait for an unavailable store.</summary>
     public LockWorkers? Workers { get; init; }
 }

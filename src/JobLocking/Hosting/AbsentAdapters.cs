@@ -34,11 +34,11 @@ internal static class AbsentAdapters
         }
     }
 
-    /// <summary>A type without a method, a marker, is no job by itself.</summary>
+    /// <summary>A type without a method is a marker, not a job.</summary>
     private static bool HasWork(LockedJob job) =>
         job.Method is not null || job.Type.GetMethods().Any(method => method.DeclaringType != typeof(object));
 
-    /// <summary>The jobs as messages name them, at most ten.</summary>
+    /// <summary>The names of the jobs for messages, at most ten.</summary>
     public static string Names(IReadOnlyCollection<LockedJob> jobs) =>
         NameList.FirstTen([.. jobs.Select(job => $"{job.Policy.Job} (lock '{job.Policy.Template}')")]);
 

@@ -55,7 +55,7 @@ internal sealed class DueTimes
         }
     }
 
-    /// <summary>Takes out the leases that are due at this moment, earliest first, up to a number.</summary>
+    /// <summary>Takes out the leases that are due at this moment, earliest first, up to a maximum number.</summary>
     public List<HeldLease> Take(long moment, int most)
     {
         List<HeldLease> due = [];

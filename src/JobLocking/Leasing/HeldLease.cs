@@ -68,25 +68,25 @@ internal sealed class HeldLease
 
     public bool IsReleased => _state == State.Released;
 
-    /// <summary>The deadline has passed, and the holder has not been notified yet.</summary>
+    /// <summary>Whether the deadline has passed and the holder has not been notified yet.</summary>
     public bool IsOverdue => _state == State.Held && _time.GetTimestamp() >= DeadlineAt;
 
     /// <summary>When the renewal loop has to act: at the next renewal, or at the deadline. Belongs to <see cref="DueTimes"/>.</summary>
     public long DueAt { get; set; }
 
-    /// <summary>Whether <see cref="DueAt"/> is still to come. Belongs to <see cref="DueTimes"/>.</summary>
+    /// <summary>Whether <see cref="DueAt"/> is still in the future. Belongs to <see cref="DueTimes"/>.</summary>
     public bool IsScheduled { get; set; }
 
-    /// <summary>It is in the registry. Belongs to <see cref="HeldLeases"/>.</summary>
+    /// <summary>Whether it is in the registry. Belongs to <see cref="HeldLeases"/>.</summary>
     public bool IsListed { get; set; }
 
     /// <summary>The lease of the same lock and process that was acquired before this one. Belongs to <see cref="HeldLeases"/>.</summary>
     public HeldLease? Older { get; set; }
 
-    /// <summary>The metrics count it as held. Belongs to <see cref="HeldLeases"/>.</summary>
+    /// <summary>Whether the metrics count it as held. Belongs to <see cref="HeldLeases"/>.</summary>
     public bool IsCounted { get; set; }
 
-    /// <summary>A renewal is on its way. Belongs to <see cref="RenewalLoop"/>.</summary>
+    /// <summary>Whether a renewal is on its way. Belongs to <see cref="RenewalLoop"/>.</summary>
     public bool IsRenewing { get; set; }
 
     /// <summary>Neither lost nor released, and before its deadline.</summary>

@@ -56,7 +56,9 @@ internal sealed class HeldLeases(BackgroundWork background, MetricsReporter metr
         }
     }
 
-    /// <summary>Takes out the leases that are due at this moment, earliest first, up to a number. They stay in the registry.</summary>
+    /// <summary>
+    /// Takes out the leases that are due at this moment, earliest first, up to a maximum number. They stay in the registry.
+    /// </summary>
     public List<HeldLease> TakeDue(long moment, int most)
     {
         lock (_gate)

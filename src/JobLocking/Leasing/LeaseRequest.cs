@@ -3,7 +3,7 @@ using JobLocking.Stores;
 
 namespace JobLocking.Leasing;
 
-/// <summary>What is asked of the store for one execution, or for one lock taken by hand.</summary>
+/// <summary>The lease that one execution, or one lock taken by hand, requests from the store.</summary>
 /// <param name="Template">The template of the lock's name; metrics use it to tell locks apart.</param>
 /// <param name="Name">The resolved name.</param>
 /// <param name="Terms">How long the lock is held, and how many leases may hold it at once.</param>

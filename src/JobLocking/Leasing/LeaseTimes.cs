@@ -68,7 +68,7 @@ internal static class LeaseTimes
     public static readonly TimeSpan LongestSecondAnswer = TimeSpan.FromSeconds(0.5);
 
     /// <summary>
-    /// The same for the first answer of a server: a process that starts has to connect, and everything is slow the first time.
+    /// The same for the first answer of a server: a starting process has to connect, and everything is slow the first time.
     /// </summary>
     public static readonly TimeSpan LongestFirstAnswer = TimeSpan.FromSeconds(5);
 

@@ -49,7 +49,7 @@ internal sealed class Leases(
         }
     }
 
-    /// <summary>Ends a lease, lost or not. Never throws for reasons of the store.</summary>
+    /// <summary>Ends a lease, lost or not. Never throws because of the store.</summary>
     /// <param name="lease">The lease.</param>
     /// <param name="keep">Whether the lock stays taken for the rest of the minimum hold.</param>
     /// <param name="occurrence">How the run of its occurrence ended; null for none.</param>
@@ -193,7 +193,7 @@ internal sealed class Leases(
         }
         catch
         {
-            // A lease that is not renewed must not be used. The caller gives it back.
+            // A lease that is not renewed must not be used. The caller releases it.
             held.Release(lease);
             throw;
         }

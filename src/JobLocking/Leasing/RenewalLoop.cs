@@ -46,7 +46,7 @@ internal sealed class RenewalLoop : IDisposable
         _alarm = time == TimeProvider.System ? new AlarmThread(time, Tick) : new AlarmTimer(time, Tick);
     }
 
-    /// <summary>By how much the loop is late. The health check takes a small value as a sign that it works.</summary>
+    /// <summary>How late the loop is. The health check treats a small value as a sign that the loop works.</summary>
     public TimeSpan Lateness => _held.FirstDue is { } first && Deadline.Until(_time, first) is { Ticks: < 0 } late ? -late : TimeSpan.Zero;
 
     /// <summary>Registers a new lease and renews it from now on.</summary>

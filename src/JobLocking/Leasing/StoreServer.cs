@@ -11,7 +11,7 @@ namespace JobLocking.Leasing;
 /// <param name="IsProbe">The only request that is sent to a silent server, to find out whether it answers again.</param>
 internal readonly record struct StorePass(long SentAt, bool IsRetry, bool IsProbe);
 
-/// <summary>What is known of one server of the store: whether it answers, and since when it does not.</summary>
+/// <summary>What is known about one server of the store: whether it answers, and since when it does not.</summary>
 internal sealed class StoreServer(object id, ILockStore store, TimeProvider time, ILogger logger)
 {
     private readonly Lock _gate = new();
@@ -35,7 +35,7 @@ internal sealed class StoreServer(object id, ILockStore store, TimeProvider time
         public long Since => since;
 
         /// <summary>
-        /// How often the connection had been lost then. If it was lost since, the silence was that of another connection.
+        /// How often the connection had been lost at that time. If it has been lost since, the silence belonged to another connection.
         /// </summary>
         public int Losses => losses;
 
@@ -63,7 +63,7 @@ internal sealed class StoreServer(object id, ILockStore store, TimeProvider time
     /// <summary>Whether it has answered at all since the process started.</summary>
     public bool HasAnswered => Volatile.Read(ref _answeredAt) != long.MinValue;
 
-    /// <summary>It did not answer the last request, or refused it.</summary>
+    /// <summary>Whether it did not answer the last request, or refused it.</summary>
     public bool IsInTrouble => _silence is not null || _outage is not null;
 
     /// <summary>How long it has been unreachable, as far as that is known.</summary>

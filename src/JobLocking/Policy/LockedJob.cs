@@ -11,7 +11,7 @@ public sealed class LockedJob
     /// <summary>The type of the job.</summary>
     public Type Type { get; }
 
-    /// <summary>The method, if it has the lock by itself.</summary>
+    /// <summary>The method, if the lock is its own.</summary>
     public MethodInfo? Method { get; }
 
     /// <summary>The lock.</summary>

@@ -42,8 +42,8 @@ public sealed record OtherWaiter(WaiterEntry Waiter, int Limit, LockHolder Holde
 /// </param>
 /// <param name="QueuedSince">As in <see cref="AcquireResult.QueuedSince"/>.</param>
 /// <param name="WasQueued">
-/// The polled waiter was in the queue before the poll, or has just left it to be woken. If not, the other waiters of the process may
-/// be missing there, too.
+/// The polled waiter was in the queue before the poll, or has just left it to be woken. If not, the other waiters of the process may also
+/// be missing there.
 /// </param>
 /// <param name="Others">
 /// Since when each of the <see cref="PollRequest.Others"/> is in the queue, in their order; 0 for each that is not. Null for none.

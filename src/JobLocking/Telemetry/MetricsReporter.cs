@@ -58,7 +58,7 @@ internal sealed class MetricsReporter : IDisposable
         _renewals = _meter.CreateCounter<long>(Renewals, "{renewal}", "Renewals of leases, by outcome.");
     }
 
-    /// <summary>The store was asked for a lock; <see cref="LeaseBegan"/> follows if it was granted.</summary>
+    /// <summary>A lock was requested from the store; <see cref="LeaseBegan"/> follows if it was granted.</summary>
     public void StoreAsked(string template, string scheduler, string outcome, TimeSpan duration)
     {
         _acquireDuration.Record(duration.TotalSeconds, Tag(LockTag, template), Tag(SchedulerTag, scheduler), Tag(OutcomeTag, outcome));

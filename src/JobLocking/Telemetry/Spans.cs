@@ -39,7 +39,7 @@ internal static class Spans
         span?.SetEndTime(acquire.End.UtcDateTime);
     }
 
-    /// <summary>Sets the tags of a job's acquire on a span: that of the scheduler, or our own.</summary>
+    /// <summary>Sets the tags of a job's acquire on a span: that of the scheduler, or one of JobLocking.</summary>
     public static void Decided(Activity? span, in AcquireTags tags)
     {
         if (span is not { IsAllDataRequested: true })
@@ -74,7 +74,7 @@ internal static class Spans
         }
     }
 
-    /// <summary>Sets the tags of a lock by hand that could not be acquired. A cancelled acquire is no error.</summary>
+    /// <summary>Sets the tags of a lock taken by hand that could not be acquired. A cancelled acquire is no error.</summary>
     public static void FailedByHand(Activity? span, string name, Exception error)
     {
         AnsweredByHand(span, name, TagValues.Of(error), fencingToken: null);

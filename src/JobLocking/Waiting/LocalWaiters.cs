@@ -41,7 +41,7 @@ internal sealed class LocalWaiters : IDisposable
     /// <summary>The services were disposed of: there is no store to ask any more.</summary>
     public bool IsDisposed => Volatile.Read(ref _disposed);
 
-    /// <summary>As of <see cref="SafetyPoll.Chance"/>.</summary>
+    /// <summary>See <see cref="SafetyPoll.Chance"/>.</summary>
     internal Func<int, int, int> Chance
     {
         set => _poll.Chance = value;
@@ -151,7 +151,7 @@ internal sealed class LocalWaiters : IDisposable
             waiter.StartDeferral = start;
             waiter.LapsesAt = After(delay + WaitingTimes.LapseAfterDelay);
 
-            // Otherwise it has come back before this call, and asks by itself.
+            // Otherwise the deferral has come back before this call, and asks by itself.
             if (!IsReplaced(waiter))
             {
                 Apply(waiter, WaiterEvent.DeferralStored);
@@ -213,7 +213,7 @@ internal sealed class LocalWaiters : IDisposable
         }
     }
 
-    /// <summary>The connection is back: wake-ups may have been lost, and the queue.</summary>
+    /// <summary>The connection is back: wake-ups and the queue may have been lost.</summary>
     public void PollAllNow()
     {
         lock (_gate)

@@ -41,7 +41,7 @@ internal sealed class SafetyPoll(Lock gate, SafetyPoll.Found found, StoreGate st
         ArmAt(waiters, After(expired < WaitingTimes.LongestPollInterval ? expired : WaitingTimes.LongestPollInterval));
     }
 
-    /// <summary>The connection is back: wake-ups may have been lost, and the queue.</summary>
+    /// <summary>The connection is back: wake-ups and the queue may have been lost.</summary>
     public void PollNow(WaitersOfLock waiters)
     {
         waiters.IsInDoubt = true;
@@ -50,7 +50,7 @@ internal sealed class SafetyPoll(Lock gate, SafetyPoll.Found found, StoreGate st
 
     public static void Disarm(WaitersOfLock waiters) => waiters.PollTimer?.Dispose();
 
-    /// <summary>The services are disposed of: no lock is polled any more.</summary>
+    /// <summary>The services were disposed of: no lock is polled any more.</summary>
     public void End() => _isEnded = true;
 
     private void ArmAt(WaitersOfLock waiters, long moment)
@@ -163,7 +163,8 @@ internal sealed class SafetyPoll(Lock gate, SafetyPoll.Found found, StoreGate st
 
     /// <summary>
     /// One request checks the entries of other waiters as well: after a loss of the queue the others would otherwise get their entries
-    /// back one by one. A waiter that asks just now gets its entry by that, and a deferral that is due may have come back elsewhere.
+    /// back one by one. A waiter that is asking just now gets its entry in that way, and a deferral that is due may have come back
+    /// elsewhere.
     /// </summary>
     private PollRequest Request(WaitersOfLock waiters, Waiter waiter, out List<Waiter> others)
     {

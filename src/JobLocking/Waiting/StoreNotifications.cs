@@ -134,7 +134,7 @@ internal sealed class StoreNotifications(
         }
         catch (Exception e) when (e is LockStoreException || !_ended.IsCancellationRequested)
         {
-            // Any other exception of the store as well: otherwise this process would have no subscription, without a word in the log.
+            // Any other exception of the store as well: otherwise this process would have no subscription, and the log would not say so.
             log?.Invoke(logger, e);
             return default;
         }

@@ -58,7 +58,7 @@ internal sealed class Waiter
     /// <summary>The order among the waiters of this process that the store does not know.</summary>
     public long Arrival { get; set; }
 
-    /// <summary>When it is to be forgotten, or its entry to be renewed.</summary>
+    /// <summary>When it has to be forgotten, or its entry has to be renewed.</summary>
     public long CareAt { get; set; }
 
     /// <summary>Listed in the <see cref="WaitersOfLock"/> of its lock.</summary>

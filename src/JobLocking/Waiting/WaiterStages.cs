@@ -78,7 +78,9 @@ internal enum WaiterEvent
     /// <summary>A safety poll has checked its entry in the store's queue.</summary>
     Polled,
 
-    /// <summary>A safety poll has failed, or the services were disposed of: what waits in place must find that out for itself.</summary>
+    /// <summary>
+    /// A safety poll has failed, or the services were disposed of: an execution that waits in place must find that out for itself.
+    /// </summary>
     MustAsk,
 
     /// <summary>The time after which it is forgotten is over.</summary>
@@ -166,7 +168,7 @@ internal static class WaiterStages
             (WaiterStage.Deferred, WaiterEffects.List | WaiterEffects.ArmPoll),
         (WaiterEvent.DeferralStored, WaiterStage.AskingWoken) => (WaiterStage.Waking, WaiterEffects.Start),
 
-        // What waits in place with this id is another delivery, and goes on waiting. The safety poll gives it a new entry.
+        // The execution that waits in place with this id is another delivery, and continues to wait. The safety poll gives it a new entry.
         (WaiterEvent.DeferralGone, WaiterStage.WaitingInPlace or WaiterStage.Woken or WaiterStage.Waking) => (stage, WaiterEffects.Leave),
         (WaiterEvent.DeferralGone, _) => (WaiterStage.Absent, WaiterEffects.Leave),
 

@@ -353,7 +353,7 @@ public sealed class FaultProxyTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_half_open_connection_outlives_the_end_of_a_black_hole_and_ends_with_its_last_side()
+    public async Task A_half_open_connection_outlives_the_end_of_a_black_hole_and_ends_when_its_last_side_closes()
     {
         _proxy.CutServerSide();
         _proxy.DropRequests = true;

@@ -6,7 +6,7 @@ namespace JobLocking.ChaosTests.Schedulers;
 /// <summary>
 /// Each occurrence has one run. A second run after a complete one is excused only by what removes the mark of the first: an erasure, the
 /// loss of its lease during the run, or a fault between its process and Redis at its end that was not over yet, or during which the process
-/// was killed. No run at all is excused only if no living process could have run it, or if all of these say that it failed.
+/// was killed. The absence of any run is excused only if no living process could have run it, or if all of these say that it failed.
 /// </summary>
 internal sealed class QuartzOccurrences(IReadOnlyList<QuartzChain> all, IReadOnlyList<QuartzEvent> events, IndexedHistory history)
 {

@@ -1,6 +1,6 @@
 -- Part of other scripts: whether a lock has room, of either kind. Needs values and holders.
 
--- A function that says for a limit in how many ms the lock has room, as far as that is certain: 0 if it has, nil if it is not known.
+-- A function that returns, for a limit, in how many ms the lock has room, as far as that is certain: 0 if it has, nil if it is not known.
 -- A lock, or a slot, that is kept after a run becomes free at a known time.
 local function room_in(lock, holders, limits)
   local value = read(lock)
