@@ -76,7 +76,7 @@ internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
         await Task.WhenAll(doubtful.Select(lease => SendAloneAsync(round, lease))).ConfigureAwait(true);
     }
 
-    /// <summary>A lease that is missing among others may be on another server than the script was sent to.</summary>
+    /// <summary>A lease that is missing among others may be on a different server from the one that got the script.</summary>
     private async Task SendAloneAsync(Round round, int lease)
     {
         await SendAsync(round, [lease]).ConfigureAwait(true);

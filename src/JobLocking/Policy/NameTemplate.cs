@@ -245,8 +245,8 @@ internal sealed class NameTemplate
     };
 
     /// <summary>
-    /// One instant is one text. A time without a kind stays without one: only its author knows which instant is meant. As short as
-    /// a JSON serializer writes it, since a store may give the text back and not the time.
+    /// An instant always gives the same text. A time without a kind stays without one: only its author knows which instant is meant. As
+    /// short as a JSON serializer writes it, since a store may give the text back and not the time.
     /// </summary>
     private static string FormatTime(DateTime time) => time.ToString("yyyy-MM-dd'T'HH:mm:ss.FFFFFFFK", CultureInfo.InvariantCulture);
 
