@@ -11,8 +11,8 @@ using Xunit;
 namespace JobLocking.ChaosTests;
 
 /// <summary>
-/// Worker processes, each behind a proxy of its own, the Redis of their locks, and another that no fault reaches, for what
-/// the locks protect. Every fault is made here, so that the history has it next to what the workers report.
+/// Worker processes, each behind a proxy of its own, the Redis of their locks, and another that no fault reaches, for what the locks
+/// protect. Every fault is made here, so that the history has it next to what the workers report.
 /// </summary>
 internal sealed class Lab : IAsyncDisposable
 {

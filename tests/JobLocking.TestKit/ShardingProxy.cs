@@ -6,8 +6,8 @@ using System.Text;
 namespace JobLocking.TestKit;
 
 /// <summary>
-/// One address in front of several servers, like a sharding proxy: a script goes to the server of its first key, everything else
-/// to the first server. It speaks RESP2, and answers one command after another.
+/// One address in front of several servers, like a sharding proxy: a script goes to the server of its first key, everything else to the
+/// first server. It speaks RESP2, and answers one command after another.
 /// </summary>
 public sealed class ShardingProxy : IAsyncDisposable
 {

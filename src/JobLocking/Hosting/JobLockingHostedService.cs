@@ -10,8 +10,8 @@ using Microsoft.Extensions.Logging;
 namespace JobLocking.Hosting;
 
 /// <summary>
-/// Stops the host at start if a lock is declared wrongly, listens to the store from then on, and waits at the very end for
-/// what is still being released. It does not stop renewal: jobs may outlive the host's shutdown timeout.
+/// Stops the host at start if a lock is declared wrongly, listens to the store from then on, and waits at the very end for what is still
+/// being released. It does not stop renewal: jobs may outlive the host's shutdown timeout.
 /// </summary>
 internal sealed class JobLockingHostedService(IServiceProvider services, ILogger logger) : IHostedLifecycleService
 {

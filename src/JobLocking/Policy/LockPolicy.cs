@@ -57,8 +57,8 @@ public sealed class LockPolicy
     public bool ComparesJobs => OnConflict == LockConflict.Auto;
 
     /// <summary>
-    /// Whether contention may skip a first attempt of this origin. A second attempt is never skipped: where this is true,
-    /// an adapter must be able to tell it from the first, however the first one ended.
+    /// Whether contention may skip a first attempt of this origin. A second attempt is never skipped: where this is true, an adapter must
+    /// be able to tell it from the first, however the first one ended.
     /// </summary>
     /// <param name="first">Where the first attempt comes from: a recurring or a one-off job.</param>
     public bool MaySkip(ExecutionOrigin first) => OnConflict switch

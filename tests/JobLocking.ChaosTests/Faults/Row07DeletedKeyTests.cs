@@ -6,8 +6,7 @@ namespace JobLocking.ChaosTests.Faults;
 
 /// <summary>
 /// Row 7: if a key was deleted by hand and another execution has acquired the lock, the first holder learns of it within one renewal
-/// interval, and
-/// its release is a no-op.
+/// interval, and its release is a no-op.
 /// </summary>
 public sealed class Row07DeletedKeyTests
 {

@@ -12,8 +12,7 @@ namespace JobLocking.ChaosTests.Network;
 /// A close or reset by one side travels in order with its bytes and is subject to the same faults. A stream that lost bytes is never
 /// continued, because its reader would take the next reply for the missing one: the connection stays silent and is reset to both sides when
 /// the dropping ends. A connection that lost nothing continues. A server that cannot be reached looks like a connection that is accepted
-/// and
-/// reset.
+/// and reset.
 /// </remarks>
 internal sealed class FaultProxy : IAsyncDisposable
 {
@@ -58,8 +57,8 @@ internal sealed class FaultProxy : IAsyncDisposable
     public long HeldBytes => Open().Sum(connection => connection.Replies.WaitingBytes);
 
     /// <summary>
-    /// Bytes of both directions that were swallowed since the start: proof that a fault has affected something. The end of a
-    /// stream counts as one, as it does in TCP.
+    /// Bytes of both directions that were swallowed since the start: proof that a fault has affected something. The end of a stream counts
+    /// as one, as it does in TCP.
     /// </summary>
     public long Swallowed => _requests.Swallowed + _replies.Swallowed;
 
@@ -111,8 +110,8 @@ internal sealed class FaultProxy : IAsyncDisposable
     public static FaultProxy Start(int targetPort) => new(targetPort);
 
     /// <summary>
-    /// Holds back every reply from now on. The server: no change, and requests are carried out. The client: no
-    /// reply yet. Ends by <see cref="ReleaseReplies"/> or <see cref="DropHeld"/>; a reset or a black hole loses what is held.
+    /// Holds back every reply from now on. The server: no change, and requests are carried out. The client: no reply yet. Ends by
+    /// <see cref="ReleaseReplies"/> or <see cref="DropHeld"/>; a reset or a black hole loses what is held.
     /// </summary>
     public void HoldReplies() => _replies.Holds = true;
 
@@ -120,8 +119,8 @@ internal sealed class FaultProxy : IAsyncDisposable
     public void ReleaseReplies() => _replies.Holds = false;
 
     /// <summary>
-    /// Drops the held replies, resets the connections they belong to, and holds no more. The client: a reset
-    /// instead of a reply to a request that was carried out. Connections without a held reply continue.
+    /// Drops the held replies, resets the connections they belong to, and holds no more. The client: a reset instead of a reply to a
+    /// request that was carried out. Connections without a held reply continue.
     /// </summary>
     public void DropHeld()
     {
@@ -162,8 +161,7 @@ internal sealed class FaultProxy : IAsyncDisposable
     public void CutClientSide() => ForEach(connection => connection.CutClientSide());
 
     /// <summary>
-    /// Ends every fault. Held replies and delayed bytes arrive now; connections that lost something and half-open
-    /// ones are reset.
+    /// Ends every fault. Held replies and delayed bytes arrive now; connections that lost something and half-open ones are reset.
     /// </summary>
     public void Mend()
     {

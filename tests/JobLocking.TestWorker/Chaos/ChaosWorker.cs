@@ -11,8 +11,7 @@ namespace JobLocking.TestWorker.Chaos;
 /// A worker as a user would write one, which reports all that it does and observes. Commands, one a line:
 /// <c>load lock expireMs limit parallel how workMs</c> (how: try, wait, acquire, cancel) requests the lock again and again until
 /// <c>rest</c>; <c>hold lock expireMs limit</c> takes a lock and keeps it until <c>end lock</c>; <c>stop</c> stops the host, and
-/// <c>dispose</c>
-/// disposes of it, while holders go on; <c>usage</c> reports what the process uses; the end of the input ends the process.
+/// <c>dispose</c> disposes of it, while holders go on; <c>usage</c> reports what the process uses; the end of the input ends the process.
 /// The name of a lock is percent-encoded.
 /// </summary>
 internal sealed class ChaosWorker(ITaskLocks locks, ExecutionReporter executions) : IDisposable

@@ -8,8 +8,8 @@ using StackExchange.Redis;
 namespace JobLocking.TestWorker.Chaos;
 
 /// <summary>
-/// A node with a Hangfire server on the storage that all nodes share, which no fault reaches. Commands, one a line:
-/// <c>rest</c> waits until nothing is performed; the end of the input ends the process.
+/// A node with a Hangfire server on the storage that all nodes share, which no fault reaches. Commands, one a line: <c>rest</c> waits until
+/// nothing is performed; the end of the input ends the process.
 /// </summary>
 internal static class HangfireChaosWorker
 {

@@ -4,8 +4,8 @@ namespace JobLocking.TestWorker.Chaos;
 
 /// <summary>
 /// The resource that a lock protects: two counters on a Redis of their own, which no fault reaches. Each is changed in two steps that
-/// another execution may get between. <em>Plain</em> is protected only by the lock; <em>fenced</em> refuses a smaller token than
-/// it has seen, at either step, as a resource must if it has to be safe from a late holder.
+/// another execution may get between. <em>Plain</em> is protected only by the lock; <em>fenced</em> refuses a smaller token than it has
+/// seen, at either step, as a resource must if it has to be safe from a late holder.
 /// </summary>
 internal sealed class ProtectedCounters(IDatabase database)
 {

@@ -10,9 +10,9 @@ using StackExchange.Redis;
 namespace JobLocking.Benchmarks.Rivals.Schedulers;
 
 /// <summary>
-/// Hangfire with its storage on the Redis of the run, which the locks share over a connection of their own. All jobs of a
-/// round are enqueued before its server starts, so that none of them waits for its creation; the server ends with the round,
-/// so that only what is measured sends requests to Redis.
+/// Hangfire with its storage on the Redis of the run, which the locks share over a connection of their own. All jobs of a round are
+/// enqueued before its server starts, so that none of them waits for its creation; the server ends with the round, so that only what is
+/// measured sends requests to Redis.
 /// </summary>
 internal sealed class HangfireRig : IAsyncDisposable
 {
