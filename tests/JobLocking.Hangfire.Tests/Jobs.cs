@@ -167,7 +167,7 @@ public class Undecorated(JobProbes probes, ITaskLeaseAccessor leases) : IUndecor
     internal Task Hidden() => probes["placed"].RunAsync(leases, default);
 }
 
-/// <summary>As from a package: it cannot be decorated.</summary>
+/// <summary>Stands for a class from a package, which cannot be decorated.</summary>
 [AutomaticRetry(Attempts = 0)]
 public class ThirdParty(JobProbes probes, ITaskLeaseAccessor leases)
 {

@@ -12,7 +12,7 @@ internal sealed class TestStore(ILockStore store) : ILockStore, IAsyncDisposable
 
     public IReadOnlyCollection<AcquireRequest> Asked => _asked;
 
-    /// <summary>From now on the node reaches nothing, neither to renew nor to release.</summary>
+    /// <summary>From now on the node cannot reach the store, neither to renew nor to release.</summary>
     public void Cut() => _cut = true;
 
     public void Mend() => _cut = false;

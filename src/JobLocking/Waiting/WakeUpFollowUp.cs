@@ -156,7 +156,7 @@ internal sealed class WakeUpFollowUp(Action<string, string> wakeNext, TimeProvid
             LockHolder holder = late.Waiter.Wanted.Holder;
             Log.WakeUpNotAccepted(logger, holder.Job, holder.Execution, WaitingTimes.AcceptedWithin, late.Name);
         }
-#pragma warning disable CA1031 // A logger of the user's that throws must not end the loop.
+#pragma warning disable CA1031 // A user's logger that throws must not end the loop.
         catch (Exception)
 #pragma warning restore CA1031
         {
