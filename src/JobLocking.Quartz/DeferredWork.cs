@@ -17,7 +17,9 @@ internal sealed record DeferredWork(string Hash, DateTimeOffset? Occurrence)
     /// <summary>What the names of all deferrals of the trigger and lock begin with.</summary>
     public string Prefix => $"{Hash}-";
 
-    /// <summary>What the names of deferrals of the same work begin with. Those of a trigger are in the order of their occurrences.</summary>
+    /// <summary>
+    /// What the names of deferrals of the same work begin with. Those of a trigger are in the order of their occurrences.
+    /// </summary>
     public string PrefixOfSame =>
         Occurrence is { } time ? string.Create(CultureInfo.InvariantCulture, $"{Prefix}{time.UtcTicks:D19}-") : Prefix;
 
@@ -30,8 +32,8 @@ internal sealed record DeferredWork(string Hash, DateTimeOffset? Occurrence)
         {
             // In case its runner dies, so another occurrence cannot stand for it.
             _ when isFirst && defer.StandsBy => Each($"stands by {trigger}"),
-            { Origin: ExecutionOrigin.Recurring } when execution is { Occurrence: not null, Policy.OncePerOccurrence: OncePerOccurrence.Always } =>
-                Each($"each of {trigger}"),
+            { Origin: ExecutionOrigin.Recurring, Occurrence: not null }
+                when execution.Policy.OncePerOccurrence == OncePerOccurrence.Always => Each($"each of {trigger}"),
             { Origin: ExecutionOrigin.Recurring } => new DeferredWork(HashOf($"all of {trigger}"), null) { IsOfAll = true },
             { Origin: ExecutionOrigin.OneOff, IsByHand: true } =>
                 new DeferredWork(HashOf($"by hand {firing.Context.JobDetail.Key.Group.Length}:{firing.Context.JobDetail.Key}"), null),

@@ -65,9 +65,9 @@ internal static partial class Log
     [LoggerMessage(
         EventIds.TooManyPending,
         LogLevel.Warning,
-        "Job {Job}: {Count} deferrals of trigger {Trigger} are pending, one for each of its occurrences; the oldest, {Oldest}, is coalesced "
-        + "with the newer ones and does not run. Find out what holds the lock, or let one deferral stand for all (without IgnoreMisfires and "
-        + "OncePerOccurrence = Always)")]
+        "Job {Job}: {Count} deferrals of trigger {Trigger} are pending, one for each of its occurrences; the oldest, {Oldest}, is "
+        + "coalesced with the newer ones and does not run. Find out what holds the lock, or let one deferral stand for all (without "
+        + "IgnoreMisfires and OncePerOccurrence = Always)")]
     public static partial void TooManyPending(ILogger logger, JobKey job, int count, TriggerKey trigger, TriggerKey oldest);
 
     [LoggerMessage(

@@ -21,13 +21,16 @@ internal static class OccurrenceRule
     public static NotToldApart? Judge(JobKey job, Type? type, bool sharesType, ITrigger trigger, bool always) => trigger switch
     {
         ISimpleTrigger { RepeatCount: 0 } when !always => NotToldApart.FiresOnce,
-        ISimpleTrigger { RepeatCount: not 0 } => new("it repeats from a start that Quartz moves, so its fire times differ on each node", "WithCronSchedule"),
+        ISimpleTrigger { RepeatCount: not 0 } =>
+            new("it repeats from a start that Quartz moves, so its fire times differ on each node", "WithCronSchedule"),
         ICalendarIntervalTrigger or IRecurrenceTrigger when HasFraction(trigger.StartTimeUtc) =>
             new("it starts at a fraction of a second, the moment at which it was scheduled, which differs on each node", Fixed),
         not (ISimpleTrigger or ICronTrigger or IDailyTimeIntervalTrigger or ICalendarIntervalTrigger or IRecurrenceTrigger) =>
             new($"the fire times of a trigger of type {trigger.GetType()} may differ on each node", "WithCronSchedule"),
         _ when JobName.IsGenerated(job) && !JobName.IsOwn(type) =>
-            new("the key of its job looks generated, so it differs on each node, and its type does not identify the job", $"{Named}, on the job"),
+            new(
+                "the key of its job looks generated, so it differs on each node, and its type does not identify the job",
+                $"{Named}, on the job"),
         _ when JobName.IsGenerated(job) && sharesType =>
             new(
                 $"the key of its job looks generated, so it differs on each node, and other jobs of type {type} have such keys too",

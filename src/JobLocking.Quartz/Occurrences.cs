@@ -74,8 +74,8 @@ internal sealed class Occurrences(AmbiguousJobTypes shared, ToldTriggers told, I
 
     /// <summary>What is wrong with a trigger under <see cref="OncePerOccurrence.Always"/>, with the fix.</summary>
     public static TaskLockException Refusal(LockPolicy policy, JobKey job, TriggerKey trigger, NotToldApart problem) => new(
-        $"Lock '{policy.Template}' of job {job}: OncePerOccurrence is Always, but the occurrences of trigger {trigger} cannot be told apart: "
-        + $"{problem.Why}. Fix: {problem.Fix}; or OncePerOccurrence = OncePerOccurrence.Never.");
+        $"Lock '{policy.Template}' of job {job}: OncePerOccurrence is Always, but the occurrences of trigger {trigger} cannot be told "
+        + $"apart: {problem.Why}. Fix: {problem.Fix}; or OncePerOccurrence = OncePerOccurrence.Never.");
 
     /// <summary>The trigger in the list of those whose occurrences each node runs by itself.</summary>
     public static string Describe(LockPolicy policy, JobKey job, TriggerKey trigger, NotToldApart problem) =>
@@ -160,7 +160,9 @@ internal sealed class Occurrences(AmbiguousJobTypes shared, ToldTriggers told, I
         }
     }
 
-    /// <summary>A recovery has a trigger of its own, so the store is asked for that of the schedule. If it is gone, it cannot be judged.</summary>
+    /// <summary>
+    /// A recovery has a trigger of its own, so the store is asked for that of the schedule. If it is gone, the firing has an occurrence.
+    /// </summary>
     private async ValueTask<Firing> RecoveredAsync(Firing firing, LockPolicy policy, Type? type, SchedulerFacts scheduler)
     {
         ITrigger? trigger = null;

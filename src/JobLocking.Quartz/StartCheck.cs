@@ -125,9 +125,11 @@ internal sealed class StartCheck(
             }
         }
 
-        adapters.Use(policy, $"Quartz/{Scheduler}", inLocalTime.Count == 0
-            ? null
-            : $"in the time zone of this machine, {TimeZoneInfo.Local.Id}: {NameList.FirstTen(inLocalTime.ConvertAll(key => key.ToString()))}");
+        string triggersInLocalTime = NameList.FirstTen(inLocalTime.ConvertAll(key => key.ToString()));
+        adapters.Use(
+            policy,
+            $"Quartz/{Scheduler}",
+            inLocalTime.Count == 0 ? null : $"in the time zone of this machine, {TimeZoneInfo.Local.Id}: {triggersInLocalTime}");
     }
 
     private void Judge(LockPolicy policy, JobKey job, Type? type, ITrigger trigger, List<string> notToldApart)

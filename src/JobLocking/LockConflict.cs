@@ -17,8 +17,8 @@ public enum LockConflict
     /// </para>
     /// <para>
     /// If a schedule wants each of its executions (MisfireHandlingMode.Strict in Hangfire, IgnoreMisfires in Quartz) or has no next
-    /// one, each is deferred, at most 1,000 at a time. Where <see cref="TaskLockAttribute.OncePerOccurrence"/> is off, nodes that do not share a scheduler
-    /// database each defer their own execution, and each node runs it in the end.
+    /// one, each is deferred, at most 1,000 at a time. Where <see cref="TaskLockAttribute.OncePerOccurrence"/> is off, nodes that do not
+    /// share a scheduler database each defer their own execution, and each node runs it in the end.
     /// </para>
     /// </remarks>
     Auto,

@@ -171,17 +171,16 @@ public sealed class OncePerOccurrenceTests(SharedRedis redis, SharedStore store)
         Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report")));
         await a.FireOnceAsync(trigger: t => t
             .WithCronSchedule(EachSecond)
-            .WithMisfireThreshold(TimeSpan.FromSeconds(1))
-            .WithRetryPolicy(RetryPolicy.Fixed(1, TimeSpan.FromMilliseconds(100))));
+            .WithMisfireThreshold(TimeSpan.FromSeconds(1)));
         await a.Firings.EndedAsync(1);
         await a.Scheduler.PauseTrigger(key, Token);
         DateTimeOffset missed = (await a.Scheduler.GetTrigger(key, Token))!.NextFireTimeUtc!.Value;
         await Eventually.IsTrueAsync(() => DateTimeOffset.UtcNow > missed.AddSeconds(4));
         int before = a.Store.Asked.Count;
-        cluster.Journal.Do = (run, _) => run.Context.RetryAttempt == 0 ? throw new InvalidOperationException("at first") : Task.CompletedTask;
+        cluster.Journal.Do = (run, _) =>
+            run.Context.RefireCount == 0 ? throw new JobExecutionException("once more") { RefireImmediately = true } : Task.CompletedTask;
 
         await a.Scheduler.ResumeTrigger(key, Token);
-        await a.Firings.EndedAsync(e => e.RetryScheduled);
         await Eventually.IsTrueAsync(() => a.Store.Asked.Skip(before).Any(r => r.Occurrence!.IsRetry));
 
         LockOccurrence[] asked = [.. a.Store.Asked.Skip(before).Select(r => r.Occurrence!)];

@@ -170,7 +170,9 @@ public sealed class LockEngine
             _metrics.Skipped(execution.Policy.Template, execution.Scheduler, TagValues.OccurrenceForgotten);
             Log.OccurrenceForgotten(_logger, execution.Job, execution.Execution, execution.Name, time, kept);
             return new LockDecision.Skip(
-                $"{OccurrenceOf(execution)} is too old: it is no longer known whether the node that ran it finished", holder: null, cause: null);
+                $"{OccurrenceOf(execution)} is too old: it is no longer known whether the node that ran it finished",
+                holder: null,
+                cause: null);
         }
 
         return Fail(execution, new TaskLockException(

@@ -13,7 +13,9 @@ internal sealed record LockSettingRule(string Name, string Unit, object Default,
 {
     private readonly PropertyInfo _property = typeof(LockSettings).GetProperty(Name)!;
 
-    /// <summary>What to write in configuration in place of a text that is no value; null for the rule that holds for all settings.</summary>
+    /// <summary>
+    /// What to write in configuration in place of a text that is no value; null where what holds for all settings says enough.
+    /// </summary>
     public string? Wording { get; init; }
 
     public object? ValueIn(LockSettings settings) => _property.GetValue(settings);

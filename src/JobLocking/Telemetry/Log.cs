@@ -168,8 +168,8 @@ internal static partial class Log
     [LoggerMessage(
         EventIds.OccurrenceForgotten,
         LogLevel.Warning,
-        "Job {Job} #{Execution} skipped: it stood by for the occurrence of {Time:u} of lock '{LockName}', and comes so late that the mark of "
-        + "the occurrence, which is kept for {Kept}, may be gone. If the node that ran it did not finish, run the job by hand")]
+        "Job {Job} #{Execution} skipped: it stood by for the occurrence of {Time:u} of lock '{LockName}', and comes so late that the mark "
+        + "of the occurrence, which is kept for {Kept}, may be gone. If the node that ran it did not finish, run the job by hand")]
     public static partial void OccurrenceForgotten(
         ILogger logger, string job, string execution, string lockName, DateTimeOffset time, TimeSpan kept);
 
