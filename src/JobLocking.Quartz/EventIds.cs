@@ -15,4 +15,6 @@ internal static class EventIds
     public const int NotOncePerOccurrence = 3016;
     public const int SchedulerUnlocked = 3025;
     public const int WrapperUnlocked = 3026;
+    public const int LeaseNotUsed = 3027;
+    public const int ContinuationNotMoved = 3028;
 }

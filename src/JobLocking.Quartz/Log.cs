@@ -90,4 +90,17 @@ internal static partial class Log
         "Job {Job} of scheduler {Scheduler} has no lock: its type {Type} has none, and lock '{Lock}' of {Inner} has no effect there. "
         + "Fix: options.ForJob(typeof({Type}), …), or q.AddTaskLocks(o => o.ForJob(…)) with the key of the job")]
     public static partial void WrapperUnlocked(ILogger logger, JobKey job, string scheduler, Type type, string @lock, Type inner);
+
+    [LoggerMessage(
+        EventIds.LeaseNotUsed,
+        LogLevel.Information,
+        "Job {Job} #{Execution} got lock '{LockName}' and gives it back without a run: {Reason}")]
+    public static partial void LeaseNotUsed(ILogger logger, JobKey job, string execution, string lockName, string reason);
+
+    [LoggerMessage(
+        EventIds.ContinuationNotMoved,
+        LogLevel.Warning,
+        "Continuations of trigger {Trigger} may not run, because they could not be made to wait for deferral {Deferral} of its firing. "
+        + "Check the triggers that start after it")]
+    public static partial void ContinuationNotMoved(ILogger logger, Exception error, TriggerKey trigger, TriggerKey deferral);
 }

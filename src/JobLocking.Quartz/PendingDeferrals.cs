@@ -5,7 +5,8 @@ using Quartz;
 namespace JobLocking.Quartz;
 
 /// <summary>Stores the deferrals of one scheduler as triggers that fire once, and limits how many are pending.</summary>
-internal sealed class PendingDeferrals(WakeUp wakeUp, SchedulerShutdown shutdown, TimeProvider time, ILogger logger)
+internal sealed class PendingDeferrals(
+    WakeUp wakeUp, Continuations? continuations, SchedulerShutdown shutdown, TimeProvider time, ILogger logger)
 {
     /// <summary>The largest number of pending deferrals of a trigger that has one for each of its occurrences.</summary>
     private const int MostPending = 1000;
@@ -40,13 +41,19 @@ internal sealed class PendingDeferrals(WakeUp wakeUp, SchedulerShutdown shutdown
             throw new JobExecutionException($"The deferral could not be stored ({e.Message}): {defer.Reason}", e);
         }
 
+        // Before a wake-up can make the deferral fire.
+        if (continuations is not null && stored.Key is { } deferral)
+        {
+            await continuations.MoveAsync(scheduler, firing.Context.Trigger.Key, deferral).ConfigureAwait(false);
+        }
+
         if (stored.IsCoalesced)
         {
             defer.NotStored();
             return JobDecision.Coalesced(execution, defer);
         }
 
-        defer.Stored(() => wakeUp.WakeAsync(scheduler, stored.Key, stored.Due));
+        defer.Stored(() => wakeUp.WakeAsync(scheduler, stored.Key!, stored.Due));
         return defer.StandsBy ? JobDecision.StandsBy(execution, defer) : JobDecision.Deferred(execution, defer);
     }
 
@@ -81,10 +88,10 @@ internal sealed class PendingDeferrals(WakeUp wakeUp, SchedulerShutdown shutdown
         // One without a fire time has begun to fire, or has failed to. One with attempts is the retry of a run.
         TriggerHeader[] first =
             [.. same.Where(t => t.RetryAttempt == 0 && (t.NextFireTimeUtc is not null || t.State == TriggerState.Error))];
-        if (Array.Find(first, t => t.State is not (TriggerState.Paused or TriggerState.Error)) is { NextFireTimeUtc: { } due })
+        if (Array.Find(first, t => t.State is not (TriggerState.Paused or TriggerState.Error)) is { NextFireTimeUtc: { } due } found)
         {
             Log.Coalesced(logger, firing.Context.JobDetail.Key, execution.Execution, firing.Trigger, due);
-            return Stored.Coalesced;
+            return new Stored(found.Key, due, IsCoalesced: true);
         }
 
         // All later firings would coalesce with it, until an operator repairs it.
@@ -183,12 +190,9 @@ internal sealed class PendingDeferrals(WakeUp wakeUp, SchedulerShutdown shutdown
         }
     }
 
-    /// <summary>The deferral that was stored.</summary>
-    private readonly record struct Stored(TriggerKey Key, DateTimeOffset Due)
-    {
-        /// <summary>None was stored, since another that is pending does the work.</summary>
-        public static Stored Coalesced => default;
-
-        public bool IsCoalesced => Key is null;
-    }
+    /// <summary>The deferral that stands for a firing.</summary>
+    /// <param name="Key">Its trigger; null if it is any of many.</param>
+    /// <param name="Due">When it fires.</param>
+    /// <param name="IsCoalesced">It was pending before, and none was stored.</param>
+    private readonly record struct Stored(TriggerKey? Key, DateTimeOffset Due, bool IsCoalesced = false);
 }

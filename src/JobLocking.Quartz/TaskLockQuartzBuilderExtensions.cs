@@ -34,7 +34,8 @@ public static class TaskLockQuartzBuilderExtensions
     /// </description></item>
     /// <item>
     /// <description>
-    /// A firing that is skipped or deferred has succeeded for Quartz: a continuation on success fires then, not after the deferred run.
+    /// A firing that is skipped or deferred has succeeded for Quartz: a continuation on success fires then, not after the deferred run,
+    /// unless <see cref="QuartzTaskLockOptions.SkipAs"/> or <see cref="QuartzTaskLockOptions.DeferAs"/> say otherwise.
     /// </description>
     /// </item>
     /// <item>
@@ -82,7 +83,7 @@ public static class TaskLockQuartzBuilderExtensions
     /// </list>
     /// </remarks>
     /// <param name="builder">The builder of the scheduler; each named scheduler needs its own call.</param>
-    /// <param name="configure">Gives jobs locks by key.</param>
+    /// <param name="configure">Gives jobs locks by key, and says how firings that do not run are recorded.</param>
     /// <returns>The same builder.</returns>
     public static IQuartzBuilder AddTaskLocks(this IQuartzBuilder builder, Action<QuartzTaskLockOptions>? configure = null)
     {
@@ -101,6 +102,7 @@ public static class TaskLockQuartzBuilderExtensions
         }
 
         builder.Services.AddSingleton(new LockedScheduler(scheduler));
+        builder.Services.AddKeyedSingleton<SchedulerParts>(scheduler);
         builder.Services.TryAddSingleton<StartChecks>();
         builder.Services.TryAddSingleton(sp => new HostShutdown(sp.GetService<IHostApplicationLifetime>(), Time(sp)));
         builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, QuartzAdapter>());
@@ -110,13 +112,14 @@ public static class TaskLockQuartzBuilderExtensions
         AmbiguousJobTypes shared = new();
         ToldTriggers told = new();
         return builder
-            .AddJobMiddleware(sp => Middleware(sp, scheduler, shared, told))
+            .AddJobMiddleware(sp => Parts(sp, scheduler, shared, told).Middleware)
             .AddTriggerListener(sp => new RetryOfReplacedDeferral(Logger(sp)), GroupMatcher<TriggerKey>.GroupEquals(StoredDeferral.Group))
-            .AddPlugin(sp => Check(sp, scheduler, shared, told), name: "jobLocking");
+            .AddPlugin(sp => Check(sp, scheduler, shared, told), name: "jobLocking")
+            .AddPlugin(sp => Parts(sp, scheduler, shared, told).Vetoes, name: "jobLockingVeto");
     }
 
     internal static KeyedPolicies Policies(IServiceProvider services, string scheduler) =>
-        new(Required<LockPolicies>(services), services.GetRequiredService<IOptionsMonitor<QuartzTaskLockOptions>>().Get(scheduler));
+        new(Required<LockPolicies>(services), OptionsOf(services, scheduler));
 
     internal static ILogger Logger(IServiceProvider services) =>
         services.GetService<ILoggerFactory>()?.CreateLogger(Log.Category) ?? NullLogger.Instance;
@@ -130,23 +133,33 @@ public static class TaskLockQuartzBuilderExtensions
         new DelegateHandlers(services),
         Logger(services));
 
-    private static TaskLockMiddleware Middleware(
-        IServiceProvider services, string scheduler, AmbiguousJobTypes shared, ToldTriggers told)
-    {
-        LockEngine engine = Required<LockEngine>(services);
-        ILogger logger = Logger(services);
-        SchedulerShutdown shutdown = new(services.GetRequiredService<HostShutdown>());
-        WakeUp wakeUp = new(shutdown);
-        return new TaskLockMiddleware(
-            engine,
-            new JobExecution(Policies(services, scheduler), shared, new Occurrences(shared, told, logger), shutdown, engine),
-            new PendingDeferrals(wakeUp, shutdown, Time(services), logger),
-            wakeUp,
-            new OverlappingFirings(shutdown, Time(services)),
-            shutdown,
-            services.GetRequiredService<HostShutdown>(),
-            logger);
-    }
+    private static SchedulerParts Parts(
+        IServiceProvider services, string scheduler, AmbiguousJobTypes shared, ToldTriggers told) =>
+        services.GetRequiredKeyedService<SchedulerParts>(scheduler).Make(() =>
+        {
+            LockEngine engine = Required<LockEngine>(services);
+            QuartzTaskLockOptions options = OptionsOf(services, scheduler);
+            ILogger logger = Logger(services);
+            HostShutdown stop = services.GetRequiredService<HostShutdown>();
+            SchedulerShutdown shutdown = new(stop);
+            Continuations? continuations = options.DeferAs == FiringRecord.Veto ? new Continuations(logger) : null;
+            WakeUp wakeUp = new(continuations, shutdown);
+            FiringDecisions decisions = new(
+                engine,
+                new JobExecution(Policies(services, scheduler), shared, new Occurrences(shared, told, logger), shutdown, engine),
+                new PendingDeferrals(wakeUp, continuations, shutdown, Time(services), logger),
+                wakeUp,
+                new OverlappingFirings(shutdown, Time(services)),
+                shutdown,
+                stop,
+                options,
+                logger);
+            VetoListener vetoes = new(decisions, options, shutdown, stop, Time(services), logger);
+            return (new TaskLockMiddleware(decisions, vetoes, shutdown, logger), vetoes);
+        });
+
+    private static QuartzTaskLockOptions OptionsOf(IServiceProvider services, string scheduler) =>
+        services.GetRequiredService<IOptionsMonitor<QuartzTaskLockOptions>>().Get(scheduler);
 
     private static T Required<T>(IServiceProvider services)
         where T : class =>

@@ -15,7 +15,7 @@ namespace JobLocking.Quartz;
 /// by <see cref="RetryOfReplacedDeferral"/>.
 /// </para>
 /// </summary>
-internal sealed class WakeUp(SchedulerShutdown shutdown)
+internal sealed class WakeUp(Continuations? continuations, SchedulerShutdown shutdown)
 {
     /// <summary>
     /// How many replaced deferrals are remembered. Only a firing on its way from the trigger to the job asks, so a few would be enough.
@@ -56,7 +56,7 @@ internal sealed class WakeUp(SchedulerShutdown shutdown)
         return replaced;
     }
 
-    private static async ValueTask<bool> ReplaceAsync(IScheduler scheduler, TriggerKey key, DateTimeOffset due)
+    private async ValueTask<bool> ReplaceAsync(IScheduler scheduler, TriggerKey key, DateTimeOffset due)
     {
         // A trigger that has fired is either over, or waits for the retry of its run.
         if (await scheduler.GetTrigger(key, CancellationToken.None).ConfigureAwait(false) is not { RetryAttempt: 0 } trigger
@@ -80,7 +80,32 @@ internal sealed class WakeUp(SchedulerShutdown shutdown)
             trigger.RetryPolicy,
             deferral with { State = deferral.State?.Woken() },
             scheduler.TimeProvider.GetUtcNow());
-        return await scheduler.RescheduleJob(key, woken, CancellationToken.None).ConfigureAwait(false) is not null;
+        return continuations is null
+            ? await scheduler.RescheduleJob(key, woken, CancellationToken.None).ConfigureAwait(false) is not null
+            : await ReplaceWithContinuationsAsync(continuations, scheduler, key, woken).ConfigureAwait(false);
+    }
+
+    private async ValueTask<bool> ReplaceWithContinuationsAsync(
+        Continuations continuations, IScheduler scheduler, TriggerKey key, ITrigger woken)
+    {
+        // The new trigger fires at once. Its firing waits here, or it could end before its continuations wait for it.
+        TaskCompletionSource<bool> moved = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        _wakes.TryAdd(woken.Key, moved);
+        try
+        {
+            if (await scheduler.RescheduleJob(key, woken, CancellationToken.None).ConfigureAwait(false) is null)
+            {
+                return false;
+            }
+
+            await continuations.MoveAsync(scheduler, key, woken.Key).ConfigureAwait(false);
+            return true;
+        }
+        finally
+        {
+            _wakes.TryRemove(woken.Key, out _);
+            moved.SetResult(false);
+        }
     }
 
     private void Remember(TriggerKey deferral, bool replaced)

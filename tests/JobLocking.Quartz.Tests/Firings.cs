@@ -13,7 +13,7 @@ internal sealed class Firings(string node) : IJobListener
 
     public IReadOnlyCollection<Ended> All => _ended;
 
-    /// <summary>Called when a firing has begun, before the lock is requested.</summary>
+    /// <summary>Called when a firing has begun, before the lock is requested. If a skip or a deferral is a veto, after that.</summary>
     public Func<ITrigger, Task> AtBegin { get; set; } = _ => Task.CompletedTask;
 
     /// <summary>Called at the end of each firing, before Quartz stores what follows from it.</summary>
@@ -30,6 +30,13 @@ internal sealed class Firings(string node) : IJobListener
     public async ValueTask JobWasExecuted(IJobExecutionContext context, JobExecutionException? jobException, CancellationToken cancellationToken = default)
     {
         Ended ended = new(context.JobDetail.Key, context.Trigger, context.Outcome, context.Result as JobRunReport, jobException, context.RetryScheduled);
+        await AtEnd(ended);
+        _ended.Enqueue(ended);
+    }
+
+    public async ValueTask JobExecutionVetoed(IJobExecutionContext context, CancellationToken cancellationToken = default)
+    {
+        Ended ended = new(context.JobDetail.Key, context.Trigger, context.Outcome, context.Result as JobRunReport, Error: null, context.RetryScheduled);
         await AtEnd(ended);
         _ended.Enqueue(ended);
     }
