@@ -40,7 +40,7 @@ public sealed class VetoLeaseTests(SharedRedis redis)
     {
         await using Cluster cluster = new(redis);
         DateTimeOffset at = DateTimeOffset.UtcNow.AddSeconds(1);
-        TaskLockAttribute once = new("report") { OncePerOccurrence = true, DeferBy = 1 };
+        TaskLockAttribute once = new("report") { OncePerOccurrence = OncePerOccurrence.Always, DeferBy = 1 };
         Node a = await VetoTests.StartAsync(cluster, once, n => n.Quartz = q => q.AddTriggerListener(new OtherListener { Veto = _ => true }));
         Node b = await cluster.StartAsync("b", n => n.Lock(once));
 

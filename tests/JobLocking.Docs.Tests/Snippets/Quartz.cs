@@ -1,3 +1,4 @@
+using JobLocking.Quartz;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Quartz;
@@ -26,6 +27,17 @@ public static class QuartzWorker
     {
         #region quartz-by-key
         quartz.AddTaskLocks(locks => locks.ForJob(new JobKey("nightly-import"), new TaskLockAttribute("import:{region}") { Expire = 300 }));
+        #endregion
+    }
+
+    public static void RecordAsVeto(IQuartzBuilder quartz)
+    {
+        #region quartz-veto
+        quartz.AddTaskLocks(locks =>
+        {
+            locks.SkipAs = FiringRecord.Veto;
+            locks.DeferAs = FiringRecord.Veto;
+        });
         #endregion
     }
 
