@@ -6,10 +6,10 @@ namespace JobLocking.Redis.Scripts;
 /// </summary>
 internal static class LockScripts
 {
-    public static readonly LockScript Acquire = Read("values", "fence", "occurrence", "spent", "queue", "enqueue", "acquire");
+    public static readonly LockScript Acquire = Read("values", "fence", "occurrence", "spent", "queue", "enqueue", "gone", "acquire");
 
     public static readonly LockScript AcquireShared = Read(
-        "values", "fence", "occurrence", "spent", "queue", "enqueue", "wake", "holders", "acquire_shared");
+        "values", "fence", "occurrence", "spent", "queue", "enqueue", "wake", "holders", "gone", "acquire_shared");
 
     public static readonly LockScript Renew = Read("renew");
 

@@ -14,17 +14,23 @@ internal static class ScriptCalls
     public static ScriptCall Acquire(
         LockKeys keys, AcquireRequest request, string processId, byte[] holder, TimeSpan? tokenRetention = null)
     {
+        const int AfterOthers = 10;
         DerivedKeys derived = keys.Derived(request.Name);
-        return new ScriptCall(
-            LockScripts.Acquire,
-            request.Waiter is null
-                ? Keys(derived, null, request.Occurrence, keys.Lock(request.Name), derived.Fence)
-                : Keys(
-                    derived, request.Waiter.Spends, request.Occurrence,
-                    keys.Lock(request.Name), derived.Fence, derived.Queue, derived.Waiters),
-            request.Waiter is null
-                ? Lease(request, processId, holder, tokenRetention)
-                : [.. Lease(request, processId, holder, tokenRetention), .. Waiter(request.Waiter), .. SpentFor(request.Waiter)]);
+        RedisKey[] all = request.Waiter is null
+            ? Keys(derived, null, request.Occurrence, keys.Lock(request.Name), derived.Fence)
+            : Keys(
+                derived, request.Waiter.Spends, request.Occurrence,
+                keys.Lock(request.Name), derived.Fence, derived.Queue, derived.Waiters);
+        RedisValue[] values = request.Waiter is null
+            ? Lease(request, processId, holder, tokenRetention)
+            : [.. Lease(request, processId, holder, tokenRetention), .. Waiter(request.Waiter), .. SpentFor(request.Waiter)];
+        if (!request.AsksWhetherHolderAnswers)
+        {
+            return new ScriptCall(LockScripts.Acquire, all, values);
+        }
+
+        values = [.. values, .. Enumerable.Repeat(RedisValue.EmptyString, AfterOthers - values.Length), default, default];
+        return new ScriptCall(LockScripts.Acquire, all, values, ChannelPrefixAt: AfterOthers);
     }
 
     public static ScriptCall AcquireShared(LockKeys keys, AcquireRequest request, string processId, byte[] holder)
@@ -35,7 +41,10 @@ internal static class ScriptCalls
             Keys(
                 derived, request.Waiter?.Spends, request.Occurrence,
                 keys.Lock(request.Name), derived.Fence, derived.Queue, derived.Waiters, derived.Holders, derived.Limits),
-            [.. Lease(request, processId, holder), request.Limit, default, default, .. Waiter(request.Waiter), .. SpentFor(request.Waiter)],
+            [
+                .. Lease(request, processId, holder), request.Limit, default, default, request.AsksWhetherHolderAnswers ? "1" : "0",
+                .. Waiter(request.Waiter), .. SpentFor(request.Waiter),
+            ],
             ChannelPrefixAt: 7);
     }
 

@@ -24,6 +24,7 @@ internal static class ScriptReply
     private static AcquireResult? Refused(RedisResult reply) => (string?)reply[0] switch
     {
         "contended" => Contended(reply),
+        "gone" => Contended(reply) with { HolderIsGone = true },
         "running" => new AcquireResult(
             AcquireOutcome.OccurrenceRunning,
             Holder: OccurrenceMark.Holder(Bytes(reply[2])),

@@ -15,9 +15,12 @@
 -- ARGV[8]  since when it is queued, µs; '0' behind all others
 -- ARGV[9]  after how many ms its entry lapses
 -- ARGV[10] how long a spent deferral is remembered, ms, if the lease spends one
+-- ARGV[11] and ARGV[12], if it asks whether the process of the holder is gone; the four before are '' where they are missing then:
+--          prefix of a process's channel, the process id follows it; how many waiters may be notified although no process seems to listen
 --
 -- Result   { 'granted', token }
 --          { 'contended', queued since, value of the lock, PTTL }
+--          { 'gone', … } likewise, if the process of the holder is gone
 --          { 'running', queued since, value of the occurrence, PTTL }
 --          { 'succeeded' or 'failed', value of the occurrence }
 --          { 'spent' }, if the deferral was spent by another lease
@@ -26,7 +29,9 @@
 
 local lock, fence, queue, waiters = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local lease, expiry, process, holder, retention, is_retry, waiter_id, since, lapse_after, spent_for = unpack(ARGV)
-local spent = spent_for and KEYS[5]
+local channel_prefix, most_unheard = ARGV[11], ARGV[12]
+waiter_id = waiter_id ~= '' and waiter_id
+local spent = spent_for and spent_for ~= '' and KEYS[5]
 local occurrence = KEYS[spent and 6 or waiter_id and 5 or 3]
 
 local function queued_since()
@@ -37,7 +42,8 @@ local function contended(value)
   if value == '' and is_a('zset', lock) then
     return { 'shared' }
   end
-  return { 'contended', queued_since(), shown(value), redis.call('PTTL', lock) }
+  local gone = channel_prefix and is_gone({ value }, holder, process, channel_prefix, most_unheard)
+  return { gone and 'gone' or 'contended', queued_since(), shown(value), redis.call('PTTL', lock) }
 end
 
 local function granted(token)

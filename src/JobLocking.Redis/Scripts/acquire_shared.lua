@@ -16,16 +16,17 @@
 -- ARGV[7]  limit
 -- ARGV[8]  prefix of a process's channel; the process id follows it
 -- ARGV[9]  how many waiters may be notified although no process seems to listen
--- ARGV[10] waiter id, if it is to be queued when it is refused
--- ARGV[11] since when it is queued, µs; '0' behind all others
--- ARGV[12] after how many ms its entry lapses
--- ARGV[13] how long a spent deferral is remembered, ms, if the lease spends one
+-- ARGV[10] '1' if it asks whether the process of a holder is gone
+-- ARGV[11] waiter id, if it is to be queued when it is refused
+-- ARGV[12] since when it is queued, µs; '0' behind all others
+-- ARGV[13] after how many ms its entry lapses
+-- ARGV[14] how long a spent deferral is remembered, ms, if the lease spends one
 --
 -- Result   as that of acquire, with value and PTTL of each holder, at most 100, the one that ends first in front
 
 local lock, fence, queue, waiters, holders, limits = unpack(KEYS)
-local lease, expiry, process, holder, retention, is_retry, limit, channel_prefix, most_unheard = unpack(ARGV, 1, 9)
-local waiter_id, since, lapse_after, spent_for = unpack(ARGV, 10)
+local lease, expiry, process, holder, retention, is_retry, limit, channel_prefix, most_unheard, asks = unpack(ARGV, 1, 10)
+local waiter_id, since, lapse_after, spent_for = unpack(ARGV, 11)
 local spent = spent_for and KEYS[7]
 local occurrence = KEYS[spent and 8 or 7]
 
@@ -38,18 +39,26 @@ local function queued_since()
   return waiter_id and enqueue(queue, waiters, waiter_id, since, lapse_after, process, limit, holder) or '0'
 end
 
+local function refusal(values)
+  local gone = asks == '1' and is_gone(values, holder, process, channel_prefix, most_unheard)
+  return { gone and 'gone' or 'contended', queued_since() }
+end
+
 local function contended()
-  local answer = { 'contended', queued_since() }
   if not live then
     local left = redis.call('PTTL', lock)
-    answer[3], answer[4] = shown(is_a('zset', lock) and '' or read(lock)), left == -2 and -1 or left
+    local value = is_a('zset', lock) and '' or read(lock)
+    local answer = refusal({ value })
+    answer[3], answer[4] = shown(value), left == -2 and -1 or left
     return answer
   end
   local first, leases = redis.call('ZRANGE', lock, '0', '99', 'WITHSCORES'), {}
   for i = 1, #first, 2 do
     leases[#leases + 1] = first[i]
   end
-  for i, value in ipairs(redis.call('HMGET', holders, unpack(leases))) do
+  local values = redis.call('HMGET', holders, unpack(leases))
+  local answer = refusal(values)
+  for i, value in ipairs(values) do
     answer[i * 2 + 1], answer[i * 2 + 2] = shown(value), tonumber(first[i * 2]) - now
   end
   return answer

@@ -17,7 +17,14 @@ public readonly record struct AcquireRequest(
     LockHolder Holder,
     LockOccurrence? Occurrence = null,
     int Limit = 1,
-    WaiterEntry? Waiter = null);
+    WaiterEntry? Waiter = null)
+{
+    /// <summary>
+    /// Whether <see cref="AcquireResult.HolderIsGone"/> is to be found out if the lock is taken. The store looks only if all holders have
+    /// the <see cref="LockHolder.Identity"/> of <see cref="Holder"/>.
+    /// </summary>
+    public bool AsksWhetherHolderAnswers { get; init; }
+}
 
 /// <summary>What the store decided about an <see cref="AcquireRequest"/>.</summary>
 public enum AcquireOutcome
@@ -75,4 +82,11 @@ public readonly record struct AcquireResult(
     /// 0 to count it from the call, which includes the time to connect.
     /// </summary>
     public long SentAt { get; init; }
+
+    /// <summary>
+    /// The process of a holder does not listen for notifications, so it is dead or has lost its connection for the moment. Only for
+    /// <see cref="AcquireOutcome.Contended"/>, and only if the request asked. False for the process that asks, for a lock that is kept,
+    /// and where the store cannot tell.
+    /// </summary>
+    public bool HolderIsGone { get; init; }
 }

@@ -193,6 +193,22 @@ public sealed class RedisConnectionTests : OwnServerTests
         Assert.StartsWith("app:task_lock:process:", (string?)Assert.Single(channels), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_holder_answers_on_a_connection_with_a_prefix_for_channels()
+    {
+        string connectionString = $"{Server.ConnectionString},channelPrefix=app:";
+        await using RedisLockStore asks = CreateStore(connectionString), holds = CreateStore(connectionString);
+        AcquireRequest lease = LockRequests.Acquire(Name) with { AsksWhetherHolderAnswers = true };
+        lease = lease with { Holder = lease.Holder with { Identity = "mY3-qk5eR_0aBcDeFgHiJk" } };
+        await holds.AcquireAsync(lease, Cancellation);
+        await using (await holds.SubscribeAsync(static _ => { }, Cancellation))
+        {
+            Assert.False((await asks.AcquireAsync(lease with { LeaseId = LockRequests.LeaseId() }, Cancellation)).HolderIsGone);
+        }
+
+        Assert.True((await asks.AcquireAsync(lease with { LeaseId = LockRequests.LeaseId() }, Cancellation)).HolderIsGone);
+    }
+
     [Theory]
     [InlineData(",$ECHO=")]
     [InlineData(",$ECHO=,channelPrefix=app:")]

@@ -56,7 +56,7 @@ public sealed class ForgedValueTests(SharedServers servers) : RedisStoreTests
         string[] nothing =
         [
             "", ":", "broken", "broken:", "wake", "wake:", "wake:id", "wake:id:0", "wake::0:" + LockKey, "wake:id:-1:" + LockKey, "wake:id:1.5:" + LockKey,
-            "wake:id:0:other:key", "wake:id:9223372036854775807:" + LockKey, "wake:id:99999999999999999999:" + LockKey, "wake:id:900000000000000:" + LockKey, "other:id", new string('a', 1_000_000),
+            "wake:id:0:other:key", "wake:id:9223372036854775807:" + LockKey, "wake:id:99999999999999999999:" + LockKey, "wake:id:900000000000000:" + LockKey, "other:id", "ping", new string('a', 1_000_000),
         ];
         foreach (string notification in nothing)
         {

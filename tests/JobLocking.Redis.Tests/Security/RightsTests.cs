@@ -1,5 +1,7 @@
 using JobLocking.Redis.Storage;
 using JobLocking.Redis.Tests.Contract;
+using JobLocking.Stores;
+using JobLocking.TestKit;
 using JobLocking.TestKit.Contract;
 using StackExchange.Redis;
 using Xunit;
@@ -52,6 +54,21 @@ public sealed class RightsTests(RestrictedServer server, SharedServers servers) 
             $"{servers.Cluster.ConnectionString},user={user},password={SecurityPage.Password}");
 
         Assert.Equal(isKnown, connection.HashSlot("any") >= 0);
+    }
+
+    [Fact]
+    public async Task Without_the_right_to_publish_all_holders_answer()
+    {
+        await server.Admin.ExecuteAsync("ACL", SecurityPage.SetUser("quiet", without: "+publish"));
+        await using RedisLockStore quiet = RedisStoreTests.CreateStore(server.ConnectionStringOf("quiet"));
+        await using RedisLockStore dead = RedisStoreTests.CreateStore(server.ConnectionStringOf("quiet"));
+        AcquireRequest lease = LockRequests.Acquire($"test:{Guid.NewGuid():N}") with { AsksWhetherHolderAnswers = true };
+        lease = lease with { Holder = lease.Holder with { Identity = "mY3-qk5eR_0aBcDeFgHiJk" } };
+        await dead.AcquireAsync(lease, TestContext.Current.CancellationToken);
+
+        AcquireResult result = await quiet.AcquireAsync(lease with { LeaseId = LockRequests.LeaseId() }, TestContext.Current.CancellationToken);
+
+        Assert.Equal((AcquireOutcome.Contended, false), (result.Outcome, result.HolderIsGone));
     }
 
     private async Task MayEvictAsync()

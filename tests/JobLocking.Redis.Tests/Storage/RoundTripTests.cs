@@ -1,4 +1,5 @@
 using System.Globalization;
+using JobLocking.Redis.Storage;
 using JobLocking.Stores;
 using JobLocking.TestKit;
 using JobLocking.TestKit.Contract;
@@ -24,6 +25,40 @@ public sealed class RoundTripTests : OwnServerTests
         await AssertCommandsAsync(1, async () => Assert.Equal(RenewOutcome.Renewed, await RenewedAsync(lease)));
         await AssertCommandsAsync(1, async () => Assert.Equal(ReleaseOutcome.Released,
             await ReleasedAsync(lease, TimeSpan.FromMinutes(1), new OccurrenceEnd(occurrence, lease.Holder, OccurrenceOutcome.Succeeded, TimeSpan.FromMinutes(1)))));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task Whether_the_holder_answers_is_asked_in_the_same_command_and_only_of_the_same_job_in_another_process(int limit)
+    {
+        await using RedisLockStore other = CreateStore(Server.ConnectionString);
+        await using Notifications notifications = await Notifications.OfAsync(other);
+        await WarmUpAsync(limit);
+        AcquireRequest mine = Shared(limit) with { AsksWhetherHolderAnswers = true };
+        mine = mine with { Holder = mine.Holder with { Identity = "mY3-qk5eR_0aBcDeFgHiJk" } };
+        AcquireRequest[] theirs = [.. Enumerable.Range(0, limit).Select(_ => mine with { LeaseId = LockRequests.LeaseId() })];
+        foreach (AcquireRequest lease in theirs)
+        {
+            await other.AcquireAsync(lease, Cancellation);
+        }
+
+        await AssertCommandsAsync(1, async () => Assert.False((await AskAsync(mine)).HolderIsGone), publishes: 1);
+        await AssertCommandsAsync(1, () => AskAsync(mine with { Holder = mine.Holder with { Identity = null } }));
+        await AssertCommandsAsync(1, () => AskAsync(mine with { Holder = mine.Holder with { Identity = "another-job-cDeFgHiJkl" } }));
+        await AssertCommandsAsync(1, () => AskAsync(mine with { AsksWhetherHolderAnswers = false }));
+
+        foreach (AcquireRequest lease in theirs)
+        {
+            await other.ReleaseAsync(LockRequests.Release(lease), Cancellation);
+        }
+
+        for (int i = 0; i < limit; i++)
+        {
+            await AssertCommandsAsync(1, async () => await GrantedAsync(mine with { LeaseId = LockRequests.LeaseId() }));
+        }
+
+        await AssertCommandsAsync(1, () => AskAsync(mine));
     }
 
     [Fact]

@@ -79,7 +79,7 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
         Held? own = Find(request.LeaseId);
         if (own is null && !HasRoomFor(request.Limit))
         {
-            return Contended() with { QueuedSince = Enqueue(request, process) };
+            return Contended() with { QueuedSince = Enqueue(request, process), HolderIsGone = FindsGone(request, process) };
         }
 
         Held held = new(request.LeaseId, process, request.Holder, own?.Token ?? locks.Mint(), request.Limit, _clock.After(request.Expiry));
@@ -294,6 +294,11 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
             IsKept: first.LeaseId is null,
             Others: others);
     }
+
+    private bool FindsGone(AcquireRequest request, MemoryProcess process) =>
+        request is { AsksWhetherHolderAnswers: true, Holder.Identity: { } identity }
+        && _holders.TrueForAll(held => held.Holder.Identity == identity)
+        && _holders.Exists(held => held.LeaseId is not null && held.Process != process && !held.Process.Listens);
 
     private long Enqueue(AcquireRequest request, MemoryProcess process) =>
         request.Waiter is { } entry ? _queue.Enqueue(entry, process, request.Holder, request.Limit) : 0;
