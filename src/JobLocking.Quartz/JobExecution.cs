@@ -49,6 +49,7 @@ internal sealed class JobExecution(
             Identity = policy.ComparesJobs ? JobIdentity.Of(context, type, job, installation) : null,
             Execution = context.FireInstanceId,
             Origin = firing.Origin,
+            AsksWhetherHolderAnswers = true,
             Occurrence = firing.Occurrence is { } occurrence
                 ? new LockOccurrence(job, occurrence.Time, IsRetry: firing.Attempts > 0)
                 {

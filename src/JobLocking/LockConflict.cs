@@ -16,6 +16,10 @@ public enum LockConflict
     /// not the same job.
     /// </para>
     /// <para>
+    /// In Quartz, an execution is deferred, too, while the process of a holder does not answer, because its run may have ended in the
+    /// middle. On a Redis Cluster that is not known, and the execution is skipped.
+    /// </para>
+    /// <para>
     /// If a schedule wants each of its executions (MisfireHandlingMode.Strict in Hangfire, IgnoreMisfires in Quartz) or has no next
     /// one, each is deferred, at most 1,000 at a time. Where <see cref="TaskLockAttribute.OncePerOccurrence"/> is off, nodes that do not
     /// share a scheduler database each defer their own execution, and each node runs it in the end.

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using JobLocking.TestKit;
+using StackExchange.Redis;
 using Xunit;
 
 namespace JobLocking.Process.Tests;
@@ -86,6 +87,35 @@ public sealed class DeadOrFrozenHolderTests
         long killed = Stopwatch.GetTimestamp();
         await standby.SaysAsync("started occurrence");
         Assert.InRange(Stopwatch.GetElapsedTime(killed), TimeSpan.Zero, Promised + Noise);
+    }
+
+    [Fact]
+    public async Task What_meets_the_lease_of_the_same_job_is_skipped_and_deferred_if_its_process_is_dead()
+    {
+        await using RedisServer redis = await RedisServer.StartAsync();
+        await using WorkerProcess first = await StartAsync("quartz", redis, "first");
+        await using WorkerProcess second = await StartAsync("quartz", redis, "second");
+        await ListenAsync(redis, processes: 2);
+        first.Tell("fire hourly");
+        await first.SaysAsync("started recurring");
+        second.Tell("fire hourly");
+        await second.SaysAsync("event 1100");
+
+        await first.KillAsync();
+        await ListenAsync(redis, processes: 1);
+        second.Tell("fire hourly");
+        Assert.Contains("on first, Quartz", await second.SaysAsync("event 1101"), StringComparison.Ordinal);
+        Assert.Contains("whose process does not answer", await second.SaysAsync("event 1101"), StringComparison.Ordinal);
+
+        await second.SaysAsync("started recurring");
+        Assert.Equal(1, second.Count("event 1100"));
+    }
+
+    private static async Task ListenAsync(RedisServer redis, int processes)
+    {
+        await using ConnectionMultiplexer client = await ConnectionMultiplexer.ConnectAsync($"{redis.ConnectionString},allowAdmin=true");
+        IServer server = client.GetServer(redis.Endpoint);
+        await Eventually.IsTrueAsync(async () => (await server.SubscriptionChannelsAsync(RedisChannel.Pattern("task_lock:process:*"))).Length == processes);
     }
 
     private static Task<WorkerProcess> StartAsync(string scheduler, RedisServer redis, string node) => scheduler == "quartz"

@@ -67,6 +67,7 @@ internal sealed class Node : IAsyncDisposable
     {
         await _host.StartAsync();
         _started = true;
+        await Store.Subscribed;
         ISchedulerFactory factory = _schedulerName is null
             ? Services.GetRequiredService<ISchedulerFactory>()
             : Services.GetRequiredKeyedService<ISchedulerFactory>(_schedulerName);

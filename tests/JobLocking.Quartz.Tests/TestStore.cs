@@ -7,10 +7,14 @@ namespace JobLocking.Quartz.Tests;
 internal sealed class TestStore(ILockStore store) : ILockStore, IAsyncDisposable
 {
     private readonly ConcurrentQueue<AcquireRequest> _asked = [];
+    private readonly TaskCompletionSource _subscribed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile bool _cut;
     private int _looks;
 
     public IReadOnlyCollection<AcquireRequest> Asked => _asked;
+
+    /// <summary>The first attempt of the node to subscribe has ended. A node that is not subscribed does not answer.</summary>
+    public Task Subscribed => _subscribed.Task;
 
     /// <summary>From now on the node cannot reach the store, neither to renew nor to release.</summary>
     public void Cut() => _cut = true;
@@ -54,8 +58,17 @@ internal sealed class TestStore(ILockStore store) : ILockStore, IAsyncDisposable
             : Open().PollAsync(request, cancellationToken);
     }
 
-    public ValueTask<IAsyncDisposable> SubscribeAsync(Action<LockNotification> onNotification, CancellationToken cancellationToken) =>
-        Open().SubscribeAsync(notice => _ = TellAsync(notice, onNotification), cancellationToken);
+    public async ValueTask<IAsyncDisposable> SubscribeAsync(Action<LockNotification> onNotification, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await Open().SubscribeAsync(notice => _ = TellAsync(notice, onNotification), cancellationToken);
+        }
+        finally
+        {
+            _subscribed.TrySetResult();
+        }
+    }
 
     public IAsyncEnumerable<HeldLock> ListAsync(string? prefix, CancellationToken cancellationToken) => Open().ListAsync(prefix, cancellationToken);
 

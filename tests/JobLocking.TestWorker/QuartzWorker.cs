@@ -16,6 +16,7 @@ internal static class QuartzWorker
         {
             q.AddTaskLocks();
             q.AddJob<PlainJob>(j => j.WithIdentity("plain").StoreDurably());
+            q.AddJob<RecurringJob>(j => j.WithIdentity("recurring").StoreDurably());
             q.AddJob<OccurrenceJob>(j => j.WithIdentity("occurrence").StoreDurably());
             q.AddTrigger(t => t.ForJob("occurrence").WithIdentity("at").StartAt(DateTimeOffset.Parse(startAt, CultureInfo.InvariantCulture)));
         });
@@ -24,9 +25,16 @@ internal static class QuartzWorker
         await host.StartAsync();
         IScheduler scheduler = await host.Services.GetRequiredService<ISchedulerFactory>().GetScheduler();
         WorkerOutput.Report("ready");
-        while (await WorkerInput.NextCommandAsync() is "fire")
+        while (await WorkerInput.NextCommandAsync() is { } command)
         {
-            await scheduler.ScheduleJob(TriggerBuilder.Create().ForJob("plain").StartNow().Build());
+            // "fire hourly" fires now, and again when the test is over.
+            TriggerBuilder<IJob> trigger = TriggerBuilder.Create().ForJob(command == "fire" ? "plain" : "recurring").StartNow();
+            if (command == "fire hourly")
+            {
+                trigger.WithSchedule(SimpleScheduleBuilder.Create().WithInterval(TimeSpan.FromHours(1)).RepeatForever());
+            }
+
+            await scheduler.ScheduleJob(trigger.Build());
         }
 
         return 0;
@@ -36,6 +44,12 @@ internal static class QuartzWorker
     internal sealed class PlainJob(ITaskLeaseAccessor lease) : IJob
     {
         public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken) => await WorkerOutput.RunUntilLostAsync("quartz", lease.Required);
+    }
+
+    [TaskLock("process-recurring", Expire = 10, DeferBy = 3600)]
+    internal sealed class RecurringJob(ITaskLeaseAccessor lease) : IJob
+    {
+        public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken) => await WorkerOutput.RunUntilLostAsync("recurring", lease.Required);
     }
 
     [TaskLock("process-occurrence", Expire = 3, DeferBy = 3600, OncePerOccurrence = OncePerOccurrence.Always)]

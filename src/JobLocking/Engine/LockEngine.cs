@@ -267,8 +267,12 @@ public sealed class LockEngine
         };
         LockOccurrence? ours = execution.Occurrence is { } any ? any with { Application = _application } : null;
         LeaseTerms terms = new(policy.Expire, policy.MaxHold, policy.MinHold, policy.Limit);
-        return new LeaseRequest(policy.Template, execution.Name, terms, holder, ours, execution.Workers);
+        bool asks = execution is { AsksWhetherHolderAnswers: true, Identity: not null } && IsSkippedForTheSameJob(execution);
+        return new LeaseRequest(policy.Template, execution.Name, terms, holder, ours, execution.Workers, asks);
     }
+
+    private static bool IsSkippedForTheSameJob(LockExecution execution) =>
+        execution is { Policy.OnConflict: LockConflict.Auto, Origin: ExecutionOrigin.Recurring };
 
     private static Waiter WaiterFor(LockExecution execution, LeaseRequest wanted) =>
         Waiter.For(
@@ -388,7 +392,9 @@ public sealed class LockEngine
     {
         string how = result.IsKept ? "kept for its minimum hold after the run of" : "held by";
         string first = $"{how} {result.Holder?.ToString() ?? "a foreign client"}";
-        return result.Others is { Count: > 0 and var others } ? $"{first} and {others} more" : first;
+        return result.Others is { Count: > 0 and var others }
+            ? $"{first} and {others} more{(result.HolderIsGone ? "; the process of one of them does not answer" : "")}"
+            : $"{first}{(result.HolderIsGone ? ", whose process does not answer" : "")}";
     }
 
     private LockDecision.Run Run(LockExecution execution, TaskLease? lease, LockHolder holder)
@@ -416,7 +422,7 @@ public sealed class LockEngine
         {
             LockConflict.Fail => Fail(execution, new TaskLockConflictException($"The {reason}.", execution.Name, result.Holder)),
             LockConflict.Skip when IsFirstAttempt(execution) => Skip(execution, result, reason),
-            LockConflict.Auto when execution.Origin == ExecutionOrigin.Recurring
+            LockConflict.Auto when IsSkippedForTheSameJob(execution) && !result.HolderIsGone
                 && IsSameJob(execution, result.Holder) && (result.Others?.All(other => IsSameJob(execution, other)) ?? true)
                 && (execution.RunsAgain?.Value ?? true) => Skip(execution, result, reason),
             _ => Defer(execution, now, reason, result, mayGiveUp: true),

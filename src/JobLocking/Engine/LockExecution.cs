@@ -38,6 +38,13 @@ public sealed record LockExecution
     public Lazy<bool>? RunsAgain { get; init; }
 
     /// <summary>
+    /// Whether <see cref="LockConflict.Auto"/> defers a <see cref="ExecutionOrigin.Recurring"/> execution, instead of skipping it, while
+    /// the process of a holder does not answer. The holder's work may have ended in the middle then. The store finds that out in the same
+    /// step, and only where the execution would be skipped; where it cannot tell, the holder answers.
+    /// </summary>
+    public bool AsksWhetherHolderAnswers { get; init; }
+
+    /// <summary>
     /// The occurrence, where <see cref="LockPolicy.RunsOccurrencesOnce"/> only; null where there is none, as for a trigger fired by hand.
     /// </summary>
     public LockOccurrence? Occurrence { get; init; }

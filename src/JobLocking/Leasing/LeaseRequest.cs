@@ -10,5 +10,12 @@ namespace JobLocking.Leasing;
 /// <param name="Holder">The future holder.</param>
 /// <param name="Occurrence">The occurrence that runs under the lease; null for none.</param>
 /// <param name="Workers">The workers of the scheduler that asks; null for a lock taken by hand.</param>
+/// <param name="AsksWhetherHolderAnswers">As in <see cref="AcquireRequest"/>.</param>
 internal sealed record LeaseRequest(
-    string Template, string Name, LeaseTerms Terms, LockHolder Holder, LockOccurrence? Occurrence = null, LockWorkers? Workers = null);
+    string Template,
+    string Name,
+    LeaseTerms Terms,
+    LockHolder Holder,
+    LockOccurrence? Occurrence = null,
+    LockWorkers? Workers = null,
+    bool AsksWhetherHolderAnswers = false);

@@ -34,7 +34,10 @@ internal sealed class Leases(
         cancellationToken.ThrowIfCancellationRequested();
 
         AcquireRequest request = new(
-            wanted.Name, LeaseId.New(), wanted.Terms.Expiry, wanted.Holder, wanted.Occurrence, wanted.Terms.Limit, entry);
+            wanted.Name, LeaseId.New(), wanted.Terms.Expiry, wanted.Holder, wanted.Occurrence, wanted.Terms.Limit, entry)
+        {
+            AsksWhetherHolderAnswers = wanted.AsksWhetherHolderAnswers,
+        };
         long askedAt = time.GetTimestamp();
         try
         {

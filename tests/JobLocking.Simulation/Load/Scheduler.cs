@@ -297,6 +297,7 @@ internal sealed class Scheduler(World world, TraceNames names, FaultProfile faul
             Identity = work.Job.Name,
             Execution = work.Name,
             Origin = work.Origin,
+            AsksWhetherHolderAnswers = work.Job.HasOccurrences,
             Occurrence = work.Occurrence,
             Deferral = work.State,
             EndOfWait = node.Stopping,

@@ -52,6 +52,58 @@ public sealed class LockEngineTests : IDisposable
     }
 
     [Fact]
+    public async Task Auto_defers_a_recurring_job_while_the_same_job_has_the_lock_in_a_process_that_does_not_answer()
+    {
+        await _other.DecideAsync<LockDecision.Run>(_other.Execution(Plain, ExecutionOrigin.Recurring));
+        LockExecution asks = _node.Execution(Plain, ExecutionOrigin.Recurring) with { AsksWhetherHolderAnswers = true };
+        await _node.DecideAsync<LockDecision.Skip>(asks);
+
+        await _other.GoesDeafAsync();
+
+        LockDecision.Defer defer = await _node.DecideAsync<LockDecision.Defer>(asks);
+        Assert.Contains("lock 'x' is held by app on node-2, Test job Job.Run", defer.Reason, StringComparison.Ordinal);
+        Assert.EndsWith(", whose process does not answer", defer.Reason, StringComparison.Ordinal);
+        Assert.Single((await _node.ListAsync())[0].Waiters);
+        await _node.DecideAsync<LockDecision.Skip>(_node.Execution(Plain, ExecutionOrigin.Recurring));
+    }
+
+    [Fact]
+    public async Task Auto_defers_a_recurring_job_while_one_of_several_holders_does_not_answer()
+    {
+        TaskLockAttribute two = new("x") { Limit = 2 };
+        using EngineUnderTest dead = new(sharing: _node, node: "node-3");
+        await _other.DecideAsync<LockDecision.Run>(_other.Execution(two, ExecutionOrigin.Recurring));
+        await dead.DecideAsync<LockDecision.Run>(dead.Execution(two, ExecutionOrigin.Recurring));
+        LockExecution asks = _node.Execution(two, ExecutionOrigin.Recurring) with { AsksWhetherHolderAnswers = true };
+        await _node.DecideAsync<LockDecision.Skip>(asks);
+
+        await dead.GoesDeafAsync();
+
+        LockDecision.Defer defer = await _node.DecideAsync<LockDecision.Defer>(asks);
+        Assert.EndsWith(" and 1 more; the process of one of them does not answer", defer.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Whether_the_holder_answers_is_asked_only_where_the_answer_would_be_a_skip()
+    {
+        await _other.DecideAsync<LockDecision.Run>(_other.Execution(Plain));
+        await _other.GoesDeafAsync();
+        LockExecution asks = _node.Execution(Plain, ExecutionOrigin.Recurring) with { AsksWhetherHolderAnswers = true };
+        LockPolicy Policy(LockConflict onConflict) => _node.Policies.Resolve(new TaskLockAttribute("x") { OnConflict = onConflict }, "Job.Run");
+
+        await _node.DecideAsync<LockDecision.Skip>(asks with { Policy = Policy(LockConflict.Skip) });
+        await _node.DecideAsync<LockDecision.Defer>(asks with { Policy = Policy(LockConflict.Defer) });
+        await _node.DecideAsync<LockDecision.Fail>(asks with { Policy = Policy(LockConflict.Fail) });
+        await _node.DecideAsync<LockDecision.Defer>(asks with { Origin = ExecutionOrigin.OneOff });
+        await _node.DecideAsync<LockDecision.Defer>(asks with { Origin = ExecutionOrigin.Retry });
+        await _node.DecideAsync<LockDecision.Defer>(asks with { Identity = null });
+        Assert.All(_node.Store.Asked, request => Assert.False(request.AsksWhetherHolderAnswers));
+
+        await _node.DecideAsync<LockDecision.Defer>(asks);
+        Assert.True(_node.Store.Asked.Last().AsksWhetherHolderAnswers);
+    }
+
+    [Fact]
     public async Task Auto_defers_a_recurring_job_that_the_schedule_does_not_run_again_and_asks_only_when_it_would_skip()
     {
         Lazy<bool> runsAgain = new(() => false);
