@@ -7,6 +7,7 @@ return args switch
 {
     ["counter", var redis, var file, var count] => await Counter.RunAsync(redis, file, int.Parse(count)),
     ["quartz", var redis, var node, var startAt] => await QuartzWorker.RunAsync(redis, node, startAt),
+    ["take-over", var redis, var node, .. var database] => await TakeOverWorker.RunAsync(redis, node, database.SingleOrDefault()),
     ["hangfire", var redis, var node] => await HangfireWorker.RunAsync(redis, node),
     ["queue", var locks, var jobs, var deployment, var limit] => await QueueWorker.RunAsync(locks, jobs, deployment, int.Parse(limit)),
     ["job", var locks, var resource, var node, var scheduler, .. { Length: 3 } terms] => await JobWorker.RunAsync(locks, resource, node, scheduler, terms[0], terms[1], terms[2]),
