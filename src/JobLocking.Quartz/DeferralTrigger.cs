@@ -26,10 +26,20 @@ internal static class DeferralTrigger
     /// <param name="retries">The retries that are left.</param>
     /// <param name="deferral">What it keeps for the next attempt.</param>
     /// <param name="start">When it fires.</param>
+    /// <param name="clock">
+    /// The clock of the scheduler. A trigger with another clock that misfires by the scheduler's would never stop misfiring, since it
+    /// moves its fire time to a time that has passed there; the job store tries for ever.
+    /// </param>
     public static IMutableTrigger Create(
-        ITrigger original, TriggerKey key, JobKey job, RetryPolicy? retries, StoredDeferral deferral, DateTimeOffset start)
+        ITrigger original,
+        TriggerKey key,
+        JobKey job,
+        RetryPolicy? retries,
+        StoredDeferral deferral,
+        DateTimeOffset start,
+        TimeProvider clock)
     {
-        TriggerBuilder<IJob> builder = TriggerBuilder.Create()
+        TriggerBuilder<IJob> builder = TriggerBuilder.Create(clock)
             .WithIdentity(key)
             .ForJob(job)
             .WithDescription(original.Description)

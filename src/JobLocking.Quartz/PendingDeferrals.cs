@@ -6,7 +6,7 @@ namespace JobLocking.Quartz;
 
 /// <summary>Stores the deferrals of one scheduler as triggers that fire once, and limits how many are pending.</summary>
 internal sealed class PendingDeferrals(
-    WakeUp wakeUp, Continuations? continuations, SchedulerShutdown shutdown, TimeProvider time, ILogger logger)
+    WakeUp wakeUp, Continuations? continuations, SchedulerShutdown shutdown, ILogger logger)
 {
     /// <summary>The largest number of pending deferrals of a trigger that has one for each of its occurrences.</summary>
     private const int MostPending = 1000;
@@ -142,7 +142,7 @@ internal sealed class PendingDeferrals(
             : DeferralTrigger.NewKey(DeferredWork.OfOne(firing));
     }
 
-    private async ValueTask<Stored> StoreAsync(
+    private static async ValueTask<Stored> StoreAsync(
         Firing firing, LockDecision.Defer defer, TriggerKey key, TriggerConflict onConflict, bool isOfAll = false)
     {
         StoredDeferral deferral = new(
@@ -160,8 +160,15 @@ internal sealed class PendingDeferrals(
             StandsForNewest = isOfAll || firing.Wait is { StandsForNewest: true },
         };
         IJobExecutionContext context = firing.Context;
+        TimeProvider clock = context.Scheduler.TimeProvider;
         ITrigger trigger = DeferralTrigger.Create(
-            context.Trigger, key, context.JobDetail.Key, RemainingRetries.Of(context), deferral, time.GetUtcNow() + defer.Delay);
+            context.Trigger,
+            key,
+            context.JobDetail.Key,
+            RemainingRetries.Of(context),
+            deferral,
+            clock.GetUtcNow() + defer.Delay,
+            clock);
         ScheduleTriggerResult result =
             await context.Scheduler.ScheduleTrigger(trigger, onConflict, CancellationToken.None).ConfigureAwait(false);
         return new Stored(key, result.NextFireTimeUtc);

@@ -49,7 +49,7 @@ internal sealed class RetryOfReplacedDeferral(ILogger logger) : ITriggerListener
         // copy nor for the replaced trigger, even if it fires before the retry is written.
         DateTimeOffset start = trigger.NextFireTimeUtc ?? scheduler.TimeProvider.GetUtcNow();
         ITrigger kept = DeferralTrigger.Create(
-            trigger, trigger.Key, trigger.JobKey, trigger.RetryPolicy, deferral with { State = null }, start);
+            trigger, trigger.Key, trigger.JobKey, trigger.RetryPolicy, deferral with { State = null }, start, scheduler.TimeProvider);
         _ = await scheduler.GetJobDetail(trigger.JobKey, CancellationToken.None).ConfigureAwait(false) is null
             ? await scheduler.ScheduleJob(context.JobDetail, kept, cancellationToken: CancellationToken.None).ConfigureAwait(false)
             : await scheduler.ScheduleJob(kept, cancellationToken: CancellationToken.None).ConfigureAwait(false);

@@ -147,7 +147,7 @@ public static class TaskLockQuartzBuilderExtensions
             FiringDecisions decisions = new(
                 engine,
                 new JobExecution(Policies(services, scheduler), shared, new Occurrences(shared, told, logger), shutdown, engine),
-                new PendingDeferrals(wakeUp, continuations, shutdown, Time(services), logger),
+                new PendingDeferrals(wakeUp, continuations, shutdown, logger),
                 wakeUp,
                 new OverlappingFirings(shutdown, Time(services)),
                 shutdown,

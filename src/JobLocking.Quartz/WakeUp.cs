@@ -79,7 +79,8 @@ internal sealed class WakeUp(Continuations? continuations, SchedulerShutdown shu
             trigger.JobKey,
             trigger.RetryPolicy,
             deferral with { State = deferral.State?.Woken() },
-            scheduler.TimeProvider.GetUtcNow());
+            scheduler.TimeProvider.GetUtcNow(),
+            scheduler.TimeProvider);
         return continuations is null
             ? await scheduler.RescheduleJob(key, woken, CancellationToken.None).ConfigureAwait(false) is not null
             : await ReplaceWithContinuationsAsync(continuations, scheduler, key, woken).ConfigureAwait(false);

@@ -11,9 +11,8 @@ namespace JobLocking.Engine;
 public sealed record DeferralState
 {
     private const char Separator = ';';
-    private const string Version = "2";
-    private const string Standing = "1";
-    private const string NotStanding = "0";
+    private const string Version = "1";
+    private const string Standing = "standby";
     private const int LongestText = 200;
 
     internal DeferralState(int deferrals, int deferralsUnwoken, DateTimeOffset? firstDeferredAt, string waiter, bool standsBy)
@@ -48,13 +47,13 @@ public sealed record DeferralState
     /// <returns>Null for any other text: then the execution counts as one that was not deferred before.</returns>
     public static DeferralState? Parse(string? text) =>
         text is { Length: <= LongestText }
-        && text.Split(Separator)
-            is [Version, var deferrals, var unwoken, var ticks, (Standing or NotStanding) and var stands, { Length: > 0 } waiter]
+        && text.Split(Separator) is [Version, var deferrals, var unwoken, var ticks, { Length: > 0 } waiter, .. var rest]
+        && rest is [] or [Standing]
         && int.TryParse(deferrals, NumberStyles.None, CultureInfo.InvariantCulture, out int count)
         && int.TryParse(unwoken, NumberStyles.None, CultureInfo.InvariantCulture, out int countUnwoken)
         && long.TryParse(ticks, NumberStyles.None, CultureInfo.InvariantCulture, out long first) && first <= DateTime.MaxValue.Ticks
             ? new DeferralState(
-                count, countUnwoken, first == 0 ? null : new DateTimeOffset(first, TimeSpan.Zero), waiter, stands == Standing)
+                count, countUnwoken, first == 0 ? null : new DateTimeOffset(first, TimeSpan.Zero), waiter, standsBy: rest is [Standing])
             : null;
 
     /// <summary>The state of a deferral that ends because of a wake-up, instead of after its delay.</summary>
@@ -63,8 +62,8 @@ public sealed record DeferralState
     /// <summary>The text to store. No two deferrals have the same.</summary>
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture,
-        $"{Version}{Separator}{Deferrals}{Separator}{DeferralsUnwoken}{Separator}{FirstDeferredAt?.UtcTicks ?? 0}{Separator}"
-        + $"{(StandsBy ? Standing : NotStanding)}{Separator}{Waiter}");
+        $"{Version}{Separator}{Deferrals}{Separator}{DeferralsUnwoken}{Separator}{FirstDeferredAt?.UtcTicks ?? 0}{Separator}{Waiter}"
+        + $"{(StandsBy ? $"{Separator}{Standing}" : "")}");
 
     /// <summary>The state after one more deferral.</summary>
     /// <param name="before">The state before; null for the first deferral.</param>

@@ -52,26 +52,24 @@ public sealed class DeferralStateTests
     [InlineData("")]
     [InlineData("not one of ours")]
     [InlineData("0:abc")]
-    [InlineData("2;1;1;0;0")]
-    [InlineData("2;1;1;0;0;")]
-    [InlineData("2;1;1;0;0;1:abc;more")]
-    [InlineData("1;1;1;0;1:abc")]
-    [InlineData("3;1;1;0;0;1:abc")]
-    [InlineData("2;1;1;0;2;1:abc")]
-    [InlineData("2;-1;1;0;0;1:abc")]
-    [InlineData("2;1;99999999999;0;0;1:abc")]
-    [InlineData("2;1;1;9223372036854775807;0;1:abc")]
-    [InlineData("2;1;1;-1;0;1:abc")]
+    [InlineData("1;1;1;0")]
+    [InlineData("1;1;1;0;")]
+    [InlineData("1;1;1;0;1:abc;more")]
+    [InlineData("3;1;1;0;1:abc")]
+    [InlineData("1;-1;1;0;1:abc")]
+    [InlineData("1;1;99999999999;0;1:abc")]
+    [InlineData("1;1;1;9223372036854775807;1:abc")]
+    [InlineData("1;1;1;-1;1:abc")]
     public void Foreign_text_is_no_state_and_throws_nothing(string? text) => Assert.Null(DeferralState.Parse(text));
 
     [Fact]
     public void A_text_that_is_longer_than_any_of_ours_is_not_read() =>
-        Assert.Null(DeferralState.Parse($"2;1;1;0;0;1:{new string('a', 500)}"));
+        Assert.Null(DeferralState.Parse($"1;1;1;0;1:{new string('a', 500)}"));
 
     [Theory]
-    [InlineData("2;2147483647;2147483647;0;0;1:abc", 0)]
-    [InlineData("2;0;0;0;0;no waiter", 0)]
-    [InlineData("2;1;1;3155378975999999999;0;1:abc", 60)]
+    [InlineData("1;2147483647;2147483647;0;1:abc", 0)]
+    [InlineData("1;0;0;0;no waiter", 0)]
+    [InlineData("1;1;1;3155378975999999999;1:abc", 60)]
     public async Task A_forged_state_does_not_make_a_decision_fail(string text, int giveUpAfter)
     {
         using EngineUnderTest node = new();
