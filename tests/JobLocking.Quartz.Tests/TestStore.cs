@@ -10,6 +10,7 @@ internal sealed class TestStore(ILockStore store) : ILockStore, IAsyncDisposable
     private readonly TaskCompletionSource _subscribed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile bool _cut;
     private int _looks;
+    private int _requests;
 
     public IReadOnlyCollection<AcquireRequest> Asked => _asked;
 
@@ -24,6 +25,9 @@ internal sealed class TestStore(ILockStore store) : ILockStore, IAsyncDisposable
     /// <summary>Answers wait for it.</summary>
     public Func<AcquireRequest, Task> BeforeAnswer { get; set; } = _ => Task.CompletedTask;
 
+    /// <summary>How many requests it has made, renewals and polls apart.</summary>
+    public int Requests => _requests;
+
     /// <summary>How often a lock was polled for a waiter.</summary>
     public int Looks => _looks;
 
@@ -36,6 +40,7 @@ internal sealed class TestStore(ILockStore store) : ILockStore, IAsyncDisposable
     public async ValueTask<AcquireResult> AcquireAsync(AcquireRequest request, CancellationToken cancellationToken)
     {
         _asked.Enqueue(request);
+        Interlocked.Increment(ref _requests);
         AcquireResult result = await Open().AcquireAsync(request, cancellationToken);
         await BeforeAnswer(request).WaitAsync(cancellationToken);
         return result;
@@ -44,11 +49,23 @@ internal sealed class TestStore(ILockStore store) : ILockStore, IAsyncDisposable
     public ValueTask RenewAsync(ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewResult>> onResults, CancellationToken cancellationToken) =>
         Open().RenewAsync(leases, onResults, cancellationToken);
 
-    public ValueTask<ReleaseOutcome> ReleaseAsync(ReleaseRequest request, CancellationToken cancellationToken) => Open().ReleaseAsync(request, cancellationToken);
+    public ValueTask<ReleaseOutcome> ReleaseAsync(ReleaseRequest request, CancellationToken cancellationToken)
+    {
+        Interlocked.Increment(ref _requests);
+        return Open().ReleaseAsync(request, cancellationToken);
+    }
 
-    public ValueTask DeclineAsync(DeclineRequest request, CancellationToken cancellationToken) => Open().DeclineAsync(request, cancellationToken);
+    public ValueTask DeclineAsync(DeclineRequest request, CancellationToken cancellationToken)
+    {
+        Interlocked.Increment(ref _requests);
+        return Open().DeclineAsync(request, cancellationToken);
+    }
 
-    public ValueTask LeaveAsync(LeaveRequest request, CancellationToken cancellationToken) => Open().LeaveAsync(request, cancellationToken);
+    public ValueTask LeaveAsync(LeaveRequest request, CancellationToken cancellationToken)
+    {
+        Interlocked.Increment(ref _requests);
+        return Open().LeaveAsync(request, cancellationToken);
+    }
 
     public ValueTask<PollResult> PollAsync(PollRequest request, CancellationToken cancellationToken)
     {

@@ -77,6 +77,7 @@ internal sealed class LocalWaiters : IDisposable
         {
             waiter.LapsesAt = After(waiter.LapsesAfter);
             waiter.IsQueued = result.QueuedSince > 0;
+            waiter.HasNoEntry = waiter is { IsNew: true, QueuedSince: 0, IsQueued: false };
             waiter.StandsBy = result.Outcome == AcquireOutcome.OccurrenceRunning;
             Apply(waiter, WaiterEvent.Refused, result.QueuedSince, result.TimeLeft);
         }
@@ -283,6 +284,7 @@ internal sealed class LocalWaiters : IDisposable
     /// <summary>What the safety poll has found out about a waiter.</summary>
     private void OnFound(Waiter waiter, WaiterEvent happened, long queuedSince)
     {
+        waiter.HasNoEntry = false;
         if (IsReplaced(waiter))
         {
             // The entry in the store belongs to the execution that asks with its id now, and so does a wake-up.
@@ -357,7 +359,7 @@ internal sealed class LocalWaiters : IDisposable
             Decline(waiter.Wanted.Name);
         }
 
-        if (effects.HasFlag(WaiterEffects.Leave))
+        if (effects.HasFlag(WaiterEffects.Leave) && !waiter.HasNoEntry)
         {
             Leave(waiter.Wanted.Name, waiter.Id);
         }

@@ -40,6 +40,15 @@ internal sealed class Waiter
     /// </summary>
     public bool IsQueued { get; set; }
 
+    /// <summary>
+    /// Whether the store certainly has no entry of it, so that there is none to take out and no wake-up to pass on: all that it has answered
+    /// to a new waiter is that the occurrence runs or was run.
+    /// </summary>
+    public bool HasNoEntry { get; set; }
+
+    /// <summary>Whether it begins to wait with this execution, and does not go on with the wait of a deferral.</summary>
+    public bool IsNew { get; private init; }
+
     /// <summary>It also waits for the runner of its occurrence, by the store's last refusal.</summary>
     public bool StandsBy { get; set; }
 
@@ -110,6 +119,6 @@ internal sealed class Waiter
             && long.TryParse(reference.AsSpan(0, reference!.Length - id.Length - 1), NumberStyles.None, CultureInfo.InvariantCulture,
                 out long since)
             ? new Waiter(id, since, wanted, lapsesAfter, isSpentOnce)
-            : new Waiter(LeaseId.New(), 0, wanted, lapsesAfter);
+            : new Waiter(LeaseId.New(), 0, wanted, lapsesAfter) { IsNew = true };
     }
 }
