@@ -4,14 +4,18 @@
 #
 #   tests/run.sh              every test, with a short soak among them
 #   tests/run.sh --soak 30m   only the soak, for this long (s, m or h), with new faults, and its table
+#   tests/run.sh --long       nothing but the tests that have a long form, in that form, and what they found
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 TESTINGPLATFORM_TELEMETRY_OPTOUT=1
 
 soak=
-if [ $# -gt 0 ]; then
+long=
+if [ "$*" = --long ]; then
+  long=yes
+elif [ $# -gt 0 ]; then
   if [ $# -ne 2 ] || [ "$1" != --soak ] || ! [[ $2 =~ ^[1-9][0-9]{0,3}[smh]$ ]]; then
-    echo "Usage: tests/run.sh [--soak 30m]" >&2
+    echo "Usage: tests/run.sh [--soak 30m | --long]" >&2
     exit 2
   fi
   case $2 in
@@ -97,11 +101,19 @@ if [ -n "$soak" ]; then
   exit "$code"
 fi
 
+options=(--timeout 15m)
+if [ -n "$long" ]; then
+  export JOBLOCKING_LONG=$long JOBLOCKING_LONG_TABLE=$output.table
+
+  # 8: the project has no such test.
+  options=(--timeout 60m --filter-trait form=long --ignore-exit-code 8)
+fi
+
 for project in tests/*/*Tests.csproj; do
   echo
   echo "== $(basename "$project" .csproj)"
   code=0
-  dotnet run --no-build --project "$project" -- --no-ansi --fail-skips on --timeout 15m 2>&1 | tee "$output" || code=$?
+  dotnet run --no-build --project "$project" -- --no-ansi --fail-skips on "${options[@]}" 2>&1 | tee "$output" || code=$?
   project_failed=$(count failed)
   if [ "$code" -ne 0 ] && [ "$project_failed" -eq 0 ]; then
     # It crashed, ran out of time or had no test to run: the summary does not count that as a failure.
@@ -117,6 +129,12 @@ for project in tests/*/*Tests.csproj; do
     done < <(sed -n 's/^failed \(.*\)/\1/p' "$output" | grep . || echo "exit code $code")
   fi
 done
+
+if [ -n "$long" ]; then
+  echo
+  [ ! -e "$output.table" ] || { cat "$output.table" && rm "$output.table"; }
+  exit 0
+fi
 
 echo
 echo "== JobLocking.Benchmarks"

@@ -1,4 +1,3 @@
-using JobLocking.TestKit;
 using Quartz;
 
 namespace JobLocking.Quartz.Tests;

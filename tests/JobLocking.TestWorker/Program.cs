@@ -16,5 +16,7 @@ return args switch
     ["chaos", var locks, var resource, var process] => await ChaosWorker.RunAsync(locks, resource, process),
     ["quartz-chaos", var locks, var resource, var process] => await QuartzChaosWorker.RunAsync(locks, resource, process),
     ["hangfire-chaos", var locks, var resource, var process] => await HangfireChaosWorker.RunAsync(locks, resource, process),
+    ["occurrences", var locks, _, var process, var ahead] => await OccurrenceWorker.RunAsync(locks, process, ahead),
+    ["pod", var locks, var milliseconds, var ahead] => await PodWorker.RunAsync(locks, milliseconds, ahead),
     _ => throw new ArgumentException($"Unknown: {string.Join(' ', args)}"),
 };

@@ -31,6 +31,9 @@ internal enum QuartzRule
 
     /// <summary>An occurrence was never run.</summary>
     Never,
+
+    /// <summary>Two occurrences passed while the job did not run and nothing held its lock.</summary>
+    StoodStill,
 }
 
 /// <summary>One violation.</summary>

@@ -79,6 +79,13 @@ internal sealed class QuartzHistoryBuilder
         return QuartzJudge.Check([.. _events.OrderBy(e => e.At)], new IndexedHistory(_history.Events, new Terms(locks, Lab.Liveness)));
     }
 
+    /// <summary>The runs of a job that fires each second, where the occurrences of some seconds are to be run.</summary>
+    public OccurrenceRuns Runs(string job, params int[] seconds) => new(
+        job,
+        QuartzJudge.ChainsOf([.. _events.OrderBy(e => e.At)]),
+        [.. seconds.Select(second => Time(second * 1000L))],
+        new IndexedHistory(_history.Events, new Terms(new Dictionary<string, LockTerms>(), Lab.Liveness)));
+
     public int Wakes() => QuartzJudge.Wakes([.. _events.OrderBy(e => e.At)]);
 
     private QuartzHistoryBuilder Tell(long at, string process, QuartzEventKind what, string job, DateTimeOffset scheduled, long firing = 0, string detail = "")

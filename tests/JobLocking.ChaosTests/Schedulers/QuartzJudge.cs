@@ -20,14 +20,14 @@ internal sealed class QuartzJudge(IReadOnlyList<QuartzEvent> events, IndexedHist
     public static IReadOnlyList<QuartzFinding> Check(IReadOnlyList<QuartzEvent> events, IndexedHistory history)
     {
         QuartzJudge judge = new(events, history);
-        return [.. judge.Schedule(), .. judge._chains.SelectMany(judge.Chain), .. new QuartzOccurrences(judge._chains, events, history).Check()];
+        return [.. judge.Schedule(), .. judge._chains.SelectMany(judge.Chain), .. Occurrences(judge._chains, events, history).Check()];
     }
 
     /// <summary>How many deferrals came back early.</summary>
     public static int Wakes(IReadOnlyList<QuartzEvent> events) => ChainsOf(events).Sum(c => c.Wakes);
 
     /// <summary>Why occurrences were run again after a complete run, where that is allowed.</summary>
-    public static IEnumerable<string> Excuses(IReadOnlyList<QuartzEvent> events, IndexedHistory history) => new QuartzOccurrences(ChainsOf(events), events, history).Excuses();
+    public static IEnumerable<string> Excuses(IReadOnlyList<QuartzEvent> events, IndexedHistory history) => Occurrences(ChainsOf(events), events, history).Excuses();
 
     /// <summary>What each process has to fire for each job: all times after it was scheduled and before it stops.</summary>
     public static IEnumerable<(string Process, string Job, DateTimeOffset Time)> Expected(IReadOnlyList<QuartzEvent> events, IndexedHistory history)
@@ -43,12 +43,16 @@ internal sealed class QuartzJudge(IReadOnlyList<QuartzEvent> events, IndexedHist
         }
     }
 
-    private static QuartzChain[] ChainsOf(IReadOnlyList<QuartzEvent> events) =>
+    /// <summary>What each process made of each time of the schedule of each job.</summary>
+    public static QuartzChain[] ChainsOf(IReadOnlyList<QuartzEvent> events) =>
     [
         .. events.Where(e => e.Firing != 0 || e.What == QuartzEventKind.Pending)
             .GroupBy(e => (e.Process, e.Job, e.Scheduled))
             .Select(c => new QuartzChain(c.Key.Process, c.Key.Job, c.Key.Scheduled, c)),
     ];
+
+    private static QuartzOccurrences Occurrences(QuartzChain[] chains, IReadOnlyList<QuartzEvent> events, IndexedHistory history) =>
+        new(QuartzJobs.Once, chains, Expected(events, history).Where(e => e.Job == QuartzJobs.Once).Select(e => e.Time), history);
 
     private IEnumerable<QuartzFinding> Schedule()
     {

@@ -8,7 +8,11 @@ namespace JobLocking.ChaosTests.Schedulers;
 /// loss of its lease during the run, or a fault between its process and Redis at its end that was not over yet, or during which the process
 /// was killed. The absence of any run is excused only if no living process could have run it, or if all of these say that it failed.
 /// </summary>
-internal sealed class QuartzOccurrences(IReadOnlyList<QuartzChain> all, IReadOnlyList<QuartzEvent> events, IndexedHistory history)
+/// <param name="job">The job, named as its lock.</param>
+/// <param name="all">What the processes made of the schedule.</param>
+/// <param name="expected">The occurrences that are to be run, beside all that were fired.</param>
+/// <param name="history">What was done to the processes.</param>
+internal sealed class QuartzOccurrences(string job, IReadOnlyList<QuartzChain> all, IEnumerable<DateTimeOffset> expected, IndexedHistory history)
 {
     /// <summary>
     /// The time until a process has a connection again and its repeated releases have arrived: the pause between two attempts is at most 5
@@ -22,11 +26,13 @@ internal sealed class QuartzOccurrences(IReadOnlyList<QuartzChain> all, IReadOnl
     /// <summary>These faults take away neither an answer nor a mark.</summary>
     private static readonly HashSet<string> Harmless = ["script-flush", "subscriptions-killed", "clock-ahead", "full"];
 
-    private readonly QuartzChain[] _chains = [.. all.Where(c => c.Job == QuartzJobs.Once)];
+    private readonly QuartzChain[] _chains = [.. all.Where(c => c.Job == job)];
 
-    public IEnumerable<QuartzFinding> Check() => Repeats().Where(r => r.Excuse is null)
-        .Select(r => QuartzFinding.Of(QuartzRule.Twice, $"An occurrence was run by {r.Second.Process} after {r.First.Process} had.", [.. r.First.Events, .. r.Second.Events]))
-        .Concat(Never());
+    public IEnumerable<QuartzFinding> Check() => Twice().Concat(Never());
+
+    /// <summary>Occurrences that were run again, without an excuse.</summary>
+    public IEnumerable<QuartzFinding> Twice() => Repeats().Where(r => r.Excuse is null)
+        .Select(r => QuartzFinding.Of(QuartzRule.Twice, $"An occurrence was run by {r.Second.Process} after {r.First.Process} had.", [.. r.First.Events, .. r.Second.Events]));
 
     /// <summary>Why occurrences were run again after a complete run.</summary>
     public IEnumerable<string> Excuses() => Repeats().Select(r => r.Excuse).OfType<string>();
@@ -48,7 +54,7 @@ internal sealed class QuartzOccurrences(IReadOnlyList<QuartzChain> all, IReadOnl
 
     private string? ExcuseOf(QuartzFiring first, QuartzFiring second)
     {
-        if (history.ErasuresOf(QuartzJobs.Once).Touches(first.Began.At, second.Ran!.At))
+        if (history.ErasuresOf(job).Touches(first.Began.At, second.Ran!.At))
         {
             return "erased";
         }
@@ -73,12 +79,11 @@ internal sealed class QuartzOccurrences(IReadOnlyList<QuartzChain> all, IReadOnl
     }
 
     private IntervalSet TroublesOf(string process) =>
-        IntervalSet.Of(history.Faults.Where(f => f.Concerns(process, QuartzJobs.Once, history.Terms) && f.Kind != Fault.Killed && !Harmless.Contains(f.Kind)).Select(f => f.Interval));
+        IntervalSet.Of(history.Faults.Where(f => f.Concerns(process, job, history.Terms) && f.Kind != Fault.Killed && !Harmless.Contains(f.Kind)).Select(f => f.Interval));
 
     private IEnumerable<QuartzFinding> Never()
     {
         ILookup<DateTimeOffset, QuartzChain> chains = _chains.ToLookup(c => c.Scheduled);
-        HashSet<DateTimeOffset> expected = [.. QuartzJudge.Expected(events, history).Where(e => e.Job == QuartzJobs.Once).Select(e => e.Time)];
         foreach (DateTimeOffset time in expected.Concat(chains.Select(c => c.Key)).Distinct().Order())
         {
             if (!chains[time].SelectMany(c => c.Firings).Any(MayHaveRun) && !IsExcused([.. chains[time].Where(c => !history.IsDead(c.Process))]))

@@ -58,7 +58,8 @@ internal sealed class QuartzReporter(string process, ExecutionReporter execution
     public void Report(QuartzEventKind what, string job, DateTimeOffset scheduled, string detail = "") =>
         WorkerOutput.Report(QuartzEvent.Now(process, what, job, scheduled, detail: detail).ToString());
 
-    private static QuartzEventKind EndOf(IJobExecutionContext context) => (context.Outcome, context.Result) switch
+    /// <summary>How a firing ended, as Quartz is told.</summary>
+    public static QuartzEventKind EndOf(IJobExecutionContext context) => (context.Outcome, context.Result) switch
     {
         (ExecutionOutcome.Failed, _) => context.RetryScheduled ? QuartzEventKind.Retried : QuartzEventKind.Failed,
         (ExecutionOutcome.Succeeded, JobRunReport { Result: JobRunResult.Skipped, Summary: { } why }) =>
