@@ -41,8 +41,8 @@ internal sealed class Waiter
     public bool IsQueued { get; set; }
 
     /// <summary>
-    /// Whether the store certainly has no entry of it, so that there is none to take out and no wake-up to pass on: all that it has answered
-    /// to a new waiter is that the occurrence runs or was run.
+    /// Whether the store certainly has no entry of it, so that there is none to take out and no wake-up to pass on: all that it has
+    /// answered to a new waiter is that the occurrence runs or was run.
     /// </summary>
     public bool HasNoEntry { get; set; }
 
