@@ -29,7 +29,8 @@ internal static class JobDecision
         JobRunReport.Skipped($"Standing by: {defer.Reason}")
             .With(Outcome, "standby")
             .With("lock.name", execution.Name)
-            .With("lock.holder", defer.Holder?.ToString());
+            .With("lock.holder", defer.Holder?.ToString())
+            .With("lock.deferred_by", defer.Delay.TotalSeconds);
 
     public static JobRunReport Coalesced(LockExecution execution, LockDecision.Defer defer) =>
         JobRunReport.Skipped($"Skipped: coalesced with the pending deferral; {defer.Reason}")

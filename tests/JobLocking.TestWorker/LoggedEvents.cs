@@ -9,7 +9,7 @@ internal sealed class LoggedEvents : ILoggerProvider
     public static HostApplicationBuilder CreateHost()
     {
         HostApplicationBuilder builder = Host.CreateApplicationBuilder();
-        builder.Logging.ClearProviders().AddProvider(new LoggedEvents());
+        builder.Logging.ClearProviders().SetMinimumLevel(LogLevel.Debug).AddProvider(new LoggedEvents());
         return builder;
     }
 
