@@ -15,6 +15,9 @@ namespace JobLocking.Quartz;
 /// </remarks>
 internal sealed class Occurrences(AmbiguousJobTypes shared, ToldTriggers told, ILogger logger)
 {
+    /// <summary>All kinds of triggers that have the instruction have the same code for it.</summary>
+    private const int DoNothing = (int)CronTriggerMisfireInstruction.DoNothing;
+
     /// <summary>The number of firings whose retries are remembered.</summary>
     private const int Remembered = 1000;
 
@@ -146,13 +149,7 @@ internal sealed class Occurrences(AmbiguousJobTypes shared, ToldTriggers told, I
             ICalendar? calendar = trigger.CalendarName is { } name
                 ? await scheduler.GetCalendar(name, CancellationToken.None).ConfigureAwait(false)
                 : null;
-            FireTimes times = new(trigger, calendar);
-
-            // Between a run and its retry, the next fire time is that of the retry.
-            DateTimeOffset? next = trigger.RetryAttempt > 0 ? times.After(previous) : trigger.NextFireTimeUtc;
-            return times.LastBefore(next ?? previous.AddTicks(1), previous) is { } time
-                ? Of(time.ToUniversalTime(), times, next, policy)
-                : null;
+            return NewestOf(trigger, calendar, previous, policy);
         }
         catch (SchedulerException)
         {
@@ -160,8 +157,27 @@ internal sealed class Occurrences(AmbiguousJobTypes shared, ToldTriggers told, I
         }
     }
 
+    /// <param name="trigger">The trigger.</param>
+    /// <param name="calendar">Its calendar; null if it has none.</param>
+    /// <param name="previous">The time of its last firing.</param>
+    /// <param name="policy">The lock of its job.</param>
+    internal static FiringOccurrence? NewestOf(ITrigger trigger, ICalendar? calendar, DateTimeOffset previous, LockPolicy policy)
+    {
+        FireTimes times = new(trigger, calendar);
+
+        // A trigger that does nothing after a misfire has not fired what lies between. Between a run and its retry, the next fire time is
+        // that of the retry.
+        DateTimeOffset? next = trigger.RetryAttempt > 0 || trigger.MisfireInstructionCode == DoNothing
+            ? times.After(previous)
+            : trigger.NextFireTimeUtc;
+        return times.LastBefore(next ?? previous.AddTicks(1), previous) is { } time
+            ? Of(time.ToUniversalTime(), times, next, policy)
+            : null;
+    }
+
     /// <summary>
-    /// A recovery has a trigger of its own, so the store is asked for that of the schedule. If it is gone, the firing has an occurrence.
+    /// A recovery has a trigger of its own, so it is judged by the trigger of the schedule, which the job store has. If that trigger is
+    /// gone, the firing counts as an occurrence: a mark too many does no harm.
     /// </summary>
     private async ValueTask<Firing> RecoveredAsync(Firing firing, LockPolicy policy, Type? type, SchedulerFacts scheduler)
     {

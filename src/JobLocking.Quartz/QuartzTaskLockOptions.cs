@@ -19,7 +19,7 @@ public sealed class QuartzTaskLockOptions
     /// is deferred, or fails with <see cref="LockConflict.Fail"/>. A failure is never a veto: the retry policy applies to it.
     /// </para>
     /// <para>
-    /// With a veto in either option, the lock is asked for before the execution begins: after the trigger listeners that were
+    /// With a veto in either option, JobLocking asks for the lock before the execution begins: after the trigger listeners that were
     /// configured, but before job listeners and before all middleware. So data for the name of a lock cannot come from middleware, and a
     /// firing that waits in place is not yet one of the executing jobs, and cannot be interrupted.
     /// </para>

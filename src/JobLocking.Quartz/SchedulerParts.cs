@@ -1,7 +1,7 @@
 namespace JobLocking.Quartz;
 
 /// <summary>
-/// The middleware and the listener of one scheduler. Quartz asks for one after the other, but they share their parts.
+/// The middleware and the listener of one scheduler. Quartz creates them separately, but they share their parts.
 /// </summary>
 internal sealed class SchedulerParts
 {

@@ -203,13 +203,16 @@ public sealed class DeferTests(SharedRedis redis)
         Assert.All(a.Firings.All.Take(2), e => Assert.True(e.IsDeferred, $"{e}"));
     }
 
-    [Fact]
-    public async Task A_firing_whose_deferral_cannot_be_stored_fails()
+    [Theory]
+    [InlineData(FiringRecord.Report)]
+    [InlineData(FiringRecord.Veto)]
+    public async Task A_firing_whose_deferral_cannot_be_stored_fails(FiringRecord deferAs)
     {
         await using Cluster cluster = new(redis);
         Node a = await cluster.StartAsync("a", n =>
         {
             n.Lock(new TaskLockAttribute("report") { DeferBy = 3600 });
+            n.TaskLocks += o => o.DeferAs = deferAs;
             n.Hosted += o => o.WaitForJobsToComplete = true;
         });
         Node b = await cluster.StartAsync("b");

@@ -1,5 +1,8 @@
+using JobLocking.Policy;
 using JobLocking.Stores;
 using JobLocking.TestKit;
+using Microsoft.Extensions.DependencyInjection;
+using NSubstitute;
 using Quartz;
 
 namespace JobLocking.Quartz.Tests;
@@ -207,6 +210,24 @@ public sealed class OncePerOccurrenceTests(SharedRedis redis, SharedStore store)
         Assert.NotEqual(newest, DateTimeOffset.Parse((string)deferral.JobDataMap["JOBLOCKING_OCCURRENCE"]!, System.Globalization.CultureInfo.InvariantCulture));
         Assert.Equal(newest, a.Store.Asked.Last().Occurrence!.ScheduledTime);
         Assert.Equal(newest, cluster.Journal.Runs.Last().Context.GetOriginalFireTimeUtc());
+    }
+
+    [Theory]
+    [InlineData(CronTriggerMisfireInstruction.FireAndProceed, 5)]
+    [InlineData(CronTriggerMisfireInstruction.DoNothing, 1)]
+    public void The_newest_occurrence_is_the_last_one_that_the_trigger_has_fired_by_its_misfire_policy(CronTriggerMisfireInstruction misfire, int expected)
+    {
+        // Fired at minute 1, and has missed 2 to 5.
+        DateTimeOffset start = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+        ITrigger cron = TriggerBuilder.Create().StartAt(start).WithCronSchedule("0 * * * * ?", c => c.InTimeZone(TimeZoneInfo.Utc)).Build();
+        ITrigger trigger = Substitute.For<ITrigger>();
+        trigger.MisfireInstructionCode.Returns((int)misfire);
+        trigger.NextFireTimeUtc.Returns(start.AddMinutes(6));
+        trigger.GetFireTimeAfter(default).ReturnsForAnyArgs(call => cron.GetFireTimeAfter(call.Arg<DateTimeOffset?>()));
+        using ServiceProvider services = new ServiceCollection().AddJobLocking().UseInMemory().Services.BuildServiceProvider();
+        LockPolicy policy = services.GetRequiredService<LockPolicies>().Resolve(new TaskLockAttribute("newest"), "job");
+
+        Assert.Equal(start.AddMinutes(expected), Occurrences.NewestOf(trigger, calendar: null, start.AddMinutes(1), policy)!.Value.Time);
     }
 
     [Fact]

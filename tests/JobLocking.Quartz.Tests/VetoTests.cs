@@ -197,29 +197,6 @@ public sealed class VetoTests(SharedRedis redis)
     }
 
     [Fact]
-    public async Task A_firing_whose_deferral_cannot_be_stored_fails_and_is_not_a_veto()
-    {
-        await using Cluster cluster = new(redis);
-        Node a = await StartAsync(cluster, new TaskLockAttribute("report") { DeferBy = 3600 }, n => n.Hosted += o => o.WaitForJobsToComplete = true);
-        Node b = await cluster.StartAsync("b");
-        await using TaskLease held = await b.HoldAsync("report");
-        TaskCompletionSource stopping = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        a.Store.BeforeAnswer = request => request.Waiter is null ? Task.CompletedTask : stopping.Task;
-        await a.FireOnceAsync();
-        await b.QueuedAsync("report", 1);
-
-        Task stopped = a.Scheduler.Shutdown(waitForJobsToComplete: true, Token).AsTask();
-        await Eventually.IsTrueAsync(() => a.Scheduler.Status == SchedulerStatus.ShuttingDown);
-        stopping.SetResult();
-        await stopped;
-
-        Firings.Ended ended = Assert.Single(a.Firings.All);
-        Assert.Equal(ExecutionOutcome.Failed, ended.Outcome);
-        Assert.StartsWith("The deferral could not be stored", ended.Error!.Message, StringComparison.Ordinal);
-        await b.QueuedAsync("report", 0);
-    }
-
-    [Fact]
     public async Task A_firing_waits_in_place_before_it_is_vetoed_and_runs_if_it_gets_the_lock()
     {
         await using Cluster cluster = new(redis);

@@ -15,13 +15,14 @@ public sealed record DeferralState
     private const string Standing = "standby";
     private const int LongestText = 200;
 
-    internal DeferralState(int deferrals, int deferralsUnwoken, DateTimeOffset? firstDeferredAt, string waiter, bool standsBy)
+    internal DeferralState(int deferrals, int deferralsUnwoken, DateTimeOffset? firstDeferredAt, string waiter, bool standsBy, DateTimeOffset? askedAt)
     {
         Deferrals = deferrals;
         DeferralsUnwoken = deferralsUnwoken;
         FirstDeferredAt = firstDeferredAt;
         Waiter = waiter;
         StandsBy = standsBy;
+        AskedAt = askedAt;
     }
 
     /// <summary>How often the execution has been deferred. Standing by does not count.</summary>
@@ -36,6 +37,11 @@ public sealed record DeferralState
     /// <summary>Whether it stands by, while another execution runs its occurrence.</summary>
     public bool StandsBy { get; }
 
+    /// <summary>
+    /// When the store answered it last, by the engine's clock: its occurrence had not ended then. Null while the store has not answered.
+    /// </summary>
+    internal DateTimeOffset? AskedAt { get; }
+
     /// <summary>How often it has been deferred, or stood by, since the last wake-up. Each of these doubles the next delay.</summary>
     internal int DeferralsUnwoken { get; private init; }
 
@@ -47,13 +53,13 @@ public sealed record DeferralState
     /// <returns>Null for any other text: then the execution counts as one that was not deferred before.</returns>
     public static DeferralState? Parse(string? text) =>
         text is { Length: <= LongestText }
-        && text.Split(Separator) is [Version, var deferrals, var unwoken, var ticks, { Length: > 0 } waiter, .. var rest]
-        && rest is [] or [Standing]
+        && text.Split(Separator) is [Version, var deferrals, var unwoken, var first, { Length: > 0 } waiter, .. var rest]
         && int.TryParse(deferrals, NumberStyles.None, CultureInfo.InvariantCulture, out int count)
         && int.TryParse(unwoken, NumberStyles.None, CultureInfo.InvariantCulture, out int countUnwoken)
-        && long.TryParse(ticks, NumberStyles.None, CultureInfo.InvariantCulture, out long first) && first <= DateTime.MaxValue.Ticks
-            ? new DeferralState(
-                count, countUnwoken, first == 0 ? null : new DateTimeOffset(first, TimeSpan.Zero), waiter, standsBy: rest is [Standing])
+        && TryReadTime(first, out DateTimeOffset? firstDeferredAt)
+        && rest is [] or [_] or [_, Standing]
+        && TryReadTime(rest is [var asked, ..] ? asked : "0", out DateTimeOffset? askedAt)
+            ? new DeferralState(count, countUnwoken, firstDeferredAt, waiter, standsBy: rest is [_, Standing], askedAt)
             : null;
 
     /// <summary>The state of a deferral that ends because of a wake-up, instead of after its delay.</summary>
@@ -63,19 +69,29 @@ public sealed record DeferralState
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture,
         $"{Version}{Separator}{Deferrals}{Separator}{DeferralsUnwoken}{Separator}{FirstDeferredAt?.UtcTicks ?? 0}{Separator}{Waiter}"
-        + $"{(StandsBy ? $"{Separator}{Standing}" : "")}");
+        + $"{Separator}{AskedAt?.UtcTicks ?? 0}{(StandsBy ? $"{Separator}{Standing}" : "")}");
 
     /// <summary>The state after one more deferral.</summary>
     /// <param name="before">The state before; null for the first deferral.</param>
     /// <param name="now">The current time.</param>
     /// <param name="waiter">The waiter of the execution.</param>
     /// <param name="standsBy">Whether it stands by, which does not count as a deferral.</param>
-    internal static DeferralState After(DeferralState? before, DateTimeOffset now, Waiter waiter, bool standsBy) => new(
+    /// <param name="isAnswered">Whether the store has answered, so that its occurrence had not ended.</param>
+    internal static DeferralState After(DeferralState? before, DateTimeOffset now, Waiter waiter, bool standsBy, bool isAnswered) => new(
         standsBy ? before?.Deferrals ?? 0 : Increment(before?.Deferrals ?? 0),
         Increment(before?.DeferralsUnwoken ?? 0),
         before?.FirstDeferredAt ?? (standsBy ? null : now),
         waiter.Reference,
-        standsBy);
+        standsBy,
+        isAnswered ? now : before?.AskedAt);
+
+    private static bool TryReadTime(string ticks, out DateTimeOffset? time)
+    {
+        bool isTime = long.TryParse(ticks, NumberStyles.None, CultureInfo.InvariantCulture, out long read)
+            && read <= DateTime.MaxValue.Ticks;
+        time = isTime && read > 0 ? new DateTimeOffset(read, TimeSpan.Zero) : null;
+        return isTime;
+    }
 
     /// <summary>A stored count may be any number: one that became negative would end the delay.</summary>
     private static int Increment(int count) => count == int.MaxValue ? count : count + 1;

@@ -203,7 +203,7 @@ public abstract class LockDecision
         internal Defer With(Waiter waiter, DateTimeOffset now)
         {
             Waiter = waiter;
-            State = DeferralState.After(Execution.Deferral, now, waiter, StandsBy);
+            State = DeferralState.After(Execution.Deferral, now, waiter, StandsBy, isAnswered: !IsUnavailable);
             return this;
         }
     }

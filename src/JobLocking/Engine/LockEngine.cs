@@ -176,7 +176,7 @@ public sealed class LockEngine
         }
 
         return Fail(execution, new TaskLockException(
-            $"The occurrence of {time:u} of job {execution.Job} is older than its mark is kept "
+            $"The occurrence of {time:u} of job {execution.Job} was not asked about for longer than its mark is kept "
             + $"({kept.TotalSeconds:0} seconds): it is no longer known whether it was run. "
             + "Fix: run the job by hand if it was not."));
     }

@@ -29,7 +29,23 @@ internal static class OccurrenceRule
         return kept > untilNext ? kept : untilNext;
     }
 
-    /// <summary>Whether the mark of the occurrence may be gone although the occurrence was run.</summary>
-    public static bool MayBeForgotten(LockExecution execution, DateTimeOffset now) =>
-        execution.Occurrence is { } occurrence && now - occurrence.ScheduledTime > KeepFor(execution, occurrence.ScheduledTime);
+    /// <summary>
+    /// Whether the occurrence may have been run, and its mark be gone again, since it was known not to have ended: since its fire time, or
+    /// since the store was last asked. A deferral that waits asks again long before the mark of another run could be gone, however old its
+    /// occurrence is.
+    /// </summary>
+    public static bool MayBeForgotten(LockExecution execution, DateTimeOffset now)
+    {
+        if (execution.Occurrence is not { ScheduledTime: var since })
+        {
+            return false;
+        }
+
+        if (execution.Deferral?.AskedAt is { } asked && asked > since)
+        {
+            since = asked;
+        }
+
+        return now - since > KeepFor(execution, since);
+    }
 }

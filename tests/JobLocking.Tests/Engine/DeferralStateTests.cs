@@ -14,18 +14,18 @@ public sealed class DeferralStateTests
     [InlineData(true)]
     public void A_state_is_the_same_after_it_was_stored_as_text(bool standsBy)
     {
-        DeferralState state = new(3, 1, First, "1764530000000000:Zx-9_aB3", standsBy);
+        DeferralState state = new(3, 1, First, "1764530000000000:Zx-9_aB3", standsBy, First.AddHours(1));
 
         DeferralState? stored = DeferralState.Parse(state.ToString());
 
         Assert.Equal(state, stored);
-        Assert.Equal((3, First, standsBy), (stored!.Deferrals, stored.FirstDeferredAt, stored.StandsBy));
+        Assert.Equal((3, First, standsBy, First.AddHours(1)), (stored!.Deferrals, stored.FirstDeferredAt, stored.StandsBy, stored.AskedAt));
     }
 
     [Fact]
     public void A_state_that_has_only_stood_by_has_no_first_deferral()
     {
-        DeferralState state = new(0, 1, null, "1:abc", standsBy: true);
+        DeferralState state = new(0, 1, null, "1:abc", standsBy: true, First);
 
         Assert.Equal(state, DeferralState.Parse(state.ToString()));
     }
@@ -33,18 +33,18 @@ public sealed class DeferralStateTests
     [Fact]
     public void A_wake_up_keeps_everything_except_the_count_that_lengthens_the_delay()
     {
-        DeferralState state = new(3, 3, First, "1:abc", false);
+        DeferralState state = new(3, 3, First, "1:abc", false, null);
 
-        Assert.Equal(new DeferralState(3, 0, First, "1:abc", false), state.Woken());
+        Assert.Equal(new DeferralState(3, 0, First, "1:abc", false, null), state.Woken());
     }
 
     [Fact]
     public void Each_deferral_of_an_execution_has_a_different_text()
     {
-        DeferralState state = new(3, 1, First, "1:abc", false);
+        DeferralState state = new(3, 1, First, "1:abc", false, null);
 
-        Assert.NotEqual(state.ToString(), new DeferralState(4, 1, First, "1:abc", false).ToString());
-        Assert.NotEqual(state.ToString(), new DeferralState(3, 1, First, "1:abd", false).ToString());
+        Assert.NotEqual(state.ToString(), new DeferralState(4, 1, First, "1:abc", false, null).ToString());
+        Assert.NotEqual(state.ToString(), new DeferralState(3, 1, First, "1:abd", false, null).ToString());
     }
 
     [Theory]
@@ -55,6 +55,9 @@ public sealed class DeferralStateTests
     [InlineData("1;1;1;0")]
     [InlineData("1;1;1;0;")]
     [InlineData("1;1;1;0;1:abc;more")]
+    [InlineData("1;1;1;0;1:abc;0;more")]
+    [InlineData("1;1;1;0;1:abc;0;standby;more")]
+    [InlineData("1;1;1;0;1:abc;-1")]
     [InlineData("3;1;1;0;1:abc")]
     [InlineData("1;-1;1;0;1:abc")]
     [InlineData("1;1;99999999999;0;1:abc")]

@@ -94,7 +94,7 @@ internal sealed class EngineUnderTest : IDisposable
 
     /// <summary>The state of an execution that was deferred this many times and never woken.</summary>
     public static DeferralState Deferred(int deferrals, DateTimeOffset firstDeferredAt = default) =>
-        new(deferrals, deferrals, firstDeferredAt, "0:waiter", standsBy: false);
+        new(deferrals, deferrals, firstDeferredAt, "0:waiter", standsBy: false, askedAt: null);
 
     /// <summary>The answer of an adapter whose deferral is gone.</summary>
     public static ValueTask<bool> NeverWoken() => new(false);

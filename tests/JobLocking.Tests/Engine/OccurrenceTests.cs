@@ -167,6 +167,44 @@ public sealed class OccurrenceTests : IDisposable
         Assert.Single(_other.LogRecords, r => r.Id.Id == EventIds.OccurrenceForgotten);
     }
 
+    [Fact]
+    public async Task A_deferral_that_keeps_asking_runs_its_occurrence_however_old_that_is()
+    {
+        await using TaskLease? held = await _node.Locks.TryAcquireAsync("x");
+        FollowingFireTimes eachSecond = new(_node.Time.GetUtcNow().AddSeconds(1), _node.Time.GetUtcNow().AddSeconds(100));
+        LockExecution waits = Occurrence(_other, onConflict: LockConflict.Defer) with { Following = eachSecond };
+        for (int minutes = 0; minutes < 60; minutes += 5)
+        {
+            LockDecision.Defer defer = await _other.DecideAsync<LockDecision.Defer>(waits);
+            waits = waits with { Origin = ExecutionOrigin.Deferred, Deferral = defer.State };
+            await AdvanceWhileHeldAsync(TimeSpan.FromMinutes(5));
+        }
+
+        await held!.DisposeAsync();
+        await _other.DecideAsync<LockDecision.Run>(waits);
+
+        async Task AdvanceWhileHeldAsync(TimeSpan time)
+        {
+            for (TimeSpan passed = TimeSpan.Zero; passed < time; passed += TimeSpan.FromSeconds(20))
+            {
+                _node.Time.Advance(TimeSpan.FromSeconds(20));
+                await Eventually.IsTrueAsync(() => held!.ExpiresAt > _node.Time.GetUtcNow().AddSeconds(59));
+            }
+        }
+    }
+
+    [Fact]
+    public async Task A_deferral_that_has_not_asked_for_longer_than_the_mark_is_kept_fails_visibly()
+    {
+        await using TaskLease? held = await _node.Locks.TryAcquireAsync("x");
+        FollowingFireTimes eachSecond = new(_node.Time.GetUtcNow().AddSeconds(1), _node.Time.GetUtcNow().AddSeconds(100));
+        LockExecution waits = Occurrence(_other, onConflict: LockConflict.Defer) with { Following = eachSecond };
+        LockDecision.Defer defer = await _other.DecideAsync<LockDecision.Defer>(waits);
+        _node.Time.Advance(TimeSpan.FromMinutes(11));
+
+        await _other.DecideAsync<LockDecision.Fail>(waits with { Origin = ExecutionOrigin.Deferred, Deferral = defer.State });
+    }
+
     [Theory]
     [InlineData(1, (10 * 60) + 1)] // each second: at least ten minutes, from the next fire time
     [InlineData(60, 100 * 60)] // each minute: a hundred fire times

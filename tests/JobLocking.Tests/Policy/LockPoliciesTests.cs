@@ -245,6 +245,57 @@ public sealed class LockPoliciesTests
         Assert.Equal(OncePerOccurrence.Always, policy.OncePerOccurrence);
     }
 
+    [Theory]
+    [InlineData(null, OncePerOccurrence.Never)]
+    [InlineData(OncePerOccurrence.Auto, OncePerOccurrence.Never)]
+    [InlineData(OncePerOccurrence.Always, OncePerOccurrence.Always)]
+    public void Never_in_configuration_is_the_switch_for_all_locks_that_do_not_say_Always_in_code(OncePerOccurrence? declared, OncePerOccurrence expected)
+    {
+        LockPolicies policies = Policies(null, ("JobLocking:OncePerOccurrence", "Never"));
+        TaskLockAttribute taskLock = declared is { } once ? new("x") { OncePerOccurrence = once } : new("x");
+
+        Assert.Equal(expected, policies.Resolve(taskLock, "job").OncePerOccurrence);
+    }
+
+    [Fact]
+    public void The_entry_of_a_lock_in_configuration_wins_over_the_switch()
+    {
+        LockPolicies policies = Policies(
+            null,
+            ("JobLocking:OncePerOccurrence", "Never"),
+            ("JobLocking:Locks:0:Name", "x"),
+            ("JobLocking:Locks:0:OncePerOccurrence", "Auto"));
+
+        Assert.Equal(OncePerOccurrence.Auto, policies.Resolve(new TaskLockAttribute("x"), "job").OncePerOccurrence);
+    }
+
+    [Theory]
+    [InlineData("true")]
+    [InlineData("false")]
+    public void True_and_false_are_no_values_of_OncePerOccurrence_and_the_message_says_what_to_write(string value)
+    {
+        string problem = Assert.Single(Policies(null, ("JobLocking:OncePerOccurrence", value)).Problems());
+
+        Assert.Contains($"JobLocking:OncePerOccurrence is '{value}'", problem, StringComparison.Ordinal);
+        Assert.Contains("Fix: write Always instead of true, and Auto (the default) or Never instead of false", problem, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(OncePerOccurrence.Auto, 1, LockUnavailable.Defer, false, true)]
+    [InlineData(OncePerOccurrence.Auto, 1, LockUnavailable.Fail, false, true)]
+    [InlineData(OncePerOccurrence.Auto, 1, LockUnavailable.Defer, true, false)]
+    [InlineData(OncePerOccurrence.Auto, 3, LockUnavailable.Defer, false, false)]
+    [InlineData(OncePerOccurrence.Auto, 1, LockUnavailable.Run, false, false)]
+    [InlineData(OncePerOccurrence.Always, 3, LockUnavailable.Defer, true, true)]
+    [InlineData(OncePerOccurrence.Never, 1, LockUnavailable.Defer, false, false)]
+    public void What_the_lock_and_the_store_decide_of_once_per_occurrence(
+        OncePerOccurrence once, int limit, LockUnavailable onUnavailable, bool isClustered, bool expected)
+    {
+        TaskLockAttribute taskLock = new($"once-{limit}") { OncePerOccurrence = once, Limit = limit, OnUnavailable = onUnavailable };
+
+        Assert.Equal(expected, Policies().Resolve(taskLock, "job").RunsOccurrencesOnce(isClustered));
+    }
+
     [Fact]
     public void What_the_attribute_sets_wins_over_the_defaults_even_if_it_is_the_built_in_value()
     {

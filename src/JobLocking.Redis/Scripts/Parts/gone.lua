@@ -2,7 +2,8 @@
 
 -- Whether all holders are the same job as the one that asks, and the process of one of them does not listen. Then its run was cut off,
 -- and what asks must not be skipped for it. A lock that is kept has no process: its run has ended. In a cluster only the listeners of
--- one node are counted ('most_unheard' is '1' then), so none is asked there. Without the right to publish, all processes are there.
+-- one node are counted ('most_unheard' is '1' then), so no holder is asked there. Without the right to publish, every process counts as
+-- listening.
 -- values   the values of the holders
 -- holder   the holder that asks, JSON; it ends with its identity, if it has one
 -- process  the process that asks
