@@ -248,8 +248,8 @@ public sealed class WakeTests(SharedRedis redis)
         cluster.Probes["busy"].Release();
     }
 
-    /// <summary>The last part of a deferral state is the waiter, which stays the same while the job is deferred again.</summary>
-    private static string WaiterOf(AttemptRecord record) => record.Deferral!.Split(';')[^1];
+    /// <summary>The waiter in a deferral state, which stays the same while the job is deferred again.</summary>
+    private static string WaiterOf(AttemptRecord record) => record.Deferral!.Split(';')[4];
 
     /// <summary>The lock becomes free while the job is on its way from its refusal to the schedule.</summary>
     public enum Moments

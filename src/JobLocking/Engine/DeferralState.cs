@@ -15,7 +15,8 @@ public sealed record DeferralState
     private const string Standing = "standby";
     private const int LongestText = 200;
 
-    internal DeferralState(int deferrals, int deferralsUnwoken, DateTimeOffset? firstDeferredAt, string waiter, bool standsBy, DateTimeOffset? askedAt)
+    internal DeferralState(
+        int deferrals, int deferralsUnwoken, DateTimeOffset? firstDeferredAt, string waiter, bool standsBy, DateTimeOffset? askedAt)
     {
         Deferrals = deferrals;
         DeferralsUnwoken = deferralsUnwoken;

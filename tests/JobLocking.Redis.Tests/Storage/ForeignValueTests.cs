@@ -121,7 +121,7 @@ public abstract class ForeignValueTests(string connectionString) : RedisStoreTes
     {
         LockOccurrence occurrence = new("job", DateTimeOffset.UnixEpoch, IsRetry: false);
         AcquireRequest lease = await GrantedAsync(occurrence);
-        string mark = $"{{{LockKey}}}@//job/1970-01-01T00:00:00.0000000Z";
+        string mark = $"{{{LockKey}}}@//job//1970-01-01T00:00:00.0000000Z";
         Assert.True(await Redis.KeyDeleteAsync(mark));
         await Redis.SetAddAsync(mark, "member");
 
@@ -138,7 +138,7 @@ public abstract class ForeignValueTests(string connectionString) : RedisStoreTes
     [InlineData("succeeded:not json", AcquireOutcome.OccurrenceSucceeded)]
     public async Task A_foreign_mark_is_never_granted_over(string value, AcquireOutcome outcome)
     {
-        string mark = $"{{{LockKey}}}@//job/1970-01-01T00:00:00.0000000Z";
+        string mark = $"{{{LockKey}}}@//job//1970-01-01T00:00:00.0000000Z";
         await Redis.StringSetAsync(mark, value);
 
         AcquireResult result = await AskAsync(LockRequests.Acquire(Name, occurrence: new LockOccurrence("job", DateTimeOffset.UnixEpoch, IsRetry: true)));
@@ -151,7 +151,7 @@ public abstract class ForeignValueTests(string connectionString) : RedisStoreTes
     [Fact]
     public async Task A_mark_of_another_type_is_never_granted_over()
     {
-        string mark = $"{{{LockKey}}}@//job/1970-01-01T00:00:00.0000000Z";
+        string mark = $"{{{LockKey}}}@//job//1970-01-01T00:00:00.0000000Z";
         await Redis.SetAddAsync(mark, "member");
 
         AcquireResult result = await AskAsync(LockRequests.Acquire(Name, occurrence: new LockOccurrence("job", DateTimeOffset.UnixEpoch, IsRetry: true)));

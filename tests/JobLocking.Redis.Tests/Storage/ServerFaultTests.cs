@@ -108,7 +108,7 @@ public sealed class ServerFaultTests() : OwnServerTests("--busy-reply-threshold"
         AcquireRequest kept = await GrantedAsync(occurrence);
         AcquireRequest freed = await GrantedAsync(occurrence, Name + ":2");
         AcquireRequest lost = await GrantedAsync(occurrence, Name + ":3");
-        await Redis.KeyDeleteAsync([LockKey + ":3", $"{{{LockKey}:3}}@//job/1970-01-01T00:00:00.0000000Z"]);
+        await Redis.KeyDeleteAsync([LockKey + ":3", $"{{{LockKey}:3}}@//job//1970-01-01T00:00:00.0000000Z"]);
         await FillMemoryAsync();
 
         LockStoreException error = await RefusedAsync(LockRequests.Acquire(Name + ":new"));
