@@ -18,10 +18,17 @@ internal sealed class DeferredState(TimeSpan delay, StoredDeferral deferral) : S
     Dictionary<string, string> IState.SerializeData() => new(SerializeData()) { [Key] = Deferral.Mark };
 
     /// <summary>
-    /// Keeps a deferred job in the schedule under its plain id, even if it has a queue of its own. Hangfire would write "queue:id",
+    /// Decides under which name a deferred job is in the schedule.
+    /// <para>
+    /// A job that was put into its queue only by its state is there as "queue:id": its queue is in no other place where Hangfire itself
+    /// would find it, and a process without JobLocking would enqueue the job in the default queue.
+    /// </para>
+    /// <para>
+    /// Any other job is there under its plain id, even if it has a queue of its own. Hangfire would write "queue:id",
     /// and its scheduler would move that to the queue without a change of state. Only the lock of the whole schedule could prevent
     /// this, and the wake-ups of the cluster would wait for it one after another. Under its plain id, the job changes its state under
     /// its own lock, and Hangfire still enqueues it in its own queue.
+    /// </para>
     /// </summary>
     /// <remarks>
     /// It runs after Hangfire's own handler, in the same transaction; a filter cannot do that. If a process without JobLocking takes the
@@ -49,19 +56,34 @@ internal sealed class DeferredState(TimeSpan delay, StoredDeferral deferral) : S
 
         public void Apply(ApplyStateContext context, IWriteOnlyTransaction transaction)
         {
-            if (context.NewState is DeferredState deferred && context.BackgroundJob is { Id: var id, Job.Queue: { } queue })
+            if (context is not { NewState: DeferredState deferred, BackgroundJob: { Id: var id, Job.Queue: var queue } })
             {
-                // In this order: if the storage fails at the second, the job is still in the schedule.
+                return;
+            }
+
+            // In this order: if the storage fails at the second, the job is still in the schedule.
+            if (queue is not null)
+            {
                 transaction.AddToSet(Schedule, id, JobHelper.ToTimestamp(deferred.EnqueueAt));
                 transaction.RemoveFromSet(Schedule, $"{queue}:{id}");
+            }
+            else if (deferred.Deferral.Record.Queue is { } forgotten)
+            {
+                transaction.AddToSet(Schedule, $"{forgotten}:{id}", JobHelper.ToTimestamp(deferred.EnqueueAt));
+                transaction.RemoveFromSet(Schedule, id);
             }
         }
 
         public void Unapply(ApplyStateContext context, IWriteOnlyTransaction transaction)
         {
-            if (context.BackgroundJob is { Id: var id, Job.Queue: not null })
+            string id = context.BackgroundJob.Id;
+            if (context.BackgroundJob.Job?.Queue is not null)
             {
                 transaction.RemoveFromSet(Schedule, id);
+            }
+            else if (context.NewState is WokenState { Deferral.Record.Queue: { } forgotten })
+            {
+                transaction.RemoveFromSet(Schedule, $"{forgotten}:{id}");
             }
         }
     }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Hangfire;
+using Hangfire.Server;
 using Hangfire.States;
 using Hangfire.Storage;
 using Microsoft.Extensions.Logging;
@@ -66,6 +67,21 @@ internal sealed class ElectionRecords(ILogger logger)
         {
             Log.DeferralStateNotRead(logger, e, context.BackgroundJob.Id, Name(context.Storage));
             return null;
+        }
+    }
+
+    /// <summary>Has a postponed delivery of the job, if there is one, come back now. If it cannot, it comes back when it is due.</summary>
+    public void DeliverPostponed(PerformContext context)
+    {
+        try
+        {
+            SecondDelivery.DeliverPostponed(context);
+        }
+#pragma warning disable CA1031 // Any fault of any storage.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            Log.PostponedNotDelivered(logger, e, context.BackgroundJob.Id, Name(context.Storage));
         }
     }
 

@@ -14,4 +14,6 @@ internal static class EventIds
     public const int InnerJobIgnored = 2020;
     public const int DeferralStateNotRead = 2021;
     public const int FilterMissing = 2025;
+    public const int PostponedNotDelivered = 2026;
+    public const int CouldSlide = 2027;
 }

@@ -38,6 +38,11 @@ internal sealed class HangfireAdapter(
             installations.Add(server.Storage, server.Name);
         }
 
+        foreach (JobStorage storage in servers.Select(server => server.Storage).Distinct().Where(StorageOptions.CouldSlide))
+        {
+            Log.CouldSlide(logger, storage.GetType().Name);
+        }
+
         if (OfProcess is { } filter)
         {
             foreach (HostedServer server in servers)

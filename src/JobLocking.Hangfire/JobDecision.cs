@@ -130,9 +130,7 @@ internal sealed record JobDecision(TaskLockFilter Filter, LockExecution Executio
 
         try
         {
-            IDictionary<string, string>? enqueued = storage.GetMonitoringApi().JobDetails(job.Id)?
-                .History.FirstOrDefault(h => h.StateName == EnqueuedState.StateName)?.Data;
-            return enqueued?.TryGetValue("Queue", out string? queue) == true && queue != EnqueuedState.DefaultQueue ? queue : null;
+            return JobQueue.InHistory(storage, job.Id) is { } queue and not EnqueuedState.DefaultQueue ? queue : null;
         }
 #pragma warning disable CA1031 // Any fault of any storage.
         catch (Exception e)

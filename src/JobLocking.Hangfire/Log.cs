@@ -78,6 +78,20 @@ internal static partial class Log
     public static partial void InnerJobIgnored(ILogger logger, string job, string execution, string outcome, string lockName);
 
     [LoggerMessage(
+        EventIds.PostponedNotDelivered,
+        LogLevel.Warning,
+        "Job #{Execution} was cancelled because its server stops, and {Storage} could not deliver it again at once. If the worker cannot "
+        + "put it back into its queue either, it runs when its postponed delivery is due, within about a minute. Check the storage")]
+    public static partial void PostponedNotDelivered(ILogger logger, Exception error, string execution, string storage);
+
+    [LoggerMessage(
+        EventIds.CouldSlide,
+        LogLevel.Information,
+        "{Storage} delivers a job again when its run takes longer than the invisibility timeout. JobLocking leaves the run alone, and each "
+        + "such delivery costs a few queries. Set UseSlidingInvisibilityTimeout in the options of the storage to avoid them")]
+    public static partial void CouldSlide(ILogger logger, string storage);
+
+    [LoggerMessage(
         EventIds.DeferralStateNotRead,
         LogLevel.Warning,
         "Job #{Execution} left its queue without a run, and its deferral could not be read from {Storage}. If it was waiting for a "

@@ -19,7 +19,8 @@ namespace JobLocking.Hangfire;
 /// <item>
 /// <term>Election of Processing, on a worker</term>
 /// <description>
-/// Skips a first attempt, if this process alone can tell that it must be skipped.
+/// Skips a first attempt, if this process alone can tell that it must be skipped. Leaves a job alone that is running already, see
+/// <see cref="SecondDelivery"/>.
 /// </description>
 /// </item>
 /// <item>
@@ -62,7 +63,8 @@ internal sealed class TaskLockFilter(
     Installations installations,
     RecurringJobs recurring,
     PendingDeferrals pending,
-    UnsharedStorages storages)
+    UnsharedStorages storages,
+    TimeProvider time)
     : IServerFilter, IElectStateFilter, IApplyStateFilter, IJobFilter
 {
     private const string Item = "JobLocking";
@@ -110,7 +112,8 @@ internal sealed class TaskLockFilter(
             adapter.Installations,
             new RecurringJobs(time, logger),
             new PendingDeferrals(logger),
-            UnsharedStorages.Of(services, policies, logger));
+            UnsharedStorages.Of(services, policies, logger),
+            time);
         adapter.Add(filter);
         return filter;
 
@@ -166,8 +169,12 @@ internal sealed class TaskLockFilter(
         AttemptRecord before = outer?.Record ?? AttemptRecord.Read(context.Connection, stored);
         outer?.Record = before;
         AttemptRecord record = before.Of(inner: isInner ? JobExecution.LockName(policy, job) : null);
-        LockExecution execution =
-            JobExecution.Describe(context, policy, record, recurring, installations) with { Workers = _workers.Of(context) };
+        SecondDelivery? second = isInner ? null : SecondDelivery.Of(context.BackgroundJob);
+        LockExecution execution = JobExecution.Describe(context, policy, record, recurring, installations) with
+        {
+            Workers = _workers.Of(context),
+            Delivery = isInner ? null : Delivery(context.BackgroundJob, context.Storage, context.ServerId, isSecond: second is not null),
+        };
         if (!isInner)
         {
             storages.Check(context.Storage, execution);
@@ -188,8 +195,12 @@ internal sealed class TaskLockFilter(
         switch (decision)
         {
             case LockDecision.Run run:
-                Begin(run, record, stored, context);
+                Begin(run, record, stored, second, context);
                 break;
+            case LockDecision.Postpone postpone:
+                second?.PutBack(context);
+                SecondDelivery.Postpone(context.Storage!, context.Connection, context.BackgroundJob, time.GetUtcNow() + postpone.Delay);
+                throw new JobAbortedException(); // The worker removes the delivery from its queue, and changes no state.
             case LockDecision.Fail fail:
                 EndWait(record, stored, context);
                 throw fail.Error;
@@ -244,6 +255,11 @@ internal sealed class TaskLockFilter(
         bool aborted = context.Canceled || inner is not null || error is JobAbortedException
             || (error is OperationCanceledException && context.CancellationToken.ShutdownToken.IsCancellationRequested);
         Exception? instead = End(running.Run, error is JobPerformanceException { InnerException: { } thrown } ? thrown : error, aborted);
+        if (aborted && error is OperationCanceledException && !InnerJobs.IsInner(context))
+        {
+            records.DeliverPostponed(context);
+        }
+
         if (instead is not null && !aborted)
         {
             throw instead;
@@ -270,9 +286,9 @@ internal sealed class TaskLockFilter(
             inner.Elect(context, records);
             _elected.AddOrUpdate(context.BackgroundJob, inner);
         }
-        else if (context.CandidateState is ProcessingState && context.CurrentState != ProcessingState.StateName)
+        else if (context.CandidateState is ProcessingState)
         {
-            SkipEarly(context);
+            Begins(context);
         }
         else if (context.CandidateState is EnqueuedState { Queue: EnqueuedState.DefaultQueue } enqueued
             && context.CurrentState == ScheduledState.StateName && MayHaveWaited(context.BackgroundJob))
@@ -297,6 +313,57 @@ internal sealed class TaskLockFilter(
     public void OnStateUnapplied(ApplyStateContext context, IWriteOnlyTransaction transaction)
     {
     }
+
+    /// <summary>Whether a job that is running already is left to its first run; then the delivery is postponed.</summary>
+    public bool LeavesRunning(BackgroundJob job, StateChangeContext context)
+    {
+        LockPolicy policy = PolicyOf(job.Job)!;
+        LockExecution execution = new()
+        {
+            Policy = policy,
+            Name = JobExecution.LockName(policy, job.Job),
+            Scheduler = JobExecution.Scheduler,
+            Job = job.Job.ToString(includeQueue: false),
+            Execution = job.Id,
+            Origin = ExecutionOrigin.Redelivery,
+            Delivery = Delivery(job, context.Storage, context.ServerId, isSecond: true),
+        };
+        if (WorkerThread.Wait(engine.LeavesRunningAsync(execution, context.CancellationToken)) is not { } postpone)
+        {
+            return false;
+        }
+
+        SecondDelivery.Postpone(context.Storage, context.Connection, job, time.GetUtcNow() + postpone.Delay);
+        return true;
+    }
+
+    /// <summary>A worker is about to run a job.</summary>
+    private void Begins(ElectStateContext context)
+    {
+        switch (context.CurrentState)
+        {
+            case var running when running == ProcessingState.StateName:
+                if (!_ended && NameOf(context.BackgroundJob.Job) is not null)
+                {
+                    SecondDelivery.Elect(context, this);
+                }
+
+                break;
+            case var scheduled when scheduled == ScheduledState.StateName:
+                if (!_ended && PolicyOf(context.BackgroundJob.Job) is not null)
+                {
+                    SecondDelivery.ElectScheduled(context, this, time.GetUtcNow());
+                }
+
+                break;
+            default:
+                SkipEarly(context);
+                break;
+        }
+    }
+
+    private JobDelivery Delivery(BackgroundJob job, JobStorage? storage, string? serverId, bool isSecond) =>
+        new(installations.NameOf(storage, serverId) ?? "", job.Id, isSecond);
 
     /// <summary>
     /// Skips a first attempt before it occupies a worker, if this process alone can tell that it must be skipped. An election must not
@@ -370,10 +437,12 @@ internal sealed class TaskLockFilter(
         }
     }
 
-    private void Begin(LockDecision.Run run, AttemptRecord record, BackgroundJob stored, PerformingContext context)
+    private void Begin(
+        LockDecision.Run run, AttemptRecord record, BackgroundJob stored, SecondDelivery? second, PerformingContext context)
     {
         try
         {
+            second?.TakeOver(context);
             EndWait(record, stored, context);
         }
         catch (Exception e)

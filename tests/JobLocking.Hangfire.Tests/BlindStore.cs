@@ -29,6 +29,9 @@ internal sealed class BlindStore(ILockStore store) : ILockStore, IAsyncDisposabl
 
     public ValueTask<IAsyncDisposable> SubscribeAsync(Action<LockNotification> onNotification, CancellationToken cancellationToken) => store.SubscribeAsync(onNotification, cancellationToken);
 
+    public ValueTask<bool> IsMarkedAsync(string name, LockOccurrence occurrence, CancellationToken cancellationToken) =>
+        store.IsMarkedAsync(name, occurrence, cancellationToken);
+
     public IAsyncEnumerable<HeldLock> ListAsync(string? prefix, CancellationToken cancellationToken) => store.ListAsync(prefix, cancellationToken);
 
     public ValueTask<bool> BreakAsync(string name, long fencingToken, CancellationToken cancellationToken) => store.BreakAsync(name, fencingToken, cancellationToken);

@@ -34,15 +34,30 @@ public sealed class Cluster(string redis, JobStorage storage) : IAsyncDisposable
         string name,
         Action<JobLockingOptions>? configure = null,
         Action<BackgroundJobServerOptions>? server = null,
-        Func<IJobFilterProvider, IServiceProvider, IJobFilterProvider>? filters = null)
+        Func<IJobFilterProvider, IServiceProvider, IJobFilterProvider>? filters = null,
+        bool isDecorated = false)
     {
-        Node node = await Node.StartAsync(name, this, configure, (options, services) =>
-        {
-            server?.Invoke(options);
-            options.FilterProvider = filters?.Invoke(options.FilterProvider, services) ?? options.FilterProvider;
-        });
+        Node node = await Node.StartAsync(
+            name,
+            this,
+            configure,
+            (options, services) =>
+            {
+                server?.Invoke(options);
+                options.FilterProvider = filters?.Invoke(options.FilterProvider, services) ?? options.FilterProvider;
+            },
+            isDecorated);
         _nodes.Add(node);
         return node;
+    }
+
+    public IReadOnlyList<Node> Nodes => _nodes;
+
+    /// <summary>The data of the present state of a job.</summary>
+    public IDictionary<string, string> StateData(string job)
+    {
+        using IStorageConnection connection = Storage.GetConnection();
+        return connection.GetStateData(job).Data;
     }
 
     public void AddLocks(IServiceCollection services, Action<JobLockingOptions>? configure) => services.AddJobLocking(configure).UseRedis(o =>

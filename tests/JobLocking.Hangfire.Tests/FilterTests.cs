@@ -417,7 +417,8 @@ public sealed class FilterTests : IDisposable
             _installations,
             new RecurringJobs(TimeProvider.System, _logs),
             new PendingDeferrals(_logs),
-            new UnsharedStorages(policies, sharesLocks: false, _logs));
+            new UnsharedStorages(policies, sharesLocks: false, _logs),
+            TimeProvider.System);
     }
 
     private static IState Processing() =>

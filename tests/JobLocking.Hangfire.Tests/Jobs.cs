@@ -39,6 +39,14 @@ public class Work(JobProbes probes, ITaskLeaseAccessor leases)
     public string Forgotten() => leases.Required.Name;
 }
 
+/// <summary>A delivery of it that is postponed comes back soon.</summary>
+[AutomaticRetry(Attempts = 0)]
+public class ShortLeases(JobProbes probes, ITaskLeaseAccessor leases)
+{
+    [TaskLock("work:{key}", Expire = 5, DeferBy = 1)]
+    public Task Run(string key, string probe, CancellationToken cancellationToken) => probes[probe].RunAsync(leases, cancellationToken);
+}
+
 /// <summary>Comes back by itself only after all tests have ended: a job that runs was woken.</summary>
 [AutomaticRetry(Attempts = 0)]
 public class Patient(JobProbes probes, ITaskLeaseAccessor leases)

@@ -1,5 +1,9 @@
 using Hangfire;
 using Hangfire.AspNetCore;
+using Hangfire.Client;
+using Hangfire.Common;
+using Hangfire.Server;
+using Hangfire.States;
 using JobLocking.Stores;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -23,7 +27,11 @@ public sealed class Node : IAsyncDisposable
     public ITaskLocks Locks => Services.GetRequiredService<ITaskLocks>();
 
     public static async Task<Node> StartAsync(
-        string name, Cluster cluster, Action<JobLockingOptions>? configure, Action<BackgroundJobServerOptions, IServiceProvider>? configureServer)
+        string name,
+        Cluster cluster,
+        Action<JobLockingOptions>? configure,
+        Action<BackgroundJobServerOptions, IServiceProvider>? configureServer,
+        bool isDecorated = false)
     {
         HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { ApplicationName = "tests" });
         builder.Services.AddSingleton(cluster.Probes);
@@ -40,7 +48,7 @@ public sealed class Node : IAsyncDisposable
         }
 
         builder.Logging.AddFakeLogging().AddFilter("JobLocking", LogLevel.Debug);
-        builder.Services.AddSingleton<IHostedService>(sp => new BackgroundJobServerHostedService(cluster.Storage, Options(sp), [], sp.GetService<IHostApplicationLifetime>()));
+        builder.Services.AddSingleton<IHostedService>(Server);
         Node node = new(builder.Build());
         try
         {
@@ -51,6 +59,28 @@ public sealed class Node : IAsyncDisposable
         {
             node._host.Dispose();
             throw;
+        }
+
+        BackgroundJobServerHostedService Server(IServiceProvider services)
+        {
+            BackgroundJobServerOptions options = Options(services);
+            IHostApplicationLifetime? lifetime = services.GetService<IHostApplicationLifetime>();
+            if (!isDecorated)
+            {
+                return new BackgroundJobServerHostedService(cluster.Storage, options, [], lifetime);
+            }
+
+            IJobFilterProvider filters = options.FilterProvider;
+#pragma warning disable CS0618 // The only constructor that takes a state changer.
+            return new BackgroundJobServerHostedService(
+                cluster.Storage,
+                options,
+                [],
+                new BackgroundJobFactory(filters),
+                new BackgroundJobPerformer(filters, options.Activator, options.TaskScheduler),
+                new DeliveryStateChanger(new BackgroundJobStateChanger(filters)),
+                lifetime);
+#pragma warning restore CS0618
         }
 
         BackgroundJobServerOptions Options(IServiceProvider services)

@@ -1,5 +1,8 @@
 using Hangfire;
+using Hangfire.Common;
+using Hangfire.States;
 using Hangfire.Storage;
+using JobLocking.TestKit;
 using Xunit;
 
 namespace JobLocking.Hangfire.Tests;
@@ -63,6 +66,39 @@ public sealed class ScheduleTests(SharedRedis redis)
             await cluster.IsDeferredAsync(job);
             return job;
         }
+    }
+
+    [Theory]
+    [InlineData(Storages.InMemory)]
+    [InlineData(Storages.Redis)]
+    [InlineData(Storages.Sqlite)]
+    public async Task The_scheduler_of_a_process_without_JobLocking_returns_a_deferred_job_to_the_queue_that_only_its_state_named(Storages storages)
+    {
+        await using Cluster cluster = redis.NewCluster(storages);
+        Node a = await cluster.StartAsync("a");
+        await using TaskLease lease = await a.TakeAsync("work:x");
+        string job = cluster.Client.Create<Work>(w => w.Auto("x", "by-state", CancellationToken.None), new EnqueuedState("critical"));
+        await cluster.IsDeferredAsync(job);
+        Assert.Equal([$"critical:{job}"], Entries(cluster));
+        await a.StopAsync();
+
+        BackgroundJobServerOptions options = new()
+        {
+            Queues = ["unused"],
+            WorkerCount = 1,
+            SchedulePollingInterval = TimeSpan.FromMilliseconds(50),
+            FilterProvider = new JobFilterCollection(),
+        };
+        using (new BackgroundJobServer(options, cluster.Storage))
+        {
+            await Eventually.IsTrueAsync(() => cluster.Storage.GetMonitoringApi().EnqueuedCount("critical") == 1);
+        }
+
+        await lease.DisposeAsync();
+        await cluster.StartAsync("b", server: o => o.Queues = ["critical"]);
+        await cluster.SucceedsAsync(job);
+        Assert.Equal(1, cluster.Probes["by-state"].Ended);
+        Assert.Empty(Entries(cluster));
     }
 
     [Theory]

@@ -87,6 +87,9 @@ internal sealed class TestStore(ILockStore store) : ILockStore, IAsyncDisposable
         }
     }
 
+    public ValueTask<bool> IsMarkedAsync(string name, LockOccurrence occurrence, CancellationToken cancellationToken) =>
+        Open().IsMarkedAsync(name, occurrence, cancellationToken);
+
     public IAsyncEnumerable<HeldLock> ListAsync(string? prefix, CancellationToken cancellationToken) => Open().ListAsync(prefix, cancellationToken);
 
     public ValueTask<bool> BreakAsync(string name, long fencingToken, CancellationToken cancellationToken) => Open().BreakAsync(name, fencingToken, cancellationToken);

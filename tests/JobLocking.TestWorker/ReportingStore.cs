@@ -56,6 +56,9 @@ internal sealed class ReportingStore(ILockStore store) : ILockStore, IAsyncDispo
         },
         cancellationToken);
 
+    public ValueTask<bool> IsMarkedAsync(string name, LockOccurrence occurrence, CancellationToken cancellationToken) =>
+        store.IsMarkedAsync(name, occurrence, cancellationToken);
+
     public IAsyncEnumerable<HeldLock> ListAsync(string? prefix, CancellationToken cancellationToken) => store.ListAsync(prefix, cancellationToken);
 
     public ValueTask<bool> BreakAsync(string name, long fencingToken, CancellationToken cancellationToken) => store.BreakAsync(name, fencingToken, cancellationToken);

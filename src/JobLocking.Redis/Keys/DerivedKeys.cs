@@ -26,10 +26,12 @@ internal readonly struct DerivedKeys(byte[] slot)
     public RedisKey Spent(string deferral) => Key($":spent:{deferral}");
 
     /// <summary>The mark of an occurrence. Each part is escaped and contains no slash: no two occurrences have the same key.</summary>
-    public RedisKey Occurrence(LockOccurrence occurrence) => Key(string.Create(
-        CultureInfo.InvariantCulture,
-        $"@{Part(occurrence.Application)}/{Part(occurrence.Scheduler)}/{Part(occurrence.Job)}/{Part(occurrence.Trigger)}"
-        + $"/{occurrence.ScheduledTime.UtcDateTime:O}"));
+    public RedisKey Occurrence(LockOccurrence occurrence) => Key(occurrence.StoredJob.Length > 0
+        ? $"@{Part(occurrence.Application)}/{Part(occurrence.Scheduler)}/{Part(occurrence.StoredJob)}"
+        : string.Create(
+            CultureInfo.InvariantCulture,
+            $"@{Part(occurrence.Application)}/{Part(occurrence.Scheduler)}/{Part(occurrence.Job)}/{Part(occurrence.Trigger)}"
+            + $"/{occurrence.ScheduledTime.UtcDateTime:O}"));
 
     private static string Part(string text) => Uri.EscapeDataString(text);
 

@@ -4,12 +4,17 @@ namespace JobLocking.Redis.Keys;
 
 /// <summary>
 /// The value of an occurrence: <c>running:&lt;lease id&gt;:&lt;holder&gt;</c>, written by the script, or
-/// <c>succeeded:&lt;holder&gt;</c>, or <c>failed:&lt;holder&gt;</c>.
+/// <c>succeeded:&lt;holder&gt;</c>, <c>failed:&lt;holder&gt;</c>; or, for a stored job, <c>ended:</c>, which is
+/// short because there may be many.
 /// </summary>
 internal static class OccurrenceMark
 {
-    public static byte[] Of(OccurrenceEnd end) =>
-        [.. end.Outcome == OccurrenceOutcome.Succeeded ? "succeeded:"u8 : "failed:"u8, .. HolderJson.Write(end.Holder)];
+    public static byte[] Of(OccurrenceEnd end) => end.Outcome switch
+    {
+        OccurrenceOutcome.Ended => "ended:"u8.ToArray(),
+        OccurrenceOutcome.Succeeded => [.. "succeeded:"u8, .. HolderJson.Write(end.Holder)],
+        _ => [.. "failed:"u8, .. HolderJson.Write(end.Holder)],
+    };
 
     public static LockHolder? Holder(ReadOnlySpan<byte> mark)
     {

@@ -33,6 +33,7 @@ internal static class ScriptReply
         "succeeded" => new AcquireResult(AcquireOutcome.OccurrenceSucceeded, Holder: OccurrenceMark.Holder(Bytes(reply[1]))),
         "spent" => new AcquireResult(AcquireOutcome.DeferralSpent),
         "failed" => new AcquireResult(AcquireOutcome.OccurrenceFailed, Holder: OccurrenceMark.Holder(Bytes(reply[1]))),
+        "ended" => new AcquireResult(AcquireOutcome.OccurrenceEnded),
         _ => null,
     };
 

@@ -10,7 +10,7 @@
 -- ARGV[3]  process id
 -- ARGV[4]  holder, JSON
 -- ARGV[5]  how long the key of the last fencing token is kept once the clock has passed the token, ms
--- ARGV[6]  '1' for a retry, which may run an occurrence that has failed
+-- ARGV[6]  '1' for a retry, which may run an occurrence that has failed or ended
 -- ARGV[7]  waiter id, if it is to be queued when it is refused
 -- ARGV[8]  since when it is queued, µs; '0' behind all others
 -- ARGV[9]  after how many ms its entry lapses
@@ -22,7 +22,7 @@
 --          { 'contended', queued since, value of the lock, PTTL }
 --          { 'gone', … } likewise, if the process of the holder is gone
 --          { 'running', queued since, value of the occurrence, PTTL }
---          { 'succeeded' or 'failed', value of the occurrence }
+--          { 'succeeded', 'failed' or 'ended', value of the occurrence }
 --          { 'spent' }, if the deferral was spent by another lease
 --          { 'unfenced' }, if the key of the last fencing token holds none; nothing was written
 --          { 'shared' }, if leases with a limit above 1 may hold the lock; nothing was written

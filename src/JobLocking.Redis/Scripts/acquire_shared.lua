@@ -12,7 +12,7 @@
 -- ARGV[3]  process id
 -- ARGV[4]  holder, JSON
 -- ARGV[5]  how long the key of the last fencing token is kept once the clock has passed the token, ms
--- ARGV[6]  '1' for a retry, which may run an occurrence that has failed
+-- ARGV[6]  '1' for a retry, which may run an occurrence that has failed or ended
 -- ARGV[7]  limit
 -- ARGV[8]  prefix of a process's channel; the process id follows it
 -- ARGV[9]  how many waiters may be notified although no process seems to listen

@@ -118,6 +118,21 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
     public async ValueTask<bool> BreakAsync(string name, long fencingToken, CancellationToken cancellationToken) =>
         (bool)await CallAsync(ScriptCalls.Break(_keys, name, fencingToken), "Breaking", name, cancellationToken).ConfigureAwait(false);
 
+    public async ValueTask<bool> IsMarkedAsync(string name, LockOccurrence occurrence, CancellationToken cancellationToken)
+    {
+        const string What = "Reading a mark of";
+        IConnectionMultiplexer connection = await ConnectAsync(What, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            Task<bool> asked = connection.GetDatabase().KeyExistsAsync(_keys.Derived(name).Occurrence(occurrence));
+            return await RedisFault.UntilAsync(asked, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception error) when (RedisFault.IsOne(error))
+        {
+            throw Failure(error, $"{What} lock '{name}'");
+        }
+    }
+
     public async ValueTask<IAsyncDisposable> SubscribeAsync(Action<LockNotification> onNotification, CancellationToken cancellationToken)
     {
         IConnectionMultiplexer connection = await ConnectAsync(ProcessChannel.What, cancellationToken).ConfigureAwait(false);

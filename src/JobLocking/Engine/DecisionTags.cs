@@ -25,6 +25,7 @@ internal static class DecisionTags
         LockDecision.Skip => "skip",
         LockDecision.Defer { StandsBy: true } => "standby",
         LockDecision.Defer => "defer",
+        LockDecision.Postpone => "postpone",
         _ => "fail",
     };
 }

@@ -7,7 +7,7 @@ using JobLocking.Waiting;
 namespace JobLocking.Engine;
 
 /// <summary>
-/// What the engine decided about an execution. There are four kinds; the members of each are what an adapter has to do, in order.
+/// What the engine decided about an execution. There are five kinds; the members of each are what an adapter has to do, in order.
 /// </summary>
 public abstract class LockDecision
 {
@@ -206,6 +206,18 @@ public abstract class LockDecision
             State = DeferralState.After(Execution.Deferral, now, waiter, StandsBy, isAnswered: !IsUnavailable);
             return this;
         }
+    }
+
+    /// <summary>
+    /// Do not run the job and do not change its state: another worker runs it, or has just run it. Have the scheduler deliver it again
+    /// after <see cref="Delay"/>, in case that worker has died. Only for an execution with a <see cref="LockExecution.Delivery"/>.
+    /// </summary>
+    public sealed class Postpone : LockDecision
+    {
+        internal Postpone(TimeSpan delay) => Delay = delay;
+
+        /// <summary>When to deliver the job again.</summary>
+        public TimeSpan Delay { get; }
     }
 
     /// <summary>Fail the execution; the retry policy of the scheduler applies.</summary>

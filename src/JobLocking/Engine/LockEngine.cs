@@ -14,6 +14,15 @@ namespace JobLocking.Engine;
 /// <summary>The one place that decides what becomes of an execution. See README.md in this folder.</summary>
 public sealed class LockEngine
 {
+    /// <summary>
+    /// How long the store remembers that a stored job has ended, while its scheduler notes that: a second delivery still finds the job
+    /// running, and would run it again.
+    /// </summary>
+    private static readonly TimeSpan EndedRunIsRemembered = TimeSpan.FromMinutes(1);
+
+    /// <summary>A run that has died is forgotten when its lease expires, so a delivery is not postponed for longer than that.</summary>
+    private static readonly TimeSpan LongestPostponement = TimeSpan.FromMinutes(1);
+
     private readonly Leases _leases;
     private readonly LockAcquirer _acquirer;
     private readonly LocalWaiters _queue;
@@ -72,6 +81,22 @@ public sealed class LockEngine
         {
             Judged(execution, decision, current, own);
         }
+    }
+
+    /// <summary>
+    /// Whether a job that its scheduler delivers a second time is left to its first run, because that run may be alive or has just ended.
+    /// For schedulers that can ask before they note that the second worker runs the job.
+    /// </summary>
+    /// <param name="execution">The execution, with a <see cref="LockExecution.Delivery"/> that <see cref="JobDelivery.IsSecond"/>.</param>
+    /// <param name="cancellationToken">Gives up the question.</param>
+    /// <returns>The decision to postpone the delivery; null if the first run is dead. If the store does not answer, it is alive.</returns>
+    /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled.</exception>
+    public async ValueTask<LockDecision.Postpone?> LeavesRunningAsync(LockExecution execution, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(execution);
+        ArgumentNullException.ThrowIfNull(execution.Delivery);
+        LeaseRequest wanted = WantedBy(execution, _time.GetUtcNow());
+        return await _leases.MayBeRunAsync(wanted, cancellationToken).ConfigureAwait(false) ? Postpone(execution) : null;
     }
 
     /// <summary>
@@ -187,8 +212,10 @@ public sealed class LockEngine
     /// </summary>
     private LockDecision? LocalDecision(LockExecution execution, DateTimeOffset now)
     {
-        // A deferral that came back is in the waiting queue. It has to leave it, or it would be woken.
+        // A deferral that came back is in the waiting queue. It has to leave it, or it would be woken. The lease that is in the way of a
+        // second delivery may be that of its own first run.
         if (execution.Occurrence is not null || execution.Deferral is not null || execution.Policy.Wait > TimeSpan.Zero
+            || execution.Delivery is { IsSecond: true }
             || _leases.Held.Contention(execution.Name, execution.Policy.Limit) is not { } contention)
         {
             return null;
@@ -233,6 +260,8 @@ public sealed class LockEngine
                     Skip(execution, result, $"{OccurrenceOf(execution)} was run by {result.Holder}"),
                 AcquireOutcome.OccurrenceFailed =>
                     Skip(execution, result, $"{OccurrenceOf(execution)} was run, and failed, by {result.Holder}"),
+                AcquireOutcome.OccurrenceRunning or AcquireOutcome.OccurrenceEnded when execution.Delivery is not null =>
+                    Postpone(execution),
                 AcquireOutcome.OccurrenceRunning =>
                     Defer(
                         execution, now, $"{OccurrenceOf(execution)} is being run by {result.Holder}",
@@ -265,7 +294,10 @@ public sealed class LockEngine
         {
             Identity = execution.Identity,
         };
-        LockOccurrence? ours = execution.Occurrence is { } any ? any with { Application = _application } : null;
+        LockOccurrence? occurrence = execution.Occurrence ?? (execution.Delivery is { } delivery
+            ? LockOccurrence.OfStoredJob(delivery.Installation, delivery.JobId, delivery.IsSecond)
+            : null);
+        LockOccurrence? ours = occurrence is null ? null : occurrence with { Application = _application };
         LeaseTerms terms = new(policy.Expire, policy.MaxHold, policy.MinHold, policy.Limit);
         bool asks = execution is { AsksWhetherHolderAnswers: true, Identity: not null } && IsSkippedForTheSameJob(execution);
         return new LeaseRequest(policy.Template, execution.Name, terms, holder, ours, execution.Workers, asks);
@@ -377,12 +409,13 @@ public sealed class LockEngine
         // A run that was cancelled by the loss did not fail by itself, so an execution that stands by runs the occurrence. Not after
         // MaxHold: a stuck job would be stuck there, too.
         bool endedByLoss = lost && error is OperationCanceledException or TaskLockLostException;
-        OccurrenceOutcome outcome = error is null ? OccurrenceOutcome.Succeeded
+        bool isStoredJob = run.Execution.Delivery is not null;
+        OccurrenceOutcome outcome = isStoredJob ? aborted ? OccurrenceOutcome.Unfinished : OccurrenceOutcome.Ended
+            : error is null ? OccurrenceOutcome.Succeeded
             : aborted || (endedByLoss && lease.Loss != LeaseLoss.HeldTooLong) ? OccurrenceOutcome.Unfinished
             : OccurrenceOutcome.Failed;
-        OccurrenceEnd? occurrence = lease.Occurrence is { } ran
-            ? new OccurrenceEnd(ran, run.Holder, outcome, OccurrenceRule.KeepFor(run.Execution, _time.GetUtcNow()))
-            : null;
+        TimeSpan kept = isStoredJob ? EndedRunIsRemembered : OccurrenceRule.KeepFor(run.Execution, _time.GetUtcNow());
+        OccurrenceEnd? occurrence = lease.Occurrence is { } ran ? new OccurrenceEnd(ran, run.Holder, outcome, kept) : null;
         await _leases.EndAsync(lease.Held, keep: error is null, occurrence).ConfigureAwait(false);
 
         return endedByLoss && !aborted && error is OperationCanceledException ? lease.LostError(error) : null;
@@ -440,6 +473,7 @@ public sealed class LockEngine
         LockExecution execution, DateTimeOffset now, LockHolder holder, TaskLockUnavailableException error) =>
         execution.Policy.OnUnavailable switch
         {
+            _ when execution.Delivery is { IsSecond: true } => Postpone(execution),
             LockUnavailable.Run => Run(execution, lease: null, holder),
             LockUnavailable.Fail => Fail(execution, error),
             _ => Defer(
@@ -482,6 +516,14 @@ public sealed class LockEngine
         }
 
         return new LockDecision.Defer(this, execution, delay, reason, result?.TimeLeft, result?.Holder, result?.Outcome);
+    }
+
+    private LockDecision.Postpone Postpone(LockExecution execution)
+    {
+        TimeSpan expire = execution.Policy.Expire;
+        TimeSpan delay = expire < LongestPostponement ? expire : LongestPostponement;
+        Log.DeliveryPostponed(_logger, execution.Job, execution.Execution, execution.Name, delay);
+        return new LockDecision.Postpone(delay);
     }
 
     private LockDecision.Fail Fail(LockExecution execution, TaskLockException error)

@@ -55,6 +55,12 @@ public sealed record LockExecution
     /// </summary>
     public FollowingFireTimes? Following { get; init; }
 
+    /// <summary>
+    /// The stored job, where its scheduler may deliver it a second time; null where it never does, and for an execution with an
+    /// <see cref="Occurrence"/>.
+    /// </summary>
+    public JobDelivery? Delivery { get; init; }
+
     /// <summary>The <see cref="LockDecision.Defer.State"/> of its last deferral; null if it does not come from one.</summary>
     public DeferralState? Deferral { get; init; }
 

@@ -86,6 +86,23 @@ internal sealed class Leases(
     }
 
     /// <summary>
+    /// Whether a lease runs a stored job, of this process or another, or has just run it. If the store does not answer, it may.
+    /// </summary>
+    /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled.</exception>
+    public async ValueTask<bool> MayBeRunAsync(LeaseRequest wanted, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await gate.IsMarkedAsync(wanted.Name, wanted.Occurrence!, wanted.Workers, cancellationToken).ConfigureAwait(false);
+        }
+        catch (LockStoreException e)
+        {
+            gate.Unavailable(wanted.Name, e);
+            return true;
+        }
+    }
+
+    /// <summary>
     /// Makes a lease last at least this long from now. It is lost if the store says that it does not hold the lock any more.
     /// </summary>
     /// <exception cref="TaskLockUnavailableException">The store did not answer.</exception>

@@ -42,6 +42,15 @@ internal sealed class StoreGate(ILockStore store, TimeProvider time, ILogger log
         isRetry: false,
         cancellationToken);
 
+    public ValueTask<bool> IsMarkedAsync(
+        string name, LockOccurrence occurrence, LockWorkers? workers, CancellationToken cancellationToken) => SendAsync(
+        name,
+        (name, occurrence),
+        static (store, r, token) => store.IsMarkedAsync(r.name, r.occurrence, token),
+        workers,
+        isRetry: false,
+        cancellationToken);
+
     /// <summary>The server of a lock has answered a request that bypassed the gate.</summary>
     public void Answered(string name)
     {

@@ -48,6 +48,9 @@ public enum AcquireOutcome
     /// <summary>The occurrence has been run, and the run failed; a retry would have been granted.</summary>
     OccurrenceFailed,
 
+    /// <summary>The stored job has just been run; an attempt that is no second delivery would have been granted.</summary>
+    OccurrenceEnded,
+
     /// <summary>
     /// Another lease was granted for the same deferral. Judged before occurrence and lock, so also while that lease is held. The
     /// execution is not put into the waiting queue.

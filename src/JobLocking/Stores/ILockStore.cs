@@ -60,6 +60,11 @@ public interface ILockStore
     ValueTask<PollResult> PollAsync(PollRequest request, CancellationToken cancellationToken);
 
     /// <summary>
+    /// Whether the store has a mark of the occurrence: a lease runs it, or it has been run and that is still remembered.
+    /// </summary>
+    ValueTask<bool> IsMarkedAsync(string name, LockOccurrence occurrence, CancellationToken cancellationToken);
+
+    /// <summary>
     /// Calls <paramref name="onNotification"/>, from any thread, for each notification to this process. Returns when the process is
     /// subscribed; notifications that are sent before that, or while the store is out of reach, are lost.
     /// </summary>

@@ -1,6 +1,8 @@
 namespace JobLocking.Stores;
 
-/// <summary>One scheduled fire time of one job, the same on every node.</summary>
+/// <summary>
+/// One scheduled fire time of one job, the same on every node; or one job that its scheduler stores, see <see cref="OfStoredJob"/>.
+/// </summary>
 /// <param name="Job">The job, the same on every node.</param>
 /// <param name="ScheduledTime">The nominal fire time, UTC.</param>
 /// <param name="IsRetry">The scheduler runs it again after a failure: it may, unless the occurrence has succeeded meanwhile.</param>
@@ -14,6 +16,21 @@ public sealed record LockOccurrence(string Job, DateTimeOffset ScheduledTime, bo
 
     /// <summary>The trigger that fires the job, the same on every node; empty where the job alone identifies the work.</summary>
     public string Trigger { get; init; } = "";
+
+    /// <summary>The id that its scheduler gave to a stored job; empty for a fire time.</summary>
+    public string StoredJob { get; init; } = "";
+
+    /// <summary>
+    /// A job that its scheduler stores under an id and may deliver to a second worker while the first still runs it.
+    /// </summary>
+    /// <param name="scheduler">The installation of the scheduler, the same on every node; empty for one without a name of its own.</param>
+    /// <param name="id">The id of the job, which identifies its run.</param>
+    /// <param name="isSecondDelivery">
+    /// The scheduler says that the job is running: this delivery must not run it while the store remembers that it runs or has just ended.
+    /// Any other attempt only must not run beside another.
+    /// </param>
+    public static LockOccurrence OfStoredJob(string scheduler, string id, bool isSecondDelivery) =>
+        new("", default, IsRetry: !isSecondDelivery) { Scheduler = scheduler, StoredJob = id };
 }
 
 /// <summary>How the run of an occurrence ended.</summary>
@@ -27,6 +44,9 @@ public enum OccurrenceOutcome
 
     /// <summary>It failed: only a retry runs the occurrence again.</summary>
     Failed,
+
+    /// <summary>It ended, well or not: only a second delivery of a stored job is refused.</summary>
+    Ended,
 }
 
 /// <summary>The end of the run of an occurrence. A mark of another lease is left alone.</summary>

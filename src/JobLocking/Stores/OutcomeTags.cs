@@ -11,6 +11,7 @@ internal static class OutcomeTags
         AcquireOutcome.OccurrenceRunning => "standby",
         AcquireOutcome.OccurrenceSucceeded => "occurrence_succeeded",
         AcquireOutcome.OccurrenceFailed => "occurrence_failed",
+        AcquireOutcome.OccurrenceEnded => "occurrence_ended",
         AcquireOutcome.DeferralSpent => "deferral_spent",
         _ => TagValues.Contended,
     };

@@ -29,6 +29,7 @@ internal static class EventIds
     public const int StandsBy = 1116;
     public const int TakesOver = 1117;
     public const int OccurrenceForgotten = 1118;
+    public const int DeliveryPostponed = 1119;
     public const int AvailableAgain = 1120;
     public const int WakeUpNotAccepted = 1140;
 

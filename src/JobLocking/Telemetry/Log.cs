@@ -173,6 +173,13 @@ internal static partial class Log
     public static partial void OccurrenceForgotten(
         ILogger logger, string job, string execution, string lockName, DateTimeOffset time, TimeSpan kept);
 
+    [LoggerMessage(
+        EventIds.DeliveryPostponed,
+        LogLevel.Information,
+        "Job {Job} #{Execution} was delivered a second time and is left to its first run, which holds lock '{LockName}' or has just ended. "
+        + "The delivery comes back in {Delay}, in case that run dies")]
+    public static partial void DeliveryPostponed(ILogger logger, string job, string execution, string lockName, TimeSpan delay);
+
     [LoggerMessage(EventIds.Locks, LogLevel.Information, "The locks of this process:{Locks}")]
     public static partial void Locks(ILogger logger, string locks);
 

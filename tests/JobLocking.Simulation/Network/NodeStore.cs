@@ -105,6 +105,11 @@ internal sealed class NodeStore(World world, TraceNames names, Link link, string
             cancellationToken);
     }
 
+    public ValueTask<bool> IsMarkedAsync(string name, LockOccurrence occurrence, CancellationToken cancellationToken) => AskAsync(
+        $"{node} reads a mark of {name}",
+        store => Done(store.IsMarkedAsync(name, occurrence, CancellationToken.None)),
+        cancellationToken);
+
     public async ValueTask<IAsyncDisposable> SubscribeAsync(Action<LockNotification> onNotification, CancellationToken cancellationToken)
     {
         await AskAsync($"{node} subscribe", link.Subscribe, cancellationToken);

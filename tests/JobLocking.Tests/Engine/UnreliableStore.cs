@@ -168,6 +168,13 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
         return look;
     }
 
+    public async ValueTask<bool> IsMarkedAsync(string name, LockOccurrence occurrence, CancellationToken cancellationToken)
+    {
+        Note($"is marked {name}");
+        Throw(AcquireAlways);
+        return await inner.IsMarkedAsync(name, occurrence, cancellationToken);
+    }
+
     public async ValueTask<IAsyncDisposable> SubscribeAsync(Action<LockNotification> onNotification, CancellationToken cancellationToken)
     {
         ThrowNext(ListenFaults);

@@ -137,7 +137,7 @@ public sealed class RenewalLoopTests : IDisposable
         await AdvanceAndRenewAsync(20);
         await AdvanceAndRenewAsync(1);
         Assert.Equal(2, Renewals);
-        Assert.Contains(EventIds.RenewalFailed, _node.LoggedIds);
+        await Eventually.IsTrueAsync(() => _node.LoggedIds.Contains(EventIds.RenewalFailed));
 
         await AdvanceAndRenewAsync(38.39);
         Assert.False(lease.Lost.IsCancellationRequested);
@@ -145,7 +145,7 @@ public sealed class RenewalLoopTests : IDisposable
         Assert.True(lease.Lost.IsCancellationRequested);
         TaskLockLostException error = Assert.Throws<TaskLockLostException>(lease.ThrowIfLost);
         Assert.Contains("could not be renewed", error.Message, StringComparison.Ordinal);
-        Assert.Contains(EventIds.LeaseLost, _node.LoggedIds);
+        await Eventually.IsTrueAsync(() => _node.LoggedIds.Contains(EventIds.LeaseLost));
     }
 
     [Fact]

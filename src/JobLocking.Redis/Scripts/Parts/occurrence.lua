@@ -1,15 +1,15 @@
 -- Part of other scripts: the mark of an occurrence. Needs values.
 
--- What keeps a lease from running the occurrence: 'succeeded', 'failed' or 'running', and the mark; nil if nothing does.
+-- What keeps a lease from running the occurrence: 'succeeded', 'failed', 'ended' or 'running', and the mark; nil if nothing does.
 local function judge(key, lease, is_retry)
   local mark = read(key)
   if not mark then
     return nil
   elseif starts(mark, 'succeeded:') then
     return 'succeeded', mark
-  elseif starts(mark, 'failed:') then
+  elseif starts(mark, 'failed:') or starts(mark, 'ended:') then
     if not is_retry then
-      return 'failed', mark
+      return starts(mark, 'failed:') and 'failed' or 'ended', mark
     end
   elseif not starts(mark, 'running:' .. lease .. ':') then
     return 'running', mark

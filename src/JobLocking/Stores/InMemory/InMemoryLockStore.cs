@@ -63,6 +63,9 @@ internal sealed class InMemoryLockStore : ILockStore
         return new(_locks.Step(request.Name, one => one.Poll(request, _process)));
     }
 
+    public ValueTask<bool> IsMarkedAsync(string name, LockOccurrence occurrence, CancellationToken cancellationToken) =>
+        new(_locks.Step(name, one => one.IsMarked(occurrence)));
+
     public ValueTask<IAsyncDisposable> SubscribeAsync(Action<LockNotification> onNotification, CancellationToken cancellationToken)
     {
         _process.Add(onNotification);

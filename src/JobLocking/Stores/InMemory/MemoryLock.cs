@@ -256,6 +256,8 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
         return true;
     }
 
+    public bool IsMarked(LockOccurrence occurrence) => Find(occurrence) is not null;
+
     public IEnumerable<HeldLock> List()
     {
         List<LockWaiter> waiters =
@@ -277,6 +279,7 @@ internal sealed class MemoryLock(string name, MemoryLocks locks)
                 AcquireOutcome.OccurrenceRunning, Holder: mark.Holder, TimeLeft: _clock.Until(mark.ExpiresAt)),
             { Outcome: OccurrenceOutcome.Succeeded } => new AcquireResult(AcquireOutcome.OccurrenceSucceeded, Holder: mark.Holder),
             _ when occurrence.IsRetry => null,
+            { Outcome: OccurrenceOutcome.Ended } => new AcquireResult(AcquireOutcome.OccurrenceEnded),
             _ => new AcquireResult(AcquireOutcome.OccurrenceFailed, Holder: mark.Holder),
         };
     }

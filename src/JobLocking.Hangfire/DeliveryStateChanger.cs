@@ -1,0 +1,38 @@
+using Hangfire.States;
+
+namespace JobLocking.Hangfire;
+
+/// <summary>
+/// Leaves a job alone that is delivered a second time while its first run is alive: the worker removes the delivery from its queue, and
+/// does nothing else. See <see cref="SecondDelivery"/>.
+/// </summary>
+internal sealed class DeliveryStateChanger(IBackgroundJobStateChanger inner) : IBackgroundJobStateChanger
+{
+    public IState? ChangeState(StateChangeContext context)
+    {
+        if (context.NewState is not ProcessingState)
+        {
+            return inner.ChangeState(context);
+        }
+
+        try
+        {
+            SecondDelivery.Stage = SecondDelivery.Stages.Catches;
+            return inner.ChangeState(context);
+        }
+        catch (SecondDeliveryException delivery)
+        {
+            if (delivery.IsScheduled || delivery.Filter.LeavesRunning(delivery.Job, context))
+            {
+                return null;
+            }
+
+            SecondDelivery.Stage = SecondDelivery.Stages.TakesOver;
+            return inner.ChangeState(context);
+        }
+        finally
+        {
+            SecondDelivery.Stage = SecondDelivery.Stages.Absent;
+        }
+    }
+}

@@ -1,0 +1,179 @@
+using System.Runtime.CompilerServices;
+using Hangfire;
+using Hangfire.Common;
+using Hangfire.Server;
+using Hangfire.States;
+using Hangfire.Storage;
+
+namespace JobLocking.Hangfire;
+
+/// <summary>
+/// One delivery of a job that is running already, as far as its storage knows: most storages deliver a job again once its run takes longer
+/// than their invisibility timeout. The job is left alone, unless its run is dead.
+/// </summary>
+/// <remarks>
+/// An election may not ask the lock store. So it throws <see cref="SecondDeliveryException"/> where <see cref="DeliveryStateChanger"/>
+/// catches that, asks, and changes nothing if the run is alive. Where it is not registered, the election puts the state of the first run
+/// back, and <see cref="TaskLockFilter.OnPerforming"/> asks; each such delivery costs two rows of history.
+/// <para>
+/// A delivery that is left alone is postponed: it goes into Hangfire's schedule as <c>queue:id</c>. Hangfire writes that itself for jobs
+/// with a queue of their own, and moves it to the queue without a change of state.
+/// </para>
+/// </remarks>
+internal sealed class SecondDelivery
+{
+    private const string Schedule = "schedule";
+
+    private static readonly ConditionalWeakTable<BackgroundJob, SecondDelivery> Known = [];
+
+    /// <summary>What <see cref="DeliveryStateChanger"/> does on this thread.</summary>
+    [ThreadStatic]
+    private static Stages _stage;
+
+    private readonly IDictionary<string, string> _firstRun;
+    private readonly ProcessingState _own;
+    private readonly bool _hasReplacedFirst;
+
+    private SecondDelivery(IDictionary<string, string> firstRun, ProcessingState own, bool hasReplacedFirst) =>
+        (_firstRun, _own, _hasReplacedFirst) = (firstRun, own, hasReplacedFirst);
+
+    public enum Stages
+    {
+        /// <summary>It is not on the stack.</summary>
+        Absent,
+
+        /// <summary>It catches the exception of an election.</summary>
+        Catches,
+
+        /// <summary>It has asked, and the first run is dead.</summary>
+        TakesOver,
+    }
+
+    public static Stages Stage
+    {
+        get => _stage;
+        set => _stage = value;
+    }
+
+    /// <summary>The second delivery that an execution is; null if the job was not running.</summary>
+    public static SecondDelivery? Of(BackgroundJob job) => Known.TryGetValue(job, out SecondDelivery? known) ? known : null;
+
+    /// <summary>The election of Processing for a job that is Processing.</summary>
+    /// <exception cref="SecondDeliveryException">For <see cref="DeliveryStateChanger"/>.</exception>
+    public static void Elect(ElectStateContext context, TaskLockFilter filter)
+    {
+        if (Stage == Stages.Catches)
+        {
+            throw new SecondDeliveryException(filter, context.BackgroundJob);
+        }
+
+        ProcessingState own = (ProcessingState)context.CandidateState;
+        bool takesOver = Stage == Stages.TakesOver;
+        IDictionary<string, string> first = context.Connection.GetStateData(context.BackgroundJob.Id)?.Data ?? own.SerializeData();
+        Known.AddOrUpdate(context.BackgroundJob, new SecondDelivery(first, own, takesOver));
+        if (!takesOver)
+        {
+            context.CandidateState = new RunningState(first, "Delivered again while it runs");
+        }
+    }
+
+    /// <summary>
+    /// The election of Processing for a job that is Scheduled. A job that is in the schedule under its plain id gets there by a postponed
+    /// delivery: it waits for a retry or a lock by now, and does not run before its time. A job that is in the schedule as
+    /// <c>queue:id</c> gets there when it is due.
+    /// </summary>
+    /// <exception cref="SecondDeliveryException">For <see cref="DeliveryStateChanger"/>.</exception>
+    public static void ElectScheduled(ElectStateContext context, TaskLockFilter filter, DateTimeOffset now)
+    {
+        if (context.BackgroundJob.Job?.Queue is not null
+            || AttemptRecord.Read(context.Connection, context.BackgroundJob).Queue is not null
+            || context.Connection.GetStateData(context.BackgroundJob.Id) is not { } scheduled
+            || scheduled.Data?.TryGetValue("EnqueueAt", out string? text) != true
+            || JobHelper.DeserializeNullableDateTime(text) is not { } at || at <= now.UtcDateTime.AddSeconds(1))
+        {
+            return;
+        }
+
+        if (Stage == Stages.Catches)
+        {
+            throw new SecondDeliveryException(filter, context.BackgroundJob) { IsScheduled = true };
+        }
+
+        context.CandidateState = new WaitingState(at, scheduled.Data) { Reason = scheduled.Reason };
+    }
+
+    /// <summary>The job runs: the first run is dead.</summary>
+    public void TakeOver(PerformContext context)
+    {
+        if (!_hasReplacedFirst)
+        {
+            Apply(context, new RunningState(_own.SerializeData(), "Its first run is dead"));
+        }
+    }
+
+    /// <summary>The first run is alive after all.</summary>
+    public void PutBack(PerformContext context)
+    {
+        if (_hasReplacedFirst)
+        {
+            Apply(context, new RunningState(_firstRun, "Its first run is alive"));
+        }
+    }
+
+    /// <summary>Has the storage deliver the job again.</summary>
+    public static void Postpone(JobStorage storage, IStorageConnection connection, BackgroundJob job, DateTimeOffset at)
+    {
+        using IWriteOnlyTransaction transaction = connection.CreateWriteTransaction();
+        transaction.AddToSet(Schedule, Member(storage, job), JobHelper.ToTimestamp(at.UtcDateTime));
+        transaction.Commit();
+    }
+
+    /// <summary>
+    /// The run of a job ends because its server stops, and the worker puts the job back into its queue. Some storages cannot do that once
+    /// they have delivered the job a second time, so a postponed delivery comes back now.
+    /// </summary>
+    public static void DeliverPostponed(PerformContext context)
+    {
+        string member = Member(context.Storage, context.BackgroundJob);
+        if (!IsScheduled(context.Storage, context.Connection, member))
+        {
+            return;
+        }
+
+        using IWriteOnlyTransaction transaction = context.Connection.CreateWriteTransaction();
+        transaction.RemoveFromSet(Schedule, member);
+        transaction.AddToQueue(member[..member.LastIndexOf(':')], context.BackgroundJob.Id);
+        transaction.Commit();
+    }
+
+    private static bool IsScheduled(JobStorage storage, IStorageConnection connection, string member) =>
+        connection is JobStorageConnection known && storage.HasFeature(JobStorageFeatures.Connection.GetSetContains)
+            ? known.GetSetContains(Schedule, member)
+            : connection.GetAllItemsFromSet(Schedule).Contains(member);
+
+    private static string Member(JobStorage storage, BackgroundJob job) =>
+        $"{job.Job?.Queue ?? JobQueue.InHistory(storage, job.Id) ?? EnqueuedState.DefaultQueue}:{job.Id}";
+
+    private static void Apply(PerformContext context, RunningState state) => new BackgroundJobStateChanger().ChangeState(
+        new StateChangeContext(context.Storage, context.Connection, context.BackgroundJob.Id, state, ProcessingState.StateName));
+
+    /// <summary>Processing, by the server and worker that the data names.</summary>
+    private sealed class RunningState(IDictionary<string, string> data, string reason) : IState
+    {
+        public string Name => ProcessingState.StateName;
+
+        public string Reason => reason;
+
+        public bool IsFinal => false;
+
+        public bool IgnoreJobLoadException => false;
+
+        public Dictionary<string, string> SerializeData() => new(data);
+    }
+
+    /// <summary>Scheduled as before.</summary>
+    private sealed class WaitingState(DateTime at, IDictionary<string, string> data) : ScheduledState(at), IState
+    {
+        Dictionary<string, string> IState.SerializeData() => new(data);
+    }
+}
