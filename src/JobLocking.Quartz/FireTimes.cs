@@ -13,6 +13,9 @@ internal readonly struct FireTimes(ITrigger trigger, ICalendar? calendar)
     /// <summary>How far apart the fire times of a trigger may be: a leap day in the year 2100.</summary>
     private static readonly TimeSpan LongestGap = TimeSpan.FromDays(8 * 366);
 
+    /// <summary>More than any clock is ever set back.</summary>
+    private static readonly TimeSpan ClockChange = TimeSpan.FromHours(3);
+
     private readonly ITrigger _trigger = trigger;
     private readonly ICalendar? _calendar = calendar;
 
@@ -69,7 +72,7 @@ internal readonly struct FireTimes(ITrigger trigger, ICalendar? calendar)
             }
         }
 
-        return last;
+        return AsWalked(last, end);
     }
 
     /// <summary>
@@ -90,6 +93,28 @@ internal readonly struct FireTimes(ITrigger trigger, ICalendar? calendar)
         }
 
         return time + ((tenth - time) * 10);
+    }
+
+    /// <summary>
+    /// The last fire time before the end on the way of a scheduler, which goes from one fire time to the next. In a night in which clocks are
+    /// set back, a search that begins between two readings of the same hour finds a fire time that the scheduler does not have.
+    /// </summary>
+    private DateTimeOffset AsWalked(DateTimeOffset last, DateTimeOffset end)
+    {
+        const int MostSteps = 20;
+        DateTimeOffset? walked = After(last - ClockChange);
+        for (int steps = 0; steps < MostSteps && walked is { } time && time < end; steps++)
+        {
+            DateTimeOffset? next = After(time);
+            if (next is null || next >= end)
+            {
+                return time;
+            }
+
+            walked = next;
+        }
+
+        return last; // So many fire times are not hours apart: none is missing among them.
     }
 
     /// <summary>A fire time before the end: one at or after the time nearby, or one that is further back.</summary>

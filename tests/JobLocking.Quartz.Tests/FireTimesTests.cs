@@ -39,6 +39,22 @@ public sealed class FireTimesTests
     }
 
     [Fact]
+    public void A_search_that_begins_in_an_hour_that_clocks_repeat_finds_the_fire_time_of_the_scheduler()
+    {
+        ITrigger trigger = TriggerBuilder.Create()
+            .WithCronSchedule("0 30 2 * * ?", cron => cron.InTimeZone(TimeZoneInfo.FindSystemTimeZoneById("Europe/Berlin")))
+            .StartAt(Start)
+            .Build();
+        DateTimeOffset missed = new(2026, 10, 24, 0, 30, 0, TimeSpan.Zero);
+        DateTimeOffset setBack = missed.AddDays(1);
+        DateTimeOffset next = trigger.GetFireTimeAfter(setBack)!.Value;
+        Assert.Equal(new DateTimeOffset(2026, 10, 26, 1, 30, 0, TimeSpan.Zero), next);
+
+        Assert.Equal(setBack, new FireTimes(trigger, null).LastBefore(next, missed));
+        Assert.Equal(setBack, new FireTimes(trigger, null).LastBefore(next, setBack.AddMinutes(45)));
+    }
+
+    [Fact]
     public void A_fire_time_that_is_the_last_one_is_found_at_once()
     {
         ITrigger trigger = Cron("0 * * * * ?");
