@@ -9,7 +9,8 @@ namespace JobLocking.Hangfire;
 
 /// <summary>
 /// Reads and writes attempt records in elections. Hangfire repeats an election that throws, blocks a worker meanwhile, and at last fails
-/// the job. The same holds when the run of a job ends. So no fault of a storage leaves this class, whether the storage lacks a member that it claims to have or does not answer.
+/// the job. The same holds when the run of a job ends. So no fault of a storage leaves this class, whether the storage lacks a member that
+/// it claims to have or does not answer.
 /// </summary>
 internal sealed class ElectionRecords(ILogger logger)
 {
