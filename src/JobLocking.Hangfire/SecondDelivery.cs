@@ -22,6 +22,9 @@ namespace JobLocking.Hangfire;
 /// </remarks>
 internal sealed class SecondDelivery
 {
+    /// <summary>How long a delivery is postponed whose wait for the lock Hangfire has aborted.</summary>
+    public static readonly TimeSpan AfterAbort = TimeSpan.FromSeconds(15);
+
     private const string Schedule = "schedule";
 
     private static readonly ConditionalWeakTable<BackgroundJob, SecondDelivery> Known = [];
@@ -32,10 +35,9 @@ internal sealed class SecondDelivery
 
     private readonly IDictionary<string, string> _firstRun;
     private readonly ProcessingState _own;
-    private readonly bool _hasReplacedFirst;
 
     private SecondDelivery(IDictionary<string, string> firstRun, ProcessingState own, bool hasReplacedFirst) =>
-        (_firstRun, _own, _hasReplacedFirst) = (firstRun, own, hasReplacedFirst);
+        (_firstRun, _own, HasReplacedFirst) = (firstRun, own, hasReplacedFirst);
 
     public enum Stages
     {
@@ -54,6 +56,9 @@ internal sealed class SecondDelivery
         get => _stage;
         set => _stage = value;
     }
+
+    /// <summary>Whether the state of the job names the worker of this delivery, and no longer that of the first run.</summary>
+    public bool HasReplacedFirst { get; }
 
     /// <summary>The second delivery that an execution is; null if the job was not running.</summary>
     public static SecondDelivery? Of(BackgroundJob job) => Known.TryGetValue(job, out SecondDelivery? known) ? known : null;
@@ -105,7 +110,7 @@ internal sealed class SecondDelivery
     /// <summary>The job runs: the first run is dead.</summary>
     public void TakeOver(PerformContext context)
     {
-        if (!_hasReplacedFirst)
+        if (!HasReplacedFirst)
         {
             Apply(context, new RunningState(_own.SerializeData(), "Its first run is dead"));
         }
@@ -114,7 +119,7 @@ internal sealed class SecondDelivery
     /// <summary>The first run is alive after all.</summary>
     public void PutBack(PerformContext context)
     {
-        if (_hasReplacedFirst)
+        if (HasReplacedFirst)
         {
             Apply(context, new RunningState(_firstRun, "Its first run is alive"));
         }

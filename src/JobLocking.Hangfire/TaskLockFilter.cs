@@ -191,7 +191,7 @@ internal sealed class TaskLockFilter(
             }
         }
 
-        LockDecision decision = WorkerThread.Wait(engine.DecideAsync(execution, context.CancellationToken.ShutdownToken));
+        LockDecision decision = Decide(execution, second, context);
         switch (decision)
         {
             case LockDecision.Run run:
@@ -312,6 +312,21 @@ internal sealed class TaskLockFilter(
 
     public void OnStateUnapplied(ApplyStateContext context, IWriteOnlyTransaction transaction)
     {
+    }
+
+    private LockDecision Decide(LockExecution execution, SecondDelivery? second, PerformContext context)
+    {
+        try
+        {
+            return WorkerThread.Wait(engine.DecideAsync(execution, context.CancellationToken.ShutdownToken));
+        }
+        catch (OperationCanceledException) when (second is { HasReplacedFirst: false })
+        {
+            // The state of the job names the worker of the first run, so Hangfire takes this one for a worker that has lost its job.
+            DateTimeOffset again = time.GetUtcNow() + SecondDelivery.AfterAbort;
+            SecondDelivery.Postpone(context.Storage!, context.Connection, context.BackgroundJob, again);
+            throw;
+        }
     }
 
     /// <summary>Whether a job that is running already is left to its first run; then the delivery is postponed.</summary>

@@ -45,6 +45,9 @@ public class ShortLeases(JobProbes probes, ITaskLeaseAccessor leases)
 {
     [TaskLock("work:{key}", Expire = 5, DeferBy = 1)]
     public Task Run(string key, string probe, CancellationToken cancellationToken) => probes[probe].RunAsync(leases, cancellationToken);
+
+    [TaskLock("work:{key}", Expire = 5, DeferBy = 15, Wait = 3600)]
+    public Task RunInPlace(string key, string probe, CancellationToken cancellationToken) => probes[probe].RunAsync(leases, cancellationToken);
 }
 
 /// <summary>Comes back by itself only after all tests have ended: a job that runs was woken.</summary>

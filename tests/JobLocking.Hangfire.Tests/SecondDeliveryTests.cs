@@ -77,6 +77,25 @@ public sealed class SecondDeliveryTests(SharedRedis redis)
 
     [Theory]
     [MemberData(nameof(Cases))]
+    public async Task A_job_whose_first_run_is_dead_may_wait_for_its_lock_in_place(Storages storages, bool isDecorated)
+    {
+        await using Cluster cluster = redis.NewCluster(storages);
+        Node holder = await cluster.StartAsync("holder", server: o => o.Queues = ["unused"]);
+        TaskLease lease = await holder.TakeAsync("work:x");
+        string job = cluster.Client.Enqueue<ShortLeases>(w => w.RunInPlace("x", "waits", CancellationToken.None));
+        Assert.True(cluster.Client.ChangeState(job, new DeadRunState()));
+        Node a = await cluster.StartAsync("a", isDecorated: isDecorated);
+
+        // Without the decorator, the state names the dead worker. Hangfire sees that, and aborts the wait.
+        await Eventually.IsTrueAsync(async () => isDecorated ? (await a.QueuedAsync()).Length == 1 : Postponed(cluster, job));
+        await lease.DisposeAsync();
+
+        await cluster.SucceedsAsync(job);
+        Assert.Equal(1, cluster.Probes["waits"].Ended);
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
     public async Task A_second_delivery_does_not_run_a_job_that_waits_for_its_retry(Storages storages, bool isDecorated)
     {
         await using Cluster cluster = redis.NewCluster(storages);
