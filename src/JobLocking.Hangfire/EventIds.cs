@@ -16,4 +16,6 @@ internal static class EventIds
     public const int FilterMissing = 2025;
     public const int PostponedNotDelivered = 2026;
     public const int CouldSlide = 2027;
+    public const int ServicesMissing = 2030;
+    public const int TokenNotGiven = 2031;
 }

@@ -1,4 +1,6 @@
 using Hangfire;
+using Hangfire.Server;
+using Hangfire.States;
 using JobLocking.Engine;
 using JobLocking.Policy;
 using Microsoft.Extensions.Logging;
@@ -12,6 +14,9 @@ internal sealed class HangfireAdapter(
 {
     private readonly Lock _adding = new();
     private readonly List<TaskLockFilter> _filters = [];
+
+    // Null if AddHangfireTaskLocks was not called.
+    private readonly HostedServers? _complete = (HostedServers?)services.GetService(typeof(HostedServers));
 
     public Installations Installations => installations;
 
@@ -32,10 +37,10 @@ internal sealed class HangfireAdapter(
 
     public ValueTask CheckAsync(CancellationToken cancellationToken)
     {
-        HostedServer[] servers = [.. HostedServer.In(services, adapters)];
+        IReadOnlyList<HostedServer> servers = _complete?.All ?? HostedServer.In(services, adapters, unreadable: _ => { });
         foreach (HostedServer server in servers)
         {
-            installations.Add(server.Storage, server.Name);
+            installations.Add(server.Storage!, server.Name);
         }
 
         foreach (JobStorage storage in servers.Select(server => server.Storage).Distinct().Where(StorageOptions.CouldSlide))
@@ -47,7 +52,7 @@ internal sealed class HangfireAdapter(
         {
             foreach (HostedServer server in servers)
             {
-                ProcessFilter.Instance.Bind(server.Storage, filter);
+                ProcessFilter.Instance.Bind(server.Storage!, filter);
             }
 
             // A server that the user's code creates may use this storage, too.
@@ -57,6 +62,7 @@ internal sealed class HangfireAdapter(
             }
         }
 
+        CheckServices(servers);
         JobSample[] jobs = [.. policies.Jobs.Where(job => !job.IsForQuartz).Select(JobSample.Of).OfType<JobSample>()];
         UnlockedJobs[] absent = [.. servers.Select(server => UnlockedJobs.In(server, this, services, jobs)).OfType<UnlockedJobs>()];
         if (absent.Length == 0)
@@ -65,7 +71,7 @@ internal sealed class HangfireAdapter(
         }
 
         // These jobs may be meant for another server, and services of the container may have the filter after all.
-        if (absent.Length == servers.Length && Array.TrueForAll(absent, a => a.IsCertain))
+        if (absent.Length == servers.Count && Array.TrueForAll(absent, a => a.IsCertain))
         {
             throw new TaskLockException(string.Join(
                 Environment.NewLine, absent.Select(a => $"Jobs would run without their locks: {a.Jobs}. {a.Why} Fix: {a.Fix}").Distinct()));
@@ -77,6 +83,42 @@ internal sealed class HangfireAdapter(
         }
 
         return default;
+    }
+
+    private void CheckServices(IReadOnlyList<HostedServer> servers)
+    {
+        if (servers.Count == 0)
+        {
+            return;
+        }
+
+        if (_complete is null)
+        {
+            Log.ServicesMissing(logger);
+            return;
+        }
+
+        string[] problems = [.. Replaced<IBackgroundJobPerformer, LockedJobPerformer>(),
+            .. Replaced<IBackgroundJobStateChanger, DeliveryStateChanger>(), .. _complete.Problems()];
+        if (problems.Length > 0)
+        {
+            throw new TaskLockException(string.Join(Environment.NewLine, problems));
+        }
+
+        if (services.GetService(typeof(IBackgroundJobPerformer)) is LockedJobPerformer { GivesTokens: false })
+        {
+            Log.TokenNotGiven(logger, typeof(PerformContext).Assembly.GetName().Version);
+        }
+    }
+
+    private IEnumerable<string> Replaced<TService, TOurs>()
+    {
+        if (services.GetService(typeof(TService)) is { } replaces and not TOurs)
+        {
+            string service = typeof(TService).Name;
+            yield return $"AddHangfireTaskLocks: {service} is registered once more, with {replaces.GetType()}, "
+                + $"which replaces that of JobLocking. Fix: call AddHangfireTaskLocks after {service} is registered; yours is kept.";
+        }
     }
 
     private JobStorage? Storage()

@@ -75,7 +75,7 @@ internal sealed class Installations(LockEngine engine)
     }
 
     /// <summary>Hangfire turns a name into <c>name:process id:guid</c>.</summary>
-    private static string? NameFrom(string? serverId) =>
+    public static string? NameFrom(string? serverId) =>
         (serverId ?? "").Split(':') is { Length: > 2 } parts ? string.Join(':', parts[..^2]) : null;
 
     private static string DefaultName() =>

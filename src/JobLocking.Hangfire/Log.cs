@@ -97,4 +97,20 @@ internal static partial class Log
         "Job #{Execution} left its queue without a run, and its deferral could not be read from {Storage}. If it was waiting for a "
         + "lock, the next waiter is woken a few seconds later than usual. Check the storage")]
     public static partial void DeferralStateNotRead(ILogger logger, Exception error, string execution, string storage);
+
+    [LoggerMessage(
+        EventIds.ServicesMissing,
+        LogLevel.Warning,
+        "UseTaskLocks was called without AddHangfireTaskLocks. A lease that is lost does not cancel the CancellationToken of its job, "
+        + "which runs on without its lock, and each second delivery of a running job adds two rows to its history. Fix: call "
+        + "services.AddHangfireTaskLocks() beside AddHangfireServer")]
+    public static partial void ServicesMissing(ILogger logger);
+
+    [LoggerMessage(
+        EventIds.TokenNotGiven,
+        LogLevel.Warning,
+        "Hangfire.Core {Version} does not let JobLocking give a job a token of its own. A lease that is lost does not cancel the "
+        + "CancellationToken of its job; only TaskLease.Lost is cancelled. Fix: update JobLocking.Hangfire, or let the jobs watch Lost, "
+        + "which they find with ITaskLeaseAccessor")]
+    public static partial void TokenNotGiven(ILogger logger, Version? version);
 }

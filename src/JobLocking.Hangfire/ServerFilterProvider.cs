@@ -8,5 +8,13 @@ namespace JobLocking.Hangfire;
 /// </summary>
 internal sealed class ServerFilterProvider(IJobFilterProvider provider) : IJobFilterProvider
 {
-    public IEnumerable<JobFilter> GetFilters(Job? job) => provider.GetFilters(job).Where(filter => filter.Instance is not ProcessFilter);
+    private readonly IJobFilterProvider _provider = provider;
+
+    public IEnumerable<JobFilter> GetFilters(Job? job) => _provider.GetFilters(job).Where(filter => filter.Instance is not ProcessFilter);
+
+    /// <summary>Equal for providers that give the same filters, apart from the filter that each server has of its own.</summary>
+    public static object Identity(IJobFilterProvider? filters) =>
+        filters is JobFilterProviderCollection all && all.OfType<ServerFilterProvider>().FirstOrDefault() is { _provider: var others }
+            ? (others, HasOurs: true)
+            : (filters ?? JobFilterProviders.Providers, HasOurs: false);
 }

@@ -18,6 +18,10 @@ public static class TaskLockConfigurationExtensions
     /// delay, when a server next polls the schedule: up to one <see cref="BackgroundJobServerOptions.SchedulePollingInterval"/>
     /// (15 seconds by default) later.
     /// <para>
+    /// Call <c>services.AddHangfireTaskLocks()</c> beside <c>AddHangfireServer</c>, too: without it, a lease that is lost does not cancel
+    /// the token of its job.
+    /// </para>
+    /// <para>
     /// A process whose servers work on several storages, one for each tenant, distinguishes their jobs by
     /// <see cref="BackgroundJobServerOptions.ServerName"/>: give the servers of each storage a name that is the same in all processes.
     /// </para>
@@ -46,6 +50,10 @@ public static class TaskLockConfigurationExtensions
     /// A deferred job is a scheduled job, and a wake-up enqueues it at once. If its process has died meanwhile, it comes back after its
     /// delay, when a server next polls the schedule: up to one <see cref="BackgroundJobServerOptions.SchedulePollingInterval"/>
     /// (15 seconds by default) later.
+    /// <para>
+    /// Call <c>services.AddHangfireTaskLocks()</c> beside <c>AddHangfireServer</c>, too: without it, a lease that is lost does not cancel
+    /// the token of its job.
+    /// </para>
     /// <para>
     /// A process whose servers work on several storages, one for each tenant, distinguishes their jobs by
     /// <see cref="BackgroundJobServerOptions.ServerName"/>: give the servers of each storage a name that is the same in all processes.

@@ -32,7 +32,7 @@ namespace JobLocking.Hangfire;
 /// <item>
 /// <term><see cref="OnPerformed"/></term>
 /// <description>
-/// Ends the run, and fails the job if the loss of its lease cancelled it.
+/// Ends the run, and fails the job if the loss of its lease cancelled it. A shutdown counts more: then the job is queued again.
 /// </description>
 /// </item>
 /// <item>
@@ -135,6 +135,10 @@ internal sealed class TaskLockFilter(
     public static LockDecision.Run? RunOf(PerformContext context) =>
         context.Items.TryGetValue(Item, out object? item) && item is Running running ? running.Run : null;
 
+    /// <summary>Whether the job has a token of its own for the time of its lease.</summary>
+    public static bool HasOwnToken(PerformContext context) =>
+        context.Items.TryGetValue(Item, out object? item) && item is Running { Token: not null };
+
     public void OnPerforming(PerformingContext context)
     {
         Job job = context.BackgroundJob.Job;
@@ -230,6 +234,7 @@ internal sealed class TaskLockFilter(
         if (running is not null)
         {
             context.Items.Remove(Item);
+            running.Token?.Dispose();
         }
 
         if (!InnerJobs.IsInner(context))
@@ -251,7 +256,8 @@ internal sealed class TaskLockFilter(
         Exception? error = context.Canceled ? new OperationCanceledException("Another filter cancelled the job.")
             : context.ExceptionHandled ? null : context.Exception;
 
-        // The same distinction as Hangfire's: the exception of a job that cancels itself arrives wrapped, and the job fails.
+        // The same distinction as Hangfire's: the exception of a job that cancels itself arrives wrapped, and the job fails. The token of
+        // this context is that of Hangfire, which a loss does not cancel.
         bool aborted = context.Canceled || inner is not null || error is JobAbortedException
             || (error is OperationCanceledException && context.CancellationToken.ShutdownToken.IsCancellationRequested);
         Exception? instead = End(running.Run, error is JobPerformanceException { InnerException: { } thrown } ? thrown : error, aborted);
@@ -467,7 +473,7 @@ internal sealed class TaskLockFilter(
             throw;
         }
 
-        context.Items[Item] = new Running(this, run);
+        context.Items[Item] = new Running(this, run, LockedJobPerformer.GiveToken(context, run.Lease));
         run.Enter();
     }
 
@@ -519,5 +525,5 @@ internal sealed class TaskLockFilter(
         }
     }
 
-    private sealed record Running(TaskLockFilter Filter, LockDecision.Run Run);
+    private sealed record Running(TaskLockFilter Filter, LockDecision.Run Run, LockedJobToken? Token);
 }

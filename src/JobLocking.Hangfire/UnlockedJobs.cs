@@ -27,11 +27,11 @@ internal sealed record UnlockedJobs(string Jobs, string Why, string Fix, bool Is
         (string why, string fix) = 0 switch
         {
             _ when server.HasOwnServices => (
-                "IBackgroundJobFactory, IBackgroundJobStateChanger and IBackgroundJobPerformer are registered in the container, so that "
+                "An IBackgroundJobPerformer of your own is registered in the container, so that "
                     + "a Hangfire server ignores the filters of its options, "
                     + "and the filters of the process do not include that of JobLocking.",
-                "services.AddHangfire((sp, configuration) => configuration.UseTaskLocks(sp)), "
-                    + "and give these services JobFilterProviders.Providers."),
+                "services.AddHangfire((sp, configuration) => configuration.UseTaskLocks(sp)), and give your IBackgroundJobPerformer, "
+                    + "IBackgroundJobStateChanger and IBackgroundJobFactory JobFilterProviders.Providers."),
             _ when ReferenceEquals(filters, JobFilterProviders.Providers) && adapter.OfProcess is not null => (
                 "GlobalJobFilters was cleared after UseTaskLocks was called.",
                 "Call UseTaskLocks after GlobalJobFilters.Filters.Clear()."),

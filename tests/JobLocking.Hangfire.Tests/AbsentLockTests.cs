@@ -37,6 +37,12 @@ public sealed class AbsentLockTests : IDisposable
             OfServer
         },
         {
+            "a filter provider of the server, which stays in force",
+            s => s.AddHangfire(Locked).AddHangfireServer(o => o.FilterProvider = Others()).AddHangfireTaskLocks(),
+            "A Hangfire server has a FilterProvider of its own",
+            OfServer
+        },
+        {
             "a filter provider in the container, before",
             s => s.AddSingleton<IJobFilterProvider>(Others()).AddHangfire(Locked).AddHangfireServer(),
             "The container has an IJobFilterProvider of its own",
@@ -103,6 +109,14 @@ public sealed class AbsentLockTests : IDisposable
                 .AddSingleton<IBackgroundJobPerformer>(_ => new BackgroundJobPerformer()),
             2025,
             "a Hangfire server ignores the filters of its options"
+        },
+        {
+            "a performer of the user, which stays in force",
+            s => s.AddHangfire(Unlocked).AddHangfireServer((sp, o) => o.UseTaskLocks(sp))
+                .AddSingleton<IBackgroundJobPerformer>(_ => new BackgroundJobPerformer())
+                .AddHangfireTaskLocks(),
+            2025,
+            "An IBackgroundJobPerformer of your own is registered in the container"
         },
         {
             "a server that is made by hand",

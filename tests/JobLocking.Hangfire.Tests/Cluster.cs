@@ -27,6 +27,9 @@ public sealed class Cluster(string redis, JobStorage storage) : IAsyncDisposable
     /// <summary>The nodes poll no lock: a deferred job that runs was woken by a wake-up.</summary>
     public bool IsBlind { get; init; }
 
+    /// <summary>The nodes call <c>AddHangfireServer</c> and <c>AddHangfireTaskLocks</c>; otherwise they create their servers by hand.</summary>
+    public bool HasTaskLockServices { get; init; }
+
     /// <summary>How long the client library waits for an answer, in milliseconds.</summary>
     public int AsyncTimeout { get; init; } = 1000;
 
@@ -34,8 +37,7 @@ public sealed class Cluster(string redis, JobStorage storage) : IAsyncDisposable
         string name,
         Action<JobLockingOptions>? configure = null,
         Action<BackgroundJobServerOptions>? server = null,
-        Func<IJobFilterProvider, IServiceProvider, IJobFilterProvider>? filters = null,
-        bool isDecorated = false)
+        Func<IJobFilterProvider, IServiceProvider, IJobFilterProvider>? filters = null)
     {
         Node node = await Node.StartAsync(
             name,
@@ -45,8 +47,7 @@ public sealed class Cluster(string redis, JobStorage storage) : IAsyncDisposable
             {
                 server?.Invoke(options);
                 options.FilterProvider = filters?.Invoke(options.FilterProvider, services) ?? options.FilterProvider;
-            },
-            isDecorated);
+            });
         _nodes.Add(node);
         return node;
     }
@@ -67,6 +68,9 @@ public sealed class Cluster(string redis, JobStorage storage) : IAsyncDisposable
     });
 
     public void AddRecurring<T>(string recurringJobId, Expression<Func<T, Task>> job) => Recurring.AddOrUpdate(recurringJobId, job, Cron.Yearly());
+
+    /// <summary>The key of a lock in Redis.</summary>
+    public string KeyOf(string name) => $"{_prefix}{name}";
 
     /// <summary>Creates the next job of a recurring one, as its schedule would.</summary>
     public string Fire(string recurringJobId) => Recurring.TriggerJob(recurringJobId) ?? throw new InvalidOperationException($"No recurring job {recurringJobId}.");

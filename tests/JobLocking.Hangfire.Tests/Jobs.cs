@@ -1,4 +1,5 @@
 using Hangfire;
+using Hangfire.Server;
 using Newtonsoft.Json.Linq;
 
 #pragma warning disable IDE0060 // Arguments that the name of the lock is made from.
@@ -94,6 +95,51 @@ public class RetriedWork(JobProbes probes, ITaskLeaseAccessor leases)
 
     [TaskLock("work:{key}", DeferBy = 1, GiveUpAfter = 2)]
     public Task GiveUp(string key, string probe, CancellationToken cancellationToken) => probes[probe].RunAsync(leases, cancellationToken);
+}
+
+/// <summary>One job for each way in which Hangfire gives a job its token.</summary>
+[AutomaticRetry(Attempts = 0)]
+public class Watching(JobProbes probes, ITaskLeaseAccessor leases)
+{
+    [TaskLock("work:{key}")]
+    public Task Token(string key, string probe, CancellationToken cancellationToken) => probes[probe].RunAsync(leases, cancellationToken);
+
+    [TaskLock("work:{key}", Expire = 15)]
+    public Task SoonRenewed(string key, string probe, CancellationToken cancellationToken) => probes[probe].RunAsync(leases, cancellationToken);
+
+    [TaskLock("work:{key}")]
+    public Task ShutdownToken(string key, string probe, IJobCancellationToken token) => probes[probe].RunAsync(leases, token.ShutdownToken);
+
+    /// <summary>A synchronous job that asks again and again.</summary>
+    [TaskLock("work:{key}")]
+    public void Throw(string key, string probe, IJobCancellationToken token)
+    {
+        Task run = probes[probe].RunAsync(leases, CancellationToken.None);
+        while (!run.IsCompleted)
+        {
+            token.ThrowIfCancellationRequested();
+            Thread.Sleep(10);
+        }
+    }
+
+    [TaskLock("work:{key}")]
+    public Task Context(string key, string probe, PerformContext? context) => probes[probe].RunAsync(leases, context!.CancellationToken.ShutdownToken);
+
+    /// <summary>Looks at its token only at the end.</summary>
+    [TaskLock("work:{key}")]
+    public async Task Late(string key, string probe, CancellationToken cancellationToken)
+    {
+        await probes[probe].RunAsync(leases, CancellationToken.None);
+        cancellationToken.ThrowIfCancellationRequested();
+    }
+
+    [TaskLock("work:{key}")]
+    public Task Never(string key, string probe) => probes[probe].RunAsync(leases, CancellationToken.None);
+
+    [TaskLock("work:{key}")]
+    public string TokenType(string key, PerformContext? context) => context!.CancellationToken.GetType().Name;
+
+    public string FreeTokenType(PerformContext? context) => context!.CancellationToken.GetType().Name;
 }
 
 public sealed record Order(Guid Id, string? Note);

@@ -30,8 +30,7 @@ public sealed class Node : IAsyncDisposable
         string name,
         Cluster cluster,
         Action<JobLockingOptions>? configure,
-        Action<BackgroundJobServerOptions, IServiceProvider>? configureServer,
-        bool isDecorated = false)
+        Action<BackgroundJobServerOptions, IServiceProvider>? configureServer)
     {
         HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { ApplicationName = "tests" });
         builder.Services.AddSingleton(cluster.Probes);
@@ -48,7 +47,19 @@ public sealed class Node : IAsyncDisposable
         }
 
         builder.Logging.AddFakeLogging().AddFilter("JobLocking", LogLevel.Debug);
-        builder.Services.AddSingleton<IHostedService>(Server);
+        if (cluster.HasTaskLockServices)
+        {
+            // Not AddHangfire: it would configure the whole process.
+            builder.Services.AddSingleton<IGlobalConfiguration>(GlobalConfiguration.Configuration);
+            builder.Services.AddHangfireServer((sp, options) => Configure(options, sp), cluster.Storage, []);
+            builder.Services.AddHangfireTaskLocks();
+        }
+        else
+        {
+            builder.Services.AddSingleton<IHostedService>(sp =>
+                new BackgroundJobServerHostedService(cluster.Storage, Configure(new BackgroundJobServerOptions(), sp), [], sp.GetService<IHostApplicationLifetime>()));
+        }
+
         Node node = new(builder.Build());
         try
         {
@@ -61,40 +72,15 @@ public sealed class Node : IAsyncDisposable
             throw;
         }
 
-        BackgroundJobServerHostedService Server(IServiceProvider services)
+        BackgroundJobServerOptions Configure(BackgroundJobServerOptions options, IServiceProvider services)
         {
-            BackgroundJobServerOptions options = Options(services);
-            IHostApplicationLifetime? lifetime = services.GetService<IHostApplicationLifetime>();
-            if (!isDecorated)
-            {
-                return new BackgroundJobServerHostedService(cluster.Storage, options, [], lifetime);
-            }
-
-            IJobFilterProvider filters = options.FilterProvider;
-#pragma warning disable CS0618 // The only constructor that takes a state changer.
-            return new BackgroundJobServerHostedService(
-                cluster.Storage,
-                options,
-                [],
-                new BackgroundJobFactory(filters),
-                new BackgroundJobPerformer(filters, options.Activator, options.TaskScheduler),
-                new DeliveryStateChanger(new BackgroundJobStateChanger(filters)),
-                lifetime);
-#pragma warning restore CS0618
-        }
-
-        BackgroundJobServerOptions Options(IServiceProvider services)
-        {
-            BackgroundJobServerOptions options = new()
-            {
-                ServerName = name,
-                WorkerCount = 1,
-                Queues = ["critical", "default"],
-                Activator = new AspNetCoreJobActivator(services.GetRequiredService<IServiceScopeFactory>()),
-                SchedulePollingInterval = TimeSpan.FromMilliseconds(50),
-                CancellationCheckInterval = TimeSpan.FromMilliseconds(50),
-                ShutdownTimeout = TimeSpan.FromSeconds(10),
-            };
+            options.ServerName = name;
+            options.WorkerCount = 1;
+            options.Queues = ["critical", "default"];
+            options.Activator = new AspNetCoreJobActivator(services.GetRequiredService<IServiceScopeFactory>());
+            options.SchedulePollingInterval = TimeSpan.FromMilliseconds(50);
+            options.CancellationCheckInterval = TimeSpan.FromMilliseconds(50);
+            options.ShutdownTimeout = TimeSpan.FromSeconds(10);
             options.UseTaskLocks(services);
             configureServer?.Invoke(options, services);
             return options;

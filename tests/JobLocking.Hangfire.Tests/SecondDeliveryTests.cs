@@ -33,9 +33,9 @@ public sealed class SecondDeliveryTests(SharedRedis redis)
     [MemberData(nameof(Cases))]
     public async Task A_running_job_that_is_delivered_again_runs_once_and_ends_as_if_nothing_had_happened(Storages storages, bool isDecorated)
     {
-        await using Cluster cluster = redis.NewCluster(storages);
-        await cluster.StartAsync("a", isDecorated: isDecorated);
-        await cluster.StartAsync("b", isDecorated: isDecorated);
+        await using Cluster cluster = redis.NewCluster(storages, hasTaskLockServices: isDecorated);
+        await cluster.StartAsync("a");
+        await cluster.StartAsync("b");
         cluster.Probes["long"].Hold();
         string job = cluster.Client.Enqueue<ShortLeases>(w => w.Run("x", "long", CancellationToken.None));
         await Eventually.IsTrueAsync(() => cluster.Probes["long"].Begun == 1);
@@ -61,8 +61,8 @@ public sealed class SecondDeliveryTests(SharedRedis redis)
     [MemberData(nameof(Cases))]
     public async Task A_job_whose_first_run_is_dead_is_run_by_its_second_delivery(Storages storages, bool isDecorated)
     {
-        await using Cluster cluster = redis.NewCluster(storages);
-        Node a = await cluster.StartAsync("a", isDecorated: isDecorated);
+        await using Cluster cluster = redis.NewCluster(storages, hasTaskLockServices: isDecorated);
+        Node a = await cluster.StartAsync("a");
         string job = cluster.Client.Create<ShortLeases>(w => w.Run("x", "dead", CancellationToken.None), new EnqueuedState("unserved"));
 
         // As a process leaves it that was killed, once its lease has expired.
@@ -79,12 +79,12 @@ public sealed class SecondDeliveryTests(SharedRedis redis)
     [MemberData(nameof(Cases))]
     public async Task A_job_whose_first_run_is_dead_may_wait_for_its_lock_in_place(Storages storages, bool isDecorated)
     {
-        await using Cluster cluster = redis.NewCluster(storages);
+        await using Cluster cluster = redis.NewCluster(storages, hasTaskLockServices: isDecorated);
         Node holder = await cluster.StartAsync("holder", server: o => o.Queues = ["unused"]);
         TaskLease lease = await holder.TakeAsync("work:x");
         string job = cluster.Client.Enqueue<ShortLeases>(w => w.RunInPlace("x", "waits", CancellationToken.None));
         Assert.True(cluster.Client.ChangeState(job, new DeadRunState()));
-        Node a = await cluster.StartAsync("a", isDecorated: isDecorated);
+        Node a = await cluster.StartAsync("a");
 
         // Without the decorator, the state names the dead worker. Hangfire sees that, and aborts the wait.
         await Eventually.IsTrueAsync(async () => isDecorated ? (await a.QueuedAsync()).Length == 1 : Postponed(cluster, job));
@@ -98,8 +98,8 @@ public sealed class SecondDeliveryTests(SharedRedis redis)
     [MemberData(nameof(Cases))]
     public async Task A_second_delivery_does_not_run_a_job_that_waits_for_its_retry(Storages storages, bool isDecorated)
     {
-        await using Cluster cluster = redis.NewCluster(storages);
-        await cluster.StartAsync("a", isDecorated: isDecorated);
+        await using Cluster cluster = redis.NewCluster(storages, hasTaskLockServices: isDecorated);
+        await cluster.StartAsync("a");
         cluster.Probes["retried"].Failure = new InvalidOperationException("first");
         string job = cluster.Client.Enqueue<RetriedWork>(w => w.Auto("x", "retried", CancellationToken.None));
         await cluster.SeesAsync(job, ScheduledState.StateName, "Retry attempt 1");
@@ -120,10 +120,10 @@ public sealed class SecondDeliveryTests(SharedRedis redis)
     [MemberData(nameof(Cases))]
     public async Task A_delivery_between_the_end_of_a_run_and_its_result_does_not_run_the_job_again(Storages storages, bool isDecorated)
     {
-        await using Cluster cluster = redis.NewCluster(storages);
+        await using Cluster cluster = redis.NewCluster(storages, hasTaskLockServices: isDecorated);
         using HeldResults results = new();
-        await cluster.StartAsync("a", isDecorated: isDecorated, filters: (others, _) => results.Around(others));
-        await cluster.StartAsync("b", isDecorated: isDecorated, filters: (others, _) => results.Around(others));
+        await cluster.StartAsync("a", filters: (others, _) => results.Around(others));
+        await cluster.StartAsync("b", filters: (others, _) => results.Around(others));
         string job = cluster.Client.Enqueue<ShortLeases>(w => w.Run("x", "done", CancellationToken.None));
         await Eventually.IsTrueAsync(() => results.Held == 1);
         Assert.Empty(await cluster.Nodes[0].HeldAsync());

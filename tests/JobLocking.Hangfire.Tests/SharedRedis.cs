@@ -32,13 +32,16 @@ public sealed class SharedRedis : IAsyncLifetime
 
     public string ConnectionString => _server!.ConnectionString;
 
+    public IDatabase Database => _connection!.GetDatabase();
+
     public async ValueTask InitializeAsync()
     {
         _server = await RedisServer.StartAsync();
         _connection = await ConnectionMultiplexer.ConnectAsync(_server.ConnectionString);
     }
 
-    public Cluster NewCluster(Storages storages = Storages.InMemory, bool isBlind = false) => new(ConnectionString, NewStorage(storages)) { IsBlind = isBlind };
+    public Cluster NewCluster(Storages storages = Storages.InMemory, bool isBlind = false, bool hasTaskLockServices = false) =>
+        new(ConnectionString, NewStorage(storages)) { IsBlind = isBlind, HasTaskLockServices = hasTaskLockServices };
 
     public JobStorage NewStorage(Storages storages) => storages switch
     {
