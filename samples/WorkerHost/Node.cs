@@ -28,6 +28,7 @@ internal static class Node
             server.Activator = new AspNetCoreJobActivator(services.GetRequiredService<IServiceScopeFactory>());
             server.UseTaskLocks(services);
         });
+        builder.Services.AddHangfireTaskLocks();
 
         builder.Services.AddQuartz(quartz =>
         {

@@ -17,6 +17,7 @@ public static class Worker
 
         builder.Services.AddHangfire((sp, hangfire) => hangfire.UseRedisStorage("localhost:6379").UseTaskLocks(sp));
         builder.Services.AddHangfireServer();
+        builder.Services.AddHangfireTaskLocks();   // a lost lease cancels the token of its job
 
         builder.Services.AddQuartz(quartz =>
         {
