@@ -16,7 +16,7 @@ internal static class HangfireWorker
         // A worker that checks the queue just before a job arrives can miss its signal, and would then sleep for three minutes.
         RedisStorageOptions storage = new() { FetchTimeout = TimeSpan.FromSeconds(1) };
         builder.Services.AddHangfire((sp, configuration) => configuration.UseRedisStorage(redis, storage).UseTaskLocks(sp));
-        builder.Services.AddHangfireServer(o => o.WorkerCount = 1);
+        builder.Services.AddHangfireServer(o => o.WorkerCount = 1).AddHangfireTaskLocks();
         using IHost host = builder.Build();
         await host.StartAsync();
         IBackgroundJobClient jobs = host.Services.GetRequiredService<IBackgroundJobClient>();

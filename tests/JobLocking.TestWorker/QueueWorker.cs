@@ -40,7 +40,7 @@ internal sealed class QueueWorker(IHost host, IScheduler scheduler, JournaledWor
             .UseRedisStorage(connection, new RedisStorageOptions { Prefix = $"{deployment}:", FetchTimeout = TimeSpan.FromSeconds(1) })
             .UseFilter(new StateReporter())
             .UseTaskLocks(sp));
-        builder.Services.AddHangfireServer(o => o.WorkerCount = 6);
+        builder.Services.AddHangfireServer(o => o.WorkerCount = 6).AddHangfireTaskLocks();
         builder.Services.AddQuartz(q =>
         {
             q.AddTaskLocks().AddJobListener(new FiringReporter());

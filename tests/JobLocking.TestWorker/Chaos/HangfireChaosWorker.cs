@@ -32,7 +32,7 @@ internal static class HangfireChaosWorker
         {
             o.WorkerCount = 6;
             o.SchedulePollingInterval = TimeSpan.FromSeconds(1);
-        });
+        }).AddHangfireTaskLocks();
         using IHost host = builder.Build();
         await host.StartAsync();
         WorkerOutput.Report("ready");

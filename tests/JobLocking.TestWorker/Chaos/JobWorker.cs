@@ -87,7 +87,7 @@ internal sealed class JobWorker(ExecutionReporter executions) : IDisposable
             o.WorkerCount = 1;
             o.SchedulePollingInterval = TimeSpan.FromSeconds(1);
             o.ShutdownTimeout = longestStop;
-        });
+        }).AddHangfireTaskLocks();
         return static (services, number, manner) =>
             services.GetRequiredService<IBackgroundJobClient>().Enqueue<HangfireJob>(job => job.Run(number, manner, CancellationToken.None));
     }
