@@ -43,7 +43,7 @@ internal sealed class HangfireAdapter(
             installations.Add(server.Storage!, server.Name);
         }
 
-        foreach (JobStorage storage in servers.Select(server => server.Storage).Distinct().Where(StorageOptions.CouldSlide))
+        foreach (JobStorage storage in servers.Select(server => server.Storage!).Distinct().Where(StorageOptions.CouldSlide))
         {
             Log.CouldSlide(logger, storage.GetType().Name);
         }

@@ -1,9 +1,5 @@
 using Hangfire;
 using Hangfire.AspNetCore;
-using Hangfire.Client;
-using Hangfire.Common;
-using Hangfire.Server;
-using Hangfire.States;
 using JobLocking.Stores;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;

@@ -79,7 +79,7 @@ public sealed class ScheduleTests(SharedRedis redis)
         await using TaskLease lease = await a.TakeAsync("work:x");
         string job = cluster.Client.Create<Work>(w => w.Auto("x", "by-state", CancellationToken.None), new EnqueuedState("critical"));
         await cluster.IsDeferredAsync(job);
-        Assert.Equal([$"critical:{job}"], Entries(cluster));
+        await Eventually.IsTrueAsync(() => Entries(cluster).SequenceEqual([$"critical:{job}"]));
         await a.StopAsync();
 
         BackgroundJobServerOptions options = new()
