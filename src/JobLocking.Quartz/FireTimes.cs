@@ -96,8 +96,8 @@ internal readonly struct FireTimes(ITrigger trigger, ICalendar? calendar)
     }
 
     /// <summary>
-    /// The last fire time before the end on the way of a scheduler, which goes from one fire time to the next. In a night in which clocks are
-    /// set back, a search that begins between two readings of the same hour finds a fire time that the scheduler does not have.
+    /// The last fire time before the end on the way of a scheduler, which goes from one fire time to the next. In a night in which clocks
+    /// are set back, a search that begins between two readings of the same hour finds a fire time that the scheduler does not have.
     /// </summary>
     private DateTimeOffset AsWalked(DateTimeOffset last, DateTimeOffset end)
     {
