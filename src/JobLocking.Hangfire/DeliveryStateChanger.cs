@@ -22,7 +22,8 @@ internal sealed class DeliveryStateChanger(IBackgroundJobStateChanger inner) : I
         }
         catch (SecondDeliveryException delivery)
         {
-            if (delivery.IsScheduled || delivery.Filter.LeavesRunning(delivery.Job, context))
+            if (delivery.IsScheduled || delivery.Filter.LeavesRunning(
+                delivery.Job, context.Storage, context.Connection, context.ServerId, context.CancellationToken))
             {
                 return null;
             }

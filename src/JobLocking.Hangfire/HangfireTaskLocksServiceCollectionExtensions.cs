@@ -24,10 +24,18 @@ public static class HangfireTaskLocksServiceCollectionExtensions
     /// before this call, still do their work. A server that your code creates, <c>new BackgroundJobServer()</c>, does not use them.
     /// </remarks>
     /// <param name="services">The services of the host, with <c>AddJobLocking()</c> and <c>AddHangfireServer()</c> among them.</param>
+    /// <param name="configure">Sets the options; null for the defaults.</param>
     /// <returns>The same services.</returns>
-    public static IServiceCollection AddHangfireTaskLocks(this IServiceCollection services)
+    public static IServiceCollection AddHangfireTaskLocks(
+        this IServiceCollection services, Action<HangfireTaskLockOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(services);
+        services.AddOptions<HangfireTaskLockOptions>();
+        if (configure is not null)
+        {
+            services.Configure(configure);
+        }
+
         if (services.Any(s => s.ServiceType == typeof(HostedServers)))
         {
             return services;

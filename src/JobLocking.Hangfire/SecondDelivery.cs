@@ -22,7 +22,7 @@ namespace JobLocking.Hangfire;
 /// </remarks>
 internal sealed class SecondDelivery
 {
-    /// <summary>How long a delivery is postponed whose wait for the lock Hangfire has aborted.</summary>
+    /// <summary>How long a delivery is postponed that Hangfire has aborted.</summary>
     public static readonly TimeSpan AfterAbort = TimeSpan.FromSeconds(15);
 
     private const string Schedule = "schedule";
@@ -58,7 +58,10 @@ internal sealed class SecondDelivery
     }
 
     /// <summary>Whether the state of the job names the worker of this delivery, and no longer that of the first run.</summary>
-    public bool HasReplacedFirst { get; }
+    public bool HasReplacedFirst { get; private set; }
+
+    /// <summary>Whether <see cref="TakeOver"/> was called.</summary>
+    public bool WasTakenOver { get; private set; }
 
     /// <summary>The second delivery that an execution is; null if the job was not running.</summary>
     public static SecondDelivery? Of(BackgroundJob job) => Known.TryGetValue(job, out SecondDelivery? known) ? known : null;
@@ -107,23 +110,15 @@ internal sealed class SecondDelivery
         context.CandidateState = new WaitingState(at, scheduled.Data) { Reason = scheduled.Reason };
     }
 
-    /// <summary>The job runs: the first run is dead.</summary>
+    /// <summary>The first run is dead. From now on, Hangfire cancels this worker if the state of the job changes.</summary>
     public void TakeOver(PerformContext context)
     {
-        if (!HasReplacedFirst)
-        {
-            Apply(context, new RunningState(_own.SerializeData(), "Its first run is dead"));
-        }
+        Apply(context, new RunningState(_own.SerializeData(), "Its first run is dead"));
+        HasReplacedFirst = WasTakenOver = true;
     }
 
-    /// <summary>The first run is alive after all.</summary>
-    public void PutBack(PerformContext context)
-    {
-        if (HasReplacedFirst)
-        {
-            Apply(context, new RunningState(_firstRun, "Its first run is alive"));
-        }
-    }
+    /// <summary>The first run is alive after all: it has asked for its lock meanwhile.</summary>
+    public void PutBack(PerformContext context) => Apply(context, new RunningState(_firstRun, "Its first run is alive"));
 
     /// <summary>Has the storage deliver the job again.</summary>
     public static void Postpone(JobStorage storage, IStorageConnection connection, BackgroundJob job, DateTimeOffset at)

@@ -8,6 +8,7 @@ using JobLocking.Engine;
 using JobLocking.Policy;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
 
 namespace JobLocking.Hangfire;
 
@@ -64,6 +65,7 @@ internal sealed class TaskLockFilter(
     RecurringJobs recurring,
     PendingDeferrals pending,
     UnsharedStorages storages,
+    HangfireTaskLockOptions options,
     TimeProvider time)
     : IServerFilter, IElectStateFilter, IApplyStateFilter, IJobFilter
 {
@@ -74,6 +76,9 @@ internal sealed class TaskLockFilter(
     /// continuations of the job.
     /// </summary>
     public const int Outermost = -1000;
+
+    /// <summary>Hangfire still needs a job for a moment after its state has changed.</summary>
+    private static readonly TimeSpan UnwantedJobIsKept = TimeSpan.FromMinutes(1);
 
     private readonly ServerWorkers _workers = new();
 
@@ -113,6 +118,7 @@ internal sealed class TaskLockFilter(
             new RecurringJobs(time, logger),
             new PendingDeferrals(logger),
             UnsharedStorages.Of(services, policies, logger),
+            ((IOptions<HangfireTaskLockOptions>?)services.GetService(typeof(IOptions<HangfireTaskLockOptions>)))?.Value ?? new(),
             time);
         adapter.Add(filter);
         return filter;
@@ -168,12 +174,23 @@ internal sealed class TaskLockFilter(
             return;
         }
 
+        SecondDelivery? second = isInner ? null : SecondDelivery.Of(context.BackgroundJob);
+        if (second is { HasReplacedFirst: false })
+        {
+            if (LeavesRunning(
+                context.BackgroundJob, context.Storage!, context.Connection, context.ServerId, context.CancellationToken.ShutdownToken))
+            {
+                throw new JobAbortedException(); // The worker removes the delivery from its queue, and changes no state.
+            }
+
+            second.TakeOver(context);
+        }
+
         InnerJobs? outer = InnerJobs.Current;
         BackgroundJob stored = isInner && outer is not null ? outer.Outer : context.BackgroundJob;
         AttemptRecord before = outer?.Record ?? AttemptRecord.Read(context.Connection, stored);
         outer?.Record = before;
         AttemptRecord record = before.Of(inner: isInner ? JobExecution.LockName(policy, job) : null);
-        SecondDelivery? second = isInner ? null : SecondDelivery.Of(context.BackgroundJob);
         LockExecution execution = JobExecution.Describe(context, policy, record, recurring, installations) with
         {
             Workers = _workers.Of(context),
@@ -199,7 +216,7 @@ internal sealed class TaskLockFilter(
         switch (decision)
         {
             case LockDecision.Run run:
-                Begin(run, record, stored, second, context);
+                Begin(run, record, stored, context);
                 break;
             case LockDecision.Postpone postpone:
                 second?.PutBack(context);
@@ -314,6 +331,14 @@ internal sealed class TaskLockFilter(
         {
             LeaveQueue(context);
         }
+
+        ExecutionOrigin? skipped = context.NewState is SkippedState early ? early.Origin
+            : notRun is { Decision: LockDecision.Skip } ? notRun.Execution.Origin
+            : null;
+        if (skipped == ExecutionOrigin.Recurring && context.NewState is DeletedState && !options.KeepSkippedJobs)
+        {
+            context.JobExpirationTimeout = UnwantedJobIsKept;
+        }
     }
 
     public void OnStateUnapplied(ApplyStateContext context, IWriteOnlyTransaction transaction)
@@ -326,9 +351,10 @@ internal sealed class TaskLockFilter(
         {
             return WorkerThread.Wait(engine.DecideAsync(execution, context.CancellationToken.ShutdownToken));
         }
-        catch (OperationCanceledException) when (second is { HasReplacedFirst: false })
+        catch (OperationCanceledException) when (second is { WasTakenOver: true })
         {
-            // The state of the job names the worker of the first run, so Hangfire takes this one for a worker that has lost its job.
+            // Hangfire may have looked at the state of the job before it named this worker. Then it takes this one for a worker that has
+            // lost its job, and the job would leave its queue for good.
             DateTimeOffset again = time.GetUtcNow() + SecondDelivery.AfterAbort;
             SecondDelivery.Postpone(context.Storage!, context.Connection, context.BackgroundJob, again);
             throw;
@@ -336,7 +362,8 @@ internal sealed class TaskLockFilter(
     }
 
     /// <summary>Whether a job that is running already is left to its first run; then the delivery is postponed.</summary>
-    public bool LeavesRunning(BackgroundJob job, StateChangeContext context)
+    public bool LeavesRunning(
+        BackgroundJob job, JobStorage storage, IStorageConnection connection, string? serverId, CancellationToken cancellationToken)
     {
         LockPolicy policy = PolicyOf(job.Job)!;
         LockExecution execution = new()
@@ -347,44 +374,47 @@ internal sealed class TaskLockFilter(
             Job = job.Job.ToString(includeQueue: false),
             Execution = job.Id,
             Origin = ExecutionOrigin.Redelivery,
-            Delivery = Delivery(job, context.Storage, context.ServerId, isSecond: true),
+            Delivery = Delivery(job, storage, serverId, isSecond: true),
         };
-        if (WorkerThread.Wait(engine.LeavesRunningAsync(execution, context.CancellationToken)) is not { } postpone)
+        if (WorkerThread.Wait(engine.LeavesRunningAsync(execution, cancellationToken)) is not { } postpone)
         {
             return false;
         }
 
-        SecondDelivery.Postpone(context.Storage, context.Connection, job, time.GetUtcNow() + postpone.Delay);
+        SecondDelivery.Postpone(storage, connection, job, time.GetUtcNow() + postpone.Delay);
         return true;
     }
 
     /// <summary>A worker is about to run a job.</summary>
     private void Begins(ElectStateContext context)
     {
-        switch (context.CurrentState)
+        bool isLocked = !_ended && PolicyOf(context.BackgroundJob.Job) is not null;
+        if (context.CurrentState == ProcessingState.StateName)
         {
-            case var running when running == ProcessingState.StateName:
-                if (!_ended && NameOf(context.BackgroundJob.Job) is not null)
-                {
-                    SecondDelivery.Elect(context, this);
-                }
+            if (isLocked && NameOf(context.BackgroundJob.Job) is not null)
+            {
+                SecondDelivery.Elect(context, this);
+            }
 
-                break;
-            case var scheduled when scheduled == ScheduledState.StateName:
-                if (!_ended && PolicyOf(context.BackgroundJob.Job) is not null)
-                {
-                    SecondDelivery.ElectScheduled(context, this, time.GetUtcNow());
-                }
+            return;
+        }
 
-                break;
-            default:
-                SkipEarly(context);
-                break;
+        if (isLocked && context.CurrentState == ScheduledState.StateName)
+        {
+            SecondDelivery.ElectScheduled(context, this, time.GetUtcNow());
+        }
+
+        if (context.CandidateState is ProcessingState)
+        {
+            SkipEarly(context);
         }
     }
 
+    /// <summary>
+    /// Two nodes with a storage each are one installation, and number their jobs in the same way: the time of the creation tells these apart.
+    /// </summary>
     private JobDelivery Delivery(BackgroundJob job, JobStorage? storage, string? serverId, bool isSecond) =>
-        new(installations.NameOf(storage, serverId) ?? "", job.Id, isSecond);
+        new(installations.NameOf(storage, serverId) ?? "", $"{job.Id}-{job.CreatedAt.Ticks:x}", isSecond);
 
     /// <summary>
     /// Skips a first attempt before it occupies a worker, if this process alone can tell that it must be skipped. An election must not
@@ -400,18 +430,19 @@ internal sealed class TaskLockFilter(
         AttemptRecord record = AttemptRecord.Read(context.Connection, context.BackgroundJob);
 
         // Marked as begun: if an operator starts the job again, that is a second attempt. If it cannot be written, the worker decides.
-        if (Skips(context, policy, record) is { } skip
+        if (Skips(context, policy, record) is (var skip, var origin)
             && records.TryWrite(record with { Begun = true, Outcome = AttemptRecord.Skipped }, context))
         {
-            context.CandidateState = new DeletedState { Reason = JobDecision.Reason(skip) };
+            context.CandidateState = new SkippedState(skip, origin);
         }
     }
 
-    private LockDecision.Skip? Skips(ElectStateContext context, LockPolicy policy, AttemptRecord record)
+    private (LockDecision.Skip Skip, ExecutionOrigin Origin)? Skips(ElectStateContext context, LockPolicy policy, AttemptRecord record)
     {
         try
         {
-            return engine.SkipsLocally(JobExecution.Describe(context, policy, record, recurring, installations));
+            LockExecution execution = JobExecution.Describe(context, policy, record, recurring, installations);
+            return engine.SkipsLocally(execution) is { } skip ? (skip, execution.Origin) : null;
         }
         catch (Exception)
         {
@@ -458,12 +489,10 @@ internal sealed class TaskLockFilter(
         }
     }
 
-    private void Begin(
-        LockDecision.Run run, AttemptRecord record, BackgroundJob stored, SecondDelivery? second, PerformingContext context)
+    private void Begin(LockDecision.Run run, AttemptRecord record, BackgroundJob stored, PerformingContext context)
     {
         try
         {
-            second?.TakeOver(context);
             EndWait(record, stored, context);
         }
         catch (Exception e)

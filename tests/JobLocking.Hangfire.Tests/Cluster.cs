@@ -30,6 +30,8 @@ public sealed class Cluster(string redis, JobStorage storage) : IAsyncDisposable
     /// <summary>The nodes call <c>AddHangfireServer</c> and <c>AddHangfireTaskLocks</c>; otherwise they create their servers by hand.</summary>
     public bool HasTaskLockServices { get; init; }
 
+    public bool KeepsSkippedJobs { get; set; } = true;
+
     /// <summary>How long the client library waits for an answer, in milliseconds.</summary>
     public int AsyncTimeout { get; init; } = 1000;
 

@@ -418,6 +418,7 @@ public sealed class FilterTests : IDisposable
             new RecurringJobs(TimeProvider.System, _logs),
             new PendingDeferrals(_logs),
             new UnsharedStorages(policies, sharesLocks: false, _logs),
+            new HangfireTaskLockOptions(),
             TimeProvider.System);
     }
 

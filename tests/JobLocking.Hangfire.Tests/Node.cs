@@ -48,7 +48,7 @@ public sealed class Node : IAsyncDisposable
             // Not AddHangfire: it would configure the whole process.
             builder.Services.AddSingleton<IGlobalConfiguration>(GlobalConfiguration.Configuration);
             builder.Services.AddHangfireServer((sp, options) => Configure(options, sp), cluster.Storage, []);
-            builder.Services.AddHangfireTaskLocks();
+            builder.Services.AddHangfireTaskLocks(o => o.KeepSkippedJobs = cluster.KeepsSkippedJobs);
         }
         else
         {

@@ -1,4 +1,5 @@
 using Hangfire;
+using Hangfire.Common;
 using Hangfire.States;
 using JobLocking.TestKit;
 using Xunit;
@@ -122,17 +123,21 @@ public sealed class OriginTests(SharedRedis redis)
     public async Task A_delivery_of_a_job_that_a_dead_server_had_begun_is_deferred_instead_of_being_skipped()
     {
         await using Cluster cluster = redis.NewCluster();
-        Node a = await cluster.StartAsync("a", server: o => o.WorkerCount = 2);
+        await cluster.StartAsync("a", server: o => o.WorkerCount = 2);
         cluster.AddRecurring<Work>("nightly", w => w.Auto("x", "nightly", CancellationToken.None));
         JobProbe probe = cluster.Probes["nightly"];
         probe.Hold();
-        string begun = cluster.Fire("nightly");
+        cluster.Fire("nightly");
         await Eventually.IsTrueAsync(() => probe.Begun == 1);
+        string begun = cluster.Client.Create<Work>(w => w.Auto("x", "nightly", CancellationToken.None), new ScheduledState(TimeSpan.FromDays(1)));
+        Assert.True(cluster.Client.ChangeState(begun, new DeadRunState()));
 
-        // The storage hands the job out again, as it does for a silent server: the lease of the first run is still held.
+        // The storage delivers it again. The lock is held by another run of the same recurring job.
         using (var connection = cluster.Storage.GetConnection())
         using (var transaction = connection.CreateWriteTransaction())
         {
+            connection.SetJobParameter(begun, "RecurringJobId", SerializationHelper.Serialize("nightly"));
+            new AttemptRecord { Begun = true }.Write(connection, begun);
             transaction.AddToQueue("default", begun);
             transaction.Commit();
         }

@@ -33,6 +33,33 @@ public sealed class SkipTests(SharedRedis redis)
         Assert.Empty(await b.HeldAsync());
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Hangfire_keeps_the_job_of_a_skipped_occurrence_for_as_long_as_the_options_say(bool keeps)
+    {
+        await using Cluster cluster = redis.NewCluster(hasTaskLockServices: true);
+        cluster.KeepsSkippedJobs = keeps;
+        await cluster.StartAsync("a", server: o => o.WorkerCount = 2);
+        cluster.AddRecurring<Work>("nightly", w => w.Auto("x", "nightly", CancellationToken.None));
+        cluster.AddRecurring<Work>("other", w => w.Skip("x", "other", CancellationToken.None));
+        cluster.Probes["nightly"].Hold();
+        string running = cluster.Fire("nightly");
+        await Eventually.IsTrueAsync(() => cluster.Probes["nightly"].Begun == 1);
+
+        string[] skipped = [cluster.Fire("nightly"), cluster.Fire("other"), cluster.Client.Enqueue<Work>(w => w.Skip("x", "one-off", CancellationToken.None))];
+
+        foreach (string job in skipped)
+        {
+            await cluster.SeesAsync(job, DeletedState.StateName, "Skipped: ");
+        }
+
+        TimeSpan[] kept = [.. skipped.Select(job => cluster.Storage.GetMonitoringApi().JobDetails(job).ExpireAt!.Value - DateTime.UtcNow)];
+        Assert.Equal([!keeps, !keeps, false], kept.Select(time => time < TimeSpan.FromMinutes(2)));
+        cluster.Probes["nightly"].Release();
+        await cluster.SucceedsAsync(running);
+    }
+
     [Fact]
     public async Task A_skipped_job_has_one_final_state_in_its_history()
     {
