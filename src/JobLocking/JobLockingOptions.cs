@@ -26,9 +26,9 @@ public sealed class JobLockingOptions
 
     /// <summary>
     /// The longest time for which the mark of an occurrence that has run is kept, in seconds. A mark is kept for about a hundred fire
-    /// times of its trigger, and always until ten minutes after the next fire time, even if that is longer. An execution that has not
-    /// asked about its occurrence for longer than that fails visibly, because it might run twice; one that stood by is skipped, with a
-    /// warning.
+    /// times of its trigger, and always until ten minutes after the next fire time and for twice <see cref="TaskLockAttribute.DeferBy"/>,
+    /// even if that is longer. An execution that has not asked about its occurrence for longer than that fails visibly, because it might
+    /// run twice; one that stood by is skipped, with a warning.
     /// </summary>
     /// <value>Default 86400 (24 hours), at least 60.</value>
     public int OccurrenceRetention { get; set; } = 86_400;

@@ -170,9 +170,10 @@ public abstract class LockDecision
 
         /// <summary>
         /// Another execution runs the occurrence. This one runs it only if that one's process dies or loses its lease, so it stands by: it
-        /// is stored like a deferral, and counts as none.
+        /// is stored like a deferral, and counts as none. It stays that way while the store is unavailable.
         /// </summary>
-        public bool StandsBy => Cause == AcquireOutcome.OccurrenceRunning;
+        public bool StandsBy =>
+            Cause == AcquireOutcome.OccurrenceRunning || (IsUnavailable && Execution.Deferral is { StandsBy: true });
 
         internal LockExecution Execution { get; }
 

@@ -158,7 +158,7 @@ public sealed class LockEngine
         {
             if (decision is LockDecision.Defer defer)
             {
-                if (defer.StandsBy)
+                if (defer is { StandsBy: true, IsUnavailable: false })
                 {
                     _queue.StandBy(waiter);
                 }
@@ -190,7 +190,7 @@ public sealed class LockEngine
             _queue.Leave(waiter);
         }
 
-        if (execution.Deferral is { StandsBy: true })
+        if (StandsBy(execution))
         {
             _metrics.Skipped(execution.Policy.Template, execution.Scheduler, TagValues.OccurrenceForgotten);
             Log.OccurrenceForgotten(_logger, execution.Job, execution.Execution, execution.Name, time, kept);
@@ -444,7 +444,7 @@ public sealed class LockEngine
                 lease.Lost.Register(() => MarkIfHeldTooLong(execution, lease, holder));
             }
 
-            if (execution is { Deferral.StandsBy: true, Occurrence: { } occurrence })
+            if (StandsBy(execution) && execution.Occurrence is { } occurrence)
             {
                 Log.TakesOver(_logger, execution.Job, execution.Execution, occurrence.ScheduledTime, execution.Name);
             }
@@ -484,16 +484,23 @@ public sealed class LockEngine
     private bool IsSameJob(LockExecution execution, LockHolder? holder) =>
         holder is null || (execution.Identity is { } identity && holder.Identity == identity && holder.Application == _application);
 
+    /// <summary>An execution that stands by goes on to: another one began to run its occurrence, and may still run it.</summary>
     private LockDecision OnUnavailable(
         LockExecution execution, DateTimeOffset now, LockHolder holder, TaskLockUnavailableException error) =>
         execution.Policy.OnUnavailable switch
         {
             _ when execution.Delivery is { IsSecond: true } => Postpone(execution),
             LockUnavailable.Run => Run(execution, lease: null, holder),
-            LockUnavailable.Fail => Fail(execution, error),
+            LockUnavailable.Fail when !StandsBy(execution) => Fail(execution, error),
             _ => Defer(
-                execution, now, $"could not acquire lock '{execution.Name}': the store is unavailable", result: null, mayGiveUp: true),
+                execution,
+                now,
+                $"could not acquire lock '{execution.Name}': the store is unavailable",
+                result: null,
+                mayGiveUp: !StandsBy(execution)),
         };
+
+    private static bool StandsBy(LockExecution execution) => execution.Deferral is { StandsBy: true };
 
     private LockDecision.Skip Skip(LockExecution execution, AcquireResult result, string reason)
     {

@@ -25,6 +25,10 @@ internal static class OccurrenceRule
         kept = kept < Shortest ? Shortest : kept;
         kept = kept > policy.OccurrenceRetention ? policy.OccurrenceRetention : kept;
 
+        // A deferral asks at least each DeferBy, or more often.
+        TimeSpan untilAsked = 2 * policy.DeferBy;
+        kept = kept > untilAsked ? kept : untilAsked;
+
         TimeSpan untilNext = following.Next is { } next ? next - now + Shortest : TimeSpan.Zero;
         return kept > untilNext ? kept : untilNext;
     }
@@ -32,11 +36,11 @@ internal static class OccurrenceRule
     /// <summary>
     /// Whether the occurrence may have been run, and its mark be gone again, since it was known not to have ended: since its fire time, or
     /// since the store was last asked. A deferral that waits asks again long before the mark of another run could be gone, however old its
-    /// occurrence is.
+    /// occurrence is. A retry or recovery goes on with a run that this scheduler began, which no other node was to repeat.
     /// </summary>
     public static bool MayBeForgotten(LockExecution execution, DateTimeOffset now)
     {
-        if (execution.Occurrence is not { ScheduledTime: var since })
+        if (execution is not { Occurrence: { IsRetry: false, ScheduledTime: var since }, Origin: not ExecutionOrigin.Recovery })
         {
             return false;
         }

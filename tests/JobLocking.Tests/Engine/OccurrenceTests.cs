@@ -225,6 +225,67 @@ public sealed class OccurrenceTests : IDisposable
     }
 
     [Theory]
+    [InlineData(ExecutionOrigin.Retry)]
+    [InlineData(ExecutionOrigin.Recovery)]
+    public async Task An_execution_that_goes_on_with_a_run_of_its_scheduler_runs_however_late_it_comes(ExecutionOrigin origin)
+    {
+        LockExecution second = Occurrence(_node, origin) with { Following = EachSecond };
+        second = second with { Occurrence = second.Occurrence! with { IsRetry = origin == ExecutionOrigin.Retry } };
+        _node.Time.Advance(TimeSpan.FromHours(1));
+
+        await _node.DecideAsync<LockDecision.Run>(second);
+    }
+
+    [Fact]
+    public async Task A_deferral_that_comes_back_after_its_delay_runs_however_soon_the_next_fire_times_follow()
+    {
+        TaskLease? held = await _node.Locks.TryAcquireAsync("x");
+        LockExecution waits = Occurrence(_other, onConflict: LockConflict.Defer, deferBy: 3600) with { Following = EachSecond };
+        LockDecision.Defer defer = await _other.DecideAsync<LockDecision.Defer>(waits);
+        await held!.DisposeAsync();
+        _other.Time.Advance(defer.Delay + TimeSpan.FromMinutes(5));
+
+        await _other.DecideAsync<LockDecision.Run>(waits with { Origin = ExecutionOrigin.Deferred, Deferral = defer.State });
+    }
+
+    [Fact]
+    public void A_mark_outlives_the_delay_of_a_deferral_that_waits_for_the_occurrence()
+    {
+        LockExecution execution = Occurrence(_node, deferBy: 3600) with { Following = EachSecond };
+
+        Assert.Equal(TimeSpan.FromHours(2), OccurrenceRule.KeepFor(execution, execution.Occurrence!.ScheduledTime));
+    }
+
+    [Theory]
+    [InlineData(LockUnavailable.Defer)]
+    [InlineData(LockUnavailable.Fail)]
+    public async Task A_standby_stands_by_while_the_store_is_unavailable_and_takes_over_afterwards(LockUnavailable onUnavailable)
+    {
+        TaskLockAttribute x = new("x")
+        {
+            OncePerOccurrence = OncePerOccurrence.Always, OnConflict = LockConflict.Fail, OnUnavailable = onUnavailable, GiveUpAfter = 15,
+        };
+        LockExecution standsBy = _other.Execution(x, occurrence: Occurrence(_other).Occurrence);
+        LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(Occurrence(_node));
+        LockDecision.Defer standby = await _other.DecideAsync<LockDecision.Defer>(standsBy);
+        DateTimeOffset? askedAt = standby.State.AskedAt;
+
+        _other.Store.AcquireAlways = UnreliableStore.Breakage.RequestLost;
+        for (int i = 0; i < 3; i++)
+        {
+            _other.Time.Advance(TimeSpan.FromSeconds(10));
+            standsBy = standsBy with { Origin = ExecutionOrigin.Deferred, Deferral = standby.State };
+            standby = await _other.DecideAsync<LockDecision.Defer>(standsBy);
+        }
+
+        Assert.True(standby.StandsBy);
+        Assert.Equal((0, null, askedAt), (standby.State.Deferrals, standby.State.FirstDeferredAt, standby.State.AskedAt));
+        _other.Store.AcquireAlways = UnreliableStore.Breakage.None;
+        await run.EndAsync(new OperationCanceledException(), aborted: true);
+        await _other.DecideAsync<LockDecision.Run>(standsBy with { Deferral = standby.State });
+    }
+
+    [Theory]
     [InlineData(1, (10 * 60) + 1)] // each second: at least ten minutes, from the next fire time
     [InlineData(60, 100 * 60)] // each minute: a hundred fire times
     [InlineData(3600, 24 * 3600)] // each hour: at most OccurrenceRetention
@@ -263,10 +324,19 @@ public sealed class OccurrenceTests : IDisposable
         _other.Dispose();
     }
 
+    private FollowingFireTimes EachSecond => new(_node.Time.GetUtcNow().AddSeconds(1), _node.Time.GetUtcNow().AddSeconds(100));
+
     private static LockExecution Occurrence(
-        EngineUnderTest node, ExecutionOrigin origin = ExecutionOrigin.Recurring, LockConflict onConflict = LockConflict.Auto, int giveUpAfter = 0) =>
+        EngineUnderTest node,
+        ExecutionOrigin origin = ExecutionOrigin.Recurring,
+        LockConflict onConflict = LockConflict.Auto,
+        int giveUpAfter = 0,
+        int deferBy = 15) =>
         node.Execution(
-            new TaskLockAttribute("x") { OncePerOccurrence = OncePerOccurrence.Always, OnConflict = onConflict, GiveUpAfter = giveUpAfter },
+            new TaskLockAttribute("x")
+            {
+                OncePerOccurrence = OncePerOccurrence.Always, OnConflict = onConflict, GiveUpAfter = giveUpAfter, DeferBy = deferBy,
+            },
             origin,
             occurrence: new LockOccurrence("Job.Run", new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero), IsRetry: false));
 }
