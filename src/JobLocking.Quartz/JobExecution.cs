@@ -28,7 +28,12 @@ internal sealed class JobExecution(
             return null;
         }
 
-        shared.Saw(type, context.JobDetail.Key);
+        if (firing is { IsOfSchedule: true, Deferred: null, Recovering: false })
+        {
+            bool always = policy.OncePerOccurrence == OncePerOccurrence.Always;
+            await shared.SawAsync(type, context.JobDetail.Key, context.Trigger, always, context.Scheduler).ConfigureAwait(false);
+        }
+
         SchedulerFacts scheduler = await _facts.OfAsync(context.Scheduler).ConfigureAwait(false);
         firing = await occurrences.ResolveAsync(firing, policy, type, scheduler).ConfigureAwait(false);
         return (firing, Describe(firing, policy, type, scheduler.Workers));
@@ -39,7 +44,7 @@ internal sealed class JobExecution(
         IJobExecutionContext context = firing.Context;
         string installation = _installation ??= JobIdentity.InstallationOf(context.Scheduler, engine);
         TriggerKey? withData = TriggerData.IsOwn(context.Trigger.JobDataMap) ? firing.Trigger : null;
-        string job = JobName.Of(context.JobDetail.Key, type, shared.Contains(type));
+        string job = JobName.Of(context.JobDetail.Key, type, !shared.Identifies(type, context.JobDetail.Key));
         return new LockExecution
         {
             Policy = policy,

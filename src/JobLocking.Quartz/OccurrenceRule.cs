@@ -40,7 +40,8 @@ internal static class OccurrenceRule
         _ => null,
     };
 
-    private static bool HasFraction(DateTimeOffset time) => time.Ticks % TimeSpan.TicksPerSecond != 0;
+    /// <summary>Whether a time looks like the moment at which something was scheduled: a time that was typed has no fraction.</summary>
+    public static bool HasFraction(DateTimeOffset time) => time.Ticks % TimeSpan.TicksPerSecond != 0;
 }
 
 /// <summary>Why the fire times of a trigger cannot be told apart from node to node.</summary>

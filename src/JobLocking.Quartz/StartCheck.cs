@@ -51,7 +51,8 @@ internal sealed class StartCheck(
         foreach (IGrouping<Type?, JobKey> generated in
             known.Where(job => JobName.IsGenerated(job.Key)).GroupBy(job => job.Type, job => job.Key))
         {
-            if (generated.Key is { } type && generated.Count() > 1)
+            if (generated.Key is { } type && generated.Count() > 1
+                && await CountAsync(type, generated, cancellationToken).ConfigureAwait(false) > 1)
             {
                 shared.Add(type);
             }
@@ -111,17 +112,12 @@ internal sealed class StartCheck(
         }
 
         List<TriggerKey> inLocalTime = [];
-        TriggerQuery ofJob = new() { Job = job, Take = PagedQuery.All };
-        PagedResult<TriggerHeader> triggers = await _scheduler!.QueryTriggers(ofJob, cancellationToken).ConfigureAwait(false);
-        foreach (TriggerKey key in triggers.Items.Select(t => t.Key).Where(key => key.Group != StoredDeferral.Group))
+        foreach (ITrigger trigger in await TriggersOfAsync(job, cancellationToken).ConfigureAwait(false))
         {
-            if (await _scheduler.GetTrigger(key, cancellationToken).ConfigureAwait(false) is { } trigger)
+            Judge(policy, job, type, trigger, notToldApart);
+            if (ZoneOf(trigger) is { } zone && zone.Equals(TimeZoneInfo.Local))
             {
-                Judge(policy, job, type, trigger, notToldApart);
-                if (ZoneOf(trigger) is { } zone && zone.Equals(TimeZoneInfo.Local))
-                {
-                    inLocalTime.Add(key);
-                }
+                inLocalTime.Add(trigger.Key);
             }
         }
 
@@ -130,6 +126,43 @@ internal sealed class StartCheck(
             policy,
             $"Quartz/{Scheduler}",
             inLocalTime.Count == 0 ? null : $"in the time zone of this machine, {TimeZoneInfo.Local.Id}: {triggersInLocalTime}");
+    }
+
+    /// <summary>How many of the jobs of a type have triggers whose firings may be occurrences.</summary>
+    private async ValueTask<int> CountAsync(Type type, IEnumerable<JobKey> jobs, CancellationToken cancellationToken)
+    {
+        int count = 0;
+        foreach (JobKey job in jobs)
+        {
+            try
+            {
+                bool always = policies.Find(job, type)?.OncePerOccurrence == OncePerOccurrence.Always;
+                List<ITrigger> triggers = await TriggersOfAsync(job, cancellationToken).ConfigureAwait(false);
+                count += triggers.Exists(trigger => AmbiguousJobTypes.Counts(trigger, always)) ? 1 : 0;
+            }
+            catch (TaskLockException)
+            {
+                // Its lock is declared wrongly, and stops the host below.
+            }
+        }
+
+        return count;
+    }
+
+    private async ValueTask<List<ITrigger>> TriggersOfAsync(JobKey job, CancellationToken cancellationToken)
+    {
+        List<ITrigger> found = [];
+        TriggerQuery ofJob = new() { Job = job, Take = PagedQuery.All };
+        PagedResult<TriggerHeader> triggers = await _scheduler!.QueryTriggers(ofJob, cancellationToken).ConfigureAwait(false);
+        foreach (TriggerKey key in triggers.Items.Select(t => t.Key).Where(key => key.Group != StoredDeferral.Group))
+        {
+            if (await _scheduler.GetTrigger(key, cancellationToken).ConfigureAwait(false) is { } trigger)
+            {
+                found.Add(trigger);
+            }
+        }
+
+        return found;
     }
 
     private void Judge(LockPolicy policy, JobKey job, Type? type, ITrigger trigger, List<string> notToldApart)

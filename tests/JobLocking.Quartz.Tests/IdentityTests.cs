@@ -1,3 +1,4 @@
+using JobLocking.TestKit;
 using Microsoft.Extensions.DependencyInjection;
 using Quartz;
 
@@ -39,6 +40,49 @@ public sealed class IdentityTests(SharedRedis redis)
 
         static void Hourly(TriggerBuilder<IJob> trigger) =>
             trigger.WithSchedule(SimpleScheduleBuilder.Create().WithInterval(TimeSpan.FromHours(1)).RepeatForever());
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_run_now_of_the_same_class_leaves_the_occurrences_of_a_job_without_a_name_alone(bool atStart)
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n => n.Quartz = q =>
+        {
+            q.ScheduleJob<LockedJob>(t => t.WithCronSchedule("* * * * * ?"));
+            if (atStart)
+            {
+                q.ScheduleJob<LockedJob>(t => t.StartNow());
+            }
+        });
+        await cluster.Journal.BegunAsync(1);
+        await a.FireAsync<LockedJob>($"{Guid.NewGuid()}");
+        await a.FireAsync<LockedJob>($"{Guid.NewGuid()}");
+        await a.Firings.EndedAsync(e => e.Trigger is ISimpleTrigger);
+        int before = a.Store.Asked.Count;
+
+        await Eventually.IsTrueAsync(() => a.Store.Asked.Skip(before).Count(r => r.Occurrence is not null) >= 2);
+
+        Assert.Equal([typeof(LockedJob).FullName!], a.Store.Asked.Select(r => r.Occurrence?.Job).OfType<string>().Distinct());
+        Assert.Empty(a.Logs.Of(3016));
+    }
+
+    [Fact]
+    public async Task A_job_without_a_name_that_is_scheduled_again_keeps_its_occurrences()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a");
+        JobKey first = new($"{Guid.NewGuid()}");
+        await a.FireAsync<LockedJob>(first.Name, t => t.WithCronSchedule("* * * * * ?"));
+        await a.Firings.EndedAsync(1);
+
+        await a.Scheduler.DeleteJob(first, Token);
+        await a.FireAsync<LockedJob>($"{Guid.NewGuid()}", t => t.WithCronSchedule("* * * * * ?"));
+        await a.Firings.EndedAsync(e => e.Job != first);
+
+        Assert.All(a.Store.Asked, r => Assert.Equal(typeof(LockedJob).FullName, r.Occurrence!.Job));
+        Assert.Empty(a.Logs.Of(3016));
     }
 
     [Fact]
@@ -165,8 +209,8 @@ public sealed class IdentityTests(SharedRedis redis)
         await using Cluster cluster = new(redis);
 
         TaskLockException error = await Assert.ThrowsAsync<TaskLockException>(() => cluster.StartAsync("a", n => n.Quartz = q => q
-            .ScheduleJob<OnceJob>(t => t.StartAt(DateTimeOffset.UtcNow.AddHours(1)))
-            .ScheduleJob<OnceJob>(t => t.StartAt(DateTimeOffset.UtcNow.AddHours(2)))));
+            .ScheduleJob<OnceJob>(t => t.StartAt(Node.InAMoment().AddHours(1)))
+            .ScheduleJob<OnceJob>(t => t.StartAt(Node.InAMoment().AddHours(2)))));
 
         Assert.Contains($"other jobs of type {typeof(OnceJob)} have such keys too", error.Message, StringComparison.Ordinal);
     }
