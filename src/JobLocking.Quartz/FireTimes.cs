@@ -19,6 +19,12 @@ internal readonly struct FireTimes(ITrigger trigger, ICalendar? calendar)
     private readonly ITrigger _trigger = trigger;
     private readonly ICalendar? _calendar = calendar;
 
+    /// <summary>
+    /// Whether the trigger has the IgnoreMisfires instruction: it makes up for each missed fire time, one after the other.
+    /// </summary>
+    /// <remarks>All kinds of triggers have the same code for it.</remarks>
+    public bool AllAreMadeUpFor => _trigger.MisfireInstructionCode == (int)CronTriggerMisfireInstruction.IgnoreMisfires;
+
     /// <summary>The first fire time after a time; null if there is none.</summary>
     public DateTimeOffset? After(DateTimeOffset time)
     {

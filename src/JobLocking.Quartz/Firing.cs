@@ -28,11 +28,8 @@ internal sealed record Firing(
         && !Context.Trigger.JobDataMap.ContainsKey(SchedulerConstants.BackfillOriginalFireTime)
         && Trigger.Group != SchedulerConstants.StartupGroup;
 
-    /// <summary>
-    /// Whether the trigger has the IgnoreMisfires instruction: it makes up for each missed fire time, one after the other.
-    /// </summary>
-    /// <remarks>All kinds of triggers have the same code for it.</remarks>
-    public bool IgnoresMisfires => Context.Trigger.MisfireInstructionCode == (int)CronTriggerMisfireInstruction.IgnoreMisfires;
+    /// <summary>Whether the trigger makes up for each missed fire time, one after the other.</summary>
+    public bool IgnoresMisfires => new FireTimes(Context.Trigger, Context.Calendar).AllAreMadeUpFor;
 
     /// <summary>Whether it is a run by hand without data of its own. A run by hand with data of its own is other work.</summary>
     public bool IsByHand =>
@@ -41,7 +38,7 @@ internal sealed record Firing(
     /// <summary>
     /// The deferral whose wait goes on; null for a first attempt, and for a retry or recovery after a run: its wait starts again.
     /// </summary>
-    public StoredDeferral? Wait => Context.RetryAttempt + Context.RefireCount > 0 || Context.Recovering ? null : Deferred;
+    public StoredDeferral? Wait => Attempts > (Deferred?.Attempts ?? 0) || Context.Recovering ? null : Deferred;
 
     /// <summary>The attempt of the retry policy: that of the run that was deferred, plus the retries of the deferral.</summary>
     public int RetryAttempt => (Deferred?.RetryAttempt ?? 0) + Context.RetryAttempt;
@@ -64,7 +61,7 @@ internal sealed record Firing(
 
     public ExecutionOrigin Origin => this switch
     {
-        { Context.Recovering: true } => ExecutionOrigin.Recovery,
+        { Recovering: true } => ExecutionOrigin.Recovery,
         { Attempts: > 0 } => ExecutionOrigin.Retry,
         { Deferred: not null } => ExecutionOrigin.Deferred,
         { Context.NextFireTimeUtc: not null, IgnoresMisfires: false } => ExecutionOrigin.Recurring,
@@ -82,12 +79,30 @@ internal sealed record Firing(
             context,
             deferred?.Trigger ?? context.RecoveringTriggerKey ?? context.Trigger.Key,
             (deferred?.ScheduledTime ?? RecoveredTime(context) ?? context.ScheduledFireTimeUtc ?? context.FireTimeUtc).ToUniversalTime(),
-            (deferred?.Attempts ?? 0) + context.RetryAttempt + context.RefireCount,
+            (deferred?.Attempts ?? 0) + AttemptsBefore(context),
             deferred);
     }
 
     /// <summary>From here on, <see cref="Of"/> returns this firing.</summary>
     public void Show() => Shown.AddOrUpdate(Context, this);
+
+    private static int AttemptsBefore(IJobExecutionContext context)
+    {
+        int attempts = context.RetryAttempt + context.RefireCount;
+        return attempts == 0 && IsMisfiredRetry(context) ? 1 : attempts;
+    }
+
+    /// <summary>
+    /// Quartz forgets that a firing is a retry if the retry misfires. But then the trigger has no fire time of its schedule between its
+    /// previous firing and its next one.
+    /// </summary>
+    /// <remarks>
+    /// Not for a trigger with a number of fire times: the last one would look like that, too, since it has none left by then.
+    /// </remarks>
+    private static bool IsMisfiredRetry(IJobExecutionContext context) =>
+        context is { RetryPolicy: not null, PreviousFireTimeUtc: { } previous }
+        && context.Trigger is not (ISimpleTrigger { RepeatCount: > 0 } or IDailyTimeIntervalTrigger { RepeatCount: > 0 })
+        && !(new FireTimes(context.Trigger, context.Calendar).After(previous) < (context.NextFireTimeUtc ?? DateTimeOffset.MaxValue));
 
     /// <summary>
     /// Quartz writes the time into the data of a recovery in whole seconds. A scheduler that recovers its own firings as it starts

@@ -205,8 +205,15 @@ internal sealed class Occurrences(AmbiguousJobTypes shared, ToldTriggers told, I
         return With(firing, Of(firing.ScheduledTime, times, times.After(firing.ScheduledTime), policy));
     }
 
+    /// <summary>
+    /// A trigger that ignores misfires fires each missed time, however late, so the marks of all of them are kept as long as any.
+    /// </summary>
     private static FiringOccurrence Of(DateTimeOffset time, FireTimes times, DateTimeOffset? next, LockPolicy policy) =>
-        new(time, new FollowingFireTimes(next?.ToUniversalTime(), times.HundredthAfter(time, policy.OccurrenceRetention)));
+        new(
+            time,
+            new FollowingFireTimes(
+                next?.ToUniversalTime(),
+                times.AllAreMadeUpFor ? null : times.HundredthAfter(time, policy.OccurrenceRetention)));
 
     private static Firing With(Firing firing, FiringOccurrence occurrence)
     {

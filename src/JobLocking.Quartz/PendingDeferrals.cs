@@ -85,9 +85,13 @@ internal sealed class PendingDeferrals(
         IReadOnlyList<TriggerHeader> pending = await QueryAsync(work.Prefix, firing).ConfigureAwait(false);
         IEnumerable<TriggerHeader> same = pending.Where(t => t.Key.Name.StartsWith(work.PrefixOfSame, StringComparison.Ordinal));
 
-        // One without a fire time has begun to fire, or has failed to. One with attempts is the retry of a run.
+        // One without a fire time has begun to fire, or has failed to. One with attempts is the retry of a run, and so is one that has
+        // fired before: its retry has misfired.
         TriggerHeader[] first =
-            [.. same.Where(t => t.RetryAttempt == 0 && (t.NextFireTimeUtc is not null || t.State == TriggerState.Error))];
+        [
+            .. same.Where(t => t.RetryAttempt == 0
+                && (t.State == TriggerState.Error || t is { NextFireTimeUtc: not null, PreviousFireTimeUtc: null })),
+        ];
         if (Array.Find(first, t => t.State is not (TriggerState.Paused or TriggerState.Error)) is { NextFireTimeUtc: { } due } found)
         {
             Log.Coalesced(logger, firing.Context.JobDetail.Key, execution.Execution, firing.Trigger, due);

@@ -192,6 +192,90 @@ public sealed class OncePerOccurrenceTests(SharedRedis redis, SharedStore store)
         Assert.Equal(asked[0] with { IsRetry = true }, asked.First(o => o.IsRetry));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_retry_that_misfires_runs_its_occurrence_again(bool persistent)
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n =>
+        {
+            n.Lock(new TaskLockAttribute("report"));
+            if (persistent)
+            {
+                n.Scheduler = "misfired-retry";
+                store.Use(n, clustered: false);
+            }
+        });
+        cluster.Journal.Do = (run, _) => run.Number == 1 ? throw new InvalidOperationException("at first") : Task.CompletedTask;
+        a.Firings.AtEnd = PauseRetry(a, TriggerKey.DefaultGroup);
+
+        await a.FireScheduledAsync(Node.InAMoment(), trigger: RetriedSoon);
+        Firings.Ended failed = await a.Firings.EndedAsync(e => e.RetryScheduled);
+        await MisfiresAsync(a, failed.Trigger.Key);
+        Firings.Ended retry = await a.Firings.EndedAsync(2);
+
+        Assert.True(retry.IsRun, $"{retry}");
+        Assert.Equal(0, retry.Trigger.RetryAttempt);
+        LockOccurrence[] asked = [.. a.Store.Asked.Select(r => r.Occurrence!)];
+        Assert.Equal([asked[0] with { IsRetry = false }, asked[0] with { IsRetry = true }], asked);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task The_retry_of_a_deferral_that_misfires_is_no_copy_of_the_deferral(bool persistent)
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n =>
+        {
+            n.Lock(new TaskLockAttribute("report") { DeferBy = 3600 });
+            if (persistent)
+            {
+                n.Scheduler = "misfired-deferral";
+                store.Use(n, clustered: false);
+            }
+        });
+        cluster.Journal.Do = (run, _) => run.Number == 1 ? throw new InvalidOperationException("at first") : Task.CompletedTask;
+        a.Firings.AtEnd = PauseRetry(a, "joblocking");
+        TaskLease held = await a.HoldAsync("report");
+
+        await a.FireScheduledAsync(Node.InAMoment(), trigger: RetriedSoon);
+        await a.Firings.EndedAsync(e => e.IsDeferred);
+        await held.DisposeAsync();
+        Firings.Ended failed = await a.Firings.EndedAsync(e => e.RetryScheduled);
+        await MisfiresAsync(a, failed.Trigger.Key);
+        Firings.Ended retry = await a.Firings.EndedAsync(e => e.IsReturned && !e.RetryScheduled);
+
+        Assert.True(retry.IsRun, $"{retry}");
+        LockOccurrence[] asked = [.. a.Store.Asked.Select(r => r.Occurrence).OfType<LockOccurrence>()];
+        Assert.Equal(asked[0] with { IsRetry = true }, asked[^1]);
+    }
+
+    [Fact]
+    public async Task A_misfired_firing_that_stands_for_a_later_occurrence_is_no_retry_of_it()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n => n.Lock(new TaskLockAttribute("report")));
+        cluster.Journal.Do = (run, _) => run.Number == 1 ? throw new InvalidOperationException("at first") : Task.CompletedTask;
+        a.Firings.AtEnd = PauseRetry(a, TriggerKey.DefaultGroup);
+        await a.FireOnceAsync(trigger: t =>
+        {
+            t.WithCronSchedule("0/2 * * * * ?");
+            RetriedSoon(t);
+        });
+        Firings.Ended failed = await a.Firings.EndedAsync(e => e.RetryScheduled);
+        DateTimeOffset first = a.Store.Asked.First().Occurrence!.ScheduledTime;
+        await Eventually.IsTrueAsync(() => DateTimeOffset.UtcNow > first.AddSeconds(2.1));
+
+        await MisfiresAsync(a, failed.Trigger.Key);
+        await a.Firings.EndedAsync(2);
+
+        LockOccurrence second = a.Store.Asked.ElementAt(1).Occurrence!;
+        Assert.True(second.ScheduledTime > first, $"{second}");
+        Assert.False(second.IsRetry);
+    }
+
     [Fact]
     public async Task One_deferral_stands_for_all_firings_of_its_trigger_and_runs_the_newest()
     {
@@ -230,6 +314,20 @@ public sealed class OncePerOccurrenceTests(SharedRedis redis, SharedStore store)
         Assert.Equal(start.AddMinutes(expected), Occurrences.NewestOf(trigger, calendar: null, start.AddMinutes(1), policy)!.Value.Time);
     }
 
+    [Theory]
+    [InlineData(CronTriggerMisfireInstruction.FireAndProceed, true)]
+    [InlineData(CronTriggerMisfireInstruction.IgnoreMisfires, false)]
+    public void The_marks_of_a_trigger_that_makes_up_for_each_missed_time_are_kept_as_long_as_any(CronTriggerMisfireInstruction misfire, bool counted)
+    {
+        DateTimeOffset start = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+        ITrigger cron = TriggerBuilder.Create().StartAt(start)
+            .WithCronSchedule("0 * * * * ?", c => c.InTimeZone(TimeZoneInfo.Utc).WithMisfireInstruction(misfire)).Build();
+        using ServiceProvider services = new ServiceCollection().AddJobLocking().UseInMemory().Services.BuildServiceProvider();
+        LockPolicy policy = services.GetRequiredService<LockPolicies>().Resolve(new TaskLockAttribute("kept"), "job");
+
+        Assert.Equal(counted, Occurrences.NewestOf(cron, calendar: null, start.AddMinutes(1), policy)!.Value.Following!.Value.Hundredth is not null);
+    }
+
     [Fact]
     public async Task The_start_line_of_a_lock_names_the_triggers_in_the_time_zone_of_the_machine()
     {
@@ -247,5 +345,26 @@ public sealed class OncePerOccurrenceTests(SharedRedis redis, SharedStore store)
         string line = Assert.Single(a.Logs.Of(1145)).Text;
         Assert.Contains($"in the time zone of this machine, {TimeZoneInfo.Local.Id}: DEFAULT.local", line, StringComparison.Ordinal);
         Assert.DoesNotContain("DEFAULT.paris", line, StringComparison.Ordinal);
+    }
+
+    private static void RetriedSoon(TriggerBuilder<IJob> trigger) =>
+        trigger.WithRetryPolicy(RetryPolicy.Fixed(1, TimeSpan.FromMilliseconds(50))).WithMisfireThreshold(TimeSpan.FromMilliseconds(500));
+
+    /// <summary>Pauses a group of triggers before the first retry in it is stored.</summary>
+    private static Func<Firings.Ended, Task> PauseRetry(Node node, string group) => async ended =>
+    {
+        if (ended.RetryScheduled)
+        {
+            await node.Scheduler.PauseTriggerGroups(GroupMatcher<TriggerKey>.GroupEquals(group), Token);
+        }
+    };
+
+    /// <summary>Lets a paused retry miss its time, and then fire.</summary>
+    private static async Task MisfiresAsync(Node node, TriggerKey key)
+    {
+        DateTimeOffset due = (await Eventually.SeesAsync(
+            async () => (await node.Scheduler.GetTrigger(key, Token))!, trigger => trigger is { RetryAttempt: 1 })).NextFireTimeUtc!.Value;
+        await Eventually.IsTrueAsync(() => DateTimeOffset.UtcNow > due.AddSeconds(1));
+        await node.Scheduler.ResumeTriggerGroups(GroupMatcher<TriggerKey>.GroupEquals(key.Group), Token);
     }
 }
