@@ -11,6 +11,7 @@ internal static class EventIds
     public const int Interrupted = 3005;
     public const int StuckDeferral = 3006;
     public const int RetryNotKept = 3007;
+    public const int StandbyEnds = 3008;
     public const int TooManyPending = 3015;
     public const int NotOncePerOccurrence = 3016;
     public const int SchedulerUnlocked = 3025;

@@ -32,6 +32,12 @@ internal static class JobDecision
             .With("lock.holder", defer.Holder?.ToString())
             .With("lock.deferred_by", defer.Delay.TotalSeconds);
 
+    public static JobRunReport StandbyEnds(LockExecution execution, LockDecision.Defer defer) =>
+        JobRunReport.Skipped($"Skipped: the scheduler stops; {defer.Reason}")
+            .With(Outcome, "standby")
+            .With("lock.name", execution.Name)
+            .With("lock.holder", defer.Holder?.ToString());
+
     public static JobRunReport Coalesced(LockExecution execution, LockDecision.Defer defer) =>
         JobRunReport.Skipped($"Skipped: coalesced with the pending deferral; {defer.Reason}")
             .With(Outcome, "coalesced")

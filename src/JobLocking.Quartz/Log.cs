@@ -63,6 +63,12 @@ internal static partial class Log
     public static partial void RetryNotKept(ILogger logger, Exception error, TriggerKey deferral, JobKey job, string execution);
 
     [LoggerMessage(
+        EventIds.StandbyEnds,
+        LogLevel.Information,
+        "Job {Job} #{Execution} no longer stands by for lock '{LockName}', because the scheduler stops: {Reason}")]
+    public static partial void StandbyEnds(ILogger logger, JobKey job, string execution, string lockName, string reason);
+
+    [LoggerMessage(
         EventIds.TooManyPending,
         LogLevel.Warning,
         "Job {Job}: {Count} deferrals of trigger {Trigger} are pending, one for each of its occurrences; the oldest, {Oldest}, is "

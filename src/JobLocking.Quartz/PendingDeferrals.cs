@@ -25,7 +25,17 @@ internal sealed class PendingDeferrals(
         Stored stored;
         try
         {
-            await CheckOutlivesAsync(scheduler, defer.StandsBy).ConfigureAwait(false);
+            if (!await OutlivesAsync(scheduler, defer.StandsBy).ConfigureAwait(false))
+            {
+                if (defer.StandsBy)
+                {
+                    defer.NotStored();
+                    Log.StandbyEnds(logger, firing.Context.JobDetail.Key, execution.Execution, execution.Name, defer.Reason);
+                    return JobDecision.StandbyEnds(execution, defer);
+                }
+
+                throw new SchedulerException("the scheduler stops, and keeps its triggers in memory");
+            }
 
             // Inside the firing: once it has ended, Quartz deletes a job that is not durable and has no trigger left.
             stored = await StoreBoundedAsync(firing, execution, defer).ConfigureAwait(false);
@@ -179,19 +189,20 @@ internal sealed class PendingDeferrals(
     }
 
     /// <summary>
-    /// Warns of deferrals that are kept in memory. During a shutdown such a deferral would be lost, so it must not be reported as stored.
+    /// Whether a deferral outlives the shutdown, if there is one: otherwise it would be lost, so it must not be reported as stored.
+    /// Warns of deferrals that are kept in memory.
     /// </summary>
-    private async ValueTask CheckOutlivesAsync(IScheduler scheduler, bool standsBy)
+    private async ValueTask<bool> OutlivesAsync(IScheduler scheduler, bool standsBy)
     {
         SchedulerMetadata store = await scheduler.GetMetadata(CancellationToken.None).ConfigureAwait(false);
         if (store.JobStorePersistent)
         {
-            return;
+            return true;
         }
 
         if (shutdown.IsStopping(scheduler))
         {
-            throw new SchedulerException("the scheduler stops, and keeps its triggers in memory");
+            return false;
         }
 
         // One that stands by is lost with the process without harm, while the run that it stands by for goes on.
@@ -199,6 +210,8 @@ internal sealed class PendingDeferrals(
         {
             Log.DeferredInMemory(logger, scheduler.SchedulerName);
         }
+
+        return true;
     }
 
     /// <summary>The deferral that stands for a firing.</summary>

@@ -125,6 +125,60 @@ public sealed class OccurrenceTests(SharedRedis redis)
     }
 
     [Fact]
+    public async Task Each_firing_that_a_trigger_ignoring_misfires_makes_up_for_runs_however_late()
+    {
+        await using Cluster cluster = new(redis);
+        SkewedTimeProvider behind = new() { Skew = TimeSpan.FromMinutes(-20) };
+        Node a = await cluster.StartAsync("a", n =>
+        {
+            n.Lock(Once);
+            n.Quartz = q => q.UseTimeProvider(behind);
+        });
+
+        GroupMatcher<TriggerKey> late = GroupMatcher<TriggerKey>.GroupEquals("late");
+        await a.Scheduler.PauseTriggerGroups(late, Token);
+        DateTimeOffset first = behind.GetUtcNow();
+        await a.Scheduler.ScheduleJob(
+            JobBuilder.Create<WorkJob>().WithIdentity(Work.Name).Build(),
+            TriggerBuilder.Create(behind).StartNow().WithIdentity("each", "late").WithCronSchedule(
+                "* * * * * ?", c => c.WithMisfireInstruction(CronTriggerMisfireInstruction.IgnoreMisfires)).Build(),
+            cancellationToken: Token);
+        behind.Skew = TimeSpan.Zero;
+        await a.Scheduler.ResumeTriggerGroups(late, Token);
+        await a.Firings.EndedAsync(3);
+        await a.Scheduler.DeleteJob(new JobKey(Work.Name), Token);
+
+        Assert.DoesNotContain(a.Firings.All, e => e.Outcome == ExecutionOutcome.Failed);
+        Assert.True(a.Store.Asked.First().Occurrence!.ScheduledTime < first.AddMinutes(1));
+    }
+
+    [Fact]
+    public async Task A_standby_whose_scheduler_stops_ends_quietly()
+    {
+        await using Cluster cluster = new(redis);
+        Node a = await cluster.StartAsync("a", n => n.Lock(Once));
+        cluster.Journal.HoldFirst();
+        DateTimeOffset scheduled = Node.InAMoment();
+        await a.FireScheduledAsync(scheduled);
+        await cluster.Journal.BegunAsync(1);
+        Task stopping = Task.CompletedTask;
+        Node b = await StartBehindAsync(cluster, scheduled, node => node.Store.BeforeAnswer = _ =>
+        {
+            TaskCompletionSource stops = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            node.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping.Register(stops.SetResult);
+            stopping = node.StopAsync();
+            return stops.Task;
+        });
+
+        Firings.Ended ended = await b.Firings.EndedAsync(1);
+        await stopping;
+
+        Assert.StartsWith("Skipped: the scheduler stops; ", ended.Report?.Summary, StringComparison.Ordinal);
+        Assert.Empty(b.Logs.Of(3004));
+        Assert.Single(b.Logs.Of(3008));
+    }
+
+    [Fact]
     public async Task An_occurrence_that_failed_is_run_again_by_its_retry_and_by_no_other_node()
     {
         await using Cluster cluster = new(redis);
@@ -265,7 +319,7 @@ public sealed class OccurrenceTests(SharedRedis redis)
     }
 
     /// <summary>Starts a node whose clock is so far behind that a time that has passed is still to come there.</summary>
-    private static async Task<Node> StartBehindAsync(Cluster cluster, DateTimeOffset scheduled)
+    private static async Task<Node> StartBehindAsync(Cluster cluster, DateTimeOffset scheduled, Action<Node>? before = null)
     {
         SkewedTimeProvider clock = new();
         Node node = await cluster.StartAsync("b", n =>
@@ -274,6 +328,7 @@ public sealed class OccurrenceTests(SharedRedis redis)
             n.Quartz = q => q.UseTimeProvider(clock);
         });
         clock.Skew = scheduled.AddSeconds(-1) - DateTimeOffset.UtcNow;
+        before?.Invoke(node);
         await node.FireScheduledAsync(scheduled);
         return node;
     }
