@@ -29,6 +29,8 @@ internal sealed class SecondDelivery
 
     private static readonly ConditionalWeakTable<BackgroundJob, SecondDelivery> Known = [];
 
+    private static readonly ConditionalWeakTable<JobStorage, string> InMemory = [];
+
     /// <summary>What <see cref="DeliveryStateChanger"/> does on this thread.</summary>
     [ThreadStatic]
     private static Stages _stage;
@@ -65,6 +67,16 @@ internal sealed class SecondDelivery
 
     /// <summary>The second delivery that an execution is; null if the job was not running.</summary>
     public static SecondDelivery? Of(BackgroundJob job) => Known.TryGetValue(job, out SecondDelivery? known) ? known : null;
+
+    /// <summary>
+    /// What identifies the run of a job. Nodes with a storage each are one installation, and number their jobs in the same way. A storage
+    /// in memory is told apart by an id of its own, since it calculates the time of the creation each time it is read; any other by that
+    /// time.
+    /// </summary>
+    public static string RunOf(BackgroundJob job, JobStorage? storage) =>
+        storage is not null && UnsharedStorages.IsInMemory(storage)
+            ? $"{job.Id}-{InMemory.GetValue(storage, static _ => Guid.NewGuid().ToString("N"))}"
+            : $"{job.Id}-{job.CreatedAt.Ticks:x}";
 
     /// <summary>The election of Processing for a job that is Processing.</summary>
     /// <exception cref="SecondDeliveryException">For <see cref="DeliveryStateChanger"/>.</exception>

@@ -410,11 +410,8 @@ internal sealed class TaskLockFilter(
         }
     }
 
-    /// <summary>
-    /// Two nodes with a storage each are one installation, and number their jobs in the same way: the time of the creation tells these apart.
-    /// </summary>
     private JobDelivery Delivery(BackgroundJob job, JobStorage? storage, string? serverId, bool isSecond) =>
-        new(installations.NameOf(storage, serverId) ?? "", $"{job.Id}-{job.CreatedAt.Ticks:x}", isSecond);
+        new(installations.NameOf(storage, serverId) ?? "", SecondDelivery.RunOf(job, storage), isSecond);
 
     /// <summary>
     /// Skips a first attempt before it occupies a worker, if this process alone can tell that it must be skipped. An election must not

@@ -16,10 +16,14 @@ namespace JobLocking.Hangfire;
 /// </summary>
 internal sealed class UnsharedStorages(LockPolicies policies, bool sharesLocks, ILogger logger)
 {
-    private static readonly string[] OfOneNode = ["InMemoryStorage", "MemoryStorage", "SQLiteStorage"];
+    private static readonly string[] OfOneProcess = ["InMemoryStorage", "MemoryStorage"];
+
+    private static readonly string[] OfOneNode = [.. OfOneProcess, "SQLiteStorage"];
 
     /// <summary>The storages of this process that were checked, however many servers work on them.</summary>
     private static readonly ConditionalWeakTable<JobStorage, string> Told = [];
+
+    public static bool IsInMemory(JobStorage storage) => OfOneProcess.Contains(storage.GetType().Name);
 
     public static UnsharedStorages Of(IServiceProvider services, LockPolicies policies, ILogger logger)
     {

@@ -27,7 +27,7 @@ public sealed class QuartzTaskLockOptions
     /// <value>The default is <see cref="FiringRecord.Report"/>.</value>
     public FiringRecord SkipAs { get; set; }
 
-    /// <summary>How Quartz records a firing that is deferred, or coalesced with a pending deferral.</summary>
+    /// <summary>How Quartz records a firing that is deferred, stands by, or is coalesced with a pending deferral.</summary>
     /// <remarks>
     /// <para>
     /// With <see cref="FiringRecord.Veto"/>, only the deferred run counts as a success for a <c>JobChainingJobListener</c>, for

@@ -12,7 +12,10 @@ namespace JobLocking;
 /// <para>
 /// Each node has to know the occurrence by itself, so its trigger has to have the same fire times on every node: cron and daily schedules
 /// do, and calendar intervals and recurrence rules with a fixed start. A run by hand (<c>TriggerJob</c>) and a trigger that fires once
-/// have no occurrence.
+/// have no occurrence, unless <see cref="Always"/> says so for the latter.
+/// </para>
+/// <para>
+/// A job that is cancelled by a shutdown must throw. If it returns, its run has succeeded, and no other node runs the occurrence.
 /// </para>
 /// </remarks>
 public enum OncePerOccurrence
@@ -27,7 +30,8 @@ public enum OncePerOccurrence
     /// <summary>
     /// Once on every job store and with every limit; use it, for example, for two clusters that run the same schedule. Each occurrence that
     /// cannot run now has a deferral of its own. On a store that is not clustered, a trigger whose occurrences cannot be told apart stops
-    /// the start of the host; one that is added later fails its firing.
+    /// the start of the host; one that is added later fails its firing. The one fire time of a trigger that fires once is an occurrence,
+    /// too: give the trigger a fixed start, since with <c>StartNow</c> its time differs on each node, and each node runs it.
     /// </summary>
     Always,
 
