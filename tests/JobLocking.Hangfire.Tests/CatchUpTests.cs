@@ -13,8 +13,7 @@ namespace JobLocking.Hangfire.Tests;
 public sealed class CatchUpTests(SharedRedis redis)
 {
     [Theory]
-    [InlineData(Storages.InMemory)]
-    [InlineData(Storages.Redis)]
+    [ClassData<EachStorage>]
     public async Task Each_execution_that_a_strict_recurring_job_missed_runs(Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);
@@ -61,9 +60,7 @@ public sealed class CatchUpTests(SharedRedis redis)
     }
 
     [Theory]
-    [InlineData(Storages.InMemory)]
-    [InlineData(Storages.Redis)]
-    [InlineData(Storages.Sqlite)]
+    [ClassData<EachStorage>]
     public async Task At_most_a_thousand_executions_of_a_recurring_job_that_wants_each_run_wait(Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);

@@ -8,9 +8,7 @@ namespace JobLocking.Hangfire.Tests;
 public sealed class DeferTests(SharedRedis redis)
 {
     [Theory]
-    [InlineData(Storages.InMemory)]
-    [InlineData(Storages.Redis)]
-    [InlineData(Storages.Sqlite)]
+    [ClassData<EachStorage>]
     public async Task A_job_that_finds_its_lock_taken_goes_back_to_the_schedule_and_runs_when_the_lock_is_free(Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);
@@ -29,8 +27,7 @@ public sealed class DeferTests(SharedRedis redis)
     }
 
     [Theory]
-    [InlineData(Storages.InMemory)]
-    [InlineData(Storages.Redis)]
+    [ClassData<EachStorage>]
     public async Task Each_further_deferral_is_counted_and_takes_twice_as_long(Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);
@@ -64,10 +61,11 @@ public sealed class DeferTests(SharedRedis redis)
         Assert.Equal("Replaced by the deferral", history[1].Reason);
     }
 
-    [Fact]
-    public async Task A_deferral_ends_when_the_job_runs_and_its_retry_starts_a_new_wait()
+    [Theory]
+    [ClassData<EachStorage>]
+    public async Task A_deferral_ends_when_the_job_runs_and_its_retry_starts_a_new_wait(Storages storages)
     {
-        await using Cluster cluster = redis.NewCluster();
+        await using Cluster cluster = redis.NewCluster(storages);
         Node a = await cluster.StartAsync("a");
         TaskLease lease = await a.TakeAsync("work:x");
         JobProbe probe = cluster.Probes["deferred"];
@@ -86,8 +84,7 @@ public sealed class DeferTests(SharedRedis redis)
     }
 
     [Theory]
-    [InlineData(Storages.InMemory)]
-    [InlineData(Storages.Redis)]
+    [ClassData<EachStorage>]
     public async Task A_deferred_job_returns_to_the_queue_it_was_created_in(Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);
@@ -131,10 +128,11 @@ public sealed class DeferTests(SharedRedis redis)
         await cluster.SucceedsAsync(job);
     }
 
-    [Fact]
-    public async Task The_continuation_of_a_deferred_job_waits_for_it()
+    [Theory]
+    [ClassData<EachStorage>]
+    public async Task The_continuation_of_a_deferred_job_waits_for_it(Storages storages)
     {
-        await using Cluster cluster = redis.NewCluster();
+        await using Cluster cluster = redis.NewCluster(storages);
         Node a = await cluster.StartAsync("a");
         TaskLease lease = await a.TakeAsync("work:x");
         string parent = cluster.Client.Schedule<Work>(w => w.Auto("x", "parent", CancellationToken.None), TimeSpan.FromHours(1));

@@ -6,10 +6,11 @@ namespace JobLocking.Hangfire.Tests;
 
 public sealed class FailTests(SharedRedis redis)
 {
-    [Fact]
-    public async Task A_job_that_fails_on_conflict_names_the_holder_of_the_lock()
+    [Theory]
+    [ClassData<EachStorage>]
+    public async Task A_job_that_fails_on_conflict_names_the_holder_of_the_lock(Storages storages)
     {
-        await using Cluster cluster = redis.NewCluster();
+        await using Cluster cluster = redis.NewCluster(storages);
         Node a = await cluster.StartAsync("a");
         await using TaskLease lease = await a.TakeAsync("work:x");
 
@@ -21,10 +22,11 @@ public sealed class FailTests(SharedRedis redis)
         Assert.Equal(0, cluster.Probes["failing"].Begun);
     }
 
-    [Fact]
-    public async Task Its_failure_is_retried_like_any_other()
+    [Theory]
+    [ClassData<EachStorage>]
+    public async Task Its_failure_is_retried_like_any_other(Storages storages)
     {
-        await using Cluster cluster = redis.NewCluster();
+        await using Cluster cluster = redis.NewCluster(storages);
         Node a = await cluster.StartAsync("a");
         TaskLease lease = await a.TakeAsync("work:x");
         string job = cluster.Client.Enqueue<RetriedWork>(w => w.Fail("x", "failing", CancellationToken.None));

@@ -13,8 +13,7 @@ public sealed class InnerJobTests(SharedRedis redis)
     private static readonly string[] DeferredAndWoken = ["Succeeded", "Processing", "Enqueued", "Scheduled", "Failed", "Processing", "Enqueued"];
 
     [Theory]
-    [InlineData(Storages.InMemory)]
-    [InlineData(Storages.Redis)]
+    [ClassData<EachStorage>]
     public async Task An_inner_job_whose_lock_is_taken_defers_the_outer_one_which_is_woken_and_uses_up_no_retry(Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages, isBlind: true);

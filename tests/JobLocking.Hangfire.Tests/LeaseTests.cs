@@ -44,10 +44,11 @@ public sealed class LeaseTests(SharedRedis redis)
         Assert.Contains("does not run under a lock", failed.Data["ExceptionMessage"], StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task The_lock_is_held_while_the_job_runs_and_free_when_it_has_succeeded_or_failed()
+    [Theory]
+    [ClassData<EachStorage>]
+    public async Task The_lock_is_held_while_the_job_runs_and_free_when_it_has_succeeded_or_failed(Storages storages)
     {
-        await using Cluster cluster = redis.NewCluster();
+        await using Cluster cluster = redis.NewCluster(storages);
         Node a = await cluster.StartAsync("a");
         JobProbe probe = cluster.Probes["held"];
         probe.Hold();
@@ -67,8 +68,7 @@ public sealed class LeaseTests(SharedRedis redis)
     }
 
     [Theory]
-    [InlineData(Storages.InMemory)]
-    [InlineData(Storages.Redis)]
+    [ClassData<EachStorage>]
     public async Task A_job_that_stops_because_its_lease_is_lost_fails_with_the_reason(Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);
@@ -123,8 +123,7 @@ public sealed class LeaseTests(SharedRedis redis)
     }
 
     [Theory]
-    [InlineData(Storages.InMemory)]
-    [InlineData(Storages.Redis)]
+    [ClassData<EachStorage>]
     public async Task A_job_aborted_by_shutdown_runs_elsewhere_at_once_and_finds_its_lock_free(Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);

@@ -17,10 +17,11 @@ public sealed class OriginTests(SharedRedis redis)
         Defer,
     }
 
-    [Fact]
-    public async Task A_recurring_job_is_deferred_while_another_job_has_its_lock()
+    [Theory]
+    [ClassData<EachStorage>]
+    public async Task A_recurring_job_is_deferred_while_another_job_has_its_lock(Storages storages)
     {
-        await using Cluster cluster = redis.NewCluster();
+        await using Cluster cluster = redis.NewCluster(storages);
         Node a = await cluster.StartAsync("a");
         await using TaskLease lease = await a.TakeAsync("work:x");
         cluster.AddRecurring<Work>("nightly", w => w.Auto("x", "nightly", CancellationToken.None));
@@ -62,11 +63,15 @@ public sealed class OriginTests(SharedRedis redis)
         await cluster.SucceedsAsync(second);
     }
 
+    public static TheoryData<Policies, Storages> Retried =>
+    [
+        .. Enum.GetValues<Storages>().Select(storages => (Policies.Auto, storages)),
+        (Policies.Skip, Storages.InMemory),
+        (Policies.Defer, Storages.InMemory),
+    ];
+
     [Theory]
-    [InlineData(Policies.Auto, Storages.InMemory)]
-    [InlineData(Policies.Skip, Storages.InMemory)]
-    [InlineData(Policies.Defer, Storages.InMemory)]
-    [InlineData(Policies.Auto, Storages.Redis)]
+    [MemberData(nameof(Retried))]
     public async Task The_retry_of_a_recurring_job_waits_for_its_own_next_run_instead_of_being_skipped(Policies policy, Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);
@@ -96,8 +101,7 @@ public sealed class OriginTests(SharedRedis redis)
     }
 
     [Theory]
-    [InlineData(Storages.InMemory)]
-    [InlineData(Storages.Redis)]
+    [ClassData<EachStorage>]
     public async Task A_recurring_job_that_an_operator_starts_again_is_deferred_instead_of_being_skipped(Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);

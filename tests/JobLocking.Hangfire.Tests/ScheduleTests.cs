@@ -11,8 +11,7 @@ namespace JobLocking.Hangfire.Tests;
 public sealed class ScheduleTests(SharedRedis redis)
 {
     [Theory]
-    [InlineData(Storages.InMemory)]
-    [InlineData(Storages.Redis)]
+    [ClassData<EachStorage>]
     public async Task A_deferred_job_with_a_queue_of_its_own_is_scheduled_once_and_changes_its_state_when_it_is_due(Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);
@@ -36,8 +35,7 @@ public sealed class ScheduleTests(SharedRedis redis)
     }
 
     [Theory]
-    [InlineData(Storages.InMemory)]
-    [InlineData(Storages.Redis)]
+    [ClassData<EachStorage>]
     public async Task Whatever_becomes_of_a_deferred_job_with_a_queue_of_its_own_nothing_of_it_stays_in_the_schedule(Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);
@@ -69,9 +67,7 @@ public sealed class ScheduleTests(SharedRedis redis)
     }
 
     [Theory]
-    [InlineData(Storages.InMemory)]
-    [InlineData(Storages.Redis)]
-    [InlineData(Storages.Sqlite)]
+    [ClassData<EachStorage>]
     public async Task The_scheduler_of_a_process_without_JobLocking_returns_a_deferred_job_to_the_queue_that_only_its_state_named(Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);
@@ -102,8 +98,7 @@ public sealed class ScheduleTests(SharedRedis redis)
     }
 
     [Theory]
-    [InlineData(Storages.InMemory)]
-    [InlineData(Storages.Redis)]
+    [ClassData<EachStorage>]
     public async Task A_wake_up_does_not_wait_for_the_lock_of_the_schedule(Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);

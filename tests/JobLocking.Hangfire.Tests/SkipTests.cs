@@ -8,8 +8,7 @@ namespace JobLocking.Hangfire.Tests;
 public sealed class SkipTests(SharedRedis redis)
 {
     [Theory]
-    [InlineData(Storages.InMemory)]
-    [InlineData(Storages.Redis)]
+    [ClassData<EachStorage>]
     public async Task A_recurring_job_that_still_runs_elsewhere_is_skipped_and_names_the_holder_of_the_lock(Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);
@@ -74,10 +73,11 @@ public sealed class SkipTests(SharedRedis redis)
         Assert.Equal(0, cluster.Probes["skipped"].Begun);
     }
 
-    [Fact]
-    public async Task The_continuation_of_a_skipped_job_is_deleted_unless_it_accepts_any_end()
+    [Theory]
+    [ClassData<EachStorage>]
+    public async Task The_continuation_of_a_skipped_job_is_deleted_unless_it_accepts_any_end(Storages storages)
     {
-        await using Cluster cluster = redis.NewCluster();
+        await using Cluster cluster = redis.NewCluster(storages);
         Node a = await cluster.StartAsync("a");
         await using TaskLease lease = await a.TakeAsync("work:x");
         string parent = cluster.Client.Schedule<Work>(w => w.Skip("x", "parent", CancellationToken.None), TimeSpan.FromHours(1));
@@ -92,8 +92,7 @@ public sealed class SkipTests(SharedRedis redis)
     }
 
     [Theory]
-    [InlineData(Storages.InMemory)]
-    [InlineData(Storages.Redis)]
+    [ClassData<EachStorage>]
     public async Task A_skipped_job_can_be_told_from_a_deleted_one_by_more_than_its_reason(Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);

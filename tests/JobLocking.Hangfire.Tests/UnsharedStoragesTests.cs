@@ -58,6 +58,7 @@ public sealed class UnsharedStoragesTests(SharedRedis redis)
     [InlineData(Storages.InMemory, true, true)]
     [InlineData(Storages.Sqlite, true, true)]
     [InlineData(Storages.Redis, true, false)]
+    [InlineData(Storages.PostgreSql, true, false)]
     [InlineData(Storages.InMemory, false, false)]
     public void Only_shared_locks_with_a_storage_that_is_not_shared_are_worth_the_warning(Storages storages, bool sharesLocks, bool isWarned)
     {

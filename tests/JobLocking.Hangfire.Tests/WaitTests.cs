@@ -22,8 +22,7 @@ public sealed class WaitTests(SharedRedis redis)
     }
 
     [Theory]
-    [InlineData(Storages.InMemory)]
-    [InlineData(Storages.Redis)]
+    [ClassData<EachStorage>]
     public async Task A_job_that_waits_in_place_when_its_server_stops_waits_elsewhere(Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);

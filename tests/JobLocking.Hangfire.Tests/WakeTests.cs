@@ -14,9 +14,7 @@ public sealed class WakeTests(SharedRedis redis)
     private const string Woken = "Woken: lock 'work:x' is free";
 
     [Theory]
-    [InlineData(Storages.InMemory)]
-    [InlineData(Storages.Redis)]
-    [InlineData(Storages.Sqlite)]
+    [ClassData<EachStorage>]
     public async Task A_release_wakes_a_deferred_job_once_and_at_once(Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);
@@ -100,8 +98,7 @@ public sealed class WakeTests(SharedRedis redis)
     }
 
     [Theory]
-    [InlineData(Storages.InMemory)]
-    [InlineData(Storages.Redis)]
+    [ClassData<EachStorage>]
     public async Task Many_deferred_jobs_run_in_the_order_they_came_each_woken_once(Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);
@@ -129,8 +126,7 @@ public sealed class WakeTests(SharedRedis redis)
     }
 
     [Theory]
-    [InlineData(Storages.InMemory)]
-    [InlineData(Storages.Redis)]
+    [ClassData<EachStorage>]
     public async Task A_deferred_job_that_a_user_has_rescheduled_stays_as_it_is_and_the_next_is_woken(Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);
@@ -190,9 +186,7 @@ public sealed class WakeTests(SharedRedis redis)
     }
 
     [Theory]
-    [InlineData(Storages.InMemory)]
-    [InlineData(Storages.Redis)]
-    [InlineData(Storages.Sqlite)]
+    [ClassData<EachStorage>]
     public async Task A_deferred_job_keeps_its_position_when_another_server_tries_it_and_the_lock_is_taken(Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);
@@ -221,8 +215,7 @@ public sealed class WakeTests(SharedRedis redis)
     }
 
     [Theory]
-    [InlineData(Storages.InMemory)]
-    [InlineData(Storages.Redis)]
+    [ClassData<EachStorage>]
     public async Task A_wake_up_resets_the_doubling_of_the_delay_on_every_server(Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);
@@ -259,13 +252,10 @@ public sealed class WakeTests(SharedRedis redis)
         AfterTheElection,
     }
 
+    public static MatrixTheoryData<Moments, Storages> EachMoment => new(Enum.GetValues<Moments>(), Enum.GetValues<Storages>());
+
     [Theory]
-    [InlineData(Moments.BeforeTheElection, Storages.InMemory)]
-    [InlineData(Moments.InTheElection, Storages.InMemory)]
-    [InlineData(Moments.AfterTheElection, Storages.InMemory)]
-    [InlineData(Moments.BeforeTheElection, Storages.Redis)]
-    [InlineData(Moments.InTheElection, Storages.Redis)]
-    [InlineData(Moments.AfterTheElection, Storages.Redis)]
+    [MemberData(nameof(EachMoment))]
     public async Task A_wake_up_that_comes_before_the_deferral_is_stored_is_not_lost(Moments moment, Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);
@@ -294,8 +284,7 @@ public sealed class WakeTests(SharedRedis redis)
     }
 
     [Theory]
-    [InlineData(Storages.InMemory)]
-    [InlineData(Storages.Redis)]
+    [ClassData<EachStorage>]
     public async Task A_woken_job_returns_to_the_queue_it_was_created_in(Storages storages)
     {
         await using Cluster cluster = redis.NewCluster(storages);

@@ -12,8 +12,7 @@ namespace JobLocking.Hangfire.Tests;
 public sealed class WokenTests(SharedRedis redis)
 {
     [Theory]
-    [InlineData(Storages.InMemory)]
-    [InlineData(Storages.Redis)]
+    [ClassData<EachStorage>]
     public async Task A_woken_job_that_a_filter_deletes_before_it_runs_passes_its_wake_up_on(Storages storages)
     {
         TooLate late = new();
