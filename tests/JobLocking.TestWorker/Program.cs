@@ -9,6 +9,7 @@ return args switch
     ["quartz", var redis, var node, var startAt] => await QuartzWorker.RunAsync(redis, node, startAt),
     ["take-over", var redis, var node, .. var database] => await TakeOverWorker.RunAsync(redis, node, database.SingleOrDefault()),
     ["hangfire", var redis, var node] => await HangfireWorker.RunAsync(redis, node),
+    ["delivery", var locks, var storages, var address, var invisibility, var workers, var registration] => await DeliveryWorker.RunAsync(locks, storages, address, invisibility, workers, registration == "decorated"),
     ["queue", var locks, var jobs, var deployment, var limit] => await QueueWorker.RunAsync(locks, jobs, deployment, int.Parse(limit)),
     ["job", var locks, var resource, var node, var scheduler, .. { Length: 3 } terms] => await JobWorker.RunAsync(locks, resource, node, scheduler, terms[0], terms[1], terms[2]),
     ["starved", var redis, var expire, var blockers] => await StarvedWorker.RunAsync(redis, TimeSpan.FromSeconds(int.Parse(expire)), int.Parse(blockers)),
