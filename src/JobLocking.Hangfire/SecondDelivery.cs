@@ -22,9 +22,6 @@ namespace JobLocking.Hangfire;
 /// </remarks>
 internal sealed class SecondDelivery
 {
-    /// <summary>How long a delivery is postponed that Hangfire has aborted.</summary>
-    public static readonly TimeSpan AfterAbort = TimeSpan.FromSeconds(15);
-
     private const string Schedule = "schedule";
 
     private static readonly ConditionalWeakTable<BackgroundJob, SecondDelivery> Known = [];
@@ -61,9 +58,6 @@ internal sealed class SecondDelivery
 
     /// <summary>Whether the state of the job names the worker of this delivery, and no longer that of the first run.</summary>
     public bool HasReplacedFirst { get; private set; }
-
-    /// <summary>Whether <see cref="TakeOver"/> was called.</summary>
-    public bool WasTakenOver { get; private set; }
 
     /// <summary>The second delivery that an execution is; null if the job was not running.</summary>
     public static SecondDelivery? Of(BackgroundJob job) => Known.TryGetValue(job, out SecondDelivery? known) ? known : null;
@@ -122,15 +116,28 @@ internal sealed class SecondDelivery
         context.CandidateState = new WaitingState(at, scheduled.Data) { Reason = scheduled.Reason };
     }
 
-    /// <summary>The first run is dead. From now on, Hangfire cancels this worker if the state of the job changes.</summary>
+    /// <summary>The first run is dead. Another delivery may take the job over at the same time; the one that runs it says so last.</summary>
     public void TakeOver(PerformContext context)
     {
-        Apply(context, new RunningState(_own.SerializeData(), "Its first run is dead"));
-        HasReplacedFirst = WasTakenOver = true;
+        if (!IsOwn(context.Connection.GetStateData(context.BackgroundJob.Id)))
+        {
+            Apply(context, new RunningState(_own.SerializeData(), "Its first run is dead"));
+        }
+
+        HasReplacedFirst = true;
     }
 
-    /// <summary>The first run is alive after all: it has asked for its lock meanwhile.</summary>
-    public void PutBack(PerformContext context) => Apply(context, new RunningState(_firstRun, "Its first run is alive"));
+    /// <summary>
+    /// The first run is alive after all; or another delivery has taken the job over at the same time, and then the state may be that of its
+    /// run by now.
+    /// </summary>
+    public void PutBack(PerformContext context)
+    {
+        if (HasReplacedFirst && IsOwn(context.Connection.GetStateData(context.BackgroundJob.Id)))
+        {
+            Apply(context, new RunningState(_firstRun, "Its first run is alive"));
+        }
+    }
 
     /// <summary>Has the storage deliver the job again.</summary>
     public static void Postpone(JobStorage storage, IStorageConnection connection, BackgroundJob job, DateTimeOffset at)
@@ -165,6 +172,11 @@ internal sealed class SecondDelivery
 
     private static string Member(JobStorage storage, BackgroundJob job) =>
         $"{job.Job?.Queue ?? JobQueue.InHistory(storage, job.Id) ?? EnqueuedState.DefaultQueue}:{job.Id}";
+
+    private bool IsOwn(StateData? state) =>
+        state is { Name: var name, Data: { } data } && name == ProcessingState.StateName
+        && data.TryGetValue(nameof(ProcessingState.ServerId), out string? server) && server == _own.ServerId
+        && data.TryGetValue(nameof(ProcessingState.WorkerId), out string? worker) && worker == _own.WorkerId;
 
     private static void Apply(PerformContext context, RunningState state) => new BackgroundJobStateChanger().ChangeState(
         new StateChangeContext(context.Storage, context.Connection, context.BackgroundJob.Id, state, ProcessingState.StateName));

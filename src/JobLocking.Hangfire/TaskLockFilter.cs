@@ -177,8 +177,9 @@ internal sealed class TaskLockFilter(
         SecondDelivery? second = isInner ? null : SecondDelivery.Of(context.BackgroundJob);
         if (second is { HasReplacedFirst: false })
         {
-            if (LeavesRunning(
-                context.BackgroundJob, context.Storage!, context.Connection, context.ServerId, context.CancellationToken.ShutdownToken))
+            // The state of the job names the worker of the first run. As soon as this worker uses its token, Hangfire would take it for one
+            // that has lost its job, and the delivery would be gone. So it takes over before it uses the token.
+            if (LeavesRunning(context.BackgroundJob, context.Storage!, context.Connection, context.ServerId, CancellationToken.None))
             {
                 throw new JobAbortedException(); // The worker removes the delivery from its queue, and changes no state.
             }
@@ -212,11 +213,11 @@ internal sealed class TaskLockFilter(
             }
         }
 
-        LockDecision decision = Decide(execution, second, context);
+        LockDecision decision = WorkerThread.Wait(engine.DecideAsync(execution, context.CancellationToken.ShutdownToken));
         switch (decision)
         {
             case LockDecision.Run run:
-                Begin(run, record, stored, context);
+                Begin(run, record, stored, second, context);
                 break;
             case LockDecision.Postpone postpone:
                 second?.PutBack(context);
@@ -345,22 +346,6 @@ internal sealed class TaskLockFilter(
     {
     }
 
-    private LockDecision Decide(LockExecution execution, SecondDelivery? second, PerformContext context)
-    {
-        try
-        {
-            return WorkerThread.Wait(engine.DecideAsync(execution, context.CancellationToken.ShutdownToken));
-        }
-        catch (OperationCanceledException) when (second is { WasTakenOver: true })
-        {
-            // Hangfire may have looked at the state of the job before it named this worker. Then it takes this one for a worker that has
-            // lost its job, and the job would leave its queue for good.
-            DateTimeOffset again = time.GetUtcNow() + SecondDelivery.AfterAbort;
-            SecondDelivery.Postpone(context.Storage!, context.Connection, context.BackgroundJob, again);
-            throw;
-        }
-    }
-
     /// <summary>Whether a job that is running already is left to its first run; then the delivery is postponed.</summary>
     public bool LeavesRunning(
         BackgroundJob job, JobStorage storage, IStorageConnection connection, string? serverId, CancellationToken cancellationToken)
@@ -486,10 +471,12 @@ internal sealed class TaskLockFilter(
         }
     }
 
-    private void Begin(LockDecision.Run run, AttemptRecord record, BackgroundJob stored, PerformingContext context)
+    private void Begin(
+        LockDecision.Run run, AttemptRecord record, BackgroundJob stored, SecondDelivery? second, PerformingContext context)
     {
         try
         {
+            second?.TakeOver(context);
             EndWait(record, stored, context);
         }
         catch (Exception e)

@@ -1,0 +1,97 @@
+using Hangfire;
+using Hangfire.Common;
+using Hangfire.Server;
+using Hangfire.States;
+using Hangfire.Storage;
+using JobLocking.TestKit;
+using Xunit;
+
+namespace JobLocking.Hangfire.Tests;
+
+/// <summary>A second delivery takes over a job whose first run is dead.</summary>
+public sealed class TakeOverTests(SharedRedis redis)
+{
+    [Theory]
+    [ClassData<EachStorage>]
+    public async Task Of_two_deliveries_that_take_over_together_the_one_that_does_not_run_leaves_the_state_to_the_other(Storages storages)
+    {
+        await using Cluster cluster = redis.NewCluster(storages, hasTaskLockServices: true);
+        using HeldStart held = new();
+        await cluster.StartAsync("a", server: o => o.Queues = ["first"], filters: (own, _) => held.Around(own));
+        await cluster.StartAsync("b", server: o => o.Queues = ["second"]);
+        cluster.Probes["dead"].Hold();
+        string job = cluster.Client.Create<ShortLeases>(w => w.Run("x", "dead", CancellationToken.None), new EnqueuedState("unserved"));
+        Assert.True(cluster.Client.ChangeState(job, new DeadRunState()));
+        Deliver(cluster, job, "first");
+        await Eventually.IsTrueAsync(() => held.Held == 1);
+        Deliver(cluster, job, "second");
+        await Eventually.IsTrueAsync(() => cluster.Probes["dead"].Begun == 1);
+        string runs = cluster.StateData(job)["WorkerId"];
+
+        held.Release();
+
+        // Its worker has nothing else to do now.
+        await cluster.SucceedsAsync(cluster.Client.Create<Work>(w => w.Free("free", CancellationToken.None), new EnqueuedState("first")));
+        Assert.Equal(runs, cluster.StateData(job)["WorkerId"]);
+        cluster.Probes["dead"].Release();
+        await cluster.SucceedsAsync(job);
+        Assert.Equal((1, 1), (cluster.Probes["dead"].Begun, cluster.Probes["dead"].Ended));
+    }
+
+    private static void Deliver(Cluster cluster, string job, string queue)
+    {
+        using IStorageConnection connection = cluster.Storage.GetConnection();
+        using IWriteOnlyTransaction transaction = connection.CreateWriteTransaction();
+        transaction.AddToQueue(queue, job);
+        transaction.Commit();
+    }
+
+    /// <summary>As a process leaves it that was killed, once its lease has expired.</summary>
+    private sealed class DeadRunState : IState
+    {
+        public string Name => ProcessingState.StateName;
+
+        public string Reason => "";
+
+        public bool IsFinal => false;
+
+        public bool IgnoreJobLoadException => false;
+
+        public Dictionary<string, string> SerializeData() => new()
+        {
+            ["StartedAt"] = "2026-01-01T00:00:00.0000000Z",
+            ["ServerId"] = "dead",
+            ["WorkerId"] = "dead",
+        };
+    }
+
+    /// <summary>Holds a worker that has taken a job over, before it asks for the lock.</summary>
+    private sealed class HeldStart : IServerFilter, IJobFilter, IDisposable
+    {
+        private readonly ManualResetEventSlim _gate = new();
+
+        private int _held;
+
+        public int Held => Volatile.Read(ref _held);
+
+        public bool AllowMultiple => false;
+
+        public int Order => TaskLockFilter.Outermost - 1;
+
+        public JobFilterProviderCollection Around(IJobFilterProvider others) => new(others, new JobFilterCollection { { this, Order } });
+
+        public void OnPerforming(PerformingContext context)
+        {
+            Interlocked.Increment(ref _held);
+            _gate.Wait();
+        }
+
+        public void OnPerformed(PerformedContext context)
+        {
+        }
+
+        public void Release() => _gate.Set();
+
+        public void Dispose() => _gate.Dispose();
+    }
+}
