@@ -32,8 +32,8 @@ internal sealed class SecondDelivery
     [ThreadStatic]
     private static Stages _stage;
 
-    private readonly IDictionary<string, string> _firstRun;
     private readonly ProcessingState _own;
+    private IDictionary<string, string> _firstRun;
 
     private SecondDelivery(IDictionary<string, string> firstRun, ProcessingState own, bool hasReplacedFirst) =>
         (_firstRun, _own, HasReplacedFirst) = (firstRun, own, hasReplacedFirst);
@@ -119,8 +119,9 @@ internal sealed class SecondDelivery
     /// <summary>The first run is dead. Another delivery may take the job over at the same time; the one that runs it says so last.</summary>
     public void TakeOver(PerformContext context)
     {
-        if (!IsOwn(context.Connection.GetStateData(context.BackgroundJob.Id)))
+        if (context.Connection.GetStateData(context.BackgroundJob.Id) is { Data: { } replaced } state && !IsOwn(state))
         {
+            _firstRun = replaced;
             Apply(context, new RunningState(_own.SerializeData(), "Its first run is dead"));
         }
 
@@ -165,10 +166,22 @@ internal sealed class SecondDelivery
         transaction.Commit();
     }
 
-    private static bool IsScheduled(JobStorage storage, IStorageConnection connection, string member) =>
-        connection is JobStorageConnection known && storage.HasFeature(JobStorageFeatures.Connection.GetSetContains)
-            ? known.GetSetContains(Schedule, member)
-            : connection.GetAllItemsFromSet(Schedule).Contains(member);
+    private static bool IsScheduled(JobStorage storage, IStorageConnection connection, string member)
+    {
+        if (connection is JobStorageConnection known && storage.HasFeature(JobStorageFeatures.Connection.GetSetContains))
+        {
+            try
+            {
+                return known.GetSetContains(Schedule, member);
+            }
+            catch (NotSupportedException)
+            {
+                // Hangfire.Storage.SQLite says that it has this feature, and has not.
+            }
+        }
+
+        return connection.GetAllItemsFromSet(Schedule).Contains(member);
+    }
 
     private static string Member(JobStorage storage, BackgroundJob job) =>
         $"{job.Job?.Queue ?? JobQueue.InHistory(storage, job.Id) ?? EnqueuedState.DefaultQueue}:{job.Id}";

@@ -8,7 +8,7 @@ using Xunit;
 
 namespace JobLocking.Hangfire.Tests;
 
-/// <summary>A second delivery takes over a job whose first run is dead.</summary>
+/// <summary>A second delivery runs a job whose first run is over.</summary>
 public sealed class TakeOverTests(SharedRedis redis)
 {
     [Theory]
@@ -36,6 +36,35 @@ public sealed class TakeOverTests(SharedRedis redis)
         cluster.Probes["dead"].Release();
         await cluster.SucceedsAsync(job);
         Assert.Equal((1, 1), (cluster.Probes["dead"].Begun, cluster.Probes["dead"].Ended));
+    }
+
+    [Theory]
+    [ClassData<EachStorage>]
+    public async Task A_job_that_was_delivered_again_is_delivered_at_once_when_the_server_of_its_run_stops(Storages storages)
+    {
+        const int PostponedNotDelivered = 2026;
+        await using Cluster cluster = redis.NewCluster(storages, hasTaskLockServices: true);
+        Node a = await cluster.StartAsync("a", server: o => o.WorkerCount = 2);
+        JobProbe probe = cluster.Probes["aborted"];
+        probe.Hold();
+        string job = cluster.Client.Enqueue<Work>(w => w.Auto("x", "aborted", CancellationToken.None));
+        await Eventually.IsTrueAsync(() => probe.Begun == 1);
+        Deliver(cluster, job, EnqueuedState.DefaultQueue);
+        await Eventually.IsTrueAsync(() => IsPostponed(cluster, job));
+        await cluster.StartAsync("b");
+
+        await a.StopAsync();
+
+        await Eventually.IsTrueAsync(() => probe.Begun == 2);
+        Assert.DoesNotContain(PostponedNotDelivered, a.LoggedIds);
+        probe.Release();
+        await cluster.SucceedsAsync(job);
+    }
+
+    private static bool IsPostponed(Cluster cluster, string job)
+    {
+        using IStorageConnection connection = cluster.Storage.GetConnection();
+        return connection.GetAllItemsFromSet("schedule").Contains($"default:{job}");
     }
 
     private static void Deliver(Cluster cluster, string job, string queue)

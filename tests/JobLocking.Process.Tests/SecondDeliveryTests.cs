@@ -9,14 +9,18 @@ namespace JobLocking.Process.Tests;
 /// <summary>A storage delivers a job again when the job runs for longer than the invisibility timeout.</summary>
 public sealed class SecondDeliveryTests(SecondDeliveryTests.Fleets fleets) : IClassFixture<SecondDeliveryTests.Fleets>
 {
-    /// <summary>Each storage with the services of <c>AddHangfireTaskLocks</c>, and with <c>UseTaskLocks</c> alone.</summary>
+    /// <summary>
+    /// Each storage with the services of <c>AddHangfireTaskLocks</c>, and some with <c>UseTaskLocks</c> alone. Not SQLite, which writes the
+    /// two rows of a second delivery one after the other: a run that watches its token may see the first of them, and is cancelled.
+    /// </summary>
     public static TheoryData<DeliveryStorages, bool> Cases =>
     [
         .. Enum.GetValues<DeliveryStorages>().Select(storages => (storages, true)),
         .. Undecorated.Select(storages => (storages, false)),
     ];
 
-    private static DeliveryStorages[] Undecorated => LongForm.IsOrdered ? Enum.GetValues<DeliveryStorages>() : [DeliveryStorages.PostgreSql];
+    private static DeliveryStorages[] Undecorated =>
+        LongForm.IsOrdered ? [DeliveryStorages.Redis, DeliveryStorages.PostgreSql, DeliveryStorages.PostgreSqlSliding] : [DeliveryStorages.PostgreSql];
 
     [Theory]
     [Trait(LongForm.Name, LongForm.Value)]
