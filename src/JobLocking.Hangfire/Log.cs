@@ -80,7 +80,7 @@ internal static partial class Log
     [LoggerMessage(
         EventIds.PostponedNotDelivered,
         LogLevel.Warning,
-        "Job #{Execution} was cancelled because its server stops, and {Storage} could not deliver it again at once. If the worker cannot "
+        "Job #{Execution} was cancelled while its server stops, and {Storage} could not deliver it again at once. If the worker cannot "
         + "put it back into its queue either, it runs when its postponed delivery is due, within about a minute. Check the storage")]
     public static partial void PostponedNotDelivered(ILogger logger, Exception error, string execution, string storage);
 

@@ -116,7 +116,9 @@ internal sealed class SecondDelivery
         context.CandidateState = new WaitingState(at, scheduled.Data) { Reason = scheduled.Reason };
     }
 
-    /// <summary>The first run is dead. Another delivery may take the job over at the same time; the one that runs it says so last.</summary>
+    /// <summary>
+    /// The first run is dead. Another delivery may take the job over at the same time; the one that runs it says so last.
+    /// </summary>
     public void TakeOver(PerformContext context)
     {
         if (context.Connection.GetStateData(context.BackgroundJob.Id) is { Data: { } replaced } state && !IsOwn(state))

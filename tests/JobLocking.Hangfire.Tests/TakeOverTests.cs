@@ -75,25 +75,6 @@ public sealed class TakeOverTests(SharedRedis redis)
         transaction.Commit();
     }
 
-    /// <summary>As a process leaves it that was killed, once its lease has expired.</summary>
-    private sealed class DeadRunState : IState
-    {
-        public string Name => ProcessingState.StateName;
-
-        public string Reason => "";
-
-        public bool IsFinal => false;
-
-        public bool IgnoreJobLoadException => false;
-
-        public Dictionary<string, string> SerializeData() => new()
-        {
-            ["StartedAt"] = "2026-01-01T00:00:00.0000000Z",
-            ["ServerId"] = "dead",
-            ["WorkerId"] = "dead",
-        };
-    }
-
     /// <summary>Holds a worker that has taken a job over, before it asks for the lock.</summary>
     private sealed class HeldStart : IServerFilter, IJobFilter, IDisposable
     {
