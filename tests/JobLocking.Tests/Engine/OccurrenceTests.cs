@@ -116,7 +116,8 @@ public sealed class OccurrenceTests : IDisposable
     public async Task An_occurrence_that_is_stuck_past_its_MaxHold_is_not_run_elsewhere_while_its_job_has_not_ended()
     {
         LockExecution stuck = _node.Execution(
-            new TaskLockAttribute("x") { OncePerOccurrence = OncePerOccurrence.Always, MaxHold = 60 }) with { Occurrence = Occurrence(_node).Occurrence };
+            new TaskLockAttribute("x") { OncePerOccurrence = OncePerOccurrence.Always, MaxHold = 60 }) with
+        { Occurrence = Occurrence(_node).Occurrence };
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(stuck);
         _node.Time.Advance(TimeSpan.FromSeconds(59.5));
         Assert.True(run.Lease!.Lost.IsCancellationRequested);
@@ -263,7 +264,10 @@ public sealed class OccurrenceTests : IDisposable
     {
         TaskLockAttribute x = new("x")
         {
-            OncePerOccurrence = OncePerOccurrence.Always, OnConflict = LockConflict.Fail, OnUnavailable = onUnavailable, GiveUpAfter = 15,
+            OncePerOccurrence = OncePerOccurrence.Always,
+            OnConflict = LockConflict.Fail,
+            OnUnavailable = onUnavailable,
+            GiveUpAfter = 15,
         };
         LockExecution standsBy = _other.Execution(x, occurrence: Occurrence(_other).Occurrence);
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(Occurrence(_node));
@@ -335,7 +339,10 @@ public sealed class OccurrenceTests : IDisposable
         node.Execution(
             new TaskLockAttribute("x")
             {
-                OncePerOccurrence = OncePerOccurrence.Always, OnConflict = onConflict, GiveUpAfter = giveUpAfter, DeferBy = deferBy,
+                OncePerOccurrence = OncePerOccurrence.Always,
+                OnConflict = onConflict,
+                GiveUpAfter = giveUpAfter,
+                DeferBy = deferBy,
             },
             origin,
             occurrence: new LockOccurrence("Job.Run", new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero), IsRetry: false));
