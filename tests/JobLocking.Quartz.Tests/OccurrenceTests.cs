@@ -146,9 +146,12 @@ public sealed class OccurrenceTests(SharedRedis redis)
         behind.Skew = TimeSpan.Zero;
         await a.Scheduler.ResumeTriggerGroups(late, Token);
         await a.Firings.EndedAsync(3);
+        string failed = string.Join(", ", a.Firings.All.Where(e => e.Outcome == ExecutionOutcome.Failed));
+
+        // A deferral that is stored after this fails, since its job is gone.
         await a.Scheduler.DeleteJob(new JobKey(Work.Name), Token);
 
-        Assert.DoesNotContain(a.Firings.All, e => e.Outcome == ExecutionOutcome.Failed);
+        Assert.Equal("", failed);
         Assert.True(a.Store.Asked.First().Occurrence!.ScheduledTime < first.AddMinutes(1));
     }
 

@@ -439,11 +439,6 @@ public sealed class LockEngine
         else
         {
             Log.Acquired(_logger, lease.Name, lease.FencingToken, holder);
-            if (execution is { Occurrence: not null, Policy.MaxHold.Ticks: > 0 })
-            {
-                lease.Lost.Register(() => MarkIfHeldTooLong(execution, lease, holder));
-            }
-
             if (StandsBy(execution) && execution.Occurrence is { } occurrence)
             {
                 Log.TakesOver(_logger, execution.Job, execution.Execution, occurrence.ScheduledTime, execution.Name);
@@ -451,16 +446,6 @@ public sealed class LockEngine
         }
 
         return new LockDecision.Run(this, execution, lease, holder);
-    }
-
-    /// <summary>A job that is stuck here would be stuck on the node that stands by, too.</summary>
-    private void MarkIfHeldTooLong(LockExecution execution, TaskLease lease, LockHolder holder)
-    {
-        if (lease.Loss == LeaseLoss.HeldTooLong)
-        {
-            TimeSpan kept = OccurrenceRule.KeepFor(execution, _time.GetUtcNow());
-            _leases.MarkHeldTooLong(lease.Held, new OccurrenceEnd(lease.Occurrence!, holder, OccurrenceOutcome.Failed, kept));
-        }
     }
 
     private LockDecision OnConflict(LockExecution execution, DateTimeOffset now, AcquireResult result)

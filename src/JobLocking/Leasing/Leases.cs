@@ -86,16 +86,6 @@ internal sealed class Leases(
     }
 
     /// <summary>
-    /// Marks the occurrence of a lease that was lost at its maximum hold, while its job is still running: the mark would expire with the
-    /// lock. The lock stays taken for as long as it would without this.
-    /// </summary>
-    public void MarkHeldTooLong(HeldLease lease, OccurrenceEnd occurrence)
-    {
-        TimeSpan drift = LeaseTimes.Drift(lease.Terms.Expiry);
-        background.Add(ReleaseAgainAsync(() => new(lease.Name, lease.Id, drift, occurrence, lease.Terms.Limit), lease.Terms.Expiry));
-    }
-
-    /// <summary>
     /// Whether a lease runs a stored job, of this process or another, or has just run it. If the store does not answer, it may.
     /// </summary>
     /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled.</exception>

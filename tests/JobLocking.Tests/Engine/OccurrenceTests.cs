@@ -113,26 +113,6 @@ public sealed class OccurrenceTests : IDisposable
     }
 
     [Fact]
-    public async Task An_occurrence_that_is_stuck_past_its_MaxHold_is_not_run_elsewhere_while_its_job_has_not_ended()
-    {
-        LockExecution stuck = _node.Execution(
-            new TaskLockAttribute("x") { OncePerOccurrence = OncePerOccurrence.Always, MaxHold = 60 }) with
-        { Occurrence = Occurrence(_node).Occurrence };
-        LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(stuck);
-        _node.Time.Advance(TimeSpan.FromSeconds(59.5));
-        Assert.True(run.Lease!.Lost.IsCancellationRequested);
-        await Eventually.IsTrueAsync(() => _node.Store.Calls.Exists(call => call.StartsWith("release", StringComparison.Ordinal)));
-        Assert.NotEmpty(await _node.ListAsync());
-
-        _node.Time.Advance(TimeSpan.FromSeconds(10));
-
-        Assert.Empty(await _node.ListAsync());
-        await _other.DecideAsync<LockDecision.Skip>(Occurrence(_other, ExecutionOrigin.Deferred));
-        await run.EndAsync(null, aborted: false);
-        Assert.Contains("was run by", (await _other.DecideAsync<LockDecision.Skip>(Occurrence(_other, ExecutionOrigin.Retry))).Reason, StringComparison.Ordinal);
-    }
-
-    [Fact]
     public async Task A_run_that_was_stuck_until_its_MaxHold_is_not_left_to_be_stuck_elsewhere()
     {
         LockExecution stuck = _node.Execution(new TaskLockAttribute("x") { OncePerOccurrence = OncePerOccurrence.Always, MaxHold = 60 }) with { Occurrence = Occurrence(_node).Occurrence };
