@@ -148,8 +148,8 @@ public sealed class OccurrenceTests(SharedRedis redis)
         await a.Firings.EndedAsync(3);
         string failed = string.Join(", ", a.Firings.All.Where(e => e.Outcome == ExecutionOutcome.Failed));
 
-        // A deferral that is stored after this fails, since its job is gone.
-        await a.Scheduler.DeleteJob(new JobKey(Work.Name), Token);
+        // More than a thousand have been missed.
+        await a.Scheduler.PauseTriggerGroups(late, Token);
 
         Assert.Equal("", failed);
         Assert.True(a.Store.Asked.First().Occurrence!.ScheduledTime < first.AddMinutes(1));
