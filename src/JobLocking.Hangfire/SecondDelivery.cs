@@ -63,9 +63,8 @@ internal sealed class SecondDelivery
     public static SecondDelivery? Of(BackgroundJob job) => Known.TryGetValue(job, out SecondDelivery? known) ? known : null;
 
     /// <summary>
-    /// What identifies the run of a job. Nodes with a storage each are one installation, and number their jobs in the same way. A storage
-    /// in memory is told apart by an id of its own, since it calculates the time of the creation each time it is read; any other by that
-    /// time.
+    /// What identifies the run of a job. Nodes that each have a storage are one installation, and their storages give out the same ids. The
+    /// time of the creation tells their jobs apart. A storage in memory calculates that time at each read, so it gets an id of its own.
     /// </summary>
     public static string RunOf(BackgroundJob job, JobStorage? storage) =>
         storage is not null && UnsharedStorages.IsInMemory(storage)
@@ -136,7 +135,7 @@ internal sealed class SecondDelivery
     /// </summary>
     public void PutBack(PerformContext context)
     {
-        if (HasReplacedFirst && IsOwn(context.Connection.GetStateData(context.BackgroundJob.Id)))
+        if (IsOwn(context.Connection.GetStateData(context.BackgroundJob.Id)))
         {
             Apply(context, new RunningState(_firstRun, "Its first run is alive"));
         }

@@ -20,7 +20,7 @@ internal readonly struct FireTimes(ITrigger trigger, ICalendar? calendar)
     private readonly ICalendar? _calendar = calendar;
 
     /// <summary>
-    /// Whether the trigger has the IgnoreMisfires instruction: it makes up for each missed fire time, one after the other.
+    /// Whether the trigger has the IgnoreMisfires instruction: it fires once for each missed fire time.
     /// </summary>
     /// <remarks>All kinds of triggers have the same code for it.</remarks>
     public bool AllAreMadeUpFor => _trigger.MisfireInstructionCode == (int)CronTriggerMisfireInstruction.IgnoreMisfires;
@@ -120,7 +120,7 @@ internal readonly struct FireTimes(ITrigger trigger, ICalendar? calendar)
             walked = next;
         }
 
-        return last; // So many fire times are not hours apart: none is missing among them.
+        return last; // The trigger fires so often that no reading of the hour is skipped.
     }
 
     /// <summary>A fire time before the end: one at or after the time nearby, or one that is further back.</summary>

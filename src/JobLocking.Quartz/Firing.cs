@@ -28,7 +28,7 @@ internal sealed record Firing(
         && !Context.Trigger.JobDataMap.ContainsKey(SchedulerConstants.BackfillOriginalFireTime)
         && Trigger.Group != SchedulerConstants.StartupGroup;
 
-    /// <summary>Whether the trigger makes up for each missed fire time, one after the other.</summary>
+    /// <summary>Whether the trigger fires once for each missed fire time.</summary>
     public bool IgnoresMisfires => new FireTimes(Context.Trigger, Context.Calendar).AllAreMadeUpFor;
 
     /// <summary>Whether it is a run by hand without data of its own. A run by hand with data of its own is other work.</summary>

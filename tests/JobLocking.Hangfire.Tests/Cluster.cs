@@ -77,6 +77,22 @@ public sealed class Cluster(string redis, JobStorage storage) : IAsyncDisposable
     /// <summary>Creates the next job of a recurring one, as its schedule would.</summary>
     public string Fire(string recurringJobId) => Recurring.TriggerJob(recurringJobId) ?? throw new InvalidOperationException($"No recurring job {recurringJobId}.");
 
+    /// <summary>Has the storage deliver a job, whatever its state is.</summary>
+    public void Deliver(string job, string queue = EnqueuedState.DefaultQueue)
+    {
+        using IStorageConnection connection = Storage.GetConnection();
+        using IWriteOnlyTransaction transaction = connection.CreateWriteTransaction();
+        transaction.AddToQueue(queue, job);
+        transaction.Commit();
+    }
+
+    /// <summary>Whether a second delivery of a job of the default queue is postponed.</summary>
+    public bool IsPostponed(string job)
+    {
+        using IStorageConnection connection = Storage.GetConnection();
+        return connection.GetAllItemsFromSet("schedule").Contains($"{EnqueuedState.DefaultQueue}:{job}");
+    }
+
     /// <summary>All states that the job has had, newest first.</summary>
     public IReadOnlyList<JobState> History(string job) =>
         [.. Storage.GetMonitoringApi().JobDetails(job).History.Select(h => new JobState(h.StateName, h.Reason ?? "", h.Data))];

@@ -1,6 +1,7 @@
 using Hangfire;
 using Hangfire.Common;
 using Hangfire.States;
+using Hangfire.Storage;
 using JobLocking.TestKit;
 using Xunit;
 
@@ -136,15 +137,14 @@ public sealed class OriginTests(SharedRedis redis)
         string begun = cluster.Client.Create<Work>(w => w.Auto("x", "nightly", CancellationToken.None), new ScheduledState(TimeSpan.FromDays(1)));
         Assert.True(cluster.Client.ChangeState(begun, new DeadRunState()));
 
-        // The storage delivers it again. The lock is held by another run of the same recurring job.
-        using (var connection = cluster.Storage.GetConnection())
-        using (var transaction = connection.CreateWriteTransaction())
+        using (IStorageConnection connection = cluster.Storage.GetConnection())
         {
             connection.SetJobParameter(begun, "RecurringJobId", SerializationHelper.Serialize("nightly"));
             new AttemptRecord { Begun = true }.Write(connection, begun);
-            transaction.AddToQueue("default", begun);
-            transaction.Commit();
         }
+
+        // The lock is held by another run of the same recurring job.
+        cluster.Deliver(begun);
 
         await cluster.SeesAsync(begun, ScheduledState.StateName, Deferred);
         probe.Release();

@@ -1,6 +1,5 @@
 using Hangfire;
 using Hangfire.States;
-using Hangfire.Storage;
 using JobLocking.TestKit;
 using Xunit;
 
@@ -42,16 +41,16 @@ public sealed class SecondDeliveryTests(SharedRedis redis)
         string? first = cluster.StateData(job)["ServerId"];
         int rows = cluster.History(job).Count;
 
-        Deliver(cluster, job);
+        cluster.Deliver(job);
 
-        await PostponedAsync(cluster, job);
+        await Eventually.IsTrueAsync(() => cluster.IsPostponed(job));
         Assert.Equal(first, cluster.StateData(job)["ServerId"]);
         Assert.Equal(isDecorated ? rows : rows + 2, cluster.History(job).Count);
         cluster.Probes["long"].Release();
         await cluster.SucceedsAsync(job);
 
         // The delivery comes back, finds the job done, and is gone.
-        await Eventually.IsTrueAsync(() => !Postponed(cluster, job));
+        await Eventually.IsTrueAsync(() => !cluster.IsPostponed(job));
         await Eventually.IsTrueAsync(() => cluster.Storage.GetMonitoringApi().EnqueuedCount("default") == 0);
         Assert.Equal((1, 1), (cluster.Probes["long"].Begun, cluster.Probes["long"].Ended));
         Assert.Equal(SucceededState.StateName, cluster.History(job)[0].Name);
@@ -68,7 +67,7 @@ public sealed class SecondDeliveryTests(SharedRedis redis)
         // As a process leaves it that was killed, once its lease has expired.
         Assert.True(cluster.Client.ChangeState(job, new DeadRunState()));
 
-        Deliver(cluster, job);
+        cluster.Deliver(job);
 
         await cluster.SucceedsAsync(job);
         Assert.Equal(1, cluster.Probes["dead"].Ended);
@@ -104,7 +103,7 @@ public sealed class SecondDeliveryTests(SharedRedis redis)
         await cluster.SeesAsync(job, ScheduledState.StateName, "Retry attempt 1");
         string due = cluster.StateData(job)["EnqueueAt"];
 
-        Deliver(cluster, job);
+        cluster.Deliver(job);
         string after = cluster.Client.Enqueue<Work>(w => w.Free("after", CancellationToken.None));
 
         await cluster.SucceedsAsync(after);
@@ -127,27 +126,11 @@ public sealed class SecondDeliveryTests(SharedRedis redis)
         await Eventually.IsTrueAsync(() => results.Held == 1);
         Assert.Empty(await cluster.Nodes[0].HeldAsync());
 
-        Deliver(cluster, job);
+        cluster.Deliver(job);
 
-        await PostponedAsync(cluster, job);
+        await Eventually.IsTrueAsync(() => cluster.IsPostponed(job));
         results.Release();
         await cluster.SucceedsAsync(job);
         Assert.Equal(1, cluster.Probes["done"].Begun);
-    }
-
-    private static void Deliver(Cluster cluster, string job)
-    {
-        using IStorageConnection connection = cluster.Storage.GetConnection();
-        using IWriteOnlyTransaction transaction = connection.CreateWriteTransaction();
-        transaction.AddToQueue(EnqueuedState.DefaultQueue, job);
-        transaction.Commit();
-    }
-
-    private static Task PostponedAsync(Cluster cluster, string job) => Eventually.IsTrueAsync(() => Postponed(cluster, job));
-
-    private static bool Postponed(Cluster cluster, string job)
-    {
-        using IStorageConnection connection = cluster.Storage.GetConnection();
-        return connection.GetAllItemsFromSet("schedule").Contains($"default:{job}");
     }
 }

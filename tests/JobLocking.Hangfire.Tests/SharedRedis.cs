@@ -32,8 +32,8 @@ public sealed class EachStorage : TheoryData<Storages>
 }
 
 /// <summary>
-/// One redis-server for all tests that do not harm it; each test has key prefixes of its own. Beside it one PostgreSQL, from the first test
-/// that needs it; each test has a schema of its own.
+/// One redis-server for all tests that do not harm it; each test has key prefixes of its own. The first test that needs PostgreSQL
+/// starts one for all, in which each test has a schema of its own.
 /// </summary>
 public sealed class SharedRedis : IAsyncLifetime
 {

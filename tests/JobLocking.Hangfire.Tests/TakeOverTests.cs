@@ -2,7 +2,6 @@ using Hangfire;
 using Hangfire.Common;
 using Hangfire.Server;
 using Hangfire.States;
-using Hangfire.Storage;
 using JobLocking.TestKit;
 using Xunit;
 
@@ -22,9 +21,9 @@ public sealed class TakeOverTests(SharedRedis redis)
         cluster.Probes["dead"].Hold();
         string job = cluster.Client.Create<ShortLeases>(w => w.Run("x", "dead", CancellationToken.None), new EnqueuedState("unserved"));
         Assert.True(cluster.Client.ChangeState(job, new DeadRunState()));
-        Deliver(cluster, job, "first");
+        cluster.Deliver(job, "first");
         await Eventually.IsTrueAsync(() => held.Held == 1);
-        Deliver(cluster, job, "second");
+        cluster.Deliver(job, "second");
         await Eventually.IsTrueAsync(() => cluster.Probes["dead"].Begun == 1);
         string runs = cluster.StateData(job)["WorkerId"];
 
@@ -49,8 +48,8 @@ public sealed class TakeOverTests(SharedRedis redis)
         probe.Hold();
         string job = cluster.Client.Enqueue<Work>(w => w.Auto("x", "aborted", CancellationToken.None));
         await Eventually.IsTrueAsync(() => probe.Begun == 1);
-        Deliver(cluster, job, EnqueuedState.DefaultQueue);
-        await Eventually.IsTrueAsync(() => IsPostponed(cluster, job));
+        cluster.Deliver(job, EnqueuedState.DefaultQueue);
+        await Eventually.IsTrueAsync(() => cluster.IsPostponed(job));
         await cluster.StartAsync("b");
 
         await a.StopAsync();
@@ -59,20 +58,6 @@ public sealed class TakeOverTests(SharedRedis redis)
         Assert.DoesNotContain(PostponedNotDelivered, a.LoggedIds);
         probe.Release();
         await cluster.SucceedsAsync(job);
-    }
-
-    private static bool IsPostponed(Cluster cluster, string job)
-    {
-        using IStorageConnection connection = cluster.Storage.GetConnection();
-        return connection.GetAllItemsFromSet("schedule").Contains($"default:{job}");
-    }
-
-    private static void Deliver(Cluster cluster, string job, string queue)
-    {
-        using IStorageConnection connection = cluster.Storage.GetConnection();
-        using IWriteOnlyTransaction transaction = connection.CreateWriteTransaction();
-        transaction.AddToQueue(queue, job);
-        transaction.Commit();
     }
 
     /// <summary>Holds a worker that has taken a job over, before it asks for the lock.</summary>

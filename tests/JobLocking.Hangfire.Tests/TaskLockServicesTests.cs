@@ -384,7 +384,7 @@ public sealed class TaskLockServicesTests(SharedRedis redis) : IAsyncDisposable
 
     private FakeLogRecord[] Warnings() => [.. _logs.GetSnapshot().Where(record => record.Id.Id is >= 2025 and < 2040)];
 
-    /// <summary>Its result says who has created it, and where it was started.</summary>
+    /// <summary>Its result names its creator and its task scheduler.</summary>
     public sealed class Made
     {
         public string Creator { get; init; } = "the container";

@@ -11,7 +11,7 @@ public sealed class SecondDeliveryTests(SecondDeliveryTests.Fleets fleets) : ICl
 {
     /// <summary>
     /// Each storage with the services of <c>AddHangfireTaskLocks</c>, and some with <c>UseTaskLocks</c> alone. Not SQLite, which writes the
-    /// two rows of a second delivery one after the other: a run that watches its token may see the first of them, and is cancelled.
+    /// two rows of a second delivery separately. A run that watches its token may read the first row, and Hangfire then cancels the run.
     /// </summary>
     public static TheoryData<DeliveryStorages, bool> Cases =>
     [
