@@ -152,8 +152,7 @@ internal sealed class DeliveryFleet : IAsyncDisposable
         };
 
         // SQLite may deliver a job to two workers at once, so two may take it over. One of them runs it.
-        bool dies = fate == "dies";
-        DeliveredJob job = new(kind, name, id, dies, IsHistoryKept: _isDecorated && !(dies && _storages == DeliveryStorages.Sqlite));
+        DeliveredJob job = new(kind, name, id, Dies: fate == "dies", DeliversAtOnce: _storages == DeliveryStorages.Sqlite, IsHistoryKept: _isDecorated);
         if (lease is not null)
         {
             await AllAsync([job], "is deferred", _ => History(job)[0].StateName == ScheduledState.StateName);
@@ -199,6 +198,7 @@ internal sealed class DeliveryFleet : IAsyncDisposable
     private DeliveredJob Judged(DeliveredJob job) => job with
     {
         Begun = Count($"begin {job.Name}"),
+        Cancelled = Count($"cancelled {job.Name}"),
         Ended = Count($"end {job.Name}"),
         State = History(job)[0].StateName,
         FurtherRows = ProcessingRows(job) - job.RowsAtBegin,
@@ -267,12 +267,19 @@ internal sealed class DeliveryFleet : IAsyncDisposable
 /// <param name="Name">Its argument.</param>
 /// <param name="Id">Its id in Hangfire.</param>
 /// <param name="Dies">Whether the process of its first run was killed.</param>
+/// <param name="DeliversAtOnce">
+/// Whether the storage may deliver the job to two workers at the same moment. Hangfire then writes Processing for both, and cancels a first
+/// run that watches its token; the job then begins again.
+/// </param>
 /// <param name="IsHistoryKept">Whether a delivery that does not run the job leaves no trace in its history.</param>
-internal sealed record DeliveredJob(string Kind, string Name, string Id, bool Dies, bool IsHistoryKept)
+internal sealed record DeliveredJob(string Kind, string Name, string Id, bool Dies, bool DeliversAtOnce, bool IsHistoryKept)
 {
     public int RowsAtBegin { get; init; }
 
     public int Begun { get; init; }
+
+    /// <summary>The runs that Hangfire cancelled.</summary>
+    public int Cancelled { get; init; }
 
     public int Ended { get; init; }
 
@@ -284,5 +291,7 @@ internal sealed record DeliveredJob(string Kind, string Name, string Id, bool Di
     /// <summary>Its history, and what the processes reported of it.</summary>
     public string Story { get; init; } = "";
 
-    public bool IsRight => (Begun, Ended, State) == (Dies ? 2 : 1, 1, SucceededState.StateName) && (!IsHistoryKept || FurtherRows == (Dies ? 1 : 0));
+    public bool IsRight =>
+        (Begun, Ended, State) == ((Dies ? 2 : 1) + (DeliversAtOnce ? Cancelled : 0), 1, SucceededState.StateName) &&
+        (DeliversAtOnce || !IsHistoryKept || FurtherRows == (Dies ? 1 : 0));
 }
