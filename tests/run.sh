@@ -138,8 +138,8 @@ fi
 
 echo
 echo "== JobLocking.Benchmarks"
-for arguments in "handoff --rounds 1" "rivals --smoke"; do
-  # shellcheck disable=SC2086 # two words
+for arguments in "handoff --rounds 1" "storage-calls --rounds 1" "rivals --smoke"; do
+  # shellcheck disable=SC2086 # several words
   if dotnet run --no-build --project benchmarks/JobLocking.Benchmarks -- $arguments; then
     passed=$((passed + 1))
   else

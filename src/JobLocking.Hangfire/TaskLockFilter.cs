@@ -399,36 +399,38 @@ internal sealed class TaskLockFilter(
         new(installations.NameOf(storage, serverId) ?? "", SecondDelivery.RunOf(job, storage), isSecond);
 
     /// <summary>
-    /// Skips a first attempt before it occupies a worker, if this process alone can tell that it must be skipped. An election must not
-    /// wait, so it asks neither the store nor the storage; if anything is uncertain, the worker decides.
+    /// Skips a first attempt before it is Processing, if this process alone can tell that it must be skipped. An election must not wait, so
+    /// it does not ask the lock store; if anything is uncertain, the worker decides. Most storages are asked for each parameter of the
+    /// job, which is worth it only if this process has the lock.
     /// </summary>
     private void SkipEarly(ElectStateContext context)
     {
-        if (_ended || context.BackgroundJob.ParametersSnapshot is null || PolicyOf(context.BackgroundJob.Job) is not { } policy)
+        Job job = context.BackgroundJob.Job;
+        if (_ended || PolicyOf(job) is not { } policy || NameOf(job) is not { } name || !engine.CouldSkipLocally(policy, name))
         {
             return;
         }
 
-        AttemptRecord record = AttemptRecord.Read(context.Connection, context.BackgroundJob);
-
         // Marked as begun: if an operator starts the job again, that is a second attempt. If it cannot be written, the worker decides.
-        if (Skips(context, policy, record) is (var skip, var origin)
+        if (Skips(context, policy) is (var skip, var origin, var record)
             && records.TryWrite(record with { Begun = true, Outcome = AttemptRecord.Skipped }, context))
         {
             context.CandidateState = new SkippedState(skip, origin);
         }
     }
 
-    private (LockDecision.Skip Skip, ExecutionOrigin Origin)? Skips(ElectStateContext context, LockPolicy policy, AttemptRecord record)
+    private (LockDecision.Skip Skip, ExecutionOrigin Origin, AttemptRecord Record)? Skips(ElectStateContext context, LockPolicy policy)
     {
         try
         {
+            AttemptRecord record = AttemptRecord.Read(context.Connection, context.BackgroundJob);
             LockExecution execution = JobExecution.Describe(context, policy, record, recurring, installations);
-            return engine.SkipsLocally(execution) is { } skip ? (skip, execution.Origin) : null;
+            return engine.SkipsLocally(execution) is { } skip ? (skip, execution.Origin, record) : null;
         }
         catch (Exception)
         {
-            return null; // An argument or parameter of the job is wrong. OnPerforming reads it again, and fails the job.
+            // A parameter of the job is wrong, or the storage does not answer. OnPerforming reads it again, and fails the job.
+            return null;
         }
     }
 

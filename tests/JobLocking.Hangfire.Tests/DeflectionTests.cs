@@ -12,10 +12,11 @@ public sealed class DeflectionTests(SharedRedis redis)
 {
     private readonly Workers _workers = new();
 
-    [Fact]
-    public async Task A_recurring_job_that_this_server_is_running_is_skipped_without_a_worker()
+    [Theory]
+    [ClassData(typeof(EachStorage))]
+    public async Task A_recurring_job_that_this_server_is_running_is_skipped_without_a_worker(Storages storages)
     {
-        await using Cluster cluster = redis.NewCluster();
+        await using Cluster cluster = redis.NewCluster(storages);
         Node a = await StartAsync(cluster);
         string first = await FireAndHoldAsync(cluster, "nightly");
 
@@ -37,10 +38,11 @@ public sealed class DeflectionTests(SharedRedis redis)
         Assert.Empty(await a.HeldAsync());
     }
 
-    [Fact]
-    public async Task A_job_whose_lock_says_Skip_is_skipped_without_a_worker_whatever_has_the_lock()
+    [Theory]
+    [ClassData(typeof(EachStorage))]
+    public async Task A_job_whose_lock_says_Skip_is_skipped_without_a_worker_whatever_has_the_lock(Storages storages)
     {
-        await using Cluster cluster = redis.NewCluster();
+        await using Cluster cluster = redis.NewCluster(storages);
         Node a = await StartAsync(cluster);
         await using TaskLease lease = await a.TakeAsync("work:x");
 
@@ -68,10 +70,11 @@ public sealed class DeflectionTests(SharedRedis redis)
         Assert.DoesNotContain(parent, _workers.Jobs);
     }
 
-    [Fact]
-    public async Task Work_that_must_not_be_skipped_goes_to_a_worker()
+    [Theory]
+    [ClassData(typeof(EachStorage))]
+    public async Task Work_that_must_not_be_skipped_goes_to_a_worker(Storages storages)
     {
-        await using Cluster cluster = redis.NewCluster();
+        await using Cluster cluster = redis.NewCluster(storages);
         await StartAsync(cluster);
         string first = await FireAndHoldAsync(cluster, "nightly");
         cluster.AddRecurring<Work>("weekly", w => w.Auto("x", "weekly", CancellationToken.None));
@@ -89,10 +92,11 @@ public sealed class DeflectionTests(SharedRedis redis)
         await cluster.SucceedsAsync(another);
     }
 
-    [Fact]
-    public async Task A_job_that_was_skipped_early_and_is_started_again_by_an_operator_is_deferred()
+    [Theory]
+    [ClassData(typeof(EachStorage))]
+    public async Task A_job_that_was_skipped_early_and_is_started_again_by_an_operator_is_deferred(Storages storages)
     {
-        await using Cluster cluster = redis.NewCluster();
+        await using Cluster cluster = redis.NewCluster(storages);
         await StartAsync(cluster);
         string first = await FireAndHoldAsync(cluster, "nightly");
         string second = cluster.Fire("nightly");
@@ -106,10 +110,11 @@ public sealed class DeflectionTests(SharedRedis redis)
         await cluster.SucceedsAsync(second);
     }
 
-    [Fact]
-    public async Task A_retry_is_never_skipped_before_it_reaches_a_worker()
+    [Theory]
+    [ClassData(typeof(EachStorage))]
+    public async Task A_retry_is_never_skipped_before_it_reaches_a_worker(Storages storages)
     {
-        await using Cluster cluster = redis.NewCluster();
+        await using Cluster cluster = redis.NewCluster(storages);
         await StartAsync(cluster);
         cluster.AddRecurring<RetriedWork>("nightly", w => w.Skip("x", "nightly", CancellationToken.None));
         JobProbe probe = cluster.Probes["nightly"];

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 
 namespace JobLocking.Benchmarks.Handoff;
 
@@ -8,16 +7,9 @@ internal static class HandoffCommand
 {
     public static Command Create()
     {
-        Option<int> rounds = new("--rounds") { Description = "How often each case is measured, in turn.", DefaultValueFactory = _ => 30 };
+        Option<int> rounds = RoundsOption.Create("How often each case is measured, in turn.", rounds: 30);
         Option<string?> redis = new("--redis") { Description = "host:port of a Redis that is not used for anything else meanwhile; without it, one is started for the run." };
         Option<bool> json = new("--json") { Description = "Print one JSON object a line instead of a table." };
-        rounds.Validators.Add(result =>
-        {
-            if (result.Tokens.Any(token => !int.TryParse(token.Value, CultureInfo.InvariantCulture, out int value) || value < 1))
-            {
-                result.AddError("--rounds has to be a number from 1.");
-            }
-        });
 
         Command command = new("handoff", "From the release of a lock until the next one holds it: a waiter in place, a deferred Hangfire job, a deferred Quartz job.")
         {

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 
 namespace JobLocking.Benchmarks.Rivals;
 
@@ -8,20 +7,13 @@ internal static class RivalsCommand
 {
     public static Command Create()
     {
-        Option<int> rounds = new("--rounds") { Description = "How often each contender is measured, in turn.", DefaultValueFactory = _ => 9 };
+        Option<int> rounds = RoundsOption.Create("How often each contender is measured, in turn.", rounds: 9);
         Option<bool> smoke = new("--smoke") { Description = "One short round of everything: shows that it works, and nothing about how fast." };
         Option<string?> only = new("--case") { Description = "Only this case." };
         Option<string?> given = new("--redis") { Description = "host:port of a Redis that is not used for anything else meanwhile; without it, one is started for the run." };
         Option<bool> json = new("--json") { Description = "Print one JSON object a line instead of a table." };
         Option<bool> rowsOnly = new("--rows-only") { Description = "No heading: for a case in the midst of others.", Hidden = true };
         only.AcceptOnlyFromAmong([.. RivalsRun.Names]);
-        rounds.Validators.Add(result =>
-        {
-            if (result.Tokens.Any(token => !int.TryParse(token.Value, CultureInfo.InvariantCulture, out int value) || value < 1))
-            {
-                result.AddError("--rounds has to be a number from 1.");
-            }
-        });
 
         Command command = new("rivals", "What everything costs, side by side with the rivals, in one run on a Redis of its own.") { rounds, smoke, only, given, json, rowsOnly };
         command.SetAction(async (arguments, stop) =>

@@ -350,6 +350,20 @@ public sealed class LockEngine
     }
 
     /// <summary>
+    /// Whether <see cref="SkipsLocally"/> could skip an execution: this process itself has the lock, and the policy skips some executions.
+    /// It spares the adapter from describing executions whose lock is free.
+    /// </summary>
+    /// <param name="policy">The policy of the lock.</param>
+    /// <param name="name">The resolved name of the lock.</param>
+    public bool CouldSkipLocally(LockPolicy policy, string name)
+    {
+        ArgumentNullException.ThrowIfNull(policy);
+        ArgumentNullException.ThrowIfNull(name);
+        return (policy.MaySkip(ExecutionOrigin.Recurring) || policy.MaySkip(ExecutionOrigin.OneOff))
+            && _leases.Held.Contention(name, policy.Limit) is not null;
+    }
+
+    /// <summary>
     /// Skips an execution without asking the store, where that is certain: for schedulers that can skip it before it occupies a worker.
     /// Never waits.
     /// </summary>

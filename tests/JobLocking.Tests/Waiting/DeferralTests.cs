@@ -508,6 +508,11 @@ public sealed class DeferralTests : IDisposable
         TaskLockAttribute taskLock = new("x");
         await _node.DecideAsync<LockDecision.Run>(_node.Execution(taskLock, ExecutionOrigin.Recurring));
         int calls = _node.Store.Calls.Count;
+        LockPolicy policy = _node.Execution(taskLock).Policy;
+        Assert.True(_node.Engine.CouldSkipLocally(policy, "x"));
+        Assert.False(_node.Engine.CouldSkipLocally(policy, "y"));
+        Assert.False(_node.Engine.CouldSkipLocally(_node.Execution(new TaskLockAttribute("x") { OnConflict = LockConflict.Defer }).Policy, "x"));
+        Assert.False(_other.Engine.CouldSkipLocally(policy, "x"));
         Assert.NotNull(_node.Engine.SkipsLocally(_node.Execution(taskLock, ExecutionOrigin.Recurring)));
         Assert.Null(_node.Engine.SkipsLocally(_node.Execution(taskLock, ExecutionOrigin.OneOff)));
         Assert.Null(_node.Engine.SkipsLocally(_node.Execution(taskLock, ExecutionOrigin.Retry)));
