@@ -22,7 +22,13 @@ internal sealed class DeliveryStateChanger(IBackgroundJobStateChanger inner) : I
         }
         catch (SecondDeliveryException delivery)
         {
-            if (delivery.IsScheduled || delivery.Filter.LeavesRunning(
+            if (delivery.WaitsUntil is { } at)
+            {
+                SecondDelivery.KeepWaiting(context.Connection, delivery.Job, at, delivery.IsDeferred);
+                return null;
+            }
+
+            if (delivery.Filter.LeavesRunning(
                 delivery.Job, context.Storage, context.Connection, context.ServerId, context.CancellationToken))
             {
                 return null;

@@ -55,6 +55,22 @@ internal sealed class ElectionRecords(ILogger logger)
         }
     }
 
+    /// <summary>The state that a job has at its election; null if it cannot be read.</summary>
+    public StateData? State(ElectStateContext context)
+    {
+        try
+        {
+            return context.Connection.GetStateData(context.BackgroundJob.Id);
+        }
+#pragma warning disable CA1031 // Any fault of any storage.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            Log.StateNotRead(logger, e, context.BackgroundJob.Id, Name(context.Storage));
+            return null;
+        }
+    }
+
     /// <summary>What the last attempt of a job has left; null if it cannot be read.</summary>
     public AttemptRecord? Left(ApplyStateContext context)
     {

@@ -13,6 +13,7 @@ internal static class EventIds
     public const int TooManyPending = 2019;
     public const int InnerJobIgnored = 2020;
     public const int DeferralStateNotRead = 2021;
+    public const int StateNotRead = 2022;
     public const int FilterMissing = 2025;
     public const int PostponedNotDelivered = 2026;
     public const int CouldSlide = 2027;

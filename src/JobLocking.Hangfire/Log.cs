@@ -99,6 +99,13 @@ internal static partial class Log
     public static partial void DeferralStateNotRead(ILogger logger, Exception error, string execution, string storage);
 
     [LoggerMessage(
+        EventIds.StateNotRead,
+        LogLevel.Warning,
+        "Job #{Execution} is about to run, and its present state could not be read from {Storage}. If it waited for a retry or for its "
+        + "lock, it runs before its time. Check the storage")]
+    public static partial void StateNotRead(ILogger logger, Exception error, string execution, string storage);
+
+    [LoggerMessage(
         EventIds.ServicesMissing,
         LogLevel.Warning,
         "UseTaskLocks was called without AddHangfireTaskLocks. A lease that is lost does not cancel the CancellationToken of its job, "

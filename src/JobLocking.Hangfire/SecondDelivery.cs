@@ -4,6 +4,7 @@ using Hangfire.Common;
 using Hangfire.Server;
 using Hangfire.States;
 using Hangfire.Storage;
+using JobLocking.Engine;
 
 namespace JobLocking.Hangfire;
 
@@ -62,18 +63,25 @@ internal sealed class SecondDelivery
     /// <summary>The second delivery that an execution is; null if the job was not running.</summary>
     public static SecondDelivery? Of(BackgroundJob job) => Known.TryGetValue(job, out SecondDelivery? known) ? known : null;
 
-    /// <summary>
-    /// What identifies the run of a job. Nodes that each have a storage are one installation, and their storages give out the same ids. The
-    /// time of the creation tells their jobs apart. A storage in memory calculates that time at each read, so it gets an id of its own.
-    /// </summary>
-    public static string RunOf(BackgroundJob job, JobStorage? storage) =>
-        storage is not null && UnsharedStorages.IsInMemory(storage)
-            ? $"{job.Id}-{InMemory.GetValue(storage, static _ => Guid.NewGuid().ToString("N"))}"
-            : $"{job.Id}-{job.CreatedAt.Ticks:x}";
+    /// <summary>Describes a delivery to the engine.</summary>
+    /// <remarks>
+    /// Storages of their own give out the same ids. The time of the creation tells their jobs apart. A storage in memory calculates that
+    /// time at each read, so it gets an id of its own. Hangfire.PostgreSql may give the time in the zone of the machine.
+    /// </remarks>
+    public static JobDelivery Describe(BackgroundJob job, JobStorage? storage, bool isSecond)
+    {
+        if (storage is not null && UnsharedStorages.IsInMemory(storage))
+        {
+            return new JobDelivery($"{job.Id}-{InMemory.GetValue(storage, static _ => Guid.NewGuid().ToString("N"))}", isSecond);
+        }
+
+        DateTime created = job.CreatedAt.Kind == DateTimeKind.Local ? job.CreatedAt.ToUniversalTime() : job.CreatedAt;
+        return new JobDelivery($"{job.Id}-{created.Ticks:x}", isSecond);
+    }
 
     /// <summary>The election of Processing for a job that is Processing.</summary>
     /// <exception cref="SecondDeliveryException">For <see cref="DeliveryStateChanger"/>.</exception>
-    public static void Elect(ElectStateContext context, TaskLockFilter filter)
+    public static void Elect(ElectStateContext context, TaskLockFilter filter, ElectionRecords records)
     {
         if (Stage == Stages.Catches)
         {
@@ -82,7 +90,7 @@ internal sealed class SecondDelivery
 
         ProcessingState own = (ProcessingState)context.CandidateState;
         bool takesOver = Stage == Stages.TakesOver;
-        IDictionary<string, string> first = context.Connection.GetStateData(context.BackgroundJob.Id)?.Data ?? own.SerializeData();
+        IDictionary<string, string> first = records.State(context)?.Data ?? own.SerializeData();
         Known.AddOrUpdate(context.BackgroundJob, new SecondDelivery(first, own, takesOver));
         if (!takesOver)
         {
@@ -91,28 +99,42 @@ internal sealed class SecondDelivery
     }
 
     /// <summary>
-    /// The election of Processing for a job that is Scheduled. A job that is in the schedule under its plain id gets there by a postponed
-    /// delivery: it waits for a retry or a lock by now, and does not run before its time. A job that is in the schedule as
-    /// <c>queue:id</c> gets there when it is due.
+    /// The election of Processing for a job that is Scheduled. What is in the schedule as <c>queue:id</c> gets here without a change of
+    /// state, when it is due. A postponed delivery gets here before: the job waits for a retry or a lock by now, and does not run before
+    /// its time.
     /// </summary>
     /// <exception cref="SecondDeliveryException">For <see cref="DeliveryStateChanger"/>.</exception>
-    public static void ElectScheduled(ElectStateContext context, TaskLockFilter filter, DateTimeOffset now)
+    public static void ElectScheduled(ElectStateContext context, TaskLockFilter filter, ElectionRecords records, DateTimeOffset now)
     {
-        if (context.BackgroundJob.Job?.Queue is not null
-            || AttemptRecord.Read(context.Connection, context.BackgroundJob).Queue is not null
-            || context.Connection.GetStateData(context.BackgroundJob.Id) is not { } scheduled
-            || scheduled.Data?.TryGetValue("EnqueueAt", out string? text) != true
+        BackgroundJob job = context.BackgroundJob;
+        if (records.State(context) is not { Data: { } data } scheduled
+            || !data.TryGetValue("EnqueueAt", out string? text)
             || JobHelper.DeserializeNullableDateTime(text) is not { } at || at <= now.UtcDateTime.AddSeconds(1))
         {
             return;
         }
 
-        if (Stage == Stages.Catches)
+        if (Stage != Stages.Catches)
         {
-            throw new SecondDeliveryException(filter, context.BackgroundJob) { IsScheduled = true };
+            context.CandidateState = new WaitingState(at, data) { Reason = scheduled.Reason };
+            return;
         }
 
-        context.CandidateState = new WaitingState(at, scheduled.Data) { Reason = scheduled.Reason };
+        throw new SecondDeliveryException(filter, job) { WaitsUntil = at, IsDeferred = data.ContainsKey(DeferredState.Key) };
+    }
+
+    /// <summary>
+    /// A job that waits has an entry in the schedule. If that is <c>queue:id</c>, the delivery may have been this very entry, which is gone
+    /// then; so it is written again. <see cref="DeferredState.Handler"/> says which entry a deferral has.
+    /// </summary>
+    public static void KeepWaiting(IStorageConnection connection, BackgroundJob job, DateTime until, bool isDeferred)
+    {
+        if ((isDeferred ? AttemptRecord.Read(connection, job).Queue : job.Job?.Queue) is { } queue)
+        {
+            using IWriteOnlyTransaction transaction = connection.CreateWriteTransaction();
+            transaction.AddToSet(Schedule, $"{queue}:{job.Id}", JobHelper.ToTimestamp(until));
+            transaction.Commit();
+        }
     }
 
     /// <summary>
@@ -161,9 +183,10 @@ internal sealed class SecondDelivery
             return;
         }
 
+        // In this order: on a storage whose transactions are none, the job is in one of the two at any time.
         using IWriteOnlyTransaction transaction = context.Connection.CreateWriteTransaction();
-        transaction.RemoveFromSet(Schedule, member);
         transaction.AddToQueue(member[..member.LastIndexOf(':')], context.BackgroundJob.Id);
+        transaction.RemoveFromSet(Schedule, member);
         transaction.Commit();
     }
 

@@ -11,6 +11,11 @@ internal sealed class SecondDeliveryException(TaskLockFilter filter, BackgroundJ
     /// <summary>The job.</summary>
     public BackgroundJob Job => job;
 
-    /// <summary>The job is not running, but scheduled for later: the delivery is dropped.</summary>
-    public bool IsScheduled { get; init; }
+    /// <summary>
+    /// Until when the job waits, UTC: it is not running, but scheduled for later, and the delivery is dropped. Otherwise null.
+    /// </summary>
+    public DateTime? WaitsUntil { get; init; }
+
+    /// <summary>Whether it waits because it was deferred.</summary>
+    public bool IsDeferred { get; init; }
 }

@@ -1,5 +1,5 @@
 using System.Collections.Concurrent;
-using Hangfire.Server;
+using Hangfire;
 using Hangfire.Storage.Monitoring;
 using JobLocking.Stores;
 
@@ -10,16 +10,16 @@ internal sealed class ServerWorkers
 {
     private readonly ConcurrentDictionary<string, LockWorkers> _known = new(StringComparer.Ordinal);
 
-    public LockWorkers Of(PerformContext context) =>
-        _known.TryGetValue(context.ServerId ?? "", out LockWorkers? known)
+    public LockWorkers Of(JobStorage? storage, string? serverId) =>
+        _known.TryGetValue(serverId ?? "", out LockWorkers? known)
             ? known
-            : _known.GetOrAdd(context.ServerId ?? "", new LockWorkers(Count(context)));
+            : _known.GetOrAdd(serverId ?? "", new LockWorkers(Count(storage, serverId)));
 
-    private static int Count(PerformContext context)
+    private static int Count(JobStorage? storage, string? serverId)
     {
         try
         {
-            ServerDto? server = context.Storage?.GetMonitoringApi().Servers().FirstOrDefault(server => server.Name == context.ServerId);
+            ServerDto? server = storage?.GetMonitoringApi().Servers().FirstOrDefault(server => server.Name == serverId);
             if (server is not null)
             {
                 return server.WorkersCount;

@@ -194,8 +194,8 @@ internal sealed class TaskLockFilter(
         AttemptRecord record = before.Of(inner: isInner ? JobExecution.LockName(policy, job) : null);
         LockExecution execution = JobExecution.Describe(context, policy, record, recurring, installations) with
         {
-            Workers = _workers.Of(context),
-            Delivery = isInner ? null : Delivery(context.BackgroundJob, context.Storage, context.ServerId, isSecond: second is not null),
+            Workers = _workers.Of(context.Storage, context.ServerId),
+            Delivery = isInner ? null : SecondDelivery.Describe(context.BackgroundJob, context.Storage, isSecond: second is not null),
         };
         if (!isInner)
         {
@@ -278,7 +278,7 @@ internal sealed class TaskLockFilter(
         // this context is that of Hangfire, which a loss does not cancel.
         bool aborted = context.Canceled || inner is not null || error is JobAbortedException
             || (error is OperationCanceledException && context.CancellationToken.ShutdownToken.IsCancellationRequested);
-        Exception? instead = End(running.Run, error is JobPerformanceException { InnerException: { } thrown } ? thrown : error, aborted);
+        Exception? instead = End(running.Run, ThrownByJob(error), aborted);
         if (aborted && error is OperationCanceledException && !InnerJobs.IsInner(context))
         {
             records.DeliverPostponed(context);
@@ -359,7 +359,8 @@ internal sealed class TaskLockFilter(
             Job = job.Job.ToString(includeQueue: false),
             Execution = job.Id,
             Origin = ExecutionOrigin.Redelivery,
-            Delivery = Delivery(job, storage, serverId, isSecond: true),
+            Delivery = SecondDelivery.Describe(job, storage, isSecond: true),
+            Workers = _workers.Of(storage, serverId),
         };
         if (WorkerThread.Wait(engine.LeavesRunningAsync(execution, cancellationToken)) is not { } postpone)
         {
@@ -378,7 +379,7 @@ internal sealed class TaskLockFilter(
         {
             if (isLocked && NameOf(context.BackgroundJob.Job) is not null)
             {
-                SecondDelivery.Elect(context, this);
+                SecondDelivery.Elect(context, this, records);
             }
 
             return;
@@ -386,7 +387,7 @@ internal sealed class TaskLockFilter(
 
         if (isLocked && context.CurrentState == ScheduledState.StateName)
         {
-            SecondDelivery.ElectScheduled(context, this, time.GetUtcNow());
+            SecondDelivery.ElectScheduled(context, this, records, time.GetUtcNow());
         }
 
         if (context.CandidateState is ProcessingState)
@@ -394,9 +395,6 @@ internal sealed class TaskLockFilter(
             SkipEarly(context);
         }
     }
-
-    private JobDelivery Delivery(BackgroundJob job, JobStorage? storage, string? serverId, bool isSecond) =>
-        new(installations.NameOf(storage, serverId) ?? "", SecondDelivery.RunOf(job, storage), isSecond);
 
     /// <summary>
     /// Skips a first attempt before it is Processing, if this process alone can tell that it must be skipped. An election must not wait, so
@@ -424,7 +422,10 @@ internal sealed class TaskLockFilter(
         try
         {
             AttemptRecord record = AttemptRecord.Read(context.Connection, context.BackgroundJob);
-            LockExecution execution = JobExecution.Describe(context, policy, record, recurring, installations);
+            LockExecution execution = JobExecution.Describe(context, policy, record, recurring, installations) with
+            {
+                Delivery = SecondDelivery.Describe(context.BackgroundJob, context.Storage, isSecond: false),
+            };
             return engine.SkipsLocally(execution) is { } skip ? (skip, execution.Origin, record) : null;
         }
         catch (Exception)
@@ -504,6 +505,15 @@ internal sealed class TaskLockFilter(
         {
             new AttemptRecord { Begun = true }.Write(context.Connection, stored.Id);
         }
+    }
+
+    /// <summary>What the job itself threw. A job that waits for its tasks with Wait() wraps the exception of a cancelled one.</summary>
+    private static Exception? ThrownByJob(Exception? error)
+    {
+        Exception? thrown = error is JobPerformanceException { InnerException: { } inner } ? inner : error;
+        return thrown is AggregateException all && all.Flatten().InnerExceptions is [OperationCanceledException cancelled]
+            ? cancelled
+            : thrown;
     }
 
     private static Exception? End(LockDecision.Run run, Exception? error, bool aborted) =>

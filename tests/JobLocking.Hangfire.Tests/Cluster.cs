@@ -87,10 +87,21 @@ public sealed class Cluster(string redis, JobStorage storage) : IAsyncDisposable
     }
 
     /// <summary>Whether a second delivery of a job of the default queue is postponed.</summary>
-    public bool IsPostponed(string job)
+    public bool IsPostponed(string job) => Scheduled().Contains($"{EnqueuedState.DefaultQueue}:{job}");
+
+    /// <summary>The entries of Hangfire's schedule.</summary>
+    public HashSet<string> Scheduled()
     {
         using IStorageConnection connection = Storage.GetConnection();
-        return connection.GetAllItemsFromSet("schedule").Contains($"{EnqueuedState.DefaultQueue}:{job}");
+        return connection.GetAllItemsFromSet("schedule");
+    }
+
+    public void Unschedule(string entry)
+    {
+        using IStorageConnection connection = Storage.GetConnection();
+        using IWriteOnlyTransaction transaction = connection.CreateWriteTransaction();
+        transaction.RemoveFromSet("schedule", entry);
+        transaction.Commit();
     }
 
     /// <summary>All states that the job has had, newest first.</summary>

@@ -407,6 +407,18 @@ public sealed class FilterTests : IDisposable
         _connection.Received(1).GetAllEntriesFromHash("recurring-job:nightly");
     }
 
+    [Theory]
+    [InlineData("Processing")]
+    [InlineData("Scheduled")]
+    public void A_storage_that_does_not_answer_ends_no_election_of_Processing(string current)
+    {
+        _connection.When(c => c.GetStateData("17")).Throw(new IOException("storage"));
+
+        _filter.OnStateElection(Election(Processing(), current));
+
+        Assert.Equal([2022], _logs.Collector.GetSnapshot().Select(log => log.Id.Id));
+    }
+
     private TaskLockFilter NewFilter(ServiceProvider services)
     {
         LockPolicies policies = services.GetRequiredService<LockPolicies>();

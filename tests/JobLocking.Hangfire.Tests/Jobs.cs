@@ -49,6 +49,15 @@ public class ShortLeases(JobProbes probes, ITaskLeaseAccessor leases)
 
     [TaskLock("work:{key}", Expire = 5, DeferBy = 15, Wait = 3600)]
     public Task RunInPlace(string key, string probe, CancellationToken cancellationToken) => probes[probe].RunAsync(leases, cancellationToken);
+
+    [TaskLock("beside:{key}", Expire = 5, Limit = 2)]
+    public Task RunBeside(string key, string probe) => probes[probe].RunAsync(leases, CancellationToken.None);
+
+    [TaskLock("work:{key}", Expire = 5, OnConflict = LockConflict.Fail)]
+    public Task RunOrFail(string key, string probe) => probes[probe].RunAsync(leases, CancellationToken.None);
+
+    [TaskLock("work:{key}", Expire = 5, OnConflict = LockConflict.Skip)]
+    public Task RunOrSkip(string key, string probe) => probes[probe].RunAsync(leases, CancellationToken.None);
 }
 
 /// <summary>Comes back by itself only after all tests have ended: a job that runs was woken.</summary>
@@ -124,6 +133,10 @@ public class Watching(JobProbes probes, ITaskLeaseAccessor leases)
 
     [TaskLock("work:{key}")]
     public Task Context(string key, string probe, PerformContext? context) => probes[probe].RunAsync(leases, context!.CancellationToken.ShutdownToken);
+
+    /// <summary>A synchronous job that waits for its tasks.</summary>
+    [TaskLock("work:{key}")]
+    public void Waits(string key, string probe, CancellationToken cancellationToken) => probes[probe].RunAsync(leases, cancellationToken).Wait(CancellationToken.None);
 
     /// <summary>Looks at its token only at the end.</summary>
     [TaskLock("work:{key}")]

@@ -38,6 +38,9 @@ public sealed class LossTests(SharedRedis redis)
 
     [Theory]
     [MemberData(nameof(Watchers))]
+    [InlineData(Storages.InMemory, nameof(Watching.Waits))]
+    [InlineData(Storages.PostgreSql, nameof(Watching.Token))]
+    [InlineData(Storages.Sqlite, nameof(Watching.Token))]
     public async Task A_lost_lease_cancels_the_token_of_its_job_which_fails_with_the_reason(Storages storages, string way)
     {
         await using Cluster cluster = redis.NewCluster(storages, hasTaskLockServices: true);
@@ -212,6 +215,8 @@ public sealed class LossTests(SharedRedis redis)
         probe.Hold();
         string job = Tasks.TryGetValue(way, out Expression<Func<Watching, Task>>? task)
             ? cluster.Client.Enqueue(task)
+            : way == nameof(Watching.Waits)
+            ? cluster.Client.Enqueue<Watching>(w => w.Waits("x", "watching", CancellationToken.None))
             : cluster.Client.Enqueue<Watching>(w => w.Throw("x", "watching", JobCancellationToken.Null));
         await Eventually.IsTrueAsync(() => probe.Begun == 1);
         return (job, probe);

@@ -1,6 +1,7 @@
 using Hangfire;
 using Hangfire.States;
 using JobLocking.TestKit;
+using Microsoft.Extensions.DependencyInjection;
 using Xunit;
 
 namespace JobLocking.Hangfire.Tests;
@@ -132,5 +133,112 @@ public sealed class SecondDeliveryTests(SharedRedis redis)
         results.Release();
         await cluster.SucceedsAsync(job);
         Assert.Equal(1, cluster.Probes["done"].Begun);
+    }
+
+    [Theory]
+    [ClassData<EachStorage>]
+    public async Task A_job_that_a_server_of_another_application_runs_is_left_alone(Storages storages)
+    {
+        await using Cluster cluster = redis.NewCluster(storages, hasTaskLockServices: true);
+        await cluster.StartAsync("a", o => o.ApplicationName = "Shop.Api");
+        cluster.Probes["limit"].Hold();
+        string job = cluster.Client.Enqueue<ShortLeases>(w => w.RunBeside("x", "limit"));
+        await Eventually.IsTrueAsync(() => cluster.Probes["limit"].Begun == 1);
+        await cluster.StartAsync("b", o => o.ApplicationName = "Shop.Worker");
+
+        await IsLeftAloneAsync(cluster, job, "limit");
+    }
+
+    [Theory]
+    [ClassData<EachStorage>]
+    public async Task A_job_is_left_alone_however_many_storages_the_node_of_its_first_run_has(Storages storages)
+    {
+        await using Cluster cluster = redis.NewCluster(storages, hasTaskLockServices: true);
+        Node a = await cluster.StartAsync("tenant-a");
+        JobStorage other = redis.NewStorage(Storages.InMemory);
+        BackgroundJobServerOptions options = new()
+        {
+            ServerName = "tenant-b",
+            WorkerCount = 1,
+            Activator = new global::Hangfire.AspNetCore.AspNetCoreJobActivator(a.Services.GetRequiredService<IServiceScopeFactory>()),
+        };
+        using BackgroundJobServer server = new(options.UseTaskLocks(a.Services), other);
+        new BackgroundJobClient(other).Enqueue<ShortLeases>(w => w.RunBeside("other", "other"));
+        await Eventually.IsTrueAsync(() => cluster.Probes["other"].Ended == 1);
+        cluster.Probes["limit"].Hold();
+        string job = cluster.Client.Enqueue<ShortLeases>(w => w.RunBeside("x", "limit"));
+        await Eventually.IsTrueAsync(() => cluster.Probes["limit"].Begun == 1);
+        await cluster.StartAsync("tenant-a");
+
+        await IsLeftAloneAsync(cluster, job, "limit");
+    }
+
+    [Theory]
+    [InlineData(nameof(ShortLeases.RunOrFail))]
+    [InlineData(nameof(ShortLeases.RunOrSkip))]
+    public async Task A_running_job_that_is_queued_again_does_not_take_its_own_lease_for_that_of_another(string way)
+    {
+        await using Cluster cluster = redis.NewCluster(hasTaskLockServices: true);
+        await cluster.StartAsync("a", server: o => o.WorkerCount = 2);
+        cluster.Probes["long"].Hold();
+        string job = way == nameof(ShortLeases.RunOrFail)
+            ? cluster.Client.Enqueue<ShortLeases>(w => w.RunOrFail("x", "long"))
+            : cluster.Client.Enqueue<ShortLeases>(w => w.RunOrSkip("x", "long"));
+        await Eventually.IsTrueAsync(() => cluster.Probes["long"].Begun == 1);
+
+        Assert.True(cluster.Client.Requeue(job));
+
+        await Eventually.IsTrueAsync(() => cluster.IsPostponed(job));
+        cluster.Probes["long"].Release();
+        await cluster.SucceedsAsync(job);
+        Assert.Equal(1, cluster.Probes["long"].Begun);
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public async Task A_second_delivery_leaves_a_job_with_a_queue_of_its_own_in_the_schedule_for_its_retry(Storages storages, bool isDecorated)
+    {
+        await using Cluster cluster = redis.NewCluster(storages, hasTaskLockServices: isDecorated);
+        await cluster.StartAsync("a");
+        cluster.Probes["retried"].Failure = new InvalidOperationException("first");
+        string job = cluster.Client.Enqueue<RetriedWork>("critical", w => w.Auto("x", "retried", CancellationToken.None));
+        await cluster.SeesAsync(job, ScheduledState.StateName, "Retry attempt 1");
+        string due = cluster.StateData(job)["EnqueueAt"];
+
+        // A postponed delivery is the very entry that the retry has in the schedule.
+        string entry = $"critical:{job}";
+        await Eventually.IsTrueAsync(() => cluster.Scheduled().Contains(entry));
+        cluster.Unschedule(entry);
+        cluster.Deliver(job, "critical");
+
+        await Eventually.IsTrueAsync(() => cluster.Scheduled().Contains(entry));
+        Assert.Equal((1, due), (cluster.Probes["retried"].Begun, cluster.StateData(job)["EnqueueAt"]));
+        cluster.Probes["retried"].Failure = null;
+        Assert.True(cluster.Client.Requeue(job));
+        await cluster.SucceedsAsync(job);
+    }
+
+    [Theory]
+    [ClassData<EachStorage>]
+    public async Task A_running_job_is_left_alone_while_Redis_does_not_answer(Storages storages)
+    {
+        await using RedisServer server = await RedisServer.StartAsync();
+        await using Cluster cluster = new(server.ConnectionString, redis.NewStorage(storages)) { HasTaskLockServices = true };
+        await cluster.StartAsync("a", server: o => o.WorkerCount = 2);
+        cluster.Probes["limit"].Hold();
+        string job = cluster.Client.Enqueue<ShortLeases>(w => w.RunBeside("x", "limit"));
+        await Eventually.IsTrueAsync(() => cluster.Probes["limit"].Begun == 1);
+        await server.KillAsync();
+
+        await IsLeftAloneAsync(cluster, job, "limit");
+    }
+
+    private static async Task IsLeftAloneAsync(Cluster cluster, string job, string probe)
+    {
+        cluster.Deliver(job);
+        await Eventually.IsTrueAsync(() => cluster.IsPostponed(job));
+        cluster.Probes[probe].Release();
+        await cluster.SucceedsAsync(job);
+        Assert.Equal(1, cluster.Probes[probe].Begun);
     }
 }

@@ -27,7 +27,7 @@ internal readonly struct DerivedKeys(byte[] slot)
 
     /// <summary>The mark of an occurrence. Each part is escaped and contains no slash: no two occurrences have the same key.</summary>
     public RedisKey Occurrence(LockOccurrence occurrence) => Key(occurrence.StoredJob.Length > 0
-        ? $"@{Part(occurrence.Application)}/{Part(occurrence.Scheduler)}/{Part(occurrence.StoredJob)}"
+        ? $"@job/{Part(occurrence.StoredJob)}"
         : string.Create(
             CultureInfo.InvariantCulture,
             $"@{Part(occurrence.Application)}/{Part(occurrence.Scheduler)}/{Part(occurrence.Job)}/{Part(occurrence.Trigger)}"

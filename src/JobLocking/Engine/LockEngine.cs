@@ -213,10 +213,11 @@ public sealed class LockEngine
     private LockDecision? LocalDecision(LockExecution execution, DateTimeOffset now)
     {
         // A deferral that came back is in the waiting queue. It has to leave it, or it would be woken. The lease that is in the way of a
-        // second delivery may be that of its own first run.
+        // stored job may be that of its own first run.
         if (execution.Occurrence is not null || execution.Deferral is not null || execution.Policy.Wait > TimeSpan.Zero
             || execution.Delivery is { IsSecond: true }
-            || _leases.Held.Contention(execution.Name, execution.Policy.Limit) is not { } contention)
+            || _leases.Held.Contention(execution.Name, execution.Policy.Limit) is not { } contention
+            || (execution.Delivery is not null && IsRunning(execution, contention)))
         {
             return null;
         }
@@ -228,6 +229,14 @@ public sealed class LockEngine
         }
 
         return decision;
+    }
+
+    /// <summary>Whether a lease that is in the way may be that of another delivery of the same job.</summary>
+    private static bool IsRunning(LockExecution execution, AcquireResult contention)
+    {
+        return IsItsOwn(contention.Holder) || (contention.Others?.Any(IsItsOwn) ?? false);
+
+        bool IsItsOwn(LockHolder? holder) => holder?.Scheduler == execution.Scheduler && holder.Execution == execution.Execution;
     }
 
     /// <param name="execution">The execution.</param>
@@ -294,13 +303,12 @@ public sealed class LockEngine
         {
             Identity = execution.Identity,
         };
-        LockOccurrence? occurrence = execution.Occurrence ?? (execution.Delivery is { } delivery
-            ? LockOccurrence.OfStoredJob(delivery.Installation, delivery.JobId, delivery.IsSecond)
-            : null);
-        LockOccurrence? ours = occurrence is null ? null : occurrence with { Application = _application };
+        LockOccurrence? occurrence = execution.Occurrence is { } fireTime ? fireTime with { Application = _application }
+            : execution.Delivery is { } delivery ? LockOccurrence.OfStoredJob(delivery.JobId, delivery.IsSecond)
+            : null;
         LeaseTerms terms = new(policy.Expire, policy.MaxHold, policy.MinHold, policy.Limit);
         bool asks = execution is { AsksWhetherHolderAnswers: true, Identity: not null } && IsSkippedForTheSameJob(execution);
-        return new LeaseRequest(policy.Template, execution.Name, terms, holder, ours, execution.Workers, asks);
+        return new LeaseRequest(policy.Template, execution.Name, terms, holder, occurrence, execution.Workers, asks);
     }
 
     private static bool IsSkippedForTheSameJob(LockExecution execution) =>

@@ -23,14 +23,17 @@ public sealed record LockOccurrence(string Job, DateTimeOffset ScheduledTime, bo
     /// <summary>
     /// A job that its scheduler stores under an id and may deliver to a second worker while the first still runs it.
     /// </summary>
-    /// <param name="scheduler">The installation of the scheduler, the same on every node; empty for one without a name of its own.</param>
-    /// <param name="id">The id of the job, which identifies its run.</param>
+    /// <remarks>
+    /// Neither the application nor the scheduler counts: servers of several applications may run the jobs of one storage, and two that did
+    /// not know each other's runs would run a job twice.
+    /// </remarks>
+    /// <param name="id">Identifies the job among those of all schedulers that share the store.</param>
     /// <param name="isSecondDelivery">
     /// The scheduler says that the job is running: this delivery must not run it while the store remembers that it runs or has just ended.
     /// Any other attempt only must not run beside another.
     /// </param>
-    public static LockOccurrence OfStoredJob(string scheduler, string id, bool isSecondDelivery) =>
-        new("", default, IsRetry: !isSecondDelivery) { Scheduler = scheduler, StoredJob = id };
+    public static LockOccurrence OfStoredJob(string id, bool isSecondDelivery) =>
+        new("", default, IsRetry: !isSecondDelivery) { StoredJob = id };
 }
 
 /// <summary>How the run of an occurrence ended.</summary>

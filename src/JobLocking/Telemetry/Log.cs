@@ -176,8 +176,9 @@ internal static partial class Log
     [LoggerMessage(
         EventIds.DeliveryPostponed,
         LogLevel.Information,
-        "Job {Job} #{Execution} was delivered a second time and is left to its first run, which holds lock '{LockName}' or has just ended. "
-        + "The delivery comes back in {Delay}, in case that run dies")]
+        "Job {Job} #{Execution} was delivered a second time and is left to its first run, which holds lock '{LockName}', has just ended, "
+        + "or cannot be asked for because the store does not answer. The delivery comes back after {Delay}, once the scheduler looks for jobs "
+        + "that are due, in case that run dies")]
     public static partial void DeliveryPostponed(ILogger logger, string job, string execution, string lockName, TimeSpan delay);
 
     [LoggerMessage(EventIds.Locks, LogLevel.Information, "The locks of this process:{Locks}")]

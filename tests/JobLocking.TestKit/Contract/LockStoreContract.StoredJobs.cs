@@ -6,7 +6,7 @@ namespace JobLocking.TestKit.Contract;
 /// <summary>Jobs that a scheduler stores under an id, and may deliver to a second worker.</summary>
 public abstract partial class LockStoreContract
 {
-    private static LockOccurrence StoredJob(bool isSecond = false, string id = "17") => LockOccurrence.OfStoredJob("", id, isSecond);
+    private static LockOccurrence StoredJob(bool isSecond = false, string id = "17") => LockOccurrence.OfStoredJob(id, isSecond);
 
     private static OccurrenceEnd Ended(LockOccurrence job) => new(job, Holder(), OccurrenceOutcome.Ended, AMinute);
 

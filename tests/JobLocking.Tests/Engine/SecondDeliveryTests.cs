@@ -122,9 +122,9 @@ public sealed class SecondDeliveryTests : IDisposable
         node.Execution(new TaskLockAttribute("x") { Expire = 30, OnConflict = onConflict, Limit = limit }) with
         {
             Execution = "17",
-            Delivery = new JobDelivery("", "17", IsSecond: false),
+            Delivery = new JobDelivery("17", IsSecond: false),
         };
 
     private static LockExecution Second(EngineUnderTest node, LockConflict onConflict = LockConflict.Auto, int limit = 1) =>
-        Job(node, onConflict, limit) with { Origin = ExecutionOrigin.Redelivery, Delivery = new JobDelivery("", "17", IsSecond: true) };
+        Job(node, onConflict, limit) with { Origin = ExecutionOrigin.Redelivery, Delivery = new JobDelivery("17", IsSecond: true) };
 }

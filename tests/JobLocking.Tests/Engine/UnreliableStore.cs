@@ -72,19 +72,13 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
     public TaskCompletionSource? HoldPoll { get; set; }
 
     /// <summary>How many polls were answered.</summary>
-    public int Looks { get; private set; }
+    public int Polls { get; private set; }
 
-    public List<string> Calls { get; } = [];
+    public ConcurrentQueue<string> Calls { get; } = [];
 
     public ConcurrentQueue<AcquireRequest> Asked { get; } = [];
 
-    public bool Has(string call)
-    {
-        lock (Calls)
-        {
-            return Calls.Contains(call);
-        }
-    }
+    public bool Has(string call) => Calls.Contains(call);
 
     public async ValueTask<AcquireResult> AcquireAsync(AcquireRequest request, CancellationToken cancellationToken)
     {
@@ -156,7 +150,7 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
 
     public async ValueTask<PollResult> PollAsync(PollRequest request, CancellationToken cancellationToken)
     {
-        Note($"look {request.Name} {request.Waiter.Id}");
+        Note($"poll {request.Name} {request.Waiter.Id}");
         Throw(AcquireAlways);
         if (HoldPoll is { } hold)
         {
@@ -164,7 +158,7 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
         }
 
         PollResult look = await inner.PollAsync(request, cancellationToken);
-        Looks++;
+        Polls++;
         return look;
     }
 
@@ -234,11 +228,5 @@ internal sealed class UnreliableStore(ILockStore inner) : ILockStore
         }
     }
 
-    private void Note(string call)
-    {
-        lock (Calls)
-        {
-            Calls.Add(call);
-        }
-    }
+    private void Note(string call) => Calls.Enqueue(call);
 }

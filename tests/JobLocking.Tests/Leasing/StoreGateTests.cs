@@ -294,7 +294,7 @@ public sealed class StoreGateTests : IDisposable
         _node.Time.Advance(TimeSpan.FromSeconds(6));
         await Assert.ThrowsAsync<TaskLockUnavailableException>(() => waiting.WaitAsync(Eventually.DefaultTimeout));
         Assert.Equal(before, other.Store.Asked.Count);
-        Assert.DoesNotContain(other.Store.Calls, call => call.StartsWith("look", StringComparison.Ordinal));
+        Assert.DoesNotContain(other.Store.Calls, call => call.StartsWith("poll", StringComparison.Ordinal));
     }
 
     public void Dispose() => _node.Dispose();

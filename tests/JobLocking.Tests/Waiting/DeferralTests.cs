@@ -571,10 +571,10 @@ public sealed class DeferralTests : IDisposable
 
     private async Task ReconnectAsync(EngineUnderTest node)
     {
-        int polls = node.Store.Looks;
+        int polls = node.Store.Polls;
         node.Store.Tell(new LockNotification.Reconnected());
         _node.Time.Advance(TimeSpan.FromMilliseconds(1));
-        await Eventually.IsTrueAsync(() => node.Store.Looks > polls);
+        await Eventually.IsTrueAsync(() => node.Store.Polls > polls);
     }
 
     private async Task<DeferralState> DeferAsync(EngineUnderTest node, string name, DeferralState? state = null, LockOccurrence? occurrence = null, TaskLockAttribute? taskLock = null)

@@ -283,7 +283,7 @@ public sealed class WaitTests : IDisposable
 
         IReadOnlyList<LockWaiter> queued = await QueuedAsync(Waiters);
         Assert.Equal(queued.OrderBy(one => one.Since), queued);
-        Assert.InRange(_other.Store.Calls.Count(call => call.StartsWith("look", StringComparison.Ordinal)), 1, 4);
+        Assert.InRange(_other.Store.Calls.Count(call => call.StartsWith("poll", StringComparison.Ordinal)), 1, 4);
         await held.DisposeAsync();
     }
 
@@ -391,7 +391,7 @@ public sealed class WaitTests : IDisposable
         await QueuedAsync(1);
         _other.Store.HoldPoll = new TaskCompletionSource();
         _node.Time.Advance(TimeSpan.FromSeconds(5.2));
-        await Eventually.IsTrueAsync(() => _other.Store.Calls.Any(call => call.StartsWith("look", StringComparison.Ordinal)));
+        await Eventually.IsTrueAsync(() => _other.Store.Calls.Any(call => call.StartsWith("poll", StringComparison.Ordinal)));
         await cancelled.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
         await QueuedAsync(0);
