@@ -177,8 +177,8 @@ internal static partial class Log
         EventIds.DeliveryPostponed,
         LogLevel.Information,
         "Job {Job} #{Execution} was delivered a second time and is left to its first run, which holds lock '{LockName}', has just ended, "
-        + "or cannot be asked for because the store does not answer. The delivery comes back after {Delay}, once the scheduler looks for jobs "
-        + "that are due, in case that run dies")]
+        + "or cannot be asked for because the store does not answer. The delivery comes back after {Delay}, once the scheduler looks for "
+        + "jobs that are due, in case that run dies")]
     public static partial void DeliveryPostponed(ILogger logger, string job, string execution, string lockName, TimeSpan delay);
 
     [LoggerMessage(EventIds.Locks, LogLevel.Information, "The locks of this process:{Locks}")]
