@@ -138,7 +138,7 @@ fi
 
 echo
 echo "== JobLocking.Benchmarks"
-for arguments in "handoff --rounds 1" "storage-calls --rounds 1" "rivals --smoke"; do
+for arguments in "handoff --rounds 1" "storage-calls --rounds 1" "rivals --smoke" sizing; do
   # shellcheck disable=SC2086 # several words
   if dotnet run --no-build --project benchmarks/JobLocking.Benchmarks -- $arguments; then
     passed=$((passed + 1))

@@ -59,6 +59,17 @@ internal sealed class BenchmarkRedis : IAsyncDisposable
         return (Stat(stats, "calls"), TimeSpan.FromMicroseconds(Stat(stats, "usec")));
     }
 
+    /// <summary>Removes all keys. Only for a server of its own.</summary>
+    public Task EmptyAsync() => Control.FlushDatabaseAsync();
+
+    /// <summary>How many keys the server has, and how much memory they take, as the server counts it.</summary>
+    public async Task<(long Keys, long Bytes)> UsedByKeysAsync()
+    {
+        RedisKey[] keys = await Control.KeysAsync(pageSize: 1_000).ToArrayAsync();
+        long[] bytes = await Task.WhenAll(keys.Select(async key => (long)await _control.GetDatabase().ExecuteAsync("MEMORY", "USAGE", key, "SAMPLES", 0)));
+        return (keys.Length, bytes.Sum());
+    }
+
     /// <summary>The processor time that the server has used so far.</summary>
     public async Task<TimeSpan> ProcessorTimeAsync() => TimeSpan.FromSeconds((await Control.InfoAsync("cpu"))
         .SelectMany(section => section)
