@@ -37,8 +37,11 @@ internal sealed class Journal(IDatabase database, string process, string? node =
         }
     }
 
-    public Task AppendAsync(JournalKind kind, Func<JournalEntry, JournalEntry> fill) =>
-        database.ListRightPushAsync(Key, JsonSerializer.Serialize(fill(new JournalEntry { Kind = kind, Process = process, Node = node })));
+    public Task AppendAsync(JournalKind kind, Func<JournalEntry, JournalEntry> fill)
+    {
+        JournalEntry entry = new() { Kind = kind, Process = process, Node = node, Time = TimeProvider.System.GetUtcNow() };
+        return database.ListRightPushAsync(Key, JsonSerializer.Serialize(fill(entry)));
+    }
 
     /// <summary>Records that this process is alive. The journal expires a few minutes after the last such entry.</summary>
     public async Task AppendAliveAsync(int nodes)

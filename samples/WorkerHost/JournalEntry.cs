@@ -29,6 +29,9 @@ internal sealed record JournalEntry
 
     public string? Node { get; init; }
 
+    /// <summary>When the node wrote the entry, by the clock of the machine. Only docs/picture.sh reads it.</summary>
+    public DateTimeOffset Time { get; init; }
+
     /// <summary>The name of the work. Never more executions than <see cref="Limit"/> may do the same work at once.</summary>
     public string? Work { get; init; }
 
