@@ -5,10 +5,10 @@ using Xunit;
 
 namespace JobLocking.Docs;
 
-/// <summary>The table of the attribute in README.md is correct and complete.</summary>
+/// <summary>The table of the attribute in docs/attribute.md is correct and complete.</summary>
 public sealed partial class AttributeDefaultsTests
 {
-    private static readonly Dictionary<string, string> Documented = Row().Matches(File.ReadAllText(Repository.ReadMe))
+    private static readonly Dictionary<string, string> Documented = Row().Matches(File.ReadAllText(Path.Combine(Repository.Root, "docs", "attribute.md")))
         .ToDictionary(row => row.Groups["property"].Value, row => row.Groups["default"].Value);
 
     public static TheoryData<string> Properties => [.. typeof(TaskLockAttribute)

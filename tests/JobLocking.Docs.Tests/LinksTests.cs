@@ -26,6 +26,15 @@ public sealed partial class LinksTests
         }
     }
 
+    [Fact]
+    public void Every_page_is_in_the_index()
+    {
+        string docs = Path.Combine(Repository.Root, "docs");
+        string index = Path.Combine(docs, "README.md");
+        string[] linked = [.. Link().Matches(File.ReadAllText(index)).Select(match => Path.GetFullPath(Path.Combine(docs, match.Groups["target"].Value)))];
+        Assert.Empty(Directory.GetFiles(docs, "*.md").Except(linked).Except([index]));
+    }
+
     /// <summary>As GitHub makes it from a heading.</summary>
     private static string Anchor(string heading) => Dropped().Replace(heading.Trim().ToLowerInvariant(), "").Replace(' ', '-');
 

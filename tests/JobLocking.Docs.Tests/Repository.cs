@@ -5,12 +5,12 @@ internal static class Repository
 {
     public static string Root { get; } = FindRoot();
 
-    public static string ReadMe { get; } = Path.Combine(Root, "README.md");
-
-    /// <summary>All documents that people read.</summary>
+    /// <summary>All documents that people read, as far as they are not the README of a folder of code.</summary>
     public static IEnumerable<string> Documents() =>
-        Directory.GetFiles(Root, "*.md").Concat(
-            Directory.Exists(Path.Combine(Root, "docs")) ? Directory.GetFiles(Path.Combine(Root, "docs"), "*.md", SearchOption.AllDirectories) : []);
+        Directory.GetFiles(Root, "*.md")
+            .Append(Path.Combine(Root, "llms.txt"))
+            .Append(Path.Combine(Root, "samples", "WorkerHost", "README.md"))
+            .Concat(Directory.GetFiles(Path.Combine(Root, "docs"), "*.md", SearchOption.AllDirectories));
 
     private static string FindRoot()
     {

@@ -11,7 +11,8 @@ using Xunit;
 namespace JobLocking.Hangfire.Tests;
 
 /// <summary>
-/// Several hosts in one process, each configured as in the README. The class runs alone, because the registrations belong to the process.
+/// Several hosts in one process, each configured as in docs/start-hangfire.md. The class runs alone, because the registrations belong to the
+/// process.
 /// </summary>
 [Collection(nameof(RegistrationTests))]
 public sealed class SeveralHostsTests : IDisposable

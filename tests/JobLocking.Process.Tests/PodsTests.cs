@@ -4,7 +4,7 @@ using Xunit;
 
 namespace JobLocking.Process.Tests;
 
-/// <summary>Three pods that share nothing but Redis, each with the README's own code. Their clocks differ a little.</summary>
+/// <summary>Three pods that share nothing but Redis, each with the code of the documents. Their clocks differ a little.</summary>
 public sealed class PodsTests
 {
     [Theory]

@@ -9,8 +9,8 @@ using Quartz;
 namespace JobLocking.TestWorker;
 
 /// <summary>
-/// A pod with the job and the Quartz worker of the README, and a job of which three may run at once. Its clock stands a little before
-/// 02:00 until it is told <c>go</c>.
+/// A pod with the job of docs/lease.md, a worker as in docs/start-both.md, and a job of which three may run at once. Its clock stands a
+/// little before 02:00 until it is told <c>go</c>.
 /// </summary>
 internal static class PodWorker
 {
@@ -21,7 +21,7 @@ internal static class PodWorker
         HostApplicationBuilder builder = LoggedEvents.CreateHost();
         builder.Services.AddSingleton<TimeProvider>(clock).AddSingleton<IReports>(new Reports(Number(milliseconds)));
 
-        // From the README, without Hangfire.
+        // As in docs/start-both.md, without Hangfire.
         builder.Services.AddJobLocking().UseRedis("localhost:6379");
 
         builder.Services.AddQuartz(quartz =>
@@ -35,7 +35,7 @@ internal static class PodWorker
 
         builder.Services.AddHealthChecks().AddJobLocking();
 
-        // What the README does not have.
+        // What the documents do not have.
         builder.Services.Configure<RedisLockOptions>(o => o.Configuration = redis);
         builder.Services.AddQuartz(q => q.UseTimeProvider(clock).AddJobListener(new EndReporter()).ScheduleJob<ThreeAtOnceJob>(
             trigger => trigger.WithIdentity("three-at-once").WithCronSchedule("0 0 2 * * ?"), job => job.WithIdentity("three-at-once")));

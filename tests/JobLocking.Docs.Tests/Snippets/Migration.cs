@@ -1,4 +1,5 @@
 using Hangfire;
+using Quartz;
 
 namespace JobLocking.Docs.Snippets;
 
@@ -16,6 +17,15 @@ public static class Before
         public Task Run(int customerId, CancellationToken cancellationToken) => importer.ImportAsync(customerId, cancellationToken);
     }
     #endregion
+
+    #region migration-quartz-before
+    [DisallowConcurrentExecution]
+    public sealed class ImportJob(IImporter importer) : IJob
+    {
+        public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken) =>
+            await importer.ImportAsync(context.MergedJobDataMap.GetInt("customerId"), cancellationToken);
+    }
+    #endregion
 }
 
 public static class After
@@ -25,6 +35,15 @@ public static class After
     {
         [TaskLock("nightly-import:{customerId}")]
         public Task Run(int customerId, CancellationToken cancellationToken) => importer.ImportAsync(customerId, cancellationToken);
+    }
+    #endregion
+
+    #region migration-quartz-after
+    [TaskLock("import:{customerId}")]
+    public sealed class ImportJob(IImporter importer) : IJob
+    {
+        public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken) =>
+            await importer.ImportAsync(context.MergedJobDataMap.GetInt("customerId"), cancellationToken);
     }
     #endregion
 }

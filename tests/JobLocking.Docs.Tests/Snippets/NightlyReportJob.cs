@@ -2,7 +2,7 @@ using Quartz;
 
 namespace JobLocking.Docs.Snippets;
 
-#region readme-quartz-job
+#region lease-job
 [TaskLock("nightly-report", Expire = 60)]
 public sealed class NightlyReportJob(ITaskLeaseAccessor leases, IReports reports) : IJob
 {
