@@ -145,8 +145,9 @@ internal sealed class SizingRun : IAsyncDisposable
     private static LockOccurrence Occurrence(int index) =>
         new("billing.invoices", DateTimeOffset.UnixEpoch.AddMinutes(index), IsRetry: false) { Application = "billing", Trigger = "billing.invoices" };
 
-    private static LockOccurrence Job(int index) =>
-        LockOccurrence.OfStoredJob("", string.Create(CultureInfo.InvariantCulture, $"{100_000 + index}"), isSecondDelivery: false) with { Application = "billing" };
+    /// <summary>With the id and the time of creation, as the adapter of Hangfire names a job.</summary>
+    private static LockOccurrence Job(int index) => LockOccurrence.OfStoredJob(
+        string.Create(CultureInfo.InvariantCulture, $"{100_000 + index}-{new DateTime(2026, 1, 1).AddTicks(index).Ticks:x}"), isSecondDelivery: false);
 
     private async Task AskAsync(AcquireRequest request) => await _store.AcquireAsync(request, CancellationToken.None);
 

@@ -13,7 +13,7 @@ public static class Before
     #region migration-before
     public sealed class NightlyImport(IImporter importer)
     {
-        [DisableConcurrentExecution(timeoutInSeconds: 600)]
+        [DisableConcurrentExecution("nightly-import:{0}", 600)]
         public Task Run(int customerId, CancellationToken cancellationToken) => importer.ImportAsync(customerId, cancellationToken);
     }
     #endregion
