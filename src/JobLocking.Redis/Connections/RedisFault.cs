@@ -1,3 +1,4 @@
+using JobLocking.Redis.Errors;
 using JobLocking.Stores;
 using StackExchange.Redis;
 
@@ -24,7 +25,7 @@ internal static class RedisFault
     /// <summary>Whether no primary took the write: there was no primary, the server is not a primary, or it lacks replicas.</summary>
     public static bool IsWithoutPrimary(Exception error) => error switch
     {
-        RedisServerException server => server.Kind is RedisErrorKind.ReadOnly or RedisErrorKind.MasterDown or RedisErrorKind.NoReplicas,
+        RedisServerException server => ServerErrors.IsWithoutPrimary(server),
         RedisConnectionException => true,
         RedisTimeoutException timeout => timeout.Commandstatus == CommandStatus.WaitingInBacklog,
         _ => false,
@@ -58,7 +59,7 @@ internal static class RedisFault
 
     public static string Reason(Exception error) => error switch
     {
-        RedisServerException { Kind: RedisErrorKind.OutOfMemory } server =>
+        RedisServerException server when ServerErrors.IsOutOfMemory(server) =>
             $"Redis answered '{server.Message}'. "
             + "Fix: raise maxmemory or free memory; held leases are still renewed and released.",
         RedisServerException server => $"Redis answered '{server.Message}'.",
@@ -81,18 +82,11 @@ internal static class RedisFault
         _ => LockStoreFault.Disconnected,
     };
 
-    // Certainly not applied: errors about the state of the server, which come before it runs anything, and requests that timed out in
-    // the backlog, from where they are removed. A request that is being written may still be sent after its time-out. A script can fail
-    // half-way with any other error, and with errors about rights and unknown commands that name the script.
+    // Certainly not applied: requests that the server refused before it ran anything, and requests that timed out in the backlog, from
+    // where they are removed. A request that is being written may still be sent after its time-out.
     private static bool MayHaveBeenApplied(Exception error) => error switch
     {
-        RedisServerException { Kind: RedisErrorKind.NoPermission or RedisErrorKind.UnknownCommand } server =>
-            server.Message.Contains("script: ", StringComparison.Ordinal),
-        RedisServerException server => server.Kind is not (RedisErrorKind.Loading or RedisErrorKind.Busy or RedisErrorKind.ReadOnly
-            or RedisErrorKind.OutOfMemory or RedisErrorKind.MasterDown or RedisErrorKind.ClusterDown or RedisErrorKind.TryAgain
-            or RedisErrorKind.Moved or RedisErrorKind.Ask or RedisErrorKind.UnknownRedirectTarget or RedisErrorKind.CrossSlot
-            or RedisErrorKind.Misconfigured or RedisErrorKind.NoReplicas or RedisErrorKind.MaxClients or RedisErrorKind.NoScript
-            or RedisErrorKind.NoAuth or RedisErrorKind.WrongPass),
+        RedisServerException server => ServerErrors.MayComeFromTheMiddleOfAScript(server),
         RedisConnectionException connection => connection.CommandStatus != CommandStatus.WaitingInBacklog,
         RedisTimeoutException timeout => timeout.Commandstatus != CommandStatus.WaitingInBacklog,
         RedisCommandException => false,

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Text;
+using JobLocking.Redis.Errors;
 using StackExchange.Redis;
 
 namespace JobLocking.Redis.Scripts;
@@ -24,7 +25,7 @@ internal sealed class LockScript(string text)
         {
             return await SendHashAsync(database, keys, values).ConfigureAwait(false);
         }
-        catch (RedisServerException error) when (error.Kind == RedisErrorKind.NoScript)
+        catch (RedisServerException error) when (ServerErrors.IsForgottenScript(error))
         {
             // Nothing has been done. The server knows the script again once it was sent as text.
             return await SendTextAsync(database, keys, values).ConfigureAwait(false);
