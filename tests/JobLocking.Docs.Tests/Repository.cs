@@ -5,12 +5,21 @@ internal static class Repository
 {
     public static string Root { get; } = FindRoot();
 
+    /// <summary>Where a file of the repository is for someone who has only a package.</summary>
+    public const string OnGitHub = "https://github.com/joblocking/joblocking/blob/main/";
+
     /// <summary>All documents that people read, as far as they are not the README of a folder of code.</summary>
     public static IEnumerable<string> Documents() =>
-        Directory.GetFiles(Root, "*.md")
-            .Append(Path.Combine(Root, "llms.txt"))
-            .Append(Path.Combine(Root, "samples", "WorkerHost", "README.md"))
-            .Concat(Directory.GetFiles(Path.Combine(Root, "docs"), "*.md", SearchOption.AllDirectories));
+    [
+        .. Directory.GetFiles(Root, "*.md"),
+        Path.Combine(Root, "llms.txt"),
+        Path.Combine(Root, "samples", "WorkerHost", "README.md"),
+        .. Directory.GetFiles(Path.Combine(Root, "docs"), "*.md", SearchOption.AllDirectories),
+        .. PackageReadMes(),
+    ];
+
+    /// <summary>The readme of each package, as nuget.org shows it.</summary>
+    public static IEnumerable<string> PackageReadMes() => Directory.GetFiles(Path.Combine(Root, "src"), "PACKAGE.md", SearchOption.AllDirectories);
 
     private static string FindRoot()
     {
