@@ -24,7 +24,7 @@ internal sealed class DeliveryStateChanger(IBackgroundJobStateChanger inner) : I
         {
             if (delivery.WaitsUntil is { } at)
             {
-                SecondDelivery.KeepWaiting(context.Connection, delivery.Job, at, delivery.IsDeferred);
+                SecondDelivery.KeepWaiting(context.Storage, context.Connection, delivery.Job, at);
                 return null;
             }
 

@@ -23,7 +23,7 @@ namespace JobLocking.Hangfire;
 /// </remarks>
 internal sealed class SecondDelivery
 {
-    private const string Schedule = "schedule";
+    private const string ScheduleKey = "schedule";
 
     private static readonly ConditionalWeakTable<BackgroundJob, SecondDelivery> Known = [];
 
@@ -106,7 +106,6 @@ internal sealed class SecondDelivery
     /// <exception cref="SecondDeliveryException">For <see cref="DeliveryStateChanger"/>.</exception>
     public static void ElectScheduled(ElectStateContext context, TaskLockFilter filter, ElectionRecords records, DateTimeOffset now)
     {
-        BackgroundJob job = context.BackgroundJob;
         if (records.State(context) is not { Data: { } data } scheduled
             || !data.TryGetValue("EnqueueAt", out string? text)
             || JobHelper.DeserializeNullableDateTime(text) is not { } at || at <= now.UtcDateTime.AddSeconds(1))
@@ -120,21 +119,18 @@ internal sealed class SecondDelivery
             return;
         }
 
-        throw new SecondDeliveryException(filter, job) { WaitsUntil = at, IsDeferred = data.ContainsKey(DeferredState.Key) };
+        throw new SecondDeliveryException(filter, context.BackgroundJob) { WaitsUntil = at };
     }
 
     /// <summary>
-    /// A job that waits has an entry in the schedule. If that is <c>queue:id</c>, the delivery may have been this very entry, which is gone
-    /// then; so it is written again. <see cref="DeferredState.Handler"/> says which entry a deferral has.
+    /// Has the storage deliver a job that waits again when its wait is over. The delivery that is dropped may have been the very entry that
+    /// the job has in the schedule. Or another worker may have fetched the same delivery, and take it a moment later for the one that is
+    /// due; then nothing else would bring the job back if that worker dies.
     /// </summary>
-    public static void KeepWaiting(IStorageConnection connection, BackgroundJob job, DateTime until, bool isDeferred)
+    public static void KeepWaiting(JobStorage storage, IStorageConnection connection, BackgroundJob job, DateTime until)
     {
-        if ((isDeferred ? AttemptRecord.Read(connection, job).Queue : job.Job?.Queue) is { } queue)
-        {
-            using IWriteOnlyTransaction transaction = connection.CreateWriteTransaction();
-            transaction.AddToSet(Schedule, $"{queue}:{job.Id}", JobHelper.ToTimestamp(until));
-            transaction.Commit();
-        }
+        string? deferredFrom = AttemptRecord.Read(connection, job).Queue;
+        Schedule(connection, deferredFrom is null ? Member(storage, job) : $"{deferredFrom}:{job.Id}", until);
     }
 
     /// <summary>
@@ -164,12 +160,8 @@ internal sealed class SecondDelivery
     }
 
     /// <summary>Has the storage deliver the job again.</summary>
-    public static void Postpone(JobStorage storage, IStorageConnection connection, BackgroundJob job, DateTimeOffset at)
-    {
-        using IWriteOnlyTransaction transaction = connection.CreateWriteTransaction();
-        transaction.AddToSet(Schedule, Member(storage, job), JobHelper.ToTimestamp(at.UtcDateTime));
-        transaction.Commit();
-    }
+    public static void Postpone(JobStorage storage, IStorageConnection connection, BackgroundJob job, DateTimeOffset at) =>
+        Schedule(connection, Member(storage, job), at.UtcDateTime);
 
     /// <summary>
     /// The run of a job ends because its server stops, and the worker puts the job back into its queue. Some storages cannot do that once
@@ -186,7 +178,14 @@ internal sealed class SecondDelivery
         // In this order: on a storage whose transactions are none, the job is in one of the two at any time.
         using IWriteOnlyTransaction transaction = context.Connection.CreateWriteTransaction();
         transaction.AddToQueue(member[..member.LastIndexOf(':')], context.BackgroundJob.Id);
-        transaction.RemoveFromSet(Schedule, member);
+        transaction.RemoveFromSet(ScheduleKey, member);
+        transaction.Commit();
+    }
+
+    private static void Schedule(IStorageConnection connection, string member, DateTime at)
+    {
+        using IWriteOnlyTransaction transaction = connection.CreateWriteTransaction();
+        transaction.AddToSet(ScheduleKey, member, JobHelper.ToTimestamp(at));
         transaction.Commit();
     }
 
@@ -196,7 +195,7 @@ internal sealed class SecondDelivery
         {
             try
             {
-                return known.GetSetContains(Schedule, member);
+                return known.GetSetContains(ScheduleKey, member);
             }
             catch (NotSupportedException)
             {
@@ -204,7 +203,7 @@ internal sealed class SecondDelivery
             }
         }
 
-        return connection.GetAllItemsFromSet(Schedule).Contains(member);
+        return connection.GetAllItemsFromSet(ScheduleKey).Contains(member);
     }
 
     private static string Member(JobStorage storage, BackgroundJob job) =>

@@ -15,7 +15,4 @@ internal sealed class SecondDeliveryException(TaskLockFilter filter, BackgroundJ
     /// Until when the job waits, UTC: it is not running, but scheduled for later, and the delivery is dropped. Otherwise null.
     /// </summary>
     public DateTime? WaitsUntil { get; init; }
-
-    /// <summary>Whether it waits because it was deferred.</summary>
-    public bool IsDeferred { get; init; }
 }
