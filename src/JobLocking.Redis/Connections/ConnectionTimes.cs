@@ -25,4 +25,7 @@ internal static class ConnectionTimes
 
     /// <summary>How often the client looks up the primaries of a cluster, and searches for the successor of a lost one.</summary>
     public static readonly TimeSpan ClusterRefresh = TimeSpan.FromSeconds(1);
+
+    /// <summary>How often the client library is asked which servers the connection has.</summary>
+    public static readonly TimeSpan ServersAreCounted = TimeSpan.FromSeconds(1);
 }

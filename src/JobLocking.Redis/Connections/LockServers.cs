@@ -20,6 +20,8 @@ internal sealed class LockServers : IDisposable
 
     private Slots? _slots;
 
+    private KnownServers? _known;
+
     public LockServers(IConnectionMultiplexer connection)
     {
         Connection = connection;
@@ -42,6 +44,22 @@ internal sealed class LockServers : IDisposable
         }
     }
 
+    /// <summary>
+    /// Outside a cluster, two servers that both accept writes: after a failover, the old primary is back. The client library would write
+    /// to the first of them, and only one is the right one.
+    /// </summary>
+    /// <returns>The reason why no lock can be acquired; null with one primary at most.</returns>
+    public string? TwoPrimaries()
+    {
+        KnownServers? known = _known;
+        if (known is null || TimeProvider.System.GetElapsedTime(known.SeenAt) >= ConnectionTimes.ServersAreCounted)
+        {
+            _known = known = new KnownServers(Connection.GetServers());
+        }
+
+        return known.TwoPrimaries();
+    }
+
     public void Dispose() => Connection.ConnectionFailed -= OnFailed;
 
     private LockServer Ask(RedisKey key)
@@ -49,7 +67,7 @@ internal sealed class LockServers : IDisposable
         int slot = Connection.HashSlot(key);
         if (slot < 0 || Primary(slot) is not { } primary)
         {
-            return _only.Seen(Connection.GetDatabase().IsConnected(key, CommandFlags.DemandMaster));
+            return _only.Seen(Connection.GetDatabase().IsConnected(key, CommandFlags.DemandMaster) && TwoPrimaries() is null);
         }
 
         Server server = _servers.GetOrAdd(primary.EndPoint, static id => new Server(id));
@@ -146,6 +164,40 @@ internal sealed class LockServers : IDisposable
             {
                 Interlocked.CompareExchange(ref _goneSince, TimeProvider.System.GetTimestamp(), 0);
             }
+        }
+    }
+
+    /// <summary>The servers of the connection. What each of them is, is asked of the client library each time.</summary>
+    private sealed class KnownServers(IServer[] servers)
+    {
+        public long SeenAt { get; } = TimeProvider.System.GetTimestamp();
+
+        public string? TwoPrimaries()
+        {
+            if (servers.Length < 2)
+            {
+                return null;
+            }
+
+            IServer? first = null;
+            foreach (IServer server in servers)
+            {
+                if (server is not { IsConnected: true, IsReplica: false, ServerType: ServerType.Standalone })
+                {
+                    continue;
+                }
+
+                if (first is not null)
+                {
+                    return $"there are two primaries, {EndPointCollection.ToString(first.EndPoint)} and "
+                        + $"{EndPointCollection.ToString(server.EndPoint)}, and locks in one are unknown to the other. Fix: make one of "
+                        + "them a replica of the other, or, if sentinels do that, name these and add serviceName to the connection string.";
+                }
+
+                first = server;
+            }
+
+            return null;
         }
     }
 

@@ -75,8 +75,9 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
         ReadOnlyMemory<RenewRequest> leases, Action<IReadOnlyList<RenewResult>> onResults, CancellationToken cancellationToken)
     {
         RedisConnection source = _forRenewals is { Current.IsConnected: true, IsInDoubt: false } ? _forRenewals : _connection;
-        IConnectionMultiplexer connection = source.Current
-            ?? await ConnectAsync("Renewing leases", cancellationToken).ConfigureAwait(true);
+        const string What = "Renewing leases";
+        IConnectionMultiplexer connection = source.Current ?? await ConnectAsync(What, cancellationToken).ConfigureAwait(true);
+        ThrowIfTwoPrimaries(What);
         try
         {
             await _renewals.SendAsync(connection, leases, onResults, cancellationToken).ConfigureAwait(true);
@@ -121,7 +122,7 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
     public async ValueTask<bool> IsMarkedAsync(string name, LockOccurrence occurrence, CancellationToken cancellationToken)
     {
         const string What = "Reading a mark of";
-        IConnectionMultiplexer connection = await ConnectAsync(What, cancellationToken).ConfigureAwait(false);
+        IConnectionMultiplexer connection = await PrimaryAsync(What, cancellationToken).ConfigureAwait(false);
         try
         {
             Task<bool> asked = connection.GetDatabase().KeyExistsAsync(_keys.Derived(name).Occurrence(occurrence));
@@ -166,7 +167,7 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
 
     public async ValueTask<string?> CheckAsync(CancellationToken cancellationToken)
     {
-        IConnectionMultiplexer connection = await ConnectAsync(StoreCheck.What, cancellationToken).ConfigureAwait(false);
+        IConnectionMultiplexer connection = await PrimaryAsync(StoreCheck.What, cancellationToken).ConfigureAwait(false);
         try
         {
             return await new StoreCheck(connection, _keys, _channelPrefix, _processId, time)
@@ -225,7 +226,7 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
         ScriptCall call, string what, string name, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        IConnectionMultiplexer connection = await ConnectAsync(what, cancellationToken).ConfigureAwait(false);
+        IConnectionMultiplexer connection = await PrimaryAsync(what, cancellationToken).ConfigureAwait(false);
         try
         {
             IDatabase database = connection.GetDatabase();
@@ -248,6 +249,22 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
         catch (Exception error) when (RedisFault.IsOne(error))
         {
             throw Failure(error, $"{what} lock '{name}'");
+        }
+    }
+
+    /// <summary>The connection, if it leads to one primary.</summary>
+    private async ValueTask<IConnectionMultiplexer> PrimaryAsync(string what, CancellationToken cancellationToken)
+    {
+        IConnectionMultiplexer connection = await ConnectAsync(what, cancellationToken).ConfigureAwait(false);
+        ThrowIfTwoPrimaries(what);
+        return connection;
+    }
+
+    private void ThrowIfTwoPrimaries(string what)
+    {
+        if (_connection.Current is { } connection && ServersOf(connection).TwoPrimaries() is { } two)
+        {
+            throw new LockStoreException($"{what}: {two}", mayHaveBeenApplied: false);
         }
     }
 
