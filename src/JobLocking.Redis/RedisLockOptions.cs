@@ -12,7 +12,10 @@ namespace JobLocking.Redis;
 /// </remarks>
 public sealed class RedisLockOptions
 {
-    /// <summary>The connection string in the format of StackExchange.Redis: <c>localhost:6379</c>.</summary>
+    /// <summary>
+    /// The connection string in the format of StackExchange.Redis: <c>localhost:6379</c>, or the sentinels of a service:
+    /// <c>sentinel-1,sentinel-2,sentinel-3,serviceName=mymaster</c>.
+    /// </summary>
     public string? Configuration { get; set; }
 
     /// <summary>

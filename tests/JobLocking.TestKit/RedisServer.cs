@@ -20,15 +20,24 @@ public sealed class RedisServer : IAsyncDisposable
 
     private readonly bool _hasOwnClock;
 
+    // A sentinel keeps what it learns in its file: the first argument of the program.
+    private readonly string? _sentinelFile;
+
     private readonly StringBuilder _output = new();
 
     private Process? _process;
 
-    private RedisServer(string[] arguments, bool hasOwnClock)
+    private RedisServer(string[] arguments, bool hasOwnClock, string? sentinel = null)
     {
         _arguments = arguments;
         _hasOwnClock = hasOwnClock;
         _directory = Directory.CreateTempSubdirectory("joblocking-redis-").FullName;
+        if (sentinel is not null)
+        {
+            _sentinelFile = Path.Combine(_directory, "sentinel.conf");
+            File.WriteAllText(_sentinelFile, sentinel);
+        }
+
         AppDomain.CurrentDomain.ProcessExit += OnProcessExit;
     }
 
@@ -48,6 +57,12 @@ public sealed class RedisServer : IAsyncDisposable
     /// <summary>Starts a server whose wall clock can be set with <see cref="SetClock"/>. Its monotonic clock is the machine's.</summary>
     /// <param name="arguments">Further arguments.</param>
     public static Task<RedisServer> StartWithOwnClockAsync(params string[] arguments) => StartAsync(new RedisServer(arguments, hasOwnClock: true));
+
+    /// <summary>Starts a sentinel. It remembers what it has learned when it is restarted.</summary>
+    /// <param name="configuration">Its file.</param>
+    /// <param name="arguments">Further arguments.</param>
+    public static Task<RedisServer> StartSentinelAsync(string configuration, params string[] arguments) =>
+        StartAsync(new RedisServer(arguments, hasOwnClock: false, configuration));
 
     private static async Task<RedisServer> StartAsync(RedisServer server)
     {
@@ -123,7 +138,8 @@ public sealed class RedisServer : IAsyncDisposable
 
     private string ClockFile => Path.Combine(_directory, "clock");
 
-    private string Output
+    /// <summary>What it has logged since its last start.</summary>
+    public string Output
     {
         get
         {
@@ -147,6 +163,12 @@ public sealed class RedisServer : IAsyncDisposable
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
+        if (_sentinelFile is not null)
+        {
+            start.ArgumentList.Insert(0, _sentinelFile);
+            start.ArgumentList.Add("--sentinel");
+        }
+
         foreach (string argument in _arguments)
         {
             start.ArgumentList.Add(argument);
@@ -235,6 +257,9 @@ public sealed class RedisServer : IAsyncDisposable
     }
 
     private void OnProcessExit(object? sender, EventArgs e) => _process?.Kill();
+
+    /// <summary>Whether its process runs, frozen or not.</summary>
+    public bool IsRunning => _process is not null;
 
     private Process Running => _process ?? throw new InvalidOperationException("The server does not run.");
 }

@@ -10,7 +10,12 @@ namespace JobLocking.Redis.Checks;
 /// answers PING may refuse both.
 /// </summary>
 internal sealed class StoreCheck(
-    IConnectionMultiplexer connection, LockKeys keys, ChannelPrefix channelPrefix, string processId, TimeProvider time)
+    IConnectionMultiplexer connection,
+    SentinelMonitor? sentinels,
+    LockKeys keys,
+    ChannelPrefix channelPrefix,
+    string processId,
+    TimeProvider time)
 {
     public const string What = "Checking Redis";
 
@@ -43,7 +48,8 @@ internal sealed class StoreCheck(
         }
 
         await RedisFault.UntilAsync(pinged, cancellationToken).ConfigureAwait(false);
-        string[] warnings = [.. findings.SelectMany(finding => finding.Warnings).Prepend(notSubscribed).OfType<string>().Distinct()];
+        string?[] general = [notSubscribed, sentinels?.Problem()];
+        string[] warnings = [.. general.Concat(findings.SelectMany(finding => finding.Warnings)).OfType<string>().Distinct()];
         return warnings.Length == 0 ? null : string.Join(' ', warnings);
 
         async Task<Finding> FindAsync(string name, string server)
@@ -101,7 +107,7 @@ internal sealed class StoreCheck(
         }
     }
 
-    private static string Address(IServer server) => EndPointCollection.ToString(server.EndPoint);
+    private string Address(IServer server) => EndPointCollection.ToString(sentinels?.Primary ?? server.EndPoint);
 
     private sealed record Finding(IReadOnlyList<string> Warnings, LockStoreException? Fault = null);
 }

@@ -12,7 +12,8 @@ namespace JobLocking.Redis.Connections;
 /// connection that JobLocking made and that has no primary is replaced by a new one, which resolves the host name again. A connection
 /// that the application made is never replaced.
 /// </remarks>
-internal sealed class RedisConnection(RedisLockOptions options, TimeProvider time, bool isForRenewals = false) : IAsyncDisposable
+internal sealed class RedisConnection(
+    RedisLockOptions options, TimeProvider time, SentinelMonitor? sentinels = null, bool isForRenewals = false) : IAsyncDisposable
 {
     public const string WhyReplaced = "the connection to Redis had no primary that accepts writes";
 
@@ -21,6 +22,8 @@ internal sealed class RedisConnection(RedisLockOptions options, TimeProvider tim
     private readonly CancellationTokenSource _closed = new();
 
     private readonly LockKeys _keys = new(options.KeyPrefix);
+
+    private readonly PrimaryTunnel? _tunnel = sentinels?.CreateTunnel();
 
     private Task<IConnectionMultiplexer>? _connecting;
 
@@ -47,6 +50,15 @@ internal sealed class RedisConnection(RedisLockOptions options, TimeProvider tim
 
     /// <summary>A call has failed without a primary, and it is not known yet whether there is one again.</summary>
     public bool IsInDoubt => Volatile.Read(ref _isInDoubt) != 0;
+
+    /// <summary>The sentinels have named another primary a moment ago.</summary>
+    public bool HasJustMoved => _tunnel is { HasJustMoved: true };
+
+    /// <summary>
+    /// Waits until requests may be sent to the primary that the sentinels name. Without sentinels that is always so.
+    /// </summary>
+    public ValueTask ReadyAsync(string what, CancellationToken cancellationToken) =>
+        _tunnel?.Pause is { } pause ? PausedAsync(pause, what, cancellationToken) : default;
 
     /// <summary>Makes the connection in the background, if that has not begun.</summary>
     public void Begin()
@@ -115,6 +127,18 @@ internal sealed class RedisConnection(RedisLockOptions options, TimeProvider tim
         catch (Exception)
 #pragma warning restore CA1031
         {
+        }
+    }
+
+    private async ValueTask PausedAsync(Task pause, string what, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await pause.WaitAsync(ConnectionTimes.LongestPause, TimeProvider.System, cancellationToken).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            throw sentinels!.Unavailable(what);
         }
     }
 
@@ -271,6 +295,21 @@ internal sealed class RedisConnection(RedisLockOptions options, TimeProvider tim
         }
 
         QuickReconnectPolicy.Apply(configuration);
-        return await ConnectionMultiplexer.ConnectAsync(configuration).ConfigureAwait(false);
+        if (_tunnel is null)
+        {
+            return await ConnectionMultiplexer.ConnectAsync(configuration).ConfigureAwait(false);
+        }
+
+        _tunnel.ApplyTo(configuration);
+        await sentinels!.BeginAsync().ConfigureAwait(false);
+        ConnectionMultiplexer connection = await ConnectionMultiplexer.ConnectAsync(configuration).ConfigureAwait(false);
+        if (!isForRenewals && configuration.ChannelPrefix.IsNullOrEmpty)
+        {
+            // Refused without the permission for this channel, and only needed where the sentinels themselves cannot be reached.
+            RedisChannel hello = RedisChannel.Literal("__sentinel__:hello");
+            _ = RedisFault.Observed(connection.GetSubscriber().SubscribeAsync(hello, (_, text) => sentinels.ReadHello($"{text}")));
+        }
+
+        return connection;
     }
 }

@@ -32,6 +32,12 @@ internal sealed class RedisLockOptionsValidator : IValidateOptions<RedisLockOpti
             problems.Add($"RedisLockOptions.{given[0]} {why}. Fix: write it as in \"localhost:6379,password=…\".");
         }
 
+        if (options.ConfigurationOptions is { Tunnel: not null, ServiceName: { Length: > 0 } service })
+        {
+            problems.Add($"RedisLockOptions.ConfigurationOptions has a Tunnel and the service name '{service}': JobLocking reaches the "
+                + "primary that the sentinels name through a tunnel of its own. Fix: remove the Tunnel.");
+        }
+
         if (string.IsNullOrEmpty(options.KeyPrefix))
         {
             problems.Add("RedisLockOptions.KeyPrefix is empty: every key of the database would be a lock. "

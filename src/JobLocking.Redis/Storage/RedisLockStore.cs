@@ -10,15 +10,16 @@ using StackExchange.Redis;
 namespace JobLocking.Redis.Storage;
 
 /// <summary>The locks in Redis: one script, and so one round trip, for each call. The scripts decide; this class sends them.</summary>
-internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time) : ILockStore, IAsyncDisposable, IDisposable
+internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time, SentinelMonitor? sentinels)
+    : ILockStore, IAsyncDisposable, IDisposable
 {
-    private readonly RedisConnection _connection = new(options, time);
+    private readonly RedisConnection _connection = new(options, time, sentinels);
 
     // A second connection, with threads of its own: leases must live while jobs block all threads of the pool, which reads the other
     // connection. Threads of its own for that one would double the cost of every acquire. If the application provides the connection, there
     // is no other.
     private readonly RedisConnection? _forRenewals =
-        options.ConnectionMultiplexerFactory is null ? new RedisConnection(options, time, isForRenewals: true) : null;
+        options.ConnectionMultiplexerFactory is null ? new RedisConnection(options, time, sentinels, isForRenewals: true) : null;
 
     private readonly LockKeys _keys = new(options.KeyPrefix);
 
@@ -29,6 +30,11 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
     private readonly string _processId = Base64Url.EncodeToString(Guid.NewGuid().ToByteArray());
 
     private volatile LockServers? _servers;
+
+    public RedisLockStore(RedisLockOptions options, TimeProvider time)
+        : this(options, time, SentinelMonitor.Of(options))
+    {
+    }
 
     public LockServer ServerOf(string name)
     {
@@ -77,6 +83,7 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
         RedisConnection source = _forRenewals is { Current.IsConnected: true, IsInDoubt: false } ? _forRenewals : _connection;
         const string What = "Renewing leases";
         IConnectionMultiplexer connection = source.Current ?? await ConnectAsync(What, cancellationToken).ConfigureAwait(true);
+        await source.ReadyAsync(What, cancellationToken).ConfigureAwait(true);
         ThrowIfTwoPrimaries(What);
         try
         {
@@ -170,7 +177,7 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
         IConnectionMultiplexer connection = await PrimaryAsync(StoreCheck.What, cancellationToken).ConfigureAwait(false);
         try
         {
-            return await new StoreCheck(connection, _keys, _channelPrefix, _processId, time)
+            return await new StoreCheck(connection, sentinels, _keys, _channelPrefix, _processId, time)
                 .RunAsync(cancellationToken).ConfigureAwait(false);
         }
         catch (Exception error) when (RedisFault.IsOne(error))
@@ -193,6 +200,10 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
         }
 
         await _connection.DisposeAsync().ConfigureAwait(false);
+        if (sentinels is not null)
+        {
+            await sentinels.DisposeAsync().ConfigureAwait(false);
+        }
     }
 
     // A container that is disposed of synchronously refuses services that can only be disposed of asynchronously.
@@ -226,36 +237,46 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
         ScriptCall call, string what, string name, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        IConnectionMultiplexer connection = await PrimaryAsync(what, cancellationToken).ConfigureAwait(false);
-        try
+        while (true)
         {
-            IDatabase database = connection.GetDatabase();
-            if (call.Publishes)
+            IConnectionMultiplexer connection = await PrimaryAsync(what, cancellationToken).ConfigureAwait(false);
+            try
             {
-                byte[] prefix = _channelPrefix.Known
-                    ?? await RedisFault.UntilAsync(_channelPrefix.AskAsync(database), cancellationToken).ConfigureAwait(false);
+                IDatabase database = connection.GetDatabase();
+                if (call.Publishes)
+                {
+                    byte[] prefix = _channelPrefix.Known
+                        ?? await RedisFault.UntilAsync(_channelPrefix.AskAsync(database), cancellationToken).ConfigureAwait(false);
 
-                // A member of a cluster counts its own listeners only. Outside a cluster keys have no slot.
-                call.SetChannelPrefix(prefix, connection.HashSlot(call.Keys[0]) < 0 ? StorageLimits.UnheardWakeUps : 1);
+                    // A member of a cluster counts its own listeners only. Outside a cluster keys have no slot.
+                    call.SetChannelPrefix(prefix, connection.HashSlot(call.Keys[0]) < 0 ? StorageLimits.UnheardWakeUps : 1);
+                }
+
+                long sentAt = time.GetTimestamp();
+                ValueTask<RedisResult> sent = call.Script.EvaluateAsync(database, call.Keys, call.Values);
+                RedisResult reply = cancellationToken.CanBeCanceled
+                    ? await RedisFault.UntilAsync(sent.AsTask(), cancellationToken).ConfigureAwait(false)
+                    : await sent.ConfigureAwait(false);
+                return (reply, sentAt);
+            }
+            catch (RedisServerException error) when (error.Kind == RedisErrorKind.NoReplicas && _connection.HasJustMoved)
+            {
+                // Nothing was written. Renewals are tried again anyway.
+            }
+            catch (Exception error) when (RedisFault.IsOne(error))
+            {
+                throw Failure(error, $"{what} lock '{name}'");
             }
 
-            long sentAt = time.GetTimestamp();
-            ValueTask<RedisResult> sent = call.Script.EvaluateAsync(database, call.Keys, call.Values);
-            RedisResult reply = cancellationToken.CanBeCanceled
-                ? await RedisFault.UntilAsync(sent.AsTask(), cancellationToken).ConfigureAwait(false)
-                : await sent.ConfigureAwait(false);
-            return (reply, sentAt);
-        }
-        catch (Exception error) when (RedisFault.IsOne(error))
-        {
-            throw Failure(error, $"{what} lock '{name}'");
+            await Task.Delay(ConnectionTimes.WithoutReplicasPause, time, cancellationToken).ConfigureAwait(false);
         }
     }
 
-    /// <summary>The connection, if it leads to one primary.</summary>
+    /// <summary>The connection, once requests may be sent to the primary.</summary>
     private async ValueTask<IConnectionMultiplexer> PrimaryAsync(string what, CancellationToken cancellationToken)
     {
         IConnectionMultiplexer connection = await ConnectAsync(what, cancellationToken).ConfigureAwait(false);
+        await _connection.ReadyAsync(what, cancellationToken).ConfigureAwait(false);
         ThrowIfTwoPrimaries(what);
         return connection;
     }

@@ -154,6 +154,16 @@ public sealed class UseRedisTests(SharedServers servers)
         await AssertRefusedAsync(locks => locks.UseRedis(), "IConnectionMultiplexer", "register one");
 
     [Fact]
+    public async Task A_tunnel_and_a_service_name_stop_the_host_at_start() => await AssertRefusedAsync(
+        locks => locks.UseRedis(options => options.ConfigurationOptions = new ConfigurationOptions
+        {
+            EndPoints = { "sentinel-1" },
+            ServiceName = "mymaster",
+            Tunnel = StackExchange.Redis.Configuration.Tunnel.HttpProxy(new System.Net.DnsEndPoint("proxy", 80)),
+        }),
+        "has a Tunnel and the service name 'mymaster'");
+
+    [Fact]
     public async Task Two_stores_stop_the_host_at_start()
     {
         using IHost host = Host(locks => locks.UseRedis(servers.Redis.ConnectionString).UseInMemory());

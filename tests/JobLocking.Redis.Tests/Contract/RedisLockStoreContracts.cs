@@ -19,10 +19,19 @@ public sealed class SharedServers : IAsyncLifetime
 
     public EmbeddedServer Embedded { get; private set; } = null!;
 
+    public SentinelFleet Fleet { get; private set; } = null!;
+
     public async ValueTask InitializeAsync()
     {
         Redis = await RedisServer.StartAsync();
         Embedded = await EmbeddedServer.StartAsync();
+        Fleet = await SentinelFleet.StartAsync(arguments: ["--min-replicas-to-write", "1"]);
+        foreach (RedisServer sentinel in Fleet.Sentinels)
+        {
+            // Longer than min-replicas-max-lag: otherwise the check warns. No test needs a failover.
+            await Fleet.AskAsync(sentinel, "SET", SentinelFleet.Service, "down-after-milliseconds", "30000");
+        }
+
 
         // A single node that serves every slot refuses a script whose keys are of several slots, as any cluster does.
         Cluster = await RedisServer.StartAsync("--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1");
@@ -38,6 +47,7 @@ public sealed class SharedServers : IAsyncLifetime
         await Redis.DisposeAsync();
         await Embedded.DisposeAsync();
         await Cluster.DisposeAsync();
+        await Fleet.DisposeAsync();
     }
 }
 
@@ -56,6 +66,9 @@ public sealed class RedisLockStoreContractOnACluster(SharedServers servers) : Re
 {
     protected override bool CountsListeners => false;
 }
+
+[StoreUnderTest(typeof(RedisLockStore))]
+public sealed class RedisLockStoreContractThroughSentinel(SharedServers servers) : RedisLockStoreContract(servers.Fleet.ConnectionString);
 
 [StoreUnderTest(typeof(RedisLockStore))]
 public sealed class RedisLockStoreContractOnGarnet(SharedServers servers) : RedisLockStoreContract(servers.Embedded.ConnectionString);
