@@ -43,6 +43,7 @@ public static class RedisJobLockingBuilderExtensions
         builder.Services.AddSingleton<IValidateOptions<RedisLockOptions>, RedisLockOptionsValidator>();
         builder.Services.AddSingleton<ILockStore>(static sp => new RedisLockStore(
             sp.GetRequiredService<IOptions<RedisLockOptions>>().Value, sp.GetService<TimeProvider>() ?? TimeProvider.System));
+        builder.Services.AddHostedService<StartCheck>();
         return builder;
     }
 

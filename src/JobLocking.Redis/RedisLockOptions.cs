@@ -33,6 +33,14 @@ public sealed class RedisLockOptions
     public string KeyPrefix { get; set; } = "task_lock:";
 
     /// <summary>
+    /// Accepts a connection of your code (<see cref="ConnectionMultiplexerFactory"/>, <c>UseRedis()</c>, <c>UseKeyedRedis()</c>) that was
+    /// made with <c>serviceName</c>. After a failover such a connection writes to the old primary for about ten seconds: two executions may
+    /// hold one lock, and leases are lost. A connection that JobLocking makes follows the sentinels.
+    /// </summary>
+    /// <value>Default false: the host does not start with such a connection.</value>
+    public bool AllowForeignSentinelConnection { get; set; }
+
+    /// <summary>
     /// Why <c>UseRedis()</c> or <c>UseKeyedRedis()</c> found no connection among the services of the host; null if it found one.
     /// </summary>
     internal string? MissingConnection { get; set; }

@@ -281,7 +281,7 @@ internal sealed class RedisConnection(
     {
         if (options.ConnectionMultiplexerFactory is { } factory)
         {
-            return await factory().ConfigureAwait(false);
+            return ForeignConnection.Checked(await factory().ConfigureAwait(false), options);
         }
 
         ConfigurationOptions configuration = options.ConfigurationOptions?.Clone() ?? ConfigurationOptions.Parse(options.Configuration!);

@@ -191,6 +191,11 @@ internal sealed class RedisLockStore(RedisLockOptions options, TimeProvider time
         }
     }
 
+    /// <summary>Asks the application for its connection, if it provides one.</summary>
+    /// <exception cref="TaskLockException">It must not be used for locks.</exception>
+    public Task ConnectForeignAsync(CancellationToken cancellationToken) =>
+        options.ConnectionMultiplexerFactory is null ? Task.CompletedTask : _connection.GetAsync(cancellationToken);
+
     public async ValueTask DisposeAsync()
     {
         _servers?.Dispose();

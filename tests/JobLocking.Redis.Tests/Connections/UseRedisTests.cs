@@ -154,6 +154,32 @@ public sealed class UseRedisTests(SharedServers servers)
         await AssertRefusedAsync(locks => locks.UseRedis(), "IConnectionMultiplexer", "register one");
 
     [Fact]
+    public async Task A_connection_that_the_application_made_through_sentinels_stops_the_host_at_start_unless_it_is_wanted()
+    {
+        await using ConnectionMultiplexer theirs = await ConnectionMultiplexer.ConnectAsync(servers.Fleet.ConnectionString);
+        using IHost refused = Host(locks => Provide(locks, isWanted: false));
+
+        TaskLockException error = await Assert.ThrowsAsync<TaskLockException>(() => refused.StartAsync(Cancellation));
+
+        Assert.Contains($"Fix: UseRedis(\"<sentinels>,serviceName={SentinelFleet.Service}\")", error.Message, StringComparison.Ordinal);
+        using IHost wanted = Host(locks => Provide(locks, isWanted: true));
+        await wanted.StartAsync(Cancellation);
+        await using (TaskLease? lease = await wanted.Services.GetRequiredService<ITaskLocks>().TryAcquireAsync("wanted", cancellationToken: Cancellation))
+        {
+            Assert.NotNull(lease);
+        }
+
+        await wanted.StopAsync(Cancellation);
+
+        void Provide(JobLockingBuilder locks, bool isWanted)
+        {
+            locks.Services.AddSingleton<IConnectionMultiplexer>(theirs);
+            locks.UseRedis();
+            locks.Services.Configure<RedisLockOptions>(options => options.AllowForeignSentinelConnection = isWanted);
+        }
+    }
+
+    [Fact]
     public async Task A_tunnel_and_a_service_name_stop_the_host_at_start() => await AssertRefusedAsync(
         locks => locks.UseRedis(options => options.ConfigurationOptions = new ConfigurationOptions
         {
