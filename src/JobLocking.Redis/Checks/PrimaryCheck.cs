@@ -13,7 +13,8 @@ namespace JobLocking.Redis.Checks;
 /// Checks one primary: acquires, renews and releases a lock of its own with the scripts of every other lock, and makes a script send a
 /// notification to this process.
 /// </summary>
-internal sealed class PrimaryCheck(IDatabase database, LockKeys keys, string processId, string name, string server, TimeProvider time)
+internal sealed class PrimaryCheck(
+    IDatabase database, LockKeys keys, string processId, string name, string server, TimeSpan? downAfter, TimeProvider time)
 {
     /// <param name="channelPrefix">The prefix of all channel names.</param>
     /// <param name="notifications">Receives the notification; null if this process cannot subscribe.</param>
@@ -75,6 +76,7 @@ internal sealed class PrimaryCheck(IDatabase database, LockKeys keys, string pro
             string?[] found =
             [
                 EvictionWarning((string)reply[2]!),
+                await ReplicationWarningAsync((string)reply[3]!).ConfigureAwait(false),
                 await NotificationWarningAsync((string)reply[1]!, received).ConfigureAwait(false),
                 ClockWarning(DateTimeOffset.UnixEpoch.AddMicroseconds((double)reply[0]), before, after),
             ];
@@ -101,6 +103,35 @@ internal sealed class PrimaryCheck(IDatabase database, LockKeys keys, string pro
             }
         }
 
+        async Task<string?> ReplicationWarningAsync(string replicas)
+        {
+            if (replicas == "")
+            {
+                return null;
+            }
+
+            TimeSpan? lag = replicas == "required" ? await LongestLagAsync().ConfigureAwait(false) : null;
+            return ReplicationWarning(isRequired: replicas == "required", lag);
+        }
+
+        // A script may not read it. Without the permission for CONFIG, which no other command needs, it stays unknown.
+        async Task<TimeSpan?> LongestLagAsync()
+        {
+            try
+            {
+                RedisResult answer = await RedisFault.UntilAsync(
+                    database.ExecuteAsync("CONFIG", ["GET", "min-replicas-max-lag"], CommandFlags.DemandMaster),
+                    cancellationToken).ConfigureAwait(false);
+                return answer.ToDictionary().TryGetValue("min-replicas-max-lag", out RedisResult? seconds)
+                    ? TimeSpan.FromSeconds((int)seconds)
+                    : null;
+            }
+            catch (Exception error) when (error is RedisCommandException or RedisServerException)
+            {
+                return null;
+            }
+        }
+
         Task<RedisResult> AskAsync(ScriptCall call) =>
             RedisFault.UntilAsync(call.Script.EvaluateAsync(database, call.Keys, call.Values).AsTask(), cancellationToken);
     }
@@ -112,6 +143,21 @@ internal sealed class PrimaryCheck(IDatabase database, LockKeys keys, string pro
         ? null
         : $"Redis at {server} evicts keys when its memory is full (maxmemory-policy {policy}), and locks are among them: two holders at "
             + "once. Fix: set maxmemory-policy to noeviction.";
+
+    // A primary that is cut off does not know that a replica has taken over. It stops only if it lacks its replicas.
+    private string? ReplicationWarning(bool isRequired, TimeSpan? lag)
+    {
+        TimeSpan longest = downAfter ?? CheckTimes.DefaultReplicaLag;
+        string why = !isRequired
+            ? "has replicas, but min-replicas-to-write is 0: while it is cut off, one of them may take over, and both grant the same lock."
+            : lag >= longest
+                ? string.Create(CultureInfo.InvariantCulture, $"accepts writes for {lag.Value.TotalSeconds:0} s without its replicas ")
+                    + "(min-replicas-max-lag): one that takes over sooner grants the same locks."
+                : "";
+        return why.Length == 0 ? null : $"Redis at {server} {why} "
+            + "Fix: set min-replicas-to-write to 1 and min-replicas-max-lag to less than "
+            + string.Create(CultureInfo.InvariantCulture, $"{longest.TotalSeconds:0.#}.");
+    }
 
     // The server read its clock between the two times of this machine, however long the answer took.
     private string? ClockWarning(DateTimeOffset read, DateTimeOffset before, DateTimeOffset after)

@@ -56,7 +56,7 @@ internal sealed class StoreCheck(
         {
             try
             {
-                PrimaryCheck check = new(connection.GetDatabase(), keys, processId, name, server, time);
+                PrimaryCheck check = new(connection.GetDatabase(), keys, processId, name, server, sentinels?.DownAfter, time);
                 return new Finding(
                     await check.RunAsync(prefix, notSubscribed is null ? notifications : null, cancellationToken).ConfigureAwait(false));
             }

@@ -295,6 +295,9 @@ internal sealed class RedisConnection(
         }
 
         QuickReconnectPolicy.Apply(configuration);
+
+        // The check reads min-replicas-max-lag.
+        configuration.AllowAdmin = true;
         if (_tunnel is null)
         {
             return await ConnectionMultiplexer.ConnectAsync(configuration).ConfigureAwait(false);

@@ -85,6 +85,25 @@ public sealed class StoreCheckTests : OwnServerTests
     }
 
     [Fact]
+    public async Task A_check_warns_of_a_primary_that_accepts_writes_without_its_replicas()
+    {
+        await using RedisServer replica = await RedisServer.StartAsync("--replicaof", "127.0.0.1", $"{Server.Port}");
+        await using RedisLockStore store = CreateStore(Server.ConnectionString);
+        await Eventually.SeesAsync(
+            async () => await store.CheckAsync(Cancellation) ?? "",
+            warning => warning.Contains("has replicas, but min-replicas-to-write is 0", StringComparison.Ordinal));
+
+        // Of one that is still being synchronised, Redis says NOREPLICAS.
+        await DoAsync("CONFIG SET min-replicas-to-write 1");
+        await Eventually.SeesAsync(
+            async () => await store.CheckAsync(Cancellation) ?? "",
+            warning => warning.Contains("accepts writes for 10 s without its replicas", StringComparison.Ordinal));
+
+        await DoAsync("CONFIG SET min-replicas-max-lag 9");
+        Assert.Null(await store.CheckAsync(Cancellation));
+    }
+
+    [Fact]
     public async Task A_check_runs_four_scripts_leaves_no_lock_and_appears_in_no_list()
     {
         await using IAsyncDisposable listening = await Store.SubscribeAsync(_ => { }, Cancellation);
