@@ -27,13 +27,16 @@ internal sealed class Lab : IAsyncDisposable
         $"asyncTimeout={Patience.TotalMilliseconds},syncTimeout={Patience.TotalMilliseconds},connectTimeout={Patience.TotalMilliseconds},abortConnect=false,connectRetry=1");
 
     private readonly ConcurrentQueue<HistoryEvent> _faults = new();
+    private readonly SentinelFleet? _fleet;
     private readonly RedisServer _resource;
     private readonly ConnectionMultiplexer _resourceConnection;
     private readonly List<Worker> _workers = [];
     private readonly ConcurrentDictionary<string, LockTerms> _locks = new(StringComparer.Ordinal);
 
-    private Lab(RedisServer redis, RedisServer resource, ConnectionMultiplexer resourceConnection) =>
-        (Redis, _resource, _resourceConnection) = (redis, resource, resourceConnection);
+    private RedisServer _redis;
+
+    private Lab(RedisServer redis, SentinelFleet? fleet, RedisServer resource, ConnectionMultiplexer resourceConnection) =>
+        (_redis, _fleet, _resource, _resourceConnection) = (redis, fleet, resource, resourceConnection);
 
     /// <summary>The expiry of all leases in the lab, where a test needs no other.</summary>
     public static readonly TimeSpan Expiry = TimeSpan.FromSeconds(2);
@@ -52,8 +55,8 @@ internal sealed class Lab : IAsyncDisposable
     /// <summary>The server of what the locks protect: no fault reaches it.</summary>
     public RedisServer Resource => _resource;
 
-    /// <summary>The server of the locks.</summary>
-    public RedisServer Redis { get; private set; }
+    /// <summary>The server of the locks; of a fleet, the primary.</summary>
+    public RedisServer Redis => _fleet?.Primary ?? _redis;
 
     /// <summary>To the server that no fault reaches.</summary>
     public IConnectionMultiplexer ResourceConnection => _resourceConnection;
@@ -68,10 +71,15 @@ internal sealed class Lab : IAsyncDisposable
     public static async Task<Lab> StartAsync(params string[] arguments) => await StartAsync(await RedisServer.StartAsync(arguments));
 
     /// <param name="redis">The server of the locks, which ends with the lab.</param>
-    public static async Task<Lab> StartAsync(RedisServer redis)
+    public static Task<Lab> StartAsync(RedisServer redis) => StartAsync(redis, fleet: null);
+
+    /// <param name="fleet">The servers of the locks, which end with the lab. No proxy stands before them.</param>
+    public static Task<Lab> StartAsync(SentinelFleet fleet) => StartAsync(fleet.Primary, fleet);
+
+    private static async Task<Lab> StartAsync(RedisServer redis, SentinelFleet? fleet)
     {
         RedisServer resource = await RedisServer.StartAsync();
-        return new Lab(redis, resource, await ConnectionMultiplexer.ConnectAsync($"{resource.ConnectionString},asyncTimeout=60000"));
+        return new Lab(redis, fleet, resource, await ConnectionMultiplexer.ConnectAsync($"{resource.ConnectionString},asyncTimeout=60000"));
     }
 
     /// <summary>Starts a worker behind a proxy of its own.</summary>
@@ -83,7 +91,7 @@ internal sealed class Lab : IAsyncDisposable
     public async Task<Worker> WorkAsync(string name, string options = "", bool isSpared = false, string mode = "chaos", params string[] more)
     {
         FaultProxy proxy = FaultProxy.Start(Redis.Port);
-        WorkerProcess process = await WorkerProcess.StartAsync([mode, string.Join(',', proxy.Endpoint, Impatient, options).TrimEnd(','), _resource.ConnectionString, name, .. more]);
+        WorkerProcess process = await WorkerProcess.StartAsync([mode, string.Join(',', _fleet?.ConnectionString ?? proxy.Endpoint, Impatient, options).TrimEnd(','), _resource.ConnectionString, name, .. more]);
         Worker worker = new(this, name, process, proxy) { IsSpared = isSpared };
         lock (_workers)
         {
@@ -100,7 +108,8 @@ internal sealed class Lab : IAsyncDisposable
     public Task<Worker[]> WorkAsync(int count) => Task.WhenAll(Enumerable.Range(1, count).Select(i => WorkAsync($"worker-{i}")));
 
     /// <summary>A client of the server of the locks, for faults that are commands, and for what only the server knows.</summary>
-    public Task<RedisResult> CommandAsync(string command, params object[] arguments) => CommandAsync(Redis, command, arguments);
+    public Task<RedisResult> CommandAsync(string command, params object[] arguments) =>
+        _fleet?.CommandAsync(Redis, command, arguments) ?? CommandAsync(Redis, command, arguments);
 
     public static async Task<RedisResult> CommandAsync(RedisServer server, string command, params object[] arguments)
     {
@@ -135,7 +144,7 @@ internal sealed class Lab : IAsyncDisposable
     public async Task FailOverAsync(RedisServer replica)
     {
         await Redis.DisposeAsync();
-        Redis = replica;
+        _redis = replica;
         await CommandAsync("REPLICAOF", "NO", "ONE");
         _workers.ForEach(w => w.Link.Retarget(replica.Port));
     }
@@ -274,7 +283,8 @@ internal sealed class Lab : IAsyncDisposable
     /// <summary>When all load has ended, only the leases of dead processes are left; they end with their expiry.</summary>
     private async Task<Dictionary<string, LockTerms>> FinalAsync()
     {
-        await using ConnectionMultiplexer connection = await ConnectionMultiplexer.ConnectAsync($"{Redis.ConnectionString},abortConnect=false");
+        await using ConnectionMultiplexer connection = await ConnectionMultiplexer.ConnectAsync(
+            _fleet?.ConnectionTo(Redis) ?? $"{Redis.ConnectionString},abortConnect=false");
         IDatabase database = connection.GetDatabase();
         IDatabase resource = _resourceConnection.GetDatabase();
         long rested = Now;
@@ -309,7 +319,7 @@ internal sealed class Lab : IAsyncDisposable
         }
 
         await _resourceConnection.DisposeAsync();
-        await Redis.DisposeAsync();
+        await (_fleet?.DisposeAsync() ?? _redis.DisposeAsync());
         await _resource.DisposeAsync();
     }
 }
