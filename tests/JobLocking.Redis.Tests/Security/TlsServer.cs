@@ -16,14 +16,18 @@ public sealed class TlsServer : IAsyncLifetime
 
     private RedisServer _server = null!;
 
+    private string Key => Path.Combine(_directory, "server.key");
+
     /// <summary>The one certificate to trust: it is self-signed.</summary>
     public string Authority => Path.Combine(_directory, "server.crt");
 
     public string Endpoint { get; private set; } = null!;
 
+    /// <summary>Where the sentinel speaks TLS.</summary>
+    public int SentinelPort { get; private set; }
+
     public async ValueTask InitializeAsync()
     {
-        string key = Path.Combine(_directory, "server.key");
         using (RSA rsa = RSA.Create(2048))
         {
             CertificateRequest request = new("CN=localhost", rsa, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
@@ -34,7 +38,7 @@ public sealed class TlsServer : IAsyncLifetime
             request.CertificateExtensions.Add(new X509BasicConstraintsExtension(certificateAuthority: true, false, 0, critical: true));
             using X509Certificate2 certificate = request.CreateSelfSigned(DateTimeOffset.UnixEpoch.AddYears(50), DateTimeOffset.UnixEpoch.AddYears(80));
             await File.WriteAllTextAsync(Authority, certificate.ExportCertificatePem());
-            await File.WriteAllTextAsync(key, rsa.ExportRSAPrivateKeyPem());
+            await File.WriteAllTextAsync(Key, rsa.ExportRSAPrivateKeyPem());
         }
 
         for (int attempt = 1; ; attempt++)
@@ -43,9 +47,29 @@ public sealed class TlsServer : IAsyncLifetime
             try
             {
                 _server = await RedisServer.StartAsync(
-                    "--tls-port", $"{port}", "--tls-cert-file", Authority, "--tls-key-file", key, "--tls-auth-clients", "no", "--requirepass", Password);
+                    "--tls-port", $"{port}", "--tls-cert-file", Authority, "--tls-key-file", Key, "--tls-auth-clients", "no", "--requirepass", Password);
                 Endpoint = $"127.0.0.1:{port}";
                 return;
+            }
+            catch (InvalidOperationException) when (attempt < 5)
+            {
+                // Another process has taken the port meanwhile.
+            }
+        }
+    }
+
+    /// <summary>Starts a sentinel that has the same certificate and names this server. It needs no password.</summary>
+    public async Task<RedisServer> StartSentinelAsync()
+    {
+        string configuration = $"sentinel monitor locks {Endpoint.Replace(':', ' ')} 1\nsentinel auth-pass locks {Password}\n";
+        for (int attempt = 1; ; attempt++)
+        {
+            SentinelPort = FreePort();
+            try
+            {
+                return await RedisServer.StartSentinelAsync(
+                    configuration, "--tls-port", $"{SentinelPort}", "--tls-cert-file", Authority, "--tls-key-file", Key,
+                    "--tls-ca-cert-file", Authority, "--tls-auth-clients", "no", "--tls-replication", "yes");
             }
             catch (InvalidOperationException) when (attempt < 5)
             {

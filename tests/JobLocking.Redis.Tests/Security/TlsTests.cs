@@ -1,4 +1,7 @@
+using JobLocking.Redis.Storage;
 using JobLocking.Redis.Tests.Connections;
+using JobLocking.Stores;
+using JobLocking.TestKit;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using StackExchange.Redis;
@@ -45,6 +48,20 @@ public sealed class TlsTests(TlsServer server) : IClassFixture<TlsServer>
 
         TaskLockUnavailableException error = await Assert.ThrowsAsync<TaskLockUnavailableException>(() => LockedAsync(host));
         Assert.Contains("certificate", error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("localhost")]
+    public async Task Through_sentinels_the_certificate_is_checked_against_the_host_that_they_name_or_sslHost(string? sslHost)
+    {
+        await using RedisServer sentinel = await server.StartSentinelAsync();
+        ConfigurationOptions options = ConfigurationOptions.Parse($"127.0.0.1:{server.SentinelPort},serviceName=locks,ssl=true,connectTimeout=2000");
+        (options.Password, options.SentinelPassword, options.SslHost) = (TlsServer.Password, "", sslHost);
+        options.TrustIssuer(server.Authority);
+        await using RedisLockStore store = new(new RedisLockOptions { ConfigurationOptions = options }, TimeProvider.System);
+
+        Assert.Equal(AcquireOutcome.Granted, (await store.AcquireAsync(LockRequests.Acquire($"tls:{sslHost}"), Cancellation)).Outcome);
     }
 
     [Fact]
