@@ -91,16 +91,20 @@ public sealed class Row09SentinelTests
         lab.Erased(perhaps: true);
         await fleet.CommandAsync(old, "CONFIG", "SET", "min-replicas-max-lag", "1");
         await fleet.CutOffAsync(old);
+        string last = await LastTokenAsync();
         lab.Ended("links-closed");
         lab.Began("cut-off");
         await fleet.NamesAnotherAsync(old);
         await lab.SeesAsync(HistoryEventKind.Granted, since: Lab.Now, count: 50);
         Assert.Equal("master", (string)(await fleet.CommandAsync(old, "ROLE"))[0]!);
+        Assert.Equal(last, await LastTokenAsync());
         await fleet.JoinAsync(old);
         lab.Ended("cut-off");
 
         await lab.SeesAsync(HistoryEventKind.Granted, since: Lab.Now, count: 50);
         await lab.JudgeAsync();
+
+        async Task<string> LastTokenAsync() => (string)(await fleet.CommandAsync(old, "GET", "{task_lock:x}:fence"))!;
     }
 
     /// <returns>When a sentinel had named the new primary.</returns>
