@@ -1,4 +1,3 @@
-using JobLocking.Redis.Errors;
 using JobLocking.Stores;
 using StackExchange.Redis;
 
@@ -25,7 +24,7 @@ internal static class RedisFault
     /// <summary>Whether no primary took the write: there was no primary, the server is not a primary, or it lacks replicas.</summary>
     public static bool IsWithoutPrimary(Exception error) => error switch
     {
-        RedisServerException server => ServerErrors.IsWithoutPrimary(server),
+        RedisServerException server => server.Kind is RedisErrorKind.ReadOnly or RedisErrorKind.MasterDown or RedisErrorKind.NoReplicas,
         RedisConnectionException => true,
         RedisTimeoutException timeout => timeout.Commandstatus == CommandStatus.WaitingInBacklog,
         _ => false,
@@ -59,7 +58,7 @@ internal static class RedisFault
 
     public static string Reason(Exception error) => error switch
     {
-        RedisServerException server when ServerErrors.IsOutOfMemory(server) =>
+        RedisServerException { Kind: RedisErrorKind.OutOfMemory } server =>
             $"Redis answered '{server.Message}'. "
             + "Fix: raise maxmemory or free memory; held leases are still renewed and released.",
         RedisServerException server => $"Redis answered '{server.Message}'.",
@@ -82,11 +81,18 @@ internal static class RedisFault
         _ => LockStoreFault.Disconnected,
     };
 
-    // Certainly not applied: requests that the server refused before it ran anything, and requests that timed out in the backlog, from
-    // where they are removed. A request that is being written may still be sent after its time-out.
+    // Certainly not applied: errors about the state of the server, which come before it runs anything, and requests that timed out in
+    // the backlog, from where they are removed. A request that is being written may still be sent after its time-out. A script can fail
+    // half-way with any other error, and with errors about rights and unknown commands that name the script.
     private static bool MayHaveBeenApplied(Exception error) => error switch
     {
-        RedisServerException server => ServerErrors.MayComeFromTheMiddleOfAScript(server),
+        RedisServerException { Kind: RedisErrorKind.NoPermission or RedisErrorKind.UnknownCommand } server =>
+            server.Message.Contains("script: ", StringComparison.Ordinal),
+        RedisServerException server => server.Kind is not (RedisErrorKind.Loading or RedisErrorKind.Busy or RedisErrorKind.ReadOnly
+            or RedisErrorKind.OutOfMemory or RedisErrorKind.MasterDown or RedisErrorKind.ClusterDown or RedisErrorKind.TryAgain
+            or RedisErrorKind.Moved or RedisErrorKind.Ask or RedisErrorKind.UnknownRedirectTarget or RedisErrorKind.CrossSlot
+            or RedisErrorKind.Misconfigured or RedisErrorKind.NoReplicas or RedisErrorKind.MaxClients or RedisErrorKind.NoScript
+            or RedisErrorKind.NoAuth or RedisErrorKind.WrongPass),
         RedisConnectionException connection => connection.CommandStatus != CommandStatus.WaitingInBacklog,
         RedisTimeoutException timeout => timeout.Commandstatus != CommandStatus.WaitingInBacklog,
         RedisCommandException => false,

@@ -1,7 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Text;
-using JobLocking.Redis.Errors;
 using StackExchange.Redis;
 
 namespace JobLocking.Redis.Scripts;
@@ -25,7 +24,7 @@ internal sealed class LockScript(string text)
         {
             return await SendHashAsync(database, keys, values).ConfigureAwait(false);
         }
-        catch (RedisServerException error) when (ServerErrors.IsForgottenScript(error))
+        catch (RedisServerException error) when (error.Kind == RedisErrorKind.NoScript)
         {
             // Nothing has been done. The server knows the script again once it was sent as text.
             return await SendTextAsync(database, keys, values).ConfigureAwait(false);

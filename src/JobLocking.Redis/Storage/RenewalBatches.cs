@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using JobLocking.Redis.Connections;
-using JobLocking.Redis.Errors;
 using JobLocking.Redis.Keys;
 using JobLocking.Redis.Scripts;
 using JobLocking.Stores;
@@ -47,7 +46,7 @@ internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
         {
             (sentAt, results) = await EvaluateAsync(round, batch).ConfigureAwait(true);
         }
-        catch (RedisServerException error) when (batch.Count > 1 && ServerErrors.IsAboutKeys(error))
+        catch (RedisServerException error) when (batch.Count > 1 && IsAboutKeys(error.Kind))
         {
             _isSplit = true;
             await SendAllAsync(round, batch).ConfigureAwait(true);
@@ -86,6 +85,10 @@ internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
             _isSplit = true;
         }
     }
+
+    /// <summary>CROSSSLOT, or the error of a proxy for the same reason.</summary>
+    private static bool IsAboutKeys(RedisErrorKind kind) =>
+        kind is RedisErrorKind.CrossSlot or RedisErrorKind.Unknown or RedisErrorKind.UnknownError;
 
     private List<List<int>> Batches(Round round, IEnumerable<int> indices)
     {
@@ -132,7 +135,7 @@ internal sealed class RenewalBatches(LockKeys keys, TimeProvider time)
         {
             return await call.Script.SendHashAsync(database, call.Keys, call.Values).ConfigureAwait(true);
         }
-        catch (RedisServerException error) when (ServerErrors.IsForgottenScript(error))
+        catch (RedisServerException error) when (error.Kind == RedisErrorKind.NoScript)
         {
             return await call.Script.SendTextAsync(database, call.Keys, call.Values).ConfigureAwait(true);
         }
