@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization.Metadata;
 using JobLocking.TestKit;
 using Quartz;
 using Quartz.Impl.AdoJobStore;
@@ -30,6 +31,8 @@ public sealed class SharedStore : IAsyncLifetime
                     store.UseDriverDelegate(_ => access);
                 }
 
+                // Otherwise the database refuses an object in the job data.
+                store.UseSystemTextJsonSerializer(json => json.AddTypeInfoResolver(new DefaultJsonTypeInfoResolver()));
                 store.UsePostgres(_server.ConnectionString).ProvisionSchema();
                 if (clustered)
                 {

@@ -1,4 +1,3 @@
-using System.Text.Json.Serialization.Metadata;
 using Quartz;
 
 namespace JobLocking.Quartz.Tests;
@@ -107,9 +106,6 @@ public sealed class StoredNameTests(SharedRedis redis, SharedStore store) : ICla
         await cluster.StartAsync("database", n =>
         {
             n.Scheduler = $"database {Guid.NewGuid():N}";
-
-            // Otherwise the database refuses an object in the job data.
-            n.Quartz = q => q.AddJsonTypeInfoResolver(new DefaultJsonTypeInfoResolver());
             store.Use(n);
         }),
     ];
