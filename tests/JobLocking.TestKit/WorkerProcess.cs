@@ -15,9 +15,14 @@ public sealed class WorkerProcess : IAsyncDisposable
 
     public bool WasKilled { get; private set; }
 
-    public static async Task<WorkerProcess> StartAsync(params string[] arguments)
+    /// <summary>Starts JobLocking.TestWorker.</summary>
+    public static Task<WorkerProcess> StartAsync(params string[] arguments) =>
+        RunAsync(Path.Combine(AppContext.BaseDirectory, "JobLocking.TestWorker.dll"), arguments);
+
+    /// <summary>Starts a program and waits until it has said <c>ready</c>.</summary>
+    public static async Task<WorkerProcess> RunAsync(string program, params string[] arguments)
     {
-        ProcessStartInfo start = new("dotnet", [Path.Combine(AppContext.BaseDirectory, "JobLocking.TestWorker.dll"), .. arguments])
+        ProcessStartInfo start = new("dotnet", [program, .. arguments])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
