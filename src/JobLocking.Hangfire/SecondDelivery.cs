@@ -25,6 +25,9 @@ internal sealed class SecondDelivery
 {
     private const string ScheduleKey = "schedule";
 
+    /// <summary>How far the clocks of two nodes are taken to differ at most.</summary>
+    private static readonly TimeSpan LongestClockDifference = TimeSpan.FromMinutes(1);
+
     private static readonly ConditionalWeakTable<BackgroundJob, SecondDelivery> Known = [];
 
     private static readonly ConditionalWeakTable<JobStorage, string> InMemory = [];
@@ -113,13 +116,16 @@ internal sealed class SecondDelivery
             return;
         }
 
-        if (Stage != Stages.Catches)
+        // If the clock of the scheduler is ahead of this one, the job is due there already, and the scheduler would deliver it again at
+        // once, and again. The clocks then differ by the wait that this one still sees.
+        TimeSpan left = at - now.UtcDateTime;
+        DateTime next = at + (left < LongestClockDifference ? left : LongestClockDifference);
+        if (Stage == Stages.Catches)
         {
-            context.CandidateState = new WaitingState(at, data) { Reason = scheduled.Reason };
-            return;
+            throw new SecondDeliveryException(filter, context.BackgroundJob) { WaitsUntil = next };
         }
 
-        throw new SecondDeliveryException(filter, context.BackgroundJob) { WaitsUntil = at };
+        context.CandidateState = new WaitingState(next, data) { Reason = scheduled.Reason };
     }
 
     /// <summary>

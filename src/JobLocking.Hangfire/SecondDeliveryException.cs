@@ -12,7 +12,7 @@ internal sealed class SecondDeliveryException(TaskLockFilter filter, BackgroundJ
     public BackgroundJob Job => job;
 
     /// <summary>
-    /// Until when the job waits, UTC: it is not running, but scheduled for later, and the delivery is dropped. Otherwise null.
+    /// The job is not running, but scheduled for later: the delivery is dropped, and comes back at this time, UTC. Otherwise null.
     /// </summary>
     public DateTime? WaitsUntil { get; init; }
 }

@@ -278,7 +278,7 @@ internal sealed class TaskLockFilter(
         // this context is that of Hangfire, which a loss does not cancel.
         bool aborted = context.Canceled || inner is not null || error is JobAbortedException
             || (error is OperationCanceledException && context.CancellationToken.ShutdownToken.IsCancellationRequested);
-        Exception? instead = End(running.Run, ThrownByJob(error), aborted);
+        Exception? instead = End(running.Run, error is JobPerformanceException { InnerException: { } thrown } ? thrown : error, aborted);
         if (aborted && error is OperationCanceledException && !InnerJobs.IsInner(context))
         {
             records.DeliverPostponed(context);
@@ -505,15 +505,6 @@ internal sealed class TaskLockFilter(
         {
             new AttemptRecord { Begun = true }.Write(context.Connection, stored.Id);
         }
-    }
-
-    /// <summary>What the job itself threw. A job that waits for its tasks with Wait() wraps the exception of a cancelled one.</summary>
-    private static Exception? ThrownByJob(Exception? error)
-    {
-        Exception? thrown = error is JobPerformanceException { InnerException: { } inner } ? inner : error;
-        return thrown is AggregateException all && all.Flatten().InnerExceptions is [OperationCanceledException cancelled]
-            ? cancelled
-            : thrown;
     }
 
     private static Exception? End(LockDecision.Run run, Exception? error, bool aborted) =>

@@ -5,7 +5,7 @@ internal static class Repository
 {
     public static string Root { get; } = FindRoot();
 
-    /// <summary>Where a file of the repository is for someone who has only a package.</summary>
+    /// <summary>The address of the files of the repository, for readers who have only a package.</summary>
     public const string OnGitHub = "https://github.com/joblocking/joblocking/blob/main/";
 
     /// <summary>All documents that people read, as far as they are not the README of a folder of code.</summary>

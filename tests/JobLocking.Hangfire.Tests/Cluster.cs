@@ -6,6 +6,7 @@ using Hangfire.States;
 using Hangfire.Storage;
 using JobLocking.TestKit;
 using Microsoft.Extensions.DependencyInjection;
+using Xunit;
 
 namespace JobLocking.Hangfire.Tests;
 
@@ -94,6 +95,22 @@ public sealed class Cluster(string redis, JobStorage storage) : IAsyncDisposable
     {
         using IStorageConnection connection = Storage.GetConnection();
         return connection.GetAllItemsFromSet("schedule");
+    }
+
+    /// <summary>When the only entry of the schedule that is due in the next days is due, to the second.</summary>
+    public DateTime DueAt(string entry)
+    {
+        using IStorageConnection connection = Storage.GetConnection();
+        double from = JobHelper.ToTimestamp(DateTime.UtcNow);
+        double to = from + TimeSpan.FromDays(2).TotalSeconds;
+        Assert.Equal(entry, connection.GetFirstByLowestScoreFromSet("schedule", from, to));
+        while (to - from > 0.5)
+        {
+            double middle = (from + to) / 2;
+            (from, to) = connection.GetFirstByLowestScoreFromSet("schedule", from, middle) == entry ? (from, middle) : (middle, to);
+        }
+
+        return JobHelper.FromTimestamp((long)Math.Round(to));
     }
 
     public void Unschedule(string entry)

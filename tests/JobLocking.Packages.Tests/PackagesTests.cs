@@ -5,7 +5,7 @@ using Xunit;
 
 namespace JobLocking.Packages.Tests;
 
-/// <summary>The packages in the hands of someone who has nothing else.</summary>
+/// <summary>Uses the packed packages in a project outside the repository.</summary>
 public sealed class PackagesTests(PackedPackages packages) : IClassFixture<PackedPackages>
 {
     public static TheoryData<string> Ids => [.. PackedPackages.Ids];

@@ -4,6 +4,7 @@ using Hangfire.PostgreSql.Factories;
 using Hangfire.Redis.StackExchange;
 using Hangfire.Server;
 using Hangfire.Storage.SQLite;
+using StackExchange.Redis;
 
 namespace JobLocking.TestWorker;
 
@@ -68,7 +69,15 @@ internal static class DeliveryStorage
             {
                 while (true)
                 {
-                    watcher.Execute(new CancellationToken(canceled: true));
+                    try
+                    {
+                        watcher.Execute(new CancellationToken(canceled: true));
+                    }
+                    catch (RedisException error)
+                    {
+                        WorkerOutput.Report($"deliveries not hastened: {error.Message}"); // The next attempt is soon.
+                    }
+
                     Thread.Sleep(TimeSpan.FromSeconds(1));
                 }
             })

@@ -37,11 +37,12 @@ internal sealed class PrimaryTunnel(SentinelMonitor monitor) : Tunnel
     public bool HasJustMoved =>
         Volatile.Read(ref _movedAt) is not 0 and var at && TimeProvider.System.GetElapsedTime(at) < ConnectionTimes.WithoutReplicas;
 
-    /// <summary>Turns the options of a service into those of a connection through this tunnel.</summary>
+    /// <summary>Changes connection options that name a service, so that the connection goes through this tunnel.</summary>
     public void ApplyTo(ConfigurationOptions options)
     {
         options.EndPoints.Clear();
-        bool namesHost = options.SslHost is not null; // without servers none is derived from them
+        // Without servers, from which the client library would derive a name, it is the one that the application has set.
+        bool namesHost = options.SslHost is not null;
         options.EndPoints.Add(new DnsEndPoint(monitor.Service, DefaultPort));
         options.ServiceName = options.TieBreaker = options.ConfigurationChannel = "";
         options.ResolveDns = false;

@@ -32,7 +32,7 @@ internal sealed class SentinelMonitor : IAsyncDisposable
 
     private long _epoch;
 
-    // 0 if none is under way.
+    // When the promotion that is under way began; 0 if there is none.
     private long _promotionBeganAt;
 
     private volatile EndPoint? _primary;

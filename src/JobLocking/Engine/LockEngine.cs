@@ -412,6 +412,11 @@ public sealed class LockEngine
 
     internal void NotStored(LockDecision.Defer deferral) => _queue.Leave(deferral.Waiter);
 
+    /// <summary>A synchronous job that waits for a cancelled task with <c>Wait()</c> gets the exception wrapped.</summary>
+    private static bool IsCancellation(Exception? error) =>
+        error is OperationCanceledException
+        || (error is AggregateException all && all.Flatten().InnerExceptions.All(one => one is OperationCanceledException));
+
     internal async ValueTask<Exception?> EndAsync(LockDecision.Run run, Exception? error, bool aborted)
     {
         run.Ambient?.End();
@@ -430,7 +435,8 @@ public sealed class LockEngine
 
         // A run that was cancelled by the loss did not fail by itself, so an execution that stands by runs the occurrence. Not after
         // MaxHold: a stuck job would be stuck there, too.
-        bool endedByLoss = lost && error is OperationCanceledException or TaskLockLostException;
+        bool isCancelled = IsCancellation(error);
+        bool endedByLoss = lost && (isCancelled || error is TaskLockLostException);
         bool isStoredJob = run.Execution.Delivery is not null;
         OccurrenceOutcome outcome = isStoredJob ? aborted ? OccurrenceOutcome.Unfinished : OccurrenceOutcome.Ended
             : error is null ? OccurrenceOutcome.Succeeded
@@ -440,7 +446,7 @@ public sealed class LockEngine
         OccurrenceEnd? occurrence = lease.Occurrence is { } ran ? new OccurrenceEnd(ran, run.Holder, outcome, kept) : null;
         await _leases.EndAsync(lease.Held, keep: error is null, occurrence).ConfigureAwait(false);
 
-        return endedByLoss && !aborted && error is OperationCanceledException ? lease.LostError(error) : null;
+        return endedByLoss && !aborted && isCancelled ? lease.LostError(error!) : null;
     }
 
     private static string Describe(AcquireResult result)

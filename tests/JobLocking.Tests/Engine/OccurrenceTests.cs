@@ -93,12 +93,16 @@ public sealed class OccurrenceTests : IDisposable
         }
     }
 
-    [Fact]
-    public async Task A_run_that_was_cancelled_by_the_loss_of_its_lease_is_left_to_a_standby()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_run_that_was_cancelled_by_the_loss_of_its_lease_is_left_to_a_standby(bool isWrapped)
     {
         LockDecision.Run run = await _node.DecideAsync<LockDecision.Run>(Occurrence(_node));
         run.Lease!.Lose(LeaseLoss.Expired);
-        Assert.IsType<TaskLockLostException>(await run.EndAsync(new OperationCanceledException(), aborted: false));
+        OperationCanceledException cancelled = new();
+        Exception error = isWrapped ? new AggregateException(cancelled) : cancelled;
+        Assert.IsType<TaskLockLostException>(await run.EndAsync(error, aborted: false));
         await _other.DecideAsync<LockDecision.Run>(Occurrence(_other, ExecutionOrigin.Deferred));
     }
 
